@@ -1,0 +1,32 @@
+# The whole manual: `make synth`, `make test`, `make demo`, `make bench`, `make lint`. Each target sets up what it needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+export PATH := $(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
+export JSII_NODE := $(BIN)/node
+export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
+
+.PHONY: help
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 16
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	touch $@
+
+node_modules/.installed: package.json package-lock.json $(VENV)/.installed
+	npm ci --silent
+	touch $@
+
+.PHONY: install
+install: $(VENV)/.installed node_modules/.installed
+
+.PHONY: requirements
+requirements: $(VENV)/.installed  ## pin requirements.txt anew, from pyproject.toml
+	{ printf '%s\n' '# Everything that app.py, the tests, the demo and the benchmarks need, pinned. Made by `make requirements`.' '-e .'; \
+	  uv pip compile --quiet pyproject.toml --universal --python-version 3.10 --extra cli --extra nag --group dev \
+	    --no-header --no-annotate --upgrade; } > requirements.txt

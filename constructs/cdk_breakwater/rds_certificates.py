@@ -29,12 +29,10 @@ class UnknownRdsCertificates(ValueError):  # noqa: N818 -- it names a state of k
 
     def __init__(self, region: str) -> None:
         self.problem = f"The certificate authorities of RDS in {region} are not part of cdk-breakwater."
-        # The Regions that Amazon's bundle has and this one has not; AWS publishes one file per Region.
-        # Source: Amazon RDS User Guide, "Using SSL/TLS to encrypt a connection to a DB instance or cluster".
         self.remedy = (
             "Download the bundle of the Region (Amazon RDS User Guide, Using SSL/TLS) and pass its text as "
-            "certificate_authority=…. Missing are ap-east-2, ap-southeast-5, ap-southeast-6, ap-southeast-7, ca-west-1, "
-            "il-central-1, mx-central-1, GovCloud, China and Regions newer than those."
+            "certificate_authority=…. Missing are ap-east-2, ap-southeast-5, ap-southeast-6, ap-southeast-7, "
+            "ca-west-1, il-central-1, mx-central-1, GovCloud, China and Regions newer than those."
         )
         super().__init__(f"{self.problem} {self.remedy}")
 

@@ -130,8 +130,7 @@ def for_instance_class(
     default = _PARAMETERS[engine].default
     if engine is DatabaseEngine.MARIADB and _older_than_10_5(engine_version):
         default = _MARIADB_BEFORE_10_5
-    value = evaluate(default, {"DBInstanceClassMemory": _usable_memory(name)})
-    return MaxConnections(value, f"estimated from {name}'s memory", estimated=True)
+    return _estimate(engine, default, name, f"{name}'s memory")
 
 
 def for_serverless_v2(engine: DatabaseEngine, max_acu: float, min_acu: float | None = None) -> MaxConnections:
@@ -206,25 +205,33 @@ def from_parameter(engine: DatabaseEngine, value: str, instance_class: str | Non
     if engine is DatabaseEngine.AURORA_MYSQL and instance_class and "".join(value.split()) == _AURORA_MYSQL_DEFAULT:
         return for_instance_class(engine, instance_class)
     remedy = f"Pass max_connections=…, or set {parameter.name} to a number."
-    estimated = False
+    basis = f"{parameter.name} in the parameter group"
     try:
-        try:
-            number = evaluate(value, {})
-        except UnknownVariableError as unknown:
-            if unknown.variable != "DBInstanceClassMemory" or instance_class is None:
-                raise
-            number = evaluate(value, {unknown.variable: _usable_memory(_class_name(instance_class))})
-            estimated = True
+        found = MaxConnections(evaluate(value, {}), basis)
+    except UnknownVariableError as unknown:
+        if unknown.variable != "DBInstanceClassMemory" or instance_class is None:
+            raise UnknownMaxConnections(f"{parameter.name}: {unknown}", remedy) from unknown
+        found = _estimate(engine, value, _class_name(instance_class), basis)
     except FormulaError as error:
         raise UnknownMaxConnections(f"{parameter.name}: {error}", remedy) from error
-    if not parameter.minimum <= number <= parameter.maximum:
+    if not parameter.minimum <= found.value <= parameter.maximum:
         allowed = f"{engine.value} allows {parameter.minimum} to {parameter.maximum}"
-        raise UnknownMaxConnections(f"{parameter.name}: {value!r} gives {number}, {allowed}.", remedy)
-    if engine is DatabaseEngine.SQL_SERVER and number == 0:
+        raise UnknownMaxConnections(f"{parameter.name}: {value!r} gives {found.value}, {allowed}.", remedy)
+    if engine is DatabaseEngine.SQL_SERVER and found.value == 0:
         return MaxConnections(parameter.maximum, "SQL Server's maximum, user connections is 0, unlimited")
-    if estimated:
-        return MaxConnections(number, f"estimated from {parameter.name} in the parameter group", estimated)
-    return MaxConnections(number, f"{parameter.name} in the parameter group")
+    return found
+
+
+def _estimate(engine: DatabaseEngine, formula: str, name: str, basis: str) -> MaxConnections:
+    try:
+        value = evaluate(formula, {"DBInstanceClassMemory": _usable_memory(name)})
+    except FormulaError as error:
+        raise UnknownMaxConnections(f"{_PARAMETERS[engine].name}: {error}") from error
+    # MySQL's default has no cap, the server has: it takes its maximum for anything above. Source: MySQL Reference
+    # Manual, "Server System Variables", max_connections, and "Setting System Variables".
+    if engine in (DatabaseEngine.MYSQL, DatabaseEngine.MARIADB) and value > _PARAMETERS[engine].maximum:
+        return MaxConnections(_PARAMETERS[engine].maximum, f"{engine.value}'s own maximum", estimated=True)
+    return MaxConnections(value, f"estimated from {basis}", estimated=True)
 
 
 def _usable_memory(name: str) -> int:

@@ -23,7 +23,7 @@ VARIABLES = frozenset(
         "TrueIfReplica",
     }
 )
-_FUNCTIONS = {"GREATEST": max, "LEAST": min, "SUM": lambda *arguments: sum(arguments)}
+_FUNCTIONS = {"GREATEST": max, "LEAST": min, "SUM": sum}
 # No parameter comes near 18 digits; more of them is garbage.
 _TOKEN = re.compile(r"\s*(?:(?P<integer>-?[0-9]{1,18}(?![0-9A-Za-z_.]))|(?P<name>[A-Za-z]+)|(?P<sign>[{}(),*/]))")
 
@@ -110,7 +110,7 @@ class _Parser:
             self._take()
             arguments.append(self._argument())
         self._expect(")")
-        return function(*arguments)
+        return function(arguments)
 
     def _argument(self) -> int:
         if self._peek() != "{":

@@ -1,0 +1,69 @@
+"""AWS CDK constructs that keep serverless functions from exhausting what they depend on.
+
+The names below are the public API. Each is imported when it is first used, so that one construct costs one construct's
+imports: `aws_cdk.aws_rds` alone takes longer than many a small app.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .connection_budget import ConnectionBudget
+    from .connection_share import ConnectionShare
+    from .credentials import DatabaseCredentials
+    from .database_engine import DatabaseEngine
+    from .decoupled_invocation import DecoupledInvocation
+    from .downstream import Downstream
+    from .errors import BreakwaterError
+    from .invocation_source import InvocationSource
+    from .public_ssl_database_function import PublicSslDatabaseFunction
+    from .runtime_layer import RuntimeLayer
+    from .throttled_api import ApiProtocol, ThrottledApi
+    from .vpc_database_function import VpcDatabaseFunction
+
+_MODULES = {
+    "ApiProtocol": "throttled_api",
+    "BreakwaterError": "errors",
+    "ConnectionBudget": "connection_budget",
+    "ConnectionShare": "connection_share",
+    "DatabaseCredentials": "credentials",
+    "DatabaseEngine": "database_engine",
+    "DecoupledInvocation": "decoupled_invocation",
+    "Downstream": "downstream",
+    "InvocationSource": "invocation_source",
+    "PublicSslDatabaseFunction": "public_ssl_database_function",
+    "RuntimeLayer": "runtime_layer",
+    "ThrottledApi": "throttled_api",
+    "VpcDatabaseFunction": "vpc_database_function",
+}
+
+__all__ = [
+    "ApiProtocol",
+    "BreakwaterError",
+    "ConnectionBudget",
+    "ConnectionShare",
+    "DatabaseCredentials",
+    "DatabaseEngine",
+    "DecoupledInvocation",
+    "Downstream",
+    "InvocationSource",
+    "PublicSslDatabaseFunction",
+    "RuntimeLayer",
+    "ThrottledApi",
+    "VpcDatabaseFunction",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 -- PEP 562
+    if name not in _MODULES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(f".{_MODULES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

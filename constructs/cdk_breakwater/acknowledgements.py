@@ -1,0 +1,25 @@
+"""Acknowledging a rule of cdk-nag on a resource of this library, with the reason why it is right as it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Acknowledgment, Validations
+
+if TYPE_CHECKING:
+    from constructs import IConstruct
+
+
+def acknowledge(construct: IConstruct, reason: str, *rules: str) -> None:
+    """Acknowledge rules on a construct and what is beneath it.
+
+    Parameters
+    ----------
+    construct
+        Where the rules would speak.
+    reason
+        Why the resource is right as it is.
+    rules
+        Ids, `RuleId` or `RuleId[FindingId]`.
+    """
+    Validations.of(construct).acknowledge(*(Acknowledgment(id=rule, reason=reason) for rule in rules))

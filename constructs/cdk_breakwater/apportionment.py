@@ -1,0 +1,96 @@
+"""How connections are divided among those who hold them. Arithmetic alone: nothing here knows of AWS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What one holder asks for.
+
+    Parameters
+    ----------
+    weight
+        Part of what the fixed claims leave, relative to the other weights. Ignored when `fixed` is given.
+    fixed
+        Concurrency asked for, exactly.
+    minimum
+        Least concurrency the holder can work with.
+    connections_per_environment
+        Connections that one unit of concurrency holds.
+    """
+
+    weight: Fraction = Fraction(1)
+    fixed: int | None = None
+    minimum: int = 1
+    connections_per_environment: int = 1
+
+    @property
+    def least_connections(self) -> int:
+        """Connections without which the claim cannot be met."""
+        return (self.minimum if self.fixed is None else self.fixed) * self.connections_per_environment
+
+
+class OversubscribedError(ValueError):
+    """The claims need more connections than there are."""
+
+
+def apportion(connections: int, claims: Sequence[Claim]) -> list[int]:
+    """Divide connections: fixed claims first, the rest by weight with the largest-remainder method.
+
+    Parameters
+    ----------
+    connections
+        Connections to hand out.
+    claims
+        Who asks; ties go to the earlier claim.
+
+    Returns
+    -------
+    list of int
+        The concurrency of each claim, in the order given. Their connections never exceed `connections`, and no claim
+        gets less than its minimum.
+
+    Raises
+    ------
+    OversubscribedError
+        When fixed claims and minima need more than `connections`.
+    """
+    if sum(claim.least_connections for claim in claims) > connections:
+        msg = f"{sum(claim.least_connections for claim in claims)} connections claimed of {connections}"
+        raise OversubscribedError(msg)
+    granted = [claim.minimum if claim.fixed is None else claim.fixed for claim in claims]
+    open_claims = [index for index, claim in enumerate(claims) if claim.fixed is None]
+    while open_claims:
+        left = connections - sum(
+            granted[index] * claim.connections_per_environment
+            for index, claim in enumerate(claims)
+            if index not in set(open_claims)
+        )
+        weights = sum((claims[index].weight for index in open_claims), Fraction(0))
+        quotas = {
+            index: left * claims[index].weight / weights / claims[index].connections_per_environment
+            for index in open_claims
+        }
+        above = [index for index in open_claims if quotas[index] >= claims[index].minimum]
+        if len(above) == len(open_claims):
+            _round(left, quotas, claims, granted)
+            break
+        open_claims = above  # the others keep their minimum, so the rest has less to divide
+    return granted
+
+
+def _round(left: int, quotas: dict[int, Fraction], claims: Sequence[Claim], granted: list[int]) -> None:
+    for index, quota in quotas.items():
+        granted[index] = quota.numerator // quota.denominator
+        left -= granted[index] * claims[index].connections_per_environment
+    for index in sorted(quotas, key=lambda index: (granted[index] - quotas[index], -claims[index].weight)):
+        if claims[index].connections_per_environment <= left:
+            granted[index] += 1
+            left -= claims[index].connections_per_environment

@@ -1,0 +1,328 @@
+"""How many of a downstream's connections functions may hold in all, and each function's part of them."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import jsii
+from aws_cdk import Annotations
+from constructs import Construct, IValidation
+
+from .account_concurrency import account_concurrency_errors
+from .apportionment import OversubscribedError, apportion
+from .connection_share import ConnectionShare
+from .downstream import Downstream, required_number
+from .errors import BreakwaterError
+from .lazy import lazy_any
+from .max_connections import MaxConnections, UnknownMaxConnections
+
+METADATA = "cdk-breakwater:budget"
+"""The type of the construct metadata that `breakwater plan` reads from the cloud assembly."""
+
+_ID = "ConnectionBudget"
+
+# jsii keeps Python objects by weak reference: without this one, a budget whose last Python reference is gone would
+# come back from the construct tree as a bare Construct, its shares forgotten.
+_BUDGETS: list[ConnectionBudget] = []
+
+
+class ConnectionBudget(Construct):
+    """The connections of one downstream that functions may hold, divided into shares.
+
+    Every function that names a database shares that database's one budget: `ConnectionBudget.of` finds it, or makes it.
+
+    Parameters
+    ----------
+    scope, id
+        Where it stands in the construct tree.
+    max_connections
+        Connections that the downstream takes. Default: read from the database at synth, see `basis`.
+    external_connections
+        Connections held by everyone outside this app: other services, administrators, migrations. Default 0.
+    utilization
+        The part of the usable connections that is handed out, above 0 and at most 1. The rest absorbs environments
+        that overlap during a deployment, and zombies. Default 0.8.
+
+    Raises
+    ------
+    BreakwaterError
+        When a number is a token or out of its range.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 -- the CDK's own name
+        *,
+        max_connections: int | None = None,
+        external_connections: int = 0,
+        utilization: float = 0.8,
+    ) -> None:
+        super().__init__(scope, id)
+        self._downstream: Downstream | None = None
+        self._shares: list[ConnectionShare] = []
+        self._concurrency: dict[str, int] | None = None
+        self._configure(max_connections, external_connections, utilization)
+        self.node.add_validation(_Validation(self))
+        self.node.add_metadata(METADATA, lazy_any(self._description))
+        _BUDGETS.append(self)
+
+    def _configure(self, max_connections: int | None, external_connections: int, utilization: float) -> None:
+        self._given = None if max_connections is None else required_number(self, "max_connections", max_connections)
+        self.external_connections = required_number(self, "external_connections", external_connections, minimum=0)
+        if not 0 < utilization <= 1:
+            raise BreakwaterError(
+                self, f"utilization must be above 0 and at most 1 (given {utilization}).", "The default is 0.8."
+            )
+        self.utilization = utilization
+
+    @staticmethod
+    def of(
+        database: Any,  # noqa: ANN401 -- instances, clusters and their interfaces share no base
+        *,
+        max_connections: int | None = None,
+        external_connections: int | None = None,
+        utilization: float | None = None,
+    ) -> ConnectionBudget:
+        """Return the one budget of a database.
+
+        Parameters
+        ----------
+        database
+            Whatever `Downstream.of` takes.
+        max_connections, external_connections, utilization
+            As for `ConnectionBudget`; only before the first share is taken.
+
+        Raises
+        ------
+        BreakwaterError
+            When the database is no downstream, or a number comes after the first share.
+        """
+        downstream = Downstream.of(database)
+        budget = _existing(downstream)
+        options = {
+            "max_connections": max_connections,
+            "external_connections": external_connections,
+            "utilization": utilization,
+        }
+        given = {name: value for name, value in options.items() if value is not None}
+        if budget is None:
+            budget = ConnectionBudget(downstream.construct, _ID, **given)
+            budget._downstream = downstream
+        elif given:
+            if budget._shares:
+                raise BreakwaterError(
+                    budget,
+                    f"{', '.join(given)} given after the first share was taken.",
+                    f"Call ConnectionBudget.of(database, {', '.join(given)}=…) before {budget._shares[0].name}.",
+                )
+            budget._configure(
+                given.get("max_connections", budget._given),
+                given.get("external_connections", budget.external_connections),
+                given.get("utilization", budget.utilization),
+            )
+        return budget
+
+    def share(
+        self,
+        name: str,
+        *,
+        weight: float | None = None,
+        concurrency: int | None = None,
+        connections_per_environment: int = 1,
+    ) -> ConnectionShare:
+        """Take a part of the budget.
+
+        Parameters
+        ----------
+        name
+            Who holds it; unique in this budget. The constructs take their path.
+        weight
+            Part of what the fixed shares leave, relative to the other weights. Default 1.
+        concurrency
+            A fixed part instead: this many environments, 1 or more.
+        connections_per_environment
+            Connections that each environment holds, 1 or more. Default 1.
+
+        Raises
+        ------
+        BreakwaterError
+            When the name is taken, both weight and concurrency are given, or a number is a token or out of its range.
+        """
+        if any(share.name == name for share in self._shares):
+            raise BreakwaterError(self, f"the share {name!r} exists.", "Give each share its own name.")
+        if weight is not None and concurrency is not None:
+            raise BreakwaterError(
+                self,
+                f"the share {name!r} has both weight={weight} and concurrency={concurrency}.",
+                "Give one of them: a weight for a part, a concurrency for a fixed number.",
+            )
+        if weight is not None and not weight > 0:
+            raise BreakwaterError(self, f"the weight of {name!r} must be above 0 (given {weight}).", "")
+        share = ConnectionShare(
+            self,
+            name,
+            weight=Fraction(1 if weight is None else weight),
+            fixed=None if concurrency is None else required_number(self, f"concurrency of {name!r}", concurrency),
+            connections_per_environment=required_number(
+                self, f"connections_per_environment of {name!r}", connections_per_environment
+            ),
+        )
+        self._shares.append(share)
+        return share
+
+    @property
+    def shares(self) -> tuple[ConnectionShare, ...]:
+        """The shares taken so far."""
+        return tuple(self._shares)
+
+    @property
+    def max_connections(self) -> int:
+        """Connections that the downstream takes.
+
+        Raises
+        ------
+        BreakwaterError
+            When nothing in the app tells.
+        """
+        return self._found().value
+
+    @property
+    def max_connections_or_zero(self) -> int:
+        """The same for a lazy value, which must not raise; where it is 0, the budget's validation fails the synth."""
+        try:
+            return self.max_connections
+        except BreakwaterError:
+            return 0
+
+    @property
+    def basis(self) -> str:
+        """Where `max_connections` comes from, in words."""
+        return self._found().basis
+
+    @property
+    def reserved_connections(self) -> int:
+        """Connections that the server keeps for administrators and for AWS's agents; see `DatabaseEngine`."""
+        return 0 if self._downstream is None else self._downstream.engine.reserved_connections
+
+    @property
+    def usable_connections(self) -> int:
+        """`max_connections` less the reserved and the external ones; never below 0."""
+        return max(0, self.max_connections - self.reserved_connections - self.external_connections)
+
+    @property
+    def shared_connections(self) -> int:
+        """What is handed out: the utilization's part of the usable connections, rounded down."""
+        # A Fraction of the decimal that the user typed: 0.29 * 100 is 28.999999999999996 in floating point.
+        return math.floor(self.usable_connections * Fraction(str(self.utilization)))
+
+    def _found(self) -> MaxConnections:
+        if self._given is not None:
+            return MaxConnections(self._given, "max_connections given")
+        try:
+            if self._downstream is None:
+                msg = "it stands for no database of this app."
+                raise UnknownMaxConnections(msg)
+            return self._downstream.max_connections()
+        except UnknownMaxConnections as unknown:
+            call = "ConnectionBudget(…, max_connections=…)"
+            if self._downstream is not None:
+                call = "ConnectionBudget.of(database, max_connections=…) before its first function"
+            raise BreakwaterError(self, str(unknown), f"Call {call}.") from unknown
+
+    def concurrency_of(self, share: ConnectionShare) -> int:
+        """Compute one share's concurrency; 0 while the budget is invalid, and then its validation fails the synth."""
+        if self._concurrency is None or len(self._concurrency) != len(self._shares):
+            try:
+                parts = apportion(self.shared_connections, [share.claim for share in self._shares])
+            except (OversubscribedError, BreakwaterError):
+                return 0
+            self._concurrency = {share.name: part for share, part in zip(self._shares, parts, strict=True)}
+        return self._concurrency[share.name]
+
+    def recompute(self) -> None:
+        """Forget what was computed, since a share has changed."""
+        self._concurrency = None
+
+    def _errors(self) -> list[str]:
+        self.recompute()  # an Aspect may have changed the database since a token was last resolved
+        try:
+            found = self._found()
+        except BreakwaterError as error:
+            return [f"{error.problem} {error.remedy}"]
+        if self.shared_connections < 1:
+            return [
+                f"max_connections = {found.value} ({found.basis}) leaves nothing to share: {self._arithmetic()}. "
+                "Raise max_connections, or lower external_connections."
+            ]
+        claimed = sum(share.claim.least_connections for share in self._shares)
+        if claimed > self.shared_connections:
+            return [self._oversubscription(claimed)]
+        if found.estimated and self._shares:
+            Annotations.of(self).add_warning_v2(
+                "cdk-breakwater:estimated-max-connections",
+                f"max_connections = {found.value} is {found.basis}. Set max_connections in the database's parameter "
+                "group, or pass ConnectionBudget.of(database, max_connections=…), and the number is known.",
+            )
+        return []
+
+    def _arithmetic(self) -> str:
+        return (
+            f"({self.max_connections} - {self.reserved_connections} reserved - {self.external_connections} external) "
+            f"x {self.utilization} = {self.shared_connections}"
+        )
+
+    def _oversubscription(self, claimed: int) -> str:
+        width = max(len(share.name) for share in self._shares)
+        rows = [
+            f"  {share.name:<{width}}  {share.claim.least_connections:>6}  {share.reason}" for share in self._shares
+        ]
+        return "\n".join(
+            [
+                f"the shares need at least {claimed} connections of {self.shared_connections}: {self._arithmetic()}.",
+                f"  {'share':<{width}}  {'needs':>6}  because",
+                *rows,
+                "Lower a concurrency, remove a function, or give the database more connections.",
+            ]
+        )
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "path": (self._downstream.construct if self._downstream else self).node.path,
+            "maxConnections": self.max_connections,
+            "basis": self.basis,
+            "reserved": self.reserved_connections,
+            "external": self.external_connections,
+            "utilization": self.utilization,
+            "shared": self.shared_connections,
+            "shares": [share.description() for share in self._shares],
+        }
+
+
+def _existing(downstream: Downstream) -> ConnectionBudget | None:
+    found = downstream.construct.node.try_find_child(_ID)
+    if isinstance(found, ConnectionBudget):
+        return found
+    # A database that two stacks import is one database: the same host, in the same app.
+    return next(
+        (
+            budget
+            for budget in _BUDGETS
+            if budget._downstream is not None
+            and budget._downstream.host == downstream.host
+            and budget._downstream.port == downstream.port
+            and budget.node.root is downstream.construct.node.root
+        ),
+        None,
+    )
+
+
+@jsii.implements(IValidation)
+class _Validation:
+    def __init__(self, budget: ConnectionBudget) -> None:
+        self._budget = budget
+
+    def validate(self) -> list[str]:
+        return self._budget._errors() or account_concurrency_errors(self._budget, _BUDGETS)

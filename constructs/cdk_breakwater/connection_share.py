@@ -1,0 +1,152 @@
+"""One function's part of a connection budget."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .apportionment import Claim
+from .errors import BreakwaterError
+from .lazy import lazy_number
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from aws_cdk import aws_lambda as lambda_
+
+    from .connection_budget import ConnectionBudget
+
+_SHARES: dict[lambda_.IFunction, ConnectionShare] = {}
+
+
+class ConnectionShare:
+    """A part of a budget, taken with `ConnectionBudget.share` and not made by hand."""
+
+    def __init__(
+        self,
+        budget: ConnectionBudget,
+        name: str,
+        *,
+        weight: Fraction,
+        fixed: int | None,
+        connections_per_environment: int,
+    ) -> None:
+        self.budget = budget
+        self.name = name
+        self.connections_per_environment = connections_per_environment
+        self.function: lambda_.IFunction | None = None
+        self.reserves: lambda_.IFunction | None = None
+        self._weight = weight
+        self._fixed = fixed
+        self._minimum = 1
+        self._minimum_reason = ""
+        self._overlaps = 1
+
+    @staticmethod
+    def of(function: lambda_.IFunction) -> ConnectionShare | None:
+        """Return the share that bounds a function, or None."""
+        return _SHARES.get(function)
+
+    @property
+    def concurrency(self) -> int:
+        """How many environments may run at once: a lazy number, for any property of an L1 or L2."""
+        return lazy_number(self.resolve)
+
+    def resolve(self) -> int:
+        """Compute the concurrency; final only at synth, when every share has been taken."""
+        return self.budget.concurrency_of(self)
+
+    @property
+    def claim(self) -> Claim:
+        """What the share asks of the budget."""
+        return Claim(self._weight, self._fixed, self._minimum, self.connections_per_environment * self._overlaps)
+
+    @property
+    def reason(self) -> str:
+        """Why the share needs what it needs, for messages."""
+        if self._fixed is not None:
+            text = f"concurrency={self._fixed}"
+        else:
+            text = f"weight {float(self._weight):g}" + (f", {self._minimum_reason}" if self._minimum_reason else "")
+        if self.claim.connections_per_environment > 1:
+            text += f", {self.claim.connections_per_environment} connections each"
+        return text
+
+    def require(self, minimum: int, reason: str) -> None:
+        """Raise the least concurrency that the share can work with.
+
+        Parameters
+        ----------
+        minimum
+            The least concurrency.
+        reason
+            Why, for messages.
+
+        Raises
+        ------
+        BreakwaterError
+            When the share is fixed below it.
+        """
+        if self._fixed is not None and self._fixed < minimum:
+            raise BreakwaterError(
+                self.name,
+                f"its share is fixed at concurrency={self._fixed}, and it needs at least {minimum}: {reason}.",
+                f"Pass concurrency={minimum} or more.",
+            )
+        if minimum > self._minimum:
+            self._minimum, self._minimum_reason = minimum, reason
+            self.budget.recompute()
+
+    def bind(self, function: lambda_.IFunction, *, reserve: bool) -> None:
+        """Note which function the share bounds, and whether by reserved concurrency."""
+        self.function = function
+        self.reserves = function if reserve else None
+        _SHARES[function] = self
+
+    def limit(self, function: lambda_.Function, *, overlap: bool = True) -> None:
+        """Set the share as the reserved concurrency of a function made elsewhere.
+
+        Code that keeps its connections open without `breakwater_runtime` holds them twice right after a deployment:
+        the old environments are frozen with theirs while new ones connect. So the share counts twice.
+
+        Parameters
+        ----------
+        function
+            A function of this app.
+        overlap
+            False says that the function closes its connections before it returns, and then the share counts once.
+
+        Raises
+        ------
+        BreakwaterError
+            When the function is imported, or has a reserved concurrency already, or the share bounds another function.
+        """
+        resource: Any = function.node.default_child
+        if resource is None or not hasattr(resource, "reserved_concurrent_executions"):
+            raise BreakwaterError(
+                function, "it is imported, so its reserved concurrency belongs to another app.", "Limit it there."
+            )
+        if self.function is not None:
+            raise BreakwaterError(
+                function, f"the share {self.name!r} bounds {self.function.node.path} already.", "Take another share."
+            )
+        if resource.reserved_concurrent_executions is not None:
+            raise BreakwaterError(
+                function,
+                f"it has reserved_concurrent_executions={resource.reserved_concurrent_executions} already.",
+                "Remove that, or pass it as budget.share(…, concurrency=…).",
+            )
+        resource.reserved_concurrent_executions = self.concurrency
+        self._overlaps = 2 if overlap else 1
+        self.bind(function, reserve=True)
+        self.budget.recompute()
+
+    def description(self) -> dict[str, Any]:
+        """Describe it for `breakwater plan`."""
+        concurrency = self.resolve()
+        return {
+            "name": self.name,
+            "function": None if self.function is None else self.function.node.path,
+            "concurrency": concurrency,
+            "connections": concurrency * self.claim.connections_per_environment,
+            "reason": self.reason,
+        }

@@ -1,0 +1,77 @@
+"""A buffer between senders that come in bursts and a function that must not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from .errors import BreakwaterError
+from .function_concurrency import FunctionConcurrency
+from .invocation_source import InvocationSource
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_sqs as sqs
+
+
+class DecoupledInvocation(Construct):
+    """Invoke a function through a source that buffers, at the concurrency that the function's share grants.
+
+    Parameters
+    ----------
+    scope, id
+        Where it stands in the construct tree.
+    function
+        Who works: a function with a share (`VpcDatabaseFunction`, `PublicSslDatabaseFunction`, `share.limit(function)`)
+        or with a reserved concurrency.
+    source
+        What it reads from. Default: `InvocationSource.sqs()`.
+
+    Attributes
+    ----------
+    event_source_mapping : lambda_.EventSourceMapping
+        Between source and function.
+    maximum_concurrency : int
+        How many invocations the mapping runs at once: a lazy number.
+    queue : sqs.IQueue
+        The queue it reads from.
+    dead_letter_queue : sqs.IQueue or None
+        Where messages end that failed `max_receive_count` times; None when an imported queue keeps it elsewhere.
+
+    Raises
+    ------
+    BreakwaterError
+        When nothing limits the function, when its share is fixed below what the source needs, or when an existing queue
+        breaks a rule.
+    """
+
+    queue: sqs.IQueue
+    dead_letter_queue: sqs.IQueue | None
+    maximum_concurrency: int
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 -- the CDK's own name
+        *,
+        function: lambda_.IFunction,
+        source: InvocationSource | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        self.function = function
+        concurrency = FunctionConcurrency.of(function)
+        if concurrency is None:
+            raise BreakwaterError(
+                self,
+                f"nothing limits {function.node.path}, so a burst passes through the source undiminished.",
+                "Use VpcDatabaseFunction, take a share with ConnectionBudget.of(database).share(…).limit(function), "
+                "or give the function reserved_concurrent_executions.",
+            )
+        self.concurrency = concurrency
+        self.event_source_mapping = (source or InvocationSource.sqs()).bind(self)
+
+    def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Allow sending to the source."""
+        return self.queue.grant_send_messages(grantee)

@@ -1,0 +1,198 @@
+"""What functions connect to: a database of this app, an imported one, or any endpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import Token
+from constructs import Construct, IConstruct
+
+from .errors import BreakwaterError
+from .max_connections import MaxConnections, UnknownMaxConnections
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_ec2 as ec2
+    from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_secretsmanager as secretsmanager
+
+    from .database_engine import DatabaseEngine
+
+
+class Downstream:
+    """The system being protected: where it is, who may connect to it, and how many connections it takes.
+
+    An RDS instance or Aurora cluster is a downstream as it is: pass it wherever a downstream is asked for. Anything
+    else is described with `Downstream.endpoint`.
+    """
+
+    def __init__(
+        self,
+        construct: IConstruct,
+        *,
+        engine: DatabaseEngine,
+        host: str,
+        port: float,
+        secret: secretsmanager.ISecret | None = None,
+        database_name: str | None = None,
+        connectable: ec2.IConnectable | None = None,
+        certificate_authority: str | None = None,
+    ) -> None:
+        self.construct = construct
+        self.engine = engine
+        self.host = host
+        self.port = port
+        self.secret = secret
+        self.database_name = database_name
+        self.connectable = connectable
+        self.certificate_authority = certificate_authority
+
+    @property
+    def uses_rds_certificates(self) -> bool:
+        """Whether the server's certificate comes from the certificate authorities of RDS."""
+        return False
+
+    def max_connections(self) -> MaxConnections:
+        """Find the server's `max_connections`; called at synth, so that a later change still counts.
+
+        Raises
+        ------
+        UnknownMaxConnections
+            When nothing in the app tells the number.
+        """
+        msg = "nothing tells its max_connections."
+        raise UnknownMaxConnections(msg)
+
+    def grant_connect(self, grantee: iam.IGrantable, user: str) -> iam.Grant:
+        """Allow IAM database authentication as one user."""
+        raise BreakwaterError(
+            self.construct,
+            f"IAM database authentication as {user!r} is for databases of RDS and Aurora.",
+            "Pass credentials=DatabaseCredentials.secret(…).",
+        )
+
+    @staticmethod
+    def of(database: Any) -> Downstream:  # noqa: ANN401 -- instances, clusters and their interfaces share no base
+        """Look at a database as a downstream.
+
+        Parameters
+        ----------
+        database
+            A `Downstream`, an `rds.DatabaseInstance`, an `rds.DatabaseCluster`, or what implements their interfaces.
+
+        Raises
+        ------
+        BreakwaterError
+            When it is none of these.
+        """
+        if isinstance(database, Downstream):
+            return database
+        if hasattr(database, "instance_endpoint") or hasattr(database, "cluster_endpoint"):
+            from .rds_downstream import RdsDownstream
+
+            return RdsDownstream(database)
+        raise BreakwaterError(
+            getattr(getattr(database, "node", None), "path", repr(database)),
+            f"{type(database).__name__} is not a downstream.",
+            "Pass an rds.DatabaseInstance, an rds.DatabaseCluster, or Downstream.endpoint(…).",
+        )
+
+    @staticmethod
+    def endpoint(
+        scope: Construct,
+        id: str,  # noqa: A002 -- the CDK's own name
+        *,
+        host: str,
+        engine: DatabaseEngine,
+        max_connections: int,
+        port: int | None = None,
+        secret: secretsmanager.ISecret | None = None,
+        security_group: ec2.ISecurityGroup | None = None,
+        database_name: str | None = None,
+        certificate_authority: str | None = None,
+    ) -> Downstream:
+        """Describe a downstream that is not a database of RDS.
+
+        Parameters
+        ----------
+        scope, id
+            Where it stands in the construct tree.
+        host
+            Host name or address.
+        engine
+            Its engine.
+        max_connections
+            Connections that the server takes, 1 or more. Not a token.
+        port
+            TCP port. Default: the engine's own.
+        secret
+            Holds `username` and `password`.
+        security_group
+            The server's, opened to the functions that connect. None where AWS has none of it.
+        database_name
+            Database (schema) to use. Default: the secret's `dbname`.
+        certificate_authority
+            Path of a PEM file with the certificate authorities that the server's certificate is verified with.
+            Default: those of the operating system.
+
+        Raises
+        ------
+        BreakwaterError
+            When `max_connections` is a token or below 1.
+        """
+        return _Endpoint(
+            Construct(scope, id),
+            max_connections,
+            engine=engine,
+            host=host,
+            port=port or engine.default_port,
+            secret=secret,
+            database_name=database_name,
+            connectable=security_group,
+            certificate_authority=certificate_authority,
+        )
+
+
+class _Endpoint(Downstream):
+    def __init__(self, construct: Construct, max_connections: int, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(construct, **options)
+        self._max_connections = required_number(construct, "max_connections", max_connections)
+        if self.connectable is not None:
+            from aws_cdk import aws_ec2 as ec2
+
+            # A security group of its own knows no default port, and `allow_to_default_port` needs one.
+            self.connectable = ec2.Connections(
+                security_groups=[options["connectable"]], default_port=ec2.Port.tcp(self.port)
+            )
+
+    def max_connections(self) -> MaxConnections:
+        return MaxConnections(self._max_connections, "max_connections given")
+
+
+def required_number(where: IConstruct, name: str, value: float, *, minimum: int = 1) -> int:
+    """Insist on a whole number that is known now.
+
+    Parameters
+    ----------
+    where
+        The construct that the error names.
+    name
+        The parameter's name.
+    value
+        What the user gave.
+    minimum
+        The least that is right.
+
+    Raises
+    ------
+    BreakwaterError
+        When the value is a token, not whole, or below the minimum.
+    """
+    if Token.is_unresolved(value):
+        raise BreakwaterError(
+            where,
+            f"{name} is a token (given {Token.as_string(value)}), and shares are computed at synth.",
+            "Give a plain number.",
+        )
+    if int(value) != value or value < minimum:
+        raise BreakwaterError(where, f"{name} must be a whole number of at least {minimum} (given {value}).", "")
+    return int(value)

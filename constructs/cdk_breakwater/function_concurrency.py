@@ -1,0 +1,75 @@
+"""The concurrency of one function, divided among the mappings that feed it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import Token
+
+from .connection_share import ConnectionShare
+from .errors import BreakwaterError
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
+
+# MaximumConcurrency of an SQS mapping is 2 to 1,000.
+# Source: AWS Lambda API Reference, ScalingConfig.
+MINIMUM = 2
+MAXIMUM = 1000
+
+_KNOWN: dict[lambda_.IFunction, FunctionConcurrency] = {}
+
+
+class FunctionConcurrency:
+    """How many invocations of a function may run, and how the SQS mappings on it divide them.
+
+    Reserved concurrency must be at least the sum of the mappings' MaximumConcurrency, or throttled receives count
+    towards the dead-letter queue (AWS Lambda Developer Guide, "Configuring scaling behavior for SQS").
+    """
+
+    def __init__(self, function: lambda_.IFunction, share: ConnectionShare | None) -> None:
+        self.function = function
+        self.share = share
+        self._mappings: list[Any] = []
+
+    @staticmethod
+    def of(function: lambda_.IFunction) -> FunctionConcurrency | None:
+        """Return what limits a function: its share, or its reserved concurrency; None when nothing does."""
+        if function not in _KNOWN:
+            share = ConnectionShare.of(function)
+            if share is None and _reserved(function) is None:
+                return None
+            _KNOWN[function] = FunctionConcurrency(function, share)
+        return _KNOWN[function]
+
+    def resolve(self) -> int:
+        """Compute the function's concurrency; final only at synth."""
+        return self.share.resolve() if self.share is not None else int(_reserved(self.function) or 0)
+
+    def add_mapping(self, mapping: Any, reason: str) -> int:  # noqa: ANN401 -- any key will do
+        """Let a mapping take part, and return its position among the others."""
+        self._mappings.append(mapping)
+        minimum = MINIMUM * len(self._mappings)
+        if self.share is not None:
+            self.share.require(minimum, reason)
+        else:
+            self._require_reserved(minimum, reason)
+        return len(self._mappings) - 1
+
+    def part(self, position: int) -> int:
+        """Compute one mapping's part: as even as whole numbers allow, the earlier ones first."""
+        whole, rest = divmod(self.resolve(), len(self._mappings))
+        return whole + (position < rest)
+
+    def _require_reserved(self, minimum: int, reason: str) -> None:
+        reserved = _reserved(self.function)
+        if not Token.is_unresolved(reserved) and int(reserved) < minimum:
+            raise BreakwaterError(
+                self.function,
+                f"its reserved concurrency is {int(reserved)}, and it needs at least {minimum}: {reason}.",
+                f"Reserve {minimum} or more.",
+            )
+
+
+def _reserved(function: lambda_.IFunction) -> Any:  # noqa: ANN401 -- a number, a token or None
+    return getattr(function.node.default_child, "reserved_concurrent_executions", None)

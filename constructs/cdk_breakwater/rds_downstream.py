@@ -1,0 +1,143 @@
+"""RDS instances and Aurora clusters as downstreams: what their constructs tell, read at synth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import Reference, Stack, Token, Tokenization
+
+from . import max_connections as known
+from .database_engine import DatabaseEngine
+from .downstream import Downstream
+from .errors import BreakwaterError
+from .max_connections import MaxConnections, UnknownMaxConnections
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aws_cdk import aws_iam as iam
+    from constructs import IConstruct
+
+_SERVERLESS_CLASS = "db.serverless"
+
+
+class RdsDownstream(Downstream):
+    """An `rds.DatabaseInstance`, an `rds.DatabaseCluster`, or what implements their interfaces.
+
+    Parameters
+    ----------
+    database
+        The L2 construct, owned or imported.
+    """
+
+    def __init__(self, database: Any) -> None:  # noqa: ANN401 -- instances and clusters share no base
+        self.database = database
+        self.is_cluster = hasattr(database, "cluster_endpoint")
+        endpoint = database.cluster_endpoint if self.is_cluster else database.instance_endpoint
+        super().__init__(
+            database,
+            engine=_engine(database),
+            host=endpoint.hostname,
+            port=endpoint.port,
+            secret=getattr(database, "secret", None),
+            database_name=self._known("database_name" if self.is_cluster else "db_name"),
+            connectable=database,
+        )
+
+    @property
+    def resource(self) -> Any:  # noqa: ANN401 -- rds.CfnDBInstance or rds.CfnDBCluster
+        """The L1 beneath, or None for an imported database."""
+        return self.database.node.default_child
+
+    @property
+    def uses_rds_certificates(self) -> bool:
+        return True
+
+    def grant_connect(self, grantee: iam.IGrantable, user: str) -> iam.Grant:
+        return self.database.grant_connect(grantee, user)
+
+    def max_connections(self) -> MaxConnections:
+        """Take the parameter group's value, else the table of the class or of the ACUs, else the class's estimate.
+
+        A cluster has the fewest connections of its instances, since each of them can become the writer.
+        """
+        if self.resource is None:
+            msg = "it is imported, so nothing in the app tells its max_connections."
+            raise UnknownMaxConnections(msg)
+        if not self.is_cluster:
+            return self._of_instance(self.resource)
+        found = [self._of_instance(instance) for instance in self.instances()]
+        if not found:
+            msg = "the cluster has no instance in this app."
+            raise UnknownMaxConnections(msg)
+        return min(found, key=lambda number: number.value)
+
+    def instances(self) -> Iterator[Any]:
+        """Yield the `CfnDBInstance`s of a cluster: writer and readers."""
+        for child in self.database.node.find_all():
+            if getattr(child, "cfn_resource_type", None) == "AWS::RDS::DBInstance":
+                yield child
+
+    def _of_instance(self, instance: Any) -> MaxConnections:  # noqa: ANN401
+        instance_class = self._string(instance, instance.db_instance_class, "the instance class")
+        groups = [instance.db_parameter_group_name]
+        if self.is_cluster:
+            groups.append(self.resource.db_cluster_parameter_group_name)
+        for name in groups:
+            value = self._parameters(name).get("max_connections")
+            if value is not None:
+                return known.from_parameter(
+                    self.engine, self._string(instance, value, "max_connections of the parameter group"), instance_class
+                )
+        if instance_class == _SERVERLESS_CLASS:
+            scaling = Stack.of(self.database).resolve(self.resource.serverless_v2_scaling_configuration)
+            return known.for_serverless_v2(self.engine, scaling["maxCapacity"], scaling.get("minCapacity"))
+        return known.for_instance_class(self.engine, instance_class, self.engine_version)
+
+    @property
+    def engine_version(self) -> str | None:
+        """The engine's version, or None where it is a token or not given."""
+        return self._known("engine_version")
+
+    def parameter_group(self, name: str | None) -> IConstruct | None:
+        """Find the L1 parameter group that a name refers to, or None where there is none in this app."""
+        if name is None or not Token.is_unresolved(name):
+            return None
+        token = Tokenization.reverse_string(name).first_token
+        return token.target if token is not None and Reference.is_reference(token) else None  # ty: ignore
+
+    def _parameters(self, name: str | None) -> dict[str, Any]:
+        group = self.parameter_group(name)
+        if group is not None:
+            return Stack.of(group).resolve(group.parameters) or {}  # type: ignore[attr-defined]
+        if name is None or name.startswith("default."):
+            return {}
+        msg = f"its parameter group {name!r} is imported and may set any max_connections."
+        raise UnknownMaxConnections(msg)
+
+    def _known(self, attribute: str) -> str | None:
+        value = getattr(self.resource, attribute, None)
+        return None if value is None or Token.is_unresolved(value) else value
+
+    def _string(self, owner: Any, value: Any, what: str) -> str:  # noqa: ANN401
+        resolved = Stack.of(owner).resolve(value)
+        if not isinstance(resolved, (str, int, float)):
+            msg = f"{what} is a token and known only at deployment."
+            raise UnknownMaxConnections(msg)
+        return str(resolved)
+
+
+def _engine(database: Any) -> DatabaseEngine:  # noqa: ANN401
+    engine = getattr(database, "engine", None)
+    engine_type = engine.engine_type if engine is not None else None
+    for candidate in DatabaseEngine:
+        # Oracle's and SQL Server's types carry the edition: oracle-ee, sqlserver-ex.
+        if engine_type is not None and (
+            engine_type == candidate.value or engine_type.startswith(f"{candidate.value}-")
+        ):
+            return candidate
+    raise BreakwaterError(
+        database,
+        f"its engine is unknown (given {engine_type}).",
+        "Import it with engine=…, or describe it with Downstream.endpoint(…).",
+    )

@@ -1,0 +1,46 @@
+"""The way to Secrets Manager from subnets that have no way out."""
+
+from __future__ import annotations
+
+from aws_cdk import Annotations
+from aws_cdk import aws_ec2 as ec2
+
+from .acknowledgements import acknowledge
+
+_ID = "SecretsManagerEndpoint"
+
+
+def ensure_secrets_manager_endpoint(
+    vpc: ec2.IVpc, function: ec2.IConnectable, subnets: ec2.SubnetSelection
+) -> ec2.InterfaceVpcEndpoint:
+    """Make an interface endpoint for Secrets Manager, once per VPC, and open it to a function.
+
+    Parameters
+    ----------
+    vpc
+        The VPC; one endpoint with private DNS serves all of it.
+    function
+        Who connects.
+    subnets
+        Where the endpoint's interfaces go; the first caller's.
+    """
+    endpoint = vpc.node.try_find_child(_ID)
+    if not isinstance(endpoint, ec2.InterfaceVpcEndpoint):
+        endpoint = ec2.InterfaceVpcEndpoint(
+            vpc,  # a child of the VPC, so that functions of every stack find the same one
+            _ID,
+            vpc=vpc,
+            service=ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
+            subnets=subnets,
+            open=False,
+        )
+        Annotations.of(endpoint).add_info(
+            "Made since subnets without a way out need it to read secrets; it is billed by the hour."
+        )
+        acknowledge(
+            endpoint,
+            "Opened to the functions that read secrets, by security group.",
+            "AwsSolutions-EC23",
+        )
+    function.connections.allow_to(endpoint, ec2.Port.HTTPS, "Secrets Manager")
+    return endpoint

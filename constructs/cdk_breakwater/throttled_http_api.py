@@ -1,0 +1,98 @@
+"""The HTTP API beneath a `ThrottledApi`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from aws_cdk import aws_apigatewayv2 as apigatewayv2
+from aws_cdk import aws_logs as logs
+from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
+
+from .acknowledgements import acknowledge
+from .errors import BreakwaterError
+from .lazy import lazy_any
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
+
+    from .throttle import Throttle
+    from .throttled_api import ThrottledApi
+
+_ACCESS_LOG = {
+    "requestId": "$context.requestId",
+    "requestTime": "$context.requestTime",
+    "sourceIp": "$context.identity.sourceIp",
+    "route": "$context.routeKey",
+    "status": "$context.status",
+    "refusal": "$context.error.responseType",
+    "message": "$context.error.message",
+    "latencyMs": "$context.responseLatency",
+    "integrationLatencyMs": "$context.integrationLatency",
+    "bytes": "$context.responseLength",
+}
+
+
+class ThrottledHttpApi:
+    """See `ThrottledApi`."""
+
+    def __init__(
+        self, scope: ThrottledApi, function: lambda_.IFunction, throttle: Throttle, options: dict[str, Any]
+    ) -> None:
+        self._scope = scope
+        self._route_settings: dict[str, Any] = {}
+        self.api = apigatewayv2.HttpApi(
+            scope,
+            "HttpApi",
+            default_integration=HttpLambdaIntegration("Integration", function),
+            **{"create_default_stage": False, **options},
+        )
+        access_log = logs.LogGroup(scope, "AccessLog", retention=logs.RetentionDays.ONE_MONTH)
+        self._stage = apigatewayv2.HttpStage(
+            scope,
+            "Stage",
+            http_api=self.api,
+            auto_deploy=True,
+            detailed_metrics_enabled=True,
+            throttle=apigatewayv2.ThrottleSettings(rate_limit=throttle.rate_limit, burst_limit=throttle.burst_limit),
+        )
+        resource: Any = self._stage.node.default_child
+        resource.access_log_settings = apigatewayv2.CfnStage.AccessLogSettingsProperty(
+            destination_arn=access_log.log_group_arn, format=json.dumps(_ACCESS_LOG)
+        )
+        resource.route_settings = lazy_any(lambda: self._route_settings or None)
+        self.url = self._stage.url
+        acknowledge(
+            access_log,
+            "CloudWatch Logs encrypts at rest with a key of its own.",
+            "HIPAA.Security-CloudWatchLogGroupEncrypted",
+            "NIST.800.53.R5-CloudWatchLogGroupEncrypted",
+            "PCI.DSS.321-CloudWatchLogGroupEncrypted",
+        )
+
+    def add_route(
+        self, method: str, path: str, throttle: Throttle, function: lambda_.IFunction, options: dict[str, Any]
+    ) -> None:
+        """See `ThrottledApi.add_route`."""
+        routes = self.api.add_routes(
+            path=path,
+            methods=[apigatewayv2.HttpMethod[method]],
+            integration=HttpLambdaIntegration(f"{method}{path}", function),
+            **options,
+        )
+        self._route_settings[f"{method} {path}"] = {
+            "ThrottlingRateLimit": throttle.rate_limit,
+            "ThrottlingBurstLimit": throttle.burst_limit,
+            "DetailedMetricsEnabled": True,
+        }
+        # A stage with settings for a route that is not there yet is refused.
+        self._stage.node.add_dependency(*routes)
+
+    def add_client(self, name: str, throttle: Throttle, quota: object) -> NoReturn:
+        """Refuse: HTTP APIs have neither API keys nor usage plans."""
+        raise BreakwaterError(
+            self._scope,
+            f"the client {name!r} (rate {throttle.rate_limit}, quota {quota}) cannot be told from others: an HTTP API "
+            "has neither API keys nor usage plans.",
+            "Use protocol=ApiProtocol.REST.",
+        )

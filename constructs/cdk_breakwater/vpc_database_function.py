@@ -1,0 +1,170 @@
+"""A function beside its database, in private subnets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+
+from .database_function import DatabaseFunction
+from .errors import BreakwaterError
+from .secrets_manager_endpoint import ensure_secrets_manager_endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aws_cdk import aws_lambda as lambda_
+    from constructs import Construct
+    from typing_extensions import Unpack
+
+    from .credentials import DatabaseCredentials
+    from .function_options import FunctionOptions
+
+
+class VpcDatabaseFunction(DatabaseFunction):
+    """A `lambda_.Function` in private subnets that can never exhaust its database's connections.
+
+    Its reserved concurrency is its share of the database's connections, its security group is opened to the database
+    and to HTTPS, it may read the database's secret, and the runtime layer with the driver is in place.
+
+    Parameters
+    ----------
+    scope, id
+        Where it stands in the construct tree.
+    database
+        The database: an `rds.DatabaseInstance`, an `rds.DatabaseCluster`, an imported one, or a `Downstream`.
+    vpc
+        The VPC from which the database can be reached.
+    code, handler, runtime
+        As for `lambda_.Function`.
+    vpc_subnets
+        Private subnets. Default: those with a way out, else the isolated ones.
+    share_weight
+        Part of the budget that the fixed shares leave, relative to the other weights. Default 1.
+    concurrency
+        A fixed share instead of a weight: this many environments.
+    credentials
+        How it logs in. Default: the database's own secret.
+    reserve_concurrency
+        False leaves the reserved concurrency unset, for accounts whose quota grants none. The share still limits the
+        sources, and an annotation says what is no longer guaranteed. Default True.
+    drivers
+        What the runtime layer carries, as pip requirements. Default: the engine's driver, see `DatabaseEngine.driver`.
+    **options
+        Every other prop of `lambda_.Function`. Defaults that differ: `timeout` 30 s, `memory_size` 512 MiB, `tracing`
+        active, a log group that keeps a month, a role without AWS managed policies, and, with a security group of its
+        own making, `allow_all_outbound` False.
+
+    Attributes
+    ----------
+    share : ConnectionShare
+        Its part of the budget.
+    downstream : Downstream
+        The database as this library sees it.
+
+    Raises
+    ------
+    BreakwaterError
+        When the database is no downstream or has no secret and no credentials are given, when the subnets are public or
+        there are none, when a driver has no wheel for the runtime, or when a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 -- the CDK's own name
+        *,
+        database: Any,  # noqa: ANN401 -- instances, clusters and their interfaces share no base
+        vpc: ec2.IVpc,
+        code: lambda_.Code,
+        handler: str,
+        runtime: lambda_.Runtime,
+        vpc_subnets: ec2.SubnetSelection | None = None,
+        share_weight: float | None = None,
+        concurrency: int | None = None,
+        credentials: DatabaseCredentials | None = None,
+        reserve_concurrency: bool = True,
+        drivers: Sequence[str] | None = None,
+        **options: Unpack[FunctionOptions],
+    ) -> None:
+        subnets = _private_subnets(f"{scope.node.path}/{id}", vpc, vpc_subnets)
+        network: dict[str, Any] = {"vpc": vpc, "vpc_subnets": subnets}
+        own_security_group = not options.get("security_groups")
+        if own_security_group:
+            network["allow_all_outbound"] = options.get("allow_all_outbound") or False
+        super().__init__(
+            scope,
+            id,
+            database=database,
+            code=code,
+            handler=handler,
+            runtime=runtime,
+            share_weight=share_weight,
+            concurrency=concurrency,
+            credentials=credentials,
+            reserve_concurrency=reserve_concurrency,
+            drivers=drivers,
+            network=network,
+            **options,
+        )
+        _allow_network_interfaces(self)
+        if own_security_group and not network["allow_all_outbound"]:
+            self.connections.allow_to_any_ipv4(ec2.Port.HTTPS, "AWS APIs, Secrets Manager among them")
+        if self.downstream.connectable is not None:
+            # Seen from the function, so that both rules stand in its stack: the other way round, a database in a stack
+            # of its own would depend on the function that depends on it.
+            self.connections.allow_to(
+                self.downstream.connectable, ec2.Port.tcp(self.downstream.port), f"{self.downstream.engine.value}"
+            )
+        if self.credentials.needs_secrets_manager and _isolated(vpc, subnets):
+            ensure_secrets_manager_endpoint(vpc, self, subnets)
+
+
+def _private_subnets(path: str, vpc: ec2.IVpc, given: ec2.SubnetSelection | None) -> ec2.SubnetSelection:
+    if given is None:
+        if vpc.private_subnets:
+            return ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
+        if vpc.isolated_subnets:
+            return ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+        raise BreakwaterError(
+            path,
+            f"the VPC {vpc.node.path} has no private subnet, and a function in a public one has no way out.",
+            "Add private subnets to the VPC, or use PublicSslDatabaseFunction outside it.",
+        )
+    chosen = _select(vpc, given)
+    if chosen.has_public:
+        raise BreakwaterError(
+            path,
+            f"vpc_subnets selects public subnets of {vpc.node.path}, and a function in one has no way out.",
+            "Select private subnets: PRIVATE_WITH_EGRESS or PRIVATE_ISOLATED.",
+        )
+    return given
+
+
+def _select(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> ec2.SelectedSubnets:
+    names = ("availability_zones", "one_per_az", "subnet_filters", "subnet_group_name", "subnets", "subnet_type")
+    return vpc.select_subnets(**{name: getattr(subnets, name) for name in names})
+
+
+def _isolated(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> bool:
+    isolated = {subnet.subnet_id for subnet in vpc.isolated_subnets}
+    return any(subnet_id in isolated for subnet_id in _select(vpc, subnets).subnet_ids)
+
+
+def _allow_network_interfaces(function: lambda_.Function) -> None:
+    # What AWSLambdaVPCAccessExecutionRole grants beyond logs, with the actions that Lambda asks for and no more.
+    # Source: AWS Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC".
+    function.add_to_role_policy(
+        iam.PolicyStatement(
+            actions=[
+                "ec2:AssignPrivateIpAddresses",
+                "ec2:CreateNetworkInterface",
+                "ec2:DeleteNetworkInterface",
+                "ec2:DescribeNetworkInterfaces",
+                "ec2:DescribeSubnets",
+                "ec2:UnassignPrivateIpAddresses",
+            ],
+            resources=["*"],
+        )
+    )

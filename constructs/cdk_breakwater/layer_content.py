@@ -39,7 +39,10 @@ from pip._internal.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 # What an installer leaves about itself: it differs between machines, and nothing at run time reads it.
-_INSTALLERS_OWN = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json")
+_INSTALLERS_OWN = (
+    ".lock",
+    *(f"*.dist-info/{name}" for name in ("INSTALLER", "RECORD", "REQUESTED", "*_url.json", "uv_*")),
+)
 
 
 class Target(NamedTuple):
@@ -137,8 +140,9 @@ def _drivers(where: str, target: Target, drivers: Sequence[str]) -> Path:
         if done.returncode:
             raise _failure(where, target, drivers, done.stderr)
         shutil.rmtree(folder / "bin", ignore_errors=True)
-        for rest in [path for name in _INSTALLERS_OWN for path in folder.glob(f"*.dist-info/{name}")]:
-            rest.unlink()
+        for pattern in _INSTALLERS_OWN:
+            for file in list(folder.glob(pattern)):
+                file.unlink()
 
     files = [hashlib.sha256(Path(driver).read_bytes()).hexdigest() for driver in drivers if Path(driver).is_file()]
     return _cached(where, "drivers", [target.python, target.architecture, *drivers, *files], fill)
@@ -150,7 +154,7 @@ def _pip(where: str, target: Target, folder: Path) -> list[str]:
         command += ["--implementation", "cp", "--disable-pip-version-check", "--no-input"]
         command += [f"--platform={platform}" for platform in target.platforms]
     elif uv := _uv():
-        command = [*uv, "pip", "install", "--python", sys.executable, "--no-config"]
+        command = [*uv, "pip", "install", "--python", sys.executable]
         command += ["--python-platform", f"{target.machine}-manylinux_2_{28 if target.glibc >= 28 else 17}"]
     else:
         remedy = "Install one of them in the environment of the CDK app: python -m ensurepip, or pip install uv."

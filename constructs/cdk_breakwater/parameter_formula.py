@@ -83,7 +83,8 @@ class _Parser:
         self._next = 0
 
     def _tokenize(self) -> list[str]:
-        tokens, position, end = [], 0, len(self._text.rstrip())
+        tokens: list[str] = []
+        position, end = 0, len(self._text.rstrip())
         while position < end:
             match = _TOKEN.match(self._text, position)
             if match is None:

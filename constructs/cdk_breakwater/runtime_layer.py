@@ -55,7 +55,7 @@ class RuntimeLayer(lambda_.LayerVersion):
     def __init__(
         self,
         scope: Construct,
-        id: str,  # noqa: A002 -- the CDK's name for it
+        id: str,
         *,
         runtime: lambda_.Runtime,
         architecture: lambda_.Architecture | None = None,

@@ -23,3 +23,14 @@ def acknowledge(construct: IConstruct, reason: str, *rules: str) -> None:
         Ids, `RuleId` or `RuleId[FindingId]`.
     """
     Validations.of(construct).acknowledge(*(Acknowledgment(id=rule, reason=reason) for rule in rules))
+
+
+def acknowledge_log_group(log_group: IConstruct) -> None:
+    """Acknowledge the rules that ask for a customer's key on a log group."""
+    acknowledge(
+        log_group,
+        "CloudWatch Logs encrypts at rest with a key of its own; a customer's key is the app's choice.",
+        "HIPAA.Security-CloudWatchLogGroupEncrypted",
+        "NIST.800.53.R5-CloudWatchLogGroupEncrypted",
+        "PCI.DSS.321-CloudWatchLogGroupEncrypted",
+    )

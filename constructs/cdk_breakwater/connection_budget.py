@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 import jsii
 from aws_cdk import Annotations
@@ -54,7 +54,7 @@ class ConnectionBudget(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,  # noqa: A002 -- the CDK's own name
+        id: str,
         *,
         max_connections: int | None = None,
         external_connections: int = 0,
@@ -80,7 +80,7 @@ class ConnectionBudget(Construct):
 
     @staticmethod
     def of(
-        database: Any,  # noqa: ANN401 -- instances, clusters and their interfaces share no base
+        database: Any,
         *,
         max_connections: int | None = None,
         external_connections: int | None = None,
@@ -107,9 +107,9 @@ class ConnectionBudget(Construct):
             "external_connections": external_connections,
             "utilization": utilization,
         }
-        given = {name: value for name, value in options.items() if value is not None}
+        given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
         if budget is None:
-            budget = ConnectionBudget(downstream.construct, _ID, **given)
+            budget = ConnectionBudget(cast("Construct", downstream.construct), _ID, **given)
             budget._downstream = downstream
         elif given:
             if budget._shares:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .apportionment import Claim
 from .errors import BreakwaterError
@@ -137,7 +137,7 @@ class ConnectionShare:
             )
         resource.reserved_concurrent_executions = self.concurrency
         self._overlaps = 2 if overlap else 1
-        self.bind(function, reserve=True)
+        self.bind(cast("lambda_.IFunction", function), reserve=True)
         self.budget.recompute()
 
     def description(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Annotations, Duration, Stack, Token, Tokenization
 from aws_cdk import aws_iam as iam
@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 
 from . import runtime_environment as environment
-from .acknowledgements import acknowledge
+from .acknowledgements import acknowledge, acknowledge_log_group
 from .connection_budget import ConnectionBudget
 from .credentials import DatabaseCredentials
 from .downstream import Downstream
@@ -44,9 +44,9 @@ class DatabaseFunction(lambda_.Function):
     def __init__(
         self,
         scope: Construct,
-        id: str,  # noqa: A002 -- the CDK's own name
+        id: str,
         *,
-        database: Any,  # noqa: ANN401 -- instances, clusters and their interfaces share no base
+        database: Any,
         code: lambda_.Code,
         handler: str,
         runtime: lambda_.Runtime,
@@ -77,9 +77,7 @@ class DatabaseFunction(lambda_.Function):
         log_group = None
         if not options.get("log_group") and not options.get("log_retention"):
             log_group = _log_group(scope, id)
-        role = options.get("role") or iam.Role(
-            scope, f"{id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
-        )
+        role = options.get("role") or _role(scope, id)
         merged: dict[str, Any] = {
             "tracing": lambda_.Tracing.ACTIVE,
             "memory_size": _MEMORY_MIB,
@@ -106,7 +104,7 @@ class DatabaseFunction(lambda_.Function):
         self.downstream = downstream
         self.credentials = credentials
         self.share: ConnectionShare = share
-        share.bind(self, reserve=reserve_concurrency)
+        share.bind(cast("lambda_.IFunction", self), reserve=reserve_concurrency)
         if not reserve_concurrency:
             Annotations.of(self).add_warning_v2(
                 "cdk-breakwater:concurrency-not-reserved",
@@ -115,7 +113,7 @@ class DatabaseFunction(lambda_.Function):
             )
         if log_group is not None:
             log_group.grant_write(role)
-        credentials.grant(self, downstream)
+        credentials.grant(cast("lambda_.IFunction", self), downstream)
         _acknowledge(self, role)
 
 
@@ -161,15 +159,14 @@ def _layer(
     )
 
 
-def _log_group(scope: Construct, id: str) -> logs.LogGroup:  # noqa: A002
+def _role(scope: Construct, id: str) -> iam.IRole:
+    principal = cast("iam.IPrincipal", iam.ServicePrincipal("lambda.amazonaws.com"))
+    return cast("iam.IRole", iam.Role(scope, f"{id}Role", assumed_by=principal))
+
+
+def _log_group(scope: Construct, id: str) -> logs.LogGroup:
     log_group = logs.LogGroup(scope, f"{id}Logs", retention=logs.RetentionDays.ONE_MONTH)
-    acknowledge(
-        log_group,
-        "CloudWatch Logs encrypts at rest with a key of its own; a customer's key is the log_group prop's choice.",
-        "HIPAA.Security-CloudWatchLogGroupEncrypted",
-        "NIST.800.53.R5-CloudWatchLogGroupEncrypted",
-        "PCI.DSS.321-CloudWatchLogGroupEncrypted",
-    )
+    acknowledge_log_group(log_group)
     return log_group
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from .errors import BreakwaterError
@@ -13,6 +11,8 @@ from .function_concurrency import FunctionConcurrency
 from .invocation_source import InvocationSource
 
 if TYPE_CHECKING:
+    from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sqs as sqs
 
 
@@ -54,7 +54,7 @@ class DecoupledInvocation(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,  # noqa: A002 -- the CDK's own name
+        id: str,
         *,
         function: lambda_.IFunction,
         source: InvocationSource | None = None,

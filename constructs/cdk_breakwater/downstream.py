@@ -62,7 +62,7 @@ class Downstream:
         msg = "nothing tells its max_connections."
         raise UnknownMaxConnections(msg)
 
-    def grant_connect(self, grantee: iam.IGrantable, user: str) -> iam.Grant:
+    def grant_connect(self, grantee: iam.IGrantable, user: str) -> iam.Grant:  # noqa: ARG002 -- RDS's downstream does
         """Allow IAM database authentication as one user."""
         raise BreakwaterError(
             self.construct,
@@ -71,7 +71,7 @@ class Downstream:
         )
 
     @staticmethod
-    def of(database: Any) -> Downstream:  # noqa: ANN401 -- instances, clusters and their interfaces share no base
+    def of(database: Any) -> Downstream:
         """Look at a database as a downstream.
 
         Parameters
@@ -99,7 +99,7 @@ class Downstream:
     @staticmethod
     def endpoint(
         scope: Construct,
-        id: str,  # noqa: A002 -- the CDK's own name
+        id: str,
         *,
         host: str,
         engine: DatabaseEngine,
@@ -153,7 +153,7 @@ class Downstream:
 
 
 class _Endpoint(Downstream):
-    def __init__(self, construct: Construct, max_connections: int, **options: Any) -> None:  # noqa: ANN401
+    def __init__(self, construct: Construct, max_connections: int, **options: Any) -> None:
         super().__init__(construct, **options)
         self._max_connections = required_number(construct, "max_connections", max_connections)
         if self.connectable is not None:

@@ -46,7 +46,7 @@ class FunctionConcurrency:
         """Compute the function's concurrency; final only at synth."""
         return self.share.resolve() if self.share is not None else int(_reserved(self.function) or 0)
 
-    def add_mapping(self, mapping: Any, reason: str) -> int:  # noqa: ANN401 -- any key will do
+    def add_mapping(self, mapping: Any, reason: str) -> int:
         """Let a mapping take part, and return its position among the others."""
         self._mappings.append(mapping)
         minimum = MINIMUM * len(self._mappings)
@@ -71,5 +71,5 @@ class FunctionConcurrency:
             )
 
 
-def _reserved(function: lambda_.IFunction) -> Any:  # noqa: ANN401 -- a number, a token or None
+def _reserved(function: lambda_.IFunction) -> Any:
     return getattr(function.node.default_child, "reserved_concurrent_executions", None)

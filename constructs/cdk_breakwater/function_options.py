@@ -32,7 +32,7 @@ class FunctionOptions(TypedDict, total=False):
     application_log_level: str | None
     application_log_level_v2: lambda_.ApplicationLogLevel | None
     architecture: lambda_.Architecture | None
-    code_signing_config: lambda_.ICodeSigningConfigRef | None
+    code_signing_config: lambda_.ICodeSigningConfig | None
     current_version_options: lambda_.VersionOptions | dict[str, Any] | None
     dead_letter_queue: sqs.IQueue | None
     dead_letter_queue_enabled: bool | None
@@ -40,7 +40,7 @@ class FunctionOptions(TypedDict, total=False):
     description: str | None
     durable_config: lambda_.DurableConfig | dict[str, Any] | None
     environment: Mapping[str, str] | None
-    environment_encryption: kms.IKeyRef | None
+    environment_encryption: kms.IKey | None
     ephemeral_storage_size: cdk.Size | None
     events: Sequence[lambda_.IEventSource] | None
     filesystem: lambda_.FileSystem | None
@@ -51,7 +51,7 @@ class FunctionOptions(TypedDict, total=False):
     layers: Sequence[lambda_.ILayerVersion] | None
     log_format: str | None
     logging_format: lambda_.LoggingFormat | None
-    log_group: logs.ILogGroupRef | None
+    log_group: logs.ILogGroup | None
     log_removal_policy: cdk.RemovalPolicy | None
     log_retention: logs.RetentionDays | None
     log_retention_retry_options: lambda_.LogRetentionRetryOptions | dict[str, Any] | None

@@ -15,7 +15,7 @@ class _Producer:
     def __init__(self, produce: Callable[[], Any]) -> None:
         self._produce = produce
 
-    def produce(self) -> Any:  # noqa: ANN401 -- jsii's own signature
+    def produce(self) -> Any:
         return self._produce()
 
 
@@ -45,6 +45,6 @@ def lazy_string(produce: Callable[[], str]) -> str:
     return Lazy.string(cast("IStableStringProducer", _StringProducer(produce)))
 
 
-def lazy_any(produce: Callable[[], Any]) -> Any:  # noqa: ANN401 -- any property takes it
+def lazy_any(produce: Callable[[], Any]) -> Any:
     """Wrap a structure that is not known yet."""
     return Lazy.any(cast("IStableAnyProducer", _AnyProducer(produce)))

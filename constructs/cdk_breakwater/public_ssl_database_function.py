@@ -52,9 +52,9 @@ class PublicSslDatabaseFunction(DatabaseFunction):
     def __init__(
         self,
         scope: Construct,
-        id: str,  # noqa: A002 -- the CDK's own name
+        id: str,
         *,
-        database: Any,  # noqa: ANN401 -- instances, clusters and their interfaces share no base
+        database: Any,
         code: lambda_.Code,
         handler: str,
         runtime: lambda_.Runtime,

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 from aws_cdk import Annotations
 from aws_cdk import aws_ec2 as ec2
 
 from .acknowledgements import acknowledge
+
+if TYPE_CHECKING:
+    from constructs import Construct
 
 _ID = "SecretsManagerEndpoint"
 
@@ -27,7 +32,7 @@ def ensure_secrets_manager_endpoint(
     endpoint = vpc.node.try_find_child(_ID)
     if not isinstance(endpoint, ec2.InterfaceVpcEndpoint):
         endpoint = ec2.InterfaceVpcEndpoint(
-            vpc,  # a child of the VPC, so that functions of every stack find the same one
+            cast("Construct", vpc),  # a child of the VPC, so that functions of every stack find the same one
             _ID,
             vpc=vpc,
             service=ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,

@@ -55,6 +55,7 @@ class SqsSource(InvocationSource):
         self._content_based_deduplication = content_based_deduplication
 
     def bind(self, invocation: DecoupledInvocation) -> lambda_.EventSourceMapping:
+        """See `InvocationSource.bind`."""
         self._check_numbers(invocation)
         visibility = _VISIBILITY_FACTOR * _timeout_seconds(invocation) + self._window_seconds
         if self._queue is None:

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import jsii
-from aws_cdk import Annotations, Duration, Token
+from aws_cdk import Annotations, Duration
 from constructs import Construct, IValidation
 
 from .errors import BreakwaterError
@@ -48,6 +48,10 @@ class ThrottledApi(Construct):
         Requests per second in steady state instead, above 0.
     burst_limit
         Requests at once above the rate, 1 or more. Default: the function's concurrency; without one, the rate.
+    acknowledge_no_authorization
+        Why everyone may call it. Without it, and without an authorizer in `default_method_options` (REST) or
+        `default_authorizer` (HTTP), callers must sign their requests (IAM). The reason becomes that of the
+        acknowledged cdk-nag rule.
     protocol
         Default: a REST API, since HTTP APIs have neither API keys nor a response of their own for 429.
     **options
@@ -74,30 +78,33 @@ class ThrottledApi(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,  # noqa: A002 -- the CDK's own name
+        id: str,
         *,
         function: lambda_.IFunction,
         expected_duration: Duration | None = None,
         rate_limit: float | None = None,
         burst_limit: int | None = None,
+        acknowledge_no_authorization: str | None = None,
         protocol: ApiProtocol = ApiProtocol.REST,
-        **options: Any,  # noqa: ANN401 -- the props of two different L2s
+        **options: Any,
     ) -> None:
         super().__init__(scope, id)
         self.function = function
         self.throttle = self._throttle(function, expected_duration, rate_limit, burst_limit)
         self.protocol = protocol
+        if acknowledge_no_authorization is not None and not acknowledge_no_authorization.strip():
+            raise BreakwaterError(self, "acknowledge_no_authorization is empty.", "Say why everyone may call the API.")
         self.rest_api: apigateway.RestApi | None = None
         self.http_api: apigatewayv2.HttpApi | None = None
         if protocol is ApiProtocol.REST:
             from .throttled_rest_api import ThrottledRestApi
 
-            self._api: ThrottledRestApi | Any = ThrottledRestApi(self, function, self.throttle, options)
+            self._api: ThrottledRestApi | Any = ThrottledRestApi(self, acknowledge_no_authorization, options)
             self.rest_api = self._api.api
         else:
             from .throttled_http_api import ThrottledHttpApi
 
-            self._api = ThrottledHttpApi(self, function, self.throttle, options)
+            self._api = ThrottledHttpApi(self, acknowledge_no_authorization, options)
             self.http_api = self._api.api
         self.url: str = self._api.url
 
@@ -109,7 +116,7 @@ class ThrottledApi(Construct):
         rate_limit: float,
         burst_limit: int | None = None,
         function: lambda_.IFunction | None = None,
-        **options: Any,  # noqa: ANN401 -- the options of two different L2s
+        **options: Any,
     ) -> None:
         """Give a route limits of its own, within the API's.
 
@@ -146,7 +153,7 @@ class ThrottledApi(Construct):
         burst_limit: int | None = None,
         quota: apigateway.QuotaSettings | None = None,
     ) -> apigateway.IApiKey:
-        """Make an API key with a usage plan for one client.
+        """Make an API key with a usage plan for one client; from then on the API asks everyone for a key.
 
         API keys identify, they do not authenticate (API Gateway Developer Guide, "Usage plans and API keys"): use an
         authorizer for that.
@@ -182,7 +189,7 @@ class ThrottledApi(Construct):
             if rate_limit is None:
                 raise BreakwaterError(
                     self,
-                    f"a rate shall be derived, and {function.node.path} has neither a share nor a reserved concurrency.",
+                    f"a rate shall be derived, and {function.node.path} has no share and no reserved concurrency.",
                     "Give rate_limit=…, or use VpcDatabaseFunction or share.limit(function).",
                 )
             Annotations.of(self).add_warning_v2(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_logs as logs
+from aws_cdk.aws_apigatewayv2_authorizers import HttpIamAuthorizer
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 
-from .acknowledgements import acknowledge
+from .acknowledgements import acknowledge, acknowledge_log_group
 from .errors import BreakwaterError
 from .lazy import lazy_any
 
@@ -36,16 +37,16 @@ _ACCESS_LOG = {
 class ThrottledHttpApi:
     """See `ThrottledApi`."""
 
-    def __init__(
-        self, scope: ThrottledApi, function: lambda_.IFunction, throttle: Throttle, options: dict[str, Any]
-    ) -> None:
+    def __init__(self, scope: ThrottledApi, no_authorization: str | None, options: dict[str, Any]) -> None:
         self._scope = scope
         self._route_settings: dict[str, Any] = {}
+        props: dict[str, Any] = {
+            "create_default_stage": False,
+            "default_authorizer": None if no_authorization else HttpIamAuthorizer(),
+            **options,
+        }
         self.api = apigatewayv2.HttpApi(
-            scope,
-            "HttpApi",
-            default_integration=HttpLambdaIntegration("Integration", function),
-            **{"create_default_stage": False, **options},
+            scope, "HttpApi", default_integration=HttpLambdaIntegration("Integration", scope.function), **props
         )
         access_log = logs.LogGroup(scope, "AccessLog", retention=logs.RetentionDays.ONE_MONTH)
         self._stage = apigatewayv2.HttpStage(
@@ -54,7 +55,9 @@ class ThrottledHttpApi:
             http_api=self.api,
             auto_deploy=True,
             detailed_metrics_enabled=True,
-            throttle=apigatewayv2.ThrottleSettings(rate_limit=throttle.rate_limit, burst_limit=throttle.burst_limit),
+            throttle=apigatewayv2.ThrottleSettings(
+                rate_limit=scope.throttle.rate_limit, burst_limit=scope.throttle.burst_limit
+            ),
         )
         resource: Any = self._stage.node.default_child
         resource.access_log_settings = apigatewayv2.CfnStage.AccessLogSettingsProperty(
@@ -62,13 +65,9 @@ class ThrottledHttpApi:
         )
         resource.route_settings = lazy_any(lambda: self._route_settings or None)
         self.url = self._stage.url
-        acknowledge(
-            access_log,
-            "CloudWatch Logs encrypts at rest with a key of its own.",
-            "HIPAA.Security-CloudWatchLogGroupEncrypted",
-            "NIST.800.53.R5-CloudWatchLogGroupEncrypted",
-            "PCI.DSS.321-CloudWatchLogGroupEncrypted",
-        )
+        acknowledge_log_group(access_log)
+        if no_authorization:
+            acknowledge(self.api, no_authorization, "AwsSolutions-APIG4")
 
     def add_route(
         self, method: str, path: str, throttle: Throttle, function: lambda_.IFunction, options: dict[str, Any]

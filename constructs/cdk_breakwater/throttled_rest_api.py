@@ -10,7 +10,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_logs as logs
 
-from .acknowledgements import acknowledge
+from .acknowledgements import acknowledge, acknowledge_log_group
 from .lazy import lazy_any
 
 if TYPE_CHECKING:
@@ -47,48 +47,59 @@ _ACCESS_LOG = {
 class ThrottledRestApi:
     """See `ThrottledApi`."""
 
-    def __init__(
-        self, scope: ThrottledApi, function: lambda_.IFunction, throttle: Throttle, options: dict[str, Any]
-    ) -> None:
+    def __init__(self, scope: ThrottledApi, no_authorization: str | None, options: dict[str, Any]) -> None:
         self._scope = scope
         self._routes: list[dict[str, Any]] = []
+        self._methods: list[apigateway.Method] = []
+        self._has_clients = False
         access_log = logs.LogGroup(scope, "AccessLog", retention=logs.RetentionDays.ONE_MONTH)
-        deploy_options = apigateway.StageOptions(
-            **{
-                "throttling_rate_limit": throttle.rate_limit,
-                "throttling_burst_limit": throttle.burst_limit,
-                "access_log_destination": apigateway.LogGroupLogDestination(access_log),
-                "access_log_format": apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
-                "logging_level": apigateway.MethodLoggingLevel.ERROR,
-                "metrics_enabled": True,
-                "tracing_enabled": True,
-                **_given(options.pop("deploy_options", None)),
-            }
-        )
+        deploy_options: dict[str, Any] = {
+            "throttling_rate_limit": scope.throttle.rate_limit,
+            "throttling_burst_limit": scope.throttle.burst_limit,
+            "access_log_destination": apigateway.LogGroupLogDestination(access_log),
+            "access_log_format": apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
+            "logging_level": apigateway.MethodLoggingLevel.ERROR,
+            "metrics_enabled": True,
+            "tracing_enabled": True,
+            **_given(options.pop("deploy_options", None)),
+        }
+        authorization = apigateway.AuthorizationType.NONE if no_authorization else apigateway.AuthorizationType.IAM
         proxy = options.pop("proxy", True)
+        props: dict[str, Any] = {
+            "cloud_watch_role": True,
+            "default_method_options": apigateway.MethodOptions(authorization_type=authorization),
+            "endpoint_types": [apigateway.EndpointType.REGIONAL],
+            **options,
+        }
         # Not LambdaRestApi: one that proxies every path refuses further resources, and so routes of their own.
         self.api = apigateway.RestApi(
             scope,
             "RestApi",
-            default_integration=apigateway.LambdaIntegration(function),
-            deploy_options=deploy_options,
-            **{"cloud_watch_role": True, "endpoint_types": [apigateway.EndpointType.REGIONAL], **options},
+            default_integration=apigateway.LambdaIntegration(scope.function),
+            deploy_options=apigateway.StageOptions(**deploy_options),
+            **props,
         )
         if proxy:
-            self.api.root.add_method("ANY")
-            self.api.root.add_proxy(any_method=True)
+            self._methods.append(self.api.root.add_method("ANY"))
+            proxied = self.api.root.add_proxy(any_method=True)
+            if proxied.any_method is not None:
+                self._methods.append(proxied.any_method)
         self.url = self.api.url
         self.api.add_request_validator("RequestValidator", validate_request_body=True, validate_request_parameters=True)
         self._refuse_politely()
         self._share_method_settings()
-        _acknowledge(self.api, access_log)
+        acknowledge_log_group(access_log)
+        _acknowledge(self.api, no_authorization)
 
     def add_route(
         self, method: str, path: str, throttle: Throttle, function: lambda_.IFunction, options: dict[str, Any]
     ) -> None:
         """See `ThrottledApi.add_route`."""
         resource = self.api.root.resource_for_path(path)
-        resource.add_method(method, apigateway.LambdaIntegration(function), **options)
+        added = resource.add_method(method, apigateway.LambdaIntegration(function), **options)
+        self._methods.append(added)
+        if self._has_clients:
+            _ask_for_key(added)
         self._routes.append(
             {
                 "httpMethod": "*" if method == "ANY" else method,
@@ -101,6 +112,11 @@ class ThrottledRestApi:
 
     def add_client(self, name: str, throttle: Throttle, quota: apigateway.QuotaSettings | None) -> apigateway.IApiKey:
         """See `ThrottledApi.add_client`."""
+        if not self._has_clients:
+            # A method that asks for no key lets a client pass by its own limits by leaving the key out.
+            self._has_clients = True
+            for method in self._methods:
+                _ask_for_key(method)
         key = self.api.add_api_key(f"{name}Key")
         plan = self.api.add_usage_plan(
             f"{name}Plan",
@@ -133,21 +149,51 @@ class ThrottledRestApi:
         )
 
 
+def _ask_for_key(method: apigateway.Method) -> None:
+    resource: Any = method.node.default_child
+    resource.api_key_required = True
+
+
 def _given(options: apigateway.StageOptions | dict[str, Any] | None) -> dict[str, Any]:
     if options is None or isinstance(options, dict):
         return dict(options or {})
-    return {
-        name: value
-        for name in inspect.signature(apigateway.StageOptions).parameters
-        if (value := getattr(options, name)) is not None
-    }
+    names = inspect.signature(apigateway.StageOptions).parameters
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
 
 
-def _acknowledge(api: apigateway.RestApi, access_log: logs.LogGroup) -> None:
+def _acknowledge(api: apigateway.RestApi, no_authorization: str | None) -> None:
+    if no_authorization:
+        acknowledge(api, no_authorization, "AwsSolutions-APIG4")
     acknowledge(
-        access_log,
-        "CloudWatch Logs encrypts at rest with a key of its own.",
-        "HIPAA.Security-CloudWatchLogGroupEncrypted",
-        "NIST.800.53.R5-CloudWatchLogGroupEncrypted",
-        "PCI.DSS.321-CloudWatchLogGroupEncrypted",
+        api,
+        "Callers are authorized by IAM, by the app's own authorizer, or by nobody for an acknowledged reason; a user "
+        "pool is one choice among them.",
+        "AwsSolutions-COG4",
+    )
+    acknowledge(
+        api,
+        "Which requests a web ACL lets through, and its price, is the app's choice; the limits here hold without one.",
+        "AwsSolutions-APIG3",
+        "NIST.800.53.R5-APIGWAssociatedWithWAF",
+        "PCI.DSS.321-APIGWAssociatedWithWAF",
+    )
+    acknowledge(
+        api,
+        "A cache would serve one caller's answer to another; what may be cached is the app's knowledge.",
+        "HIPAA.Security-APIGWCacheEnabledAndEncrypted",
+        "NIST.800.53.R5-APIGWCacheEnabledAndEncrypted",
+        "PCI.DSS.321-APIGWCacheEnabledAndEncrypted",
+    )
+    acknowledge(
+        api,
+        "The backend is a Lambda function, invoked through AWS's own authenticated API; client certificates are for "
+        "HTTP backends.",
+        "HIPAA.Security-APIGWSSLEnabled",
+        "NIST.800.53.R5-APIGWSSLEnabled",
+        "PCI.DSS.321-APIGWSSLEnabled",
+    )
+    acknowledge(
+        api,
+        "The managed policy that API Gateway prescribes for its account-wide logging role.",
+        "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]",
     )

@@ -76,7 +76,7 @@ def enforce_tls(downstream: RdsDownstream) -> None:
         )
 
 
-def _add(group: Any, parameter: str) -> None:  # noqa: ANN401 -- the L1 of an instance's or a cluster's group
+def _add(group: Any, parameter: str) -> None:
     parameters = Stack.of(group).resolve(group.parameters) or {}
     if str(parameters.get(parameter, "1")).upper() in ("0", "OFF", "FALSE"):
         raise BreakwaterError(

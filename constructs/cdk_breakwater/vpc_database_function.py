@@ -73,9 +73,9 @@ class VpcDatabaseFunction(DatabaseFunction):
     def __init__(
         self,
         scope: Construct,
-        id: str,  # noqa: A002 -- the CDK's own name
+        id: str,
         *,
-        database: Any,  # noqa: ANN401 -- instances, clusters and their interfaces share no base
+        database: Any,
         vpc: ec2.IVpc,
         code: lambda_.Code,
         handler: str,

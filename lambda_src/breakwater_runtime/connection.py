@@ -1,0 +1,350 @@
+"""One connection per execution environment: opened when first needed, kept alive, healed, given back."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from time import monotonic, time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from breakwater_runtime.credentials import Credentials
+from breakwater_runtime.deadline import Deadline
+from breakwater_runtime.environment import Settings
+from breakwater_runtime.errors import BreakwaterError, ConfigurationError, ConnectionUnavailable
+from breakwater_runtime.give_back import GiveBack
+from breakwater_runtime.liveness import CHECK_AFTER_SECONDS
+from breakwater_runtime.metrics import Counters
+from breakwater_runtime.pulse import Pulse
+from breakwater_runtime.retry import Attempts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from breakwater_runtime.driver import Driver
+
+    Result = TypeVar("Result")
+
+_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+
+
+def database(
+    name: str | None = None,
+    *,
+    engine: str | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    user: str | None = None,
+    password: str | None = None,
+    database: str | None = None,
+    secret_arn: str | None = None,
+    auth: str | None = None,
+    max_connections: int | None = None,
+    utilization: float | None = None,
+    tls_ca: str | None = None,
+    proxy: bool | None = None,
+    function_timeout: float | None = None,
+    autocommit: bool = False,
+    **options: Any,
+) -> Database:
+    """Describe a SQL database; nothing is opened until a connection is asked for.
+
+    Each argument that is left out is read from the environment, where the constructs put it.
+
+    Parameters
+    ----------
+    name
+        The name of a function's further database: its variables are `BREAKWATER_<NAME>_…`. Default: the first.
+    engine
+        "mysql", "mariadb" or "postgresql".
+    host, port
+        Where the server listens; default: what the secret says, the engine's own port.
+    user, password
+        How to log in without a secret.
+    database
+        The database's (schema's) name; default: what the secret says.
+    secret_arn
+        A Secrets Manager secret in the format of RDS.
+    auth
+        "iam" for IAM database authentication; needs `user`.
+    max_connections
+        The server's limit; default: the server is asked.
+    utilization
+        The part of the limit, from 0 to 1, above which connections are given back. Default: 0.8.
+    tls_ca
+        Whose certificates to trust: "bundled" (the layer's `ca.pem`), "system", or the path of a file. Chain and host
+        name are verified. Default: "system", and plain text on loopback.
+    proxy
+        Whether the host is an RDS Proxy: nothing is SET then.
+    function_timeout
+        The function's timeout in seconds; the deadline where no context is given.
+    autocommit
+        Whether each statement is a transaction of its own: no COMMIT at the end of a block.
+    options
+        More arguments for the driver's own connect.
+
+    Raises
+    ------
+    ConfigurationError
+        A setting is missing or wrong.
+    """
+    arguments = {
+        "engine": engine,
+        "host": host,
+        "port": port,
+        "user": user,
+        "password": password,
+        "database": database,
+        "secret_arn": secret_arn,
+        "auth": auth,
+        "max_connections": max_connections,
+        "utilization": utilization,
+        "tls_ca": tls_ca,
+        "proxy": None if proxy is None else int(proxy),
+        "function_timeout": function_timeout,
+    }
+    return Database(Settings(name, arguments), autocommit=autocommit, options=options)
+
+
+def _driver(settings: Settings, *, autocommit: bool, options: dict[str, Any]) -> Driver:
+    if settings.engine in ("mysql", "mariadb"):
+        from breakwater_runtime.mysql import MySql
+
+        return MySql(settings, autocommit=autocommit, options=options)
+    if settings.engine == "postgresql":
+        from breakwater_runtime.postgresql import PostgreSql
+
+        return PostgreSql(settings, autocommit=autocommit, options=options)
+    raise settings.error("engine", settings.engine, "breakwater.database speaks mysql, mariadb and postgresql.")
+
+
+class Database:
+    """One database as one execution environment sees it. Made by `database()`."""
+
+    def __init__(self, settings: Settings, *, autocommit: bool, options: dict[str, Any]) -> None:
+        self._settings = settings
+        self._driver = _driver(settings, autocommit=autocommit, options=options)
+        self._credentials = Credentials(settings)
+        metrics = os.environ.get("BREAKWATER_METRICS", "").lower()
+        self.counters = Counters(settings.name or settings.engine, on=False if metrics == "off" else None)
+        self._give_back = GiveBack(self._driver, self.counters)
+        self._in_use = threading.Lock()
+        self._user: int | None = None
+        self._reset()
+        _databases.add(self)
+
+    def _reset(self) -> None:
+        self._connection: Any = None
+        self._pulse = Pulse(self._driver)
+        self._used_at = (0.0, 0.0)
+
+    def connection(self, context: object | None = None) -> Block:
+        """Lend the environment's connection for a block: `with database.connection(context) as connection`.
+
+        The block is a transaction: committed when it ends well, rolled back when an exception leaves it. Nothing of a
+        session's state is left to the next block.
+
+        Parameters
+        ----------
+        context
+            Lambda's context, whose remaining time bounds all waiting; None: the function's timeout, else 15 s.
+
+        Returns
+        -------
+        Block
+            A context manager that yields the driver's own connection object.
+
+        Raises
+        ------
+        ConnectionUnavailable
+            On entry: no connection until 0.5 s before the deadline.
+        """
+        return Block(self, context)
+
+    def run(self, work: Callable[[Any], Result], context: object | None = None, *, read_only: bool = False) -> Result:
+        """Call `work(connection)` in a block, and again if the server lost the transaction before it was committed.
+
+        A failover, a deadlock or a lost connection rolls a transaction back, so nothing is done twice in the database.
+        An error while committing is not repeated, since the commit may have been done.
+
+        Parameters
+        ----------
+        work
+            What to do; its effects outside the database must bear repetition.
+        context
+            As for `connection`.
+        read_only
+            The work writes nothing, so that it is repeated whatever was lost. Needed with autocommit.
+
+        Returns
+        -------
+        Result
+            What `work` returned.
+        """
+        if self._driver.autocommit and not read_only:
+            raise ConfigurationError(
+                "run() repeats the work, and with autocommit=True a repeated write would be written twice. "
+                "Use autocommit=False, or read_only=True for work that writes nothing."
+            )
+        deadline = Deadline(context, self._settings.function_timeout)
+        attempts = Attempts(self._target, deadline)
+        while True:
+            block = Block(self, context)
+            try:
+                with block as connection:
+                    return work(connection)
+            except Exception as error:
+                repeatable = read_only or not block.committing
+                if not repeatable or not self._driver.is_rolled_back(error):
+                    raise
+                self.counters.waits += 1
+                attempts.failed(error)
+
+    def close(self) -> None:
+        """Close the connection, as before a SnapStart snapshot; the next block opens another."""
+        with self._in_use:
+            self._drop()
+
+    @property
+    def _target(self) -> str:
+        settings = self._settings
+        return f"{settings.engine} at {settings.host or settings.secret_arn}:{settings.port or 'default port'}"
+
+    def _begin(self, deadline: Deadline) -> Any:
+        thread = threading.get_ident()
+        if not self._in_use.acquire(blocking=False):
+            if self._user == thread:
+                raise BreakwaterError(
+                    "This thread already uses the environment's one connection. Pass it on instead of asking again."
+                )
+            self.counters.waits += 1
+            if not self._in_use.acquire(timeout=max(0.0, deadline.remaining())):
+                raise ConnectionUnavailable(f"{self._target}: another thread of this invocation kept the connection", 0)
+        self._user = thread
+        try:
+            connection = self._living() or self._open(deadline)
+            self._driver.begin_invocation(connection, deadline.remaining())
+        except BaseException:
+            self._end()
+            raise
+        self._pulse.start(connection)
+        return connection
+
+    def _living(self) -> Any:
+        connection = self._connection
+        if connection is None:
+            return None
+        # whichever clock ran on while the environment was frozen
+        pause = max(monotonic() - self._used_at[0], time() - self._used_at[1])
+        if self._driver.is_alive(connection) and (pause < CHECK_AFTER_SECONDS or self._driver.answers(connection)):
+            self.counters.reuses += 1
+            return connection
+        self.counters.heals += 1
+        self._drop()
+        return None
+
+    def _open(self, deadline: Deadline) -> Any:
+        attempts = Attempts(self._target, deadline)
+        refreshed = False
+        while True:
+            login = self._credentials.login()
+            try:
+                connection = self._driver.connect(login, deadline.remaining())
+            except Exception as error:
+                if self._driver.is_login_refused(error) and not refreshed:
+                    refreshed = True
+                    if self._credentials.rotated():
+                        continue
+                if not self._driver.is_retryable(error):
+                    raise
+                self._give_back.full |= self._driver.is_server_full(error)
+                self.counters.waits += 1
+                attempts.failed(error)
+                continue
+            self._connection = connection
+            self.counters.connects += 1
+            self._look(connection)
+            if self._connection is not None:
+                return connection
+
+    def _look(self, connection: Any) -> None:
+        try:
+            self._give_back.look(connection)
+        except Exception as error:
+            # the look is a courtesy; what matters is whether the connection still works
+            if self._driver.is_rolled_back(error) or not self._driver.is_alive(connection):
+                self._drop()
+
+    def _finish(self, connection: Any, *, failed: bool) -> None:
+        self._pulse.stop()
+        try:
+            if failed:
+                self._driver.rollback(connection)
+            else:
+                self._driver.commit(connection)
+            self._look(connection)
+            if self._give_back.full and self._connection is not None:
+                self.counters.closes += 1
+                self._drop()
+        except BaseException:
+            # of unknown state, so not for another block
+            self._drop()
+            if not failed:
+                raise
+
+    def _end(self) -> None:
+        self._used_at = (monotonic(), time())
+        self._user = None
+        self._in_use.release()
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._driver.close(connection)
+
+    def _forget(self) -> None:
+        """In a forked child: leave the parent's connection to the parent."""
+        self._in_use = threading.Lock()
+        self._user = None
+        self._abandoned = self._connection
+        self._reset()
+
+
+class Block:
+    """A connection, lent for the duration of a `with` block.
+
+    Attributes
+    ----------
+    committing
+        Whether the block's own code is over.
+    """
+
+    __slots__ = ("_connection", "_context", "_database", "committing")
+
+    def __init__(self, database: Database, context: object | None) -> None:
+        self._database = database
+        self._context = context
+        self._connection: Any = None
+        self.committing = False
+
+    def __enter__(self) -> Any:
+        deadline = Deadline(self._context, self._database._settings.function_timeout)
+        self._connection = self._database._begin(deadline)
+        return self._connection
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        connection, self._connection = self._connection, None
+        self.committing = kind is None
+        try:
+            self._database._finish(connection, failed=kind is not None)
+        finally:
+            self._database._end()
+            self._database.counters.flush(self._context)
+
+
+def _forget_all() -> None:
+    for known in list(_databases):
+        known._forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)

@@ -1,0 +1,29 @@
+"""What the runtime itself raises; errors of the drivers pass through as they are."""
+
+from __future__ import annotations
+
+
+class BreakwaterError(Exception):
+    """The base of the runtime's own errors."""
+
+
+class ConfigurationError(BreakwaterError, ValueError):
+    """A setting is missing or wrong; the message names it, the value, and what would be right."""
+
+
+class ConnectionUnavailable(BreakwaterError, ConnectionError):  # noqa: N818 -- it is one, and says what is not there
+    """No connection within the time that the invocation had; the message says what was tried.
+
+    Attributes
+    ----------
+    attempts
+        How often a connection was asked for.
+    """
+
+    def __init__(self, message: str, attempts: int) -> None:
+        super().__init__(message)
+        self.attempts = attempts
+
+
+class TransactionAborted(BreakwaterError):  # noqa: N818
+    """A block ended well, but its transaction could not be committed: a statement in it had failed."""

@@ -1,0 +1,54 @@
+"""Giving connections back when the server runs short: those of frozen environments first, then the own one."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from breakwater_runtime.retry import jitter
+
+if TYPE_CHECKING:
+    from breakwater_runtime.driver import Driver
+    from breakwater_runtime.metrics import Counters
+
+# A session with a pulse (pulse.py: pinged after 1.5 s at the latest) that has been idle for so long belongs to an
+# environment that is frozen or gone. The server counts in whole seconds, so it may be one less.
+ZOMBIE_SECONDS = 4
+# How often an environment looks at the server; drawn anew each time, so that environments don't look together.
+LOOK_SECONDS = (4.0, 12.0)
+
+
+class GiveBack:
+    """What one environment knows of the server's connections.
+
+    Attributes
+    ----------
+    full
+        Whether more connections are in use than the utilization allows, as far as this environment knows.
+    """
+
+    def __init__(self, driver: Driver, counters: Counters) -> None:
+        self._driver = driver
+        self._counters = counters
+        self._next_look = 0.0
+        self.full = False
+
+    def look(self, connection: Any) -> None:
+        """Look how full the server is, if it is time; above the utilization, end zombies of the own user.
+
+        Parameters
+        ----------
+        connection
+            A connection outside a transaction.
+        """
+        if monotonic() < self._next_look:
+            return
+        self._next_look = monotonic() + jitter(*LOOK_SECONDS)
+        used, limit = self._driver.connections_on_server(connection)
+        allowed = int(limit * self._driver.settings.utilization)
+        if used > allowed:
+            ended = self._driver.end_zombies(connection, ZOMBIE_SECONDS)
+            self._counters.zombies_ended += ended
+            used -= ended
+        self._counters.server_connections, self._counters.server_max_connections = used, limit
+        self.full = used > allowed

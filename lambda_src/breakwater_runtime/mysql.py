@@ -1,0 +1,251 @@
+"""MySQL and MariaDB, by PyMySQL."""
+
+# ruff: noqa: D102 -- the methods are described in driver.py
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import ssl
+import threading
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from pymysql.connections import Connection
+from pymysql.constants import SERVER_STATUS
+from pymysql.err import Error, OperationalError
+
+from breakwater_runtime import mysql_zombies
+from breakwater_runtime.driver import CONNECT_TIMEOUT_SECONDS, Driver
+from breakwater_runtime.liveness import CHECK_TIMEOUT_SECONDS, TCP_USER_TIMEOUT_SECONDS, readable
+from breakwater_runtime.tls import ssl_context
+
+if TYPE_CHECKING:
+    from breakwater_runtime.credentials import Login
+
+# MySQL Reference Manual, "Client/Server Protocol": capabilities, status flags and commands that PyMySQL doesn't name
+_CLIENT_SESSION_TRACK = 1 << 23
+_SERVER_SESSION_STATE_CHANGED = 0x4000
+_COM_RESET_CONNECTION = 0x1F
+
+# What leaves state behind in a session and is not reported by the server's session tracking.
+_LEAVES_STATE = re.compile(rb":=|get_lock|into\s+@|^\s*(call|lock|set|use|prepare|handler|xa)\b", re.IGNORECASE)
+
+_TOO_MANY_CONNECTIONS = {
+    1040,  # ER_CON_COUNT_ERROR
+    1203,  # ER_TOO_MANY_USER_CONNECTIONS
+    1226,  # ER_USER_LIMIT_REACHED: max_user_connections of the account
+}
+_RETRYABLE = _TOO_MANY_CONNECTIONS | {
+    1053,  # ER_SERVER_SHUTDOWN
+    1152,  # ER_ABORTING_CONNECTION
+    1158, 1159, 1160, 1161,  # ER_NET_*: read and write errors and interruptions
+    2002, 2003,  # CR_CONNECTION_ERROR, CR_CONN_HOST_ERROR: refused, unreachable, unknown host, timeout
+    2006, 2013,  # CR_SERVER_GONE_ERROR, CR_SERVER_LOST
+}  # fmt: skip
+# The session is gone, or its transaction: in either case the server has rolled it back.
+_ROLLED_BACK = {
+    0,  # PyMySQL's InterfaceError on a connection that is closed
+    1053,
+    1213,  # ER_LOCK_DEADLOCK
+    1927,  # MariaDB's ER_CONNECTION_KILLED
+    2006,
+    2013,
+    4031,  # MySQL's ER_CLIENT_INTERACTION_TIMEOUT
+}
+_ACCESS_DENIED = {1045, 1698}
+
+
+class PulsedConnection(Connection):
+    """PyMySQL's connection; it knows when it was last used, and whether its session has state to reset."""
+
+    def __init__(self, **arguments: Any) -> None:
+        self.changed = False
+        self.last_used = 0.0
+        # a statement and its reply belong together: the pulse keeps out
+        self.busy = threading.RLock()
+        super().__init__(**arguments)
+        self.opened_with_cursorclass = self.cursorclass
+
+    def query(self, sql: str | bytes, unbuffered: bool = False) -> int:  # noqa: FBT001, FBT002, RUF100 -- PyMySQL's own signature
+        with self.busy:
+            encoded = sql.encode(self.encoding) if isinstance(sql, str) else bytes(sql)
+            if _LEAVES_STATE.search(encoded, 0, 4096):
+                self.changed = True
+            affected = super().query(encoded, unbuffered)
+            self.last_used = monotonic()
+            return affected
+
+    def _read_ok_packet(self) -> Any:
+        with self.busy:
+            ok = super()._read_ok_packet()
+            self._note(ok.server_status)
+            return ok
+
+    def _read_query_result(self, unbuffered: bool = False) -> int:  # noqa: FBT001, FBT002, RUF100
+        affected = super()._read_query_result(unbuffered)
+        # the flag stays set in the results of SELECTs until the next statement without one: OK packets alone count
+        if self._result is not None and self._result.description is None:
+            self._note(self.server_status)
+        return affected
+
+    def _note(self, server_status: int) -> None:
+        self.last_used = monotonic()
+        if server_status & _SERVER_SESSION_STATE_CHANGED:
+            self.changed = True
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the server said so with its last reply."""
+        return bool(self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether an unbuffered result is still arriving."""
+        return self._result is not None and bool(self._result.unbuffered_active or self._result.has_next)
+
+    def limit_waiting(self, seconds: float) -> None:
+        """Give up waiting for the server after so long."""
+        self._read_timeout = self._write_timeout = max(seconds, 0.001)
+
+    def reset_session(self) -> None:
+        """Make the session new: variables, temporary tables, locks, prepared statements, the default database."""
+        with self.busy:
+            self._execute_command(_COM_RESET_CONNECTION, b"")
+            self._read_ok_packet()
+            if self.db:
+                self.select_db(self.db)
+            self.set_character_set(self.charset, self.collation)
+            if self.init_command:
+                self.query(self.init_command)
+            self.changed = False
+
+
+class MySql(Driver):
+    """MySQL and MariaDB.
+
+    Needs MySQL 5.7 or MariaDB 10.2 for `session_track_state_change` and COM_RESET_CONNECTION.
+    """
+
+    def connect(self, login: Login, timeout: float, *, pulse: bool = True) -> PulsedConnection:
+        seconds = max(0.1, min(timeout, CONNECT_TIMEOUT_SECONDS))
+        arguments: dict[str, Any] = {
+            "host": login.host,
+            "port": login.port,
+            "user": login.user,
+            "password": login.password,
+            "database": login.database,
+            "connect_timeout": seconds,
+            "read_timeout": seconds,
+            "write_timeout": seconds,
+            "ssl": ssl_context(self.settings.tls_ca) if self.settings.tls_ca else None,
+            "ssl_disabled": self.settings.tls_ca is None,
+            "client_flag": _CLIENT_SESSION_TRACK,
+            # set by the one statement below, so that PyMySQL needs none of its own
+            "autocommit": None,
+            "init_command": self._session(pulse=pulse),
+            **self.options,
+        }
+        arguments["client_flag"] |= _CLIENT_SESSION_TRACK
+        connection = PulsedConnection(**arguments)
+        connection.changed = False
+        sock = connection._sock  # noqa: SLF001, RUF100 -- PyMySQL has no other way
+        if sock is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_SECONDS * 1000)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, TCP_USER_TIMEOUT_SECONDS)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, TCP_USER_TIMEOUT_SECONDS)
+        return connection
+
+    def _session(self, *, pulse: bool) -> str | None:
+        if self.settings.proxy:
+            return None
+        mark = f", @breakwater={mysql_zombies.MARK}" if pulse else ""
+        return (
+            f"SET SESSION autocommit={int(self.autocommit)}, SESSION session_track_state_change=1, "
+            f"SESSION wait_timeout={self.idle_session_seconds(pulse=pulse)}{mark}"
+        )
+
+    def begin_invocation(self, connection: PulsedConnection, remaining: float) -> None:
+        connection.limit_waiting(remaining)
+        if self.settings.proxy and not self.autocommit:
+            # SET AUTOCOMMIT would pin the proxy's session, a transaction is where it expects to share it
+            connection.begin()
+
+    def is_alive(self, connection: PulsedConnection) -> bool:
+        sock = connection._sock  # noqa: SLF001, RUF100
+        return sock is not None and not readable(sock.fileno())
+
+    def answers(self, connection: PulsedConnection) -> bool:
+        connection.limit_waiting(CHECK_TIMEOUT_SECONDS)
+        try:
+            if self.settings.proxy:
+                connection.ping(reconnect=False)
+                return True
+            return mysql_zombies.is_spared(connection)
+        except (Error, OSError):
+            return False
+
+    def pulse(self, connection: PulsedConnection, idle_seconds: float) -> None:
+        if connection.busy.acquire(blocking=False):
+            try:
+                if (
+                    connection.open
+                    and not connection.is_streaming
+                    and monotonic() - connection.last_used >= idle_seconds
+                ):
+                    connection.ping(reconnect=False)
+            except (Error, OSError):
+                # the block's next statement will say so
+                pass
+            finally:
+                connection.busy.release()
+
+    def commit(self, connection: PulsedConnection) -> None:
+        if connection.in_transaction or self.settings.proxy:
+            connection.commit()
+        self._clean(connection)
+
+    def rollback(self, connection: PulsedConnection) -> None:
+        if connection.in_transaction or self.settings.proxy:
+            connection.rollback()
+        self._clean(connection)
+
+    def _clean(self, connection: PulsedConnection) -> None:
+        connection.cursorclass = connection.opened_with_cursorclass
+        if connection.changed:
+            if self.settings.proxy:
+                # a session with state is pinned; the proxy's next one isn't
+                self.close(connection)
+            else:
+                connection.reset_session()
+
+    def connections_on_server(self, connection: PulsedConnection) -> tuple[int, int]:
+        return mysql_zombies.connections_on_server(connection, self.settings.max_connections)
+
+    def end_zombies(self, connection: PulsedConnection, idle_seconds: int) -> int:
+        return mysql_zombies.end(connection, idle_seconds)
+
+    def close(self, connection: PulsedConnection) -> None:
+        with contextlib.suppress(Error, OSError):
+            connection.limit_waiting(CHECK_TIMEOUT_SECONDS)
+            connection.close()
+
+    def is_login_refused(self, error: Exception) -> bool:
+        return _code(error) in _ACCESS_DENIED
+
+    def is_server_full(self, error: Exception) -> bool:
+        return _code(error) in _TOO_MANY_CONNECTIONS
+
+    def is_retryable(self, error: Exception) -> bool:
+        cause = getattr(error, "original_exception", None)
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return False
+        return isinstance(error, OperationalError) and _code(error) in _RETRYABLE
+
+    def is_rolled_back(self, error: BaseException) -> bool:
+        return isinstance(error, Error) and _code(error) in _ROLLED_BACK
+
+
+def _code(error: BaseException) -> int | None:
+    return error.args[0] if error.args and isinstance(error.args[0], int) else None

@@ -1,0 +1,55 @@
+"""Retries with decorrelated jitter, until the deadline, and what to say when they were in vain."""
+
+from __future__ import annotations
+
+import os
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+from breakwater_runtime.errors import ConnectionUnavailable
+
+if TYPE_CHECKING:
+    from breakwater_runtime.deadline import Deadline
+
+BASE_SECONDS = 0.01
+CAP_SECONDS = 0.25
+
+
+def jitter(low: float, high: float) -> float:
+    """Draw a number between two; from the system, since a SnapStart snapshot would repeat a generator's seed."""
+    return low + (high - low) * int.from_bytes(os.urandom(4), "big") / 0xFFFFFFFF
+
+
+class Attempts:
+    """The attempts at one thing.
+
+    The pause before each is drawn between the base and three times the one before ("decorrelated jitter", AWS
+    Architecture Blog, "Exponential Backoff And Jitter"), so that environments that were refused together don't
+    come back together.
+    """
+
+    def __init__(self, target: str, deadline: Deadline) -> None:
+        self._target = target
+        self._deadline = deadline
+        self._started = monotonic()
+        self._pause = BASE_SECONDS
+        self._reasons: dict[str, int] = {}
+        self.count = 0
+
+    def failed(self, error: Exception) -> None:
+        """Note a failure and wait until the next attempt is due; raise once no time is left for it."""
+        self.count += 1
+        reason = " ".join(str(error).split()) or type(error).__name__
+        self._reasons[reason] = self._reasons.get(reason, 0) + 1
+        self._pause = min(CAP_SECONDS, jitter(BASE_SECONDS, self._pause * 3))
+        if self._deadline.remaining() < self._pause:
+            raise self._exhausted() from error
+        sleep(self._pause)
+
+    def _exhausted(self) -> ConnectionUnavailable:
+        tried = "; ".join(f"{count} times {reason}" for reason, count in self._reasons.items())
+        return ConnectionUnavailable(
+            f"{self._target}: no connection after {self.count} attempt{'s' * (self.count > 1)} in "
+            f"{monotonic() - self._started:.1f} s, the invocation's time is over: {tried}",
+            self.count,
+        )

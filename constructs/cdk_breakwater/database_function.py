@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 
 from . import runtime_environment as environment
-from .acknowledgements import acknowledge, acknowledge_log_group
+from .acknowledgements import acknowledge, acknowledge_log_group, compliance_rules
 from .connection_budget import ConnectionBudget
 from .credentials import DatabaseCredentials
 from .downstream import Downstream
@@ -176,8 +176,7 @@ def _acknowledge(function: DatabaseFunction, role: iam.IRole) -> None:
         "Its source or caller keeps what fails: a queue with a dead-letter queue, or a synchronous caller that sees "
         "the error. A DLQ of the function serves asynchronous invocations only.",
         "Serverless-LambdaDLQ",
-        "HIPAA.Security-LambdaDLQ",
-        "NIST.800.53.R5-LambdaDLQ",
+        *compliance_rules("LambdaDLQ"),
     )
     acknowledge(
         role,
@@ -187,7 +186,5 @@ def _acknowledge(function: DatabaseFunction, role: iam.IRole) -> None:
     acknowledge(
         role,
         "CDK writes a grant as an inline policy of the role it is granted to.",
-        "HIPAA.Security-IAMNoInlinePolicy",
-        "NIST.800.53.R5-IAMNoInlinePolicy",
-        "PCI.DSS.321-IAMNoInlinePolicy",
+        *compliance_rules("IAMNoInlinePolicy"),
     )

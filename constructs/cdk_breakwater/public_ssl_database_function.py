@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import Annotations, Token
 from aws_cdk import aws_ec2 as ec2
 
-from .acknowledgements import acknowledge
+from .acknowledgements import acknowledge, compliance_rules
 from .database_function import DatabaseFunction
 from .errors import BreakwaterError
 from .rds_downstream import RdsDownstream
@@ -84,9 +84,7 @@ class PublicSslDatabaseFunction(DatabaseFunction):
         acknowledge(
             self,
             "It connects to a public database from outside any VPC; TLS is enforced by the server and verified here.",
-            "HIPAA.Security-LambdaInsideVPC",
-            "NIST.800.53.R5-LambdaInsideVPC",
-            "PCI.DSS.321-LambdaInsideVPC",
+            *compliance_rules("LambdaInsideVPC"),
         )
         if isinstance(self.downstream, RdsDownstream):
             _require_public(self, self.downstream)
@@ -125,11 +123,6 @@ def _open(function: DatabaseFunction, reason: str) -> None:
         downstream.construct,
         f"{reason} (TLS is enforced by the server and verified by the client.)",
         "AwsSolutions-EC23",
-        "AwsSolutions-RDS2",
-        "HIPAA.Security-RDSInstancePublicAccess",
-        "NIST.800.53.R5-RDSInstancePublicAccess",
-        "PCI.DSS.321-RDSInstancePublicAccess",
-        "HIPAA.Security-EC2RestrictedCommonPorts",
-        "NIST.800.53.R5-EC2RestrictedCommonPorts",
-        "PCI.DSS.321-EC2RestrictedCommonPorts",
+        "CloudFormation-Validate::W9011",
+        *compliance_rules("RDSInstancePublicAccess", "EC2RestrictedCommonPorts"),
     )

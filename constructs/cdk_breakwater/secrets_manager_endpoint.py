@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from aws_cdk import Annotations
 from aws_cdk import aws_ec2 as ec2
 
-from .acknowledgements import acknowledge
+from .acknowledgements import acknowledge, compliance_rules
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -37,15 +37,17 @@ def ensure_secrets_manager_endpoint(
             vpc=vpc,
             service=ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
             subnets=subnets,
-            open=False,
-        )
-        Annotations.of(endpoint).add_info(
-            "Made since subnets without a way out need it to read secrets; it is billed by the hour."
+            # Open to the VPC: with private DNS, whoever in it used to reach Secrets Manager otherwise now comes here.
+            open=True,
         )
         acknowledge(
             endpoint,
-            "Opened to the functions that read secrets, by security group.",
+            "HTTPS from the VPC's own addresses, whose CIDR block is an attribute that the rule cannot read.",
             "AwsSolutions-EC23",
+            *compliance_rules("EC2RestrictedCommonPorts", "EC2RestrictedSSH"),
+        )
+        Annotations.of(endpoint).add_info(
+            "Made since subnets without a way out need it to read secrets; it is billed by the hour."
         )
     function.connections.allow_to(endpoint, ec2.Port.HTTPS, "Secrets Manager")
     return endpoint

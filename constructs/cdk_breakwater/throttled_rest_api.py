@@ -10,7 +10,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_logs as logs
 
-from .acknowledgements import acknowledge, acknowledge_log_group
+from .acknowledgements import acknowledge, acknowledge_log_group, compliance_rules
 from .lazy import lazy_any
 
 if TYPE_CHECKING:
@@ -174,23 +174,18 @@ def _acknowledge(api: apigateway.RestApi, no_authorization: str | None) -> None:
         api,
         "Which requests a web ACL lets through, and its price, is the app's choice; the limits here hold without one.",
         "AwsSolutions-APIG3",
-        "NIST.800.53.R5-APIGWAssociatedWithWAF",
-        "PCI.DSS.321-APIGWAssociatedWithWAF",
+        *compliance_rules("APIGWAssociatedWithWAF"),
     )
     acknowledge(
         api,
         "A cache would serve one caller's answer to another; what may be cached is the app's knowledge.",
-        "HIPAA.Security-APIGWCacheEnabledAndEncrypted",
-        "NIST.800.53.R5-APIGWCacheEnabledAndEncrypted",
-        "PCI.DSS.321-APIGWCacheEnabledAndEncrypted",
+        *compliance_rules("APIGWCacheEnabledAndEncrypted"),
     )
     acknowledge(
         api,
         "The backend is a Lambda function, invoked through AWS's own authenticated API; client certificates are for "
         "HTTP backends.",
-        "HIPAA.Security-APIGWSSLEnabled",
-        "NIST.800.53.R5-APIGWSSLEnabled",
-        "PCI.DSS.321-APIGWSSLEnabled",
+        *compliance_rules("APIGWSSLEnabled"),
     )
     acknowledge(
         api,

@@ -1,0 +1,103 @@
+"""The demo from beginning to end: servers, emulator, stacks, bursts, outcomes."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.servers import Certificates, MariaDbServer, PostgreSqlServer
+
+from demo import ledger
+from demo.emulator import Emulator
+from demo.load import Burst, make_orders
+from demo.outcome import Outcome
+from demo.sessions import Sessions, wait_until_none
+from demo.stack_name import stack_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from demo.administrator import SqlServer
+    from demo.load import Order
+    from demo.screen import Screen
+
+SERVERS = {"mariadb": MariaDbServer, "postgresql": PostgreSqlServer}
+MAX_CONNECTIONS = 20
+PATIENCE_SECONDS = 120
+END_SESSIONS_SECONDS = 20
+
+
+def demonstrate(
+    engines: Sequence[str], *, orders: int, requests: int, unprotected: bool, screen: Screen
+) -> Iterator[Outcome]:
+    """Deploy the order intake for each engine, let the burst loose on it, and yield what came of it."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="breakwater-demo-")))
+        certificate = Certificates().right
+        with screen.step(f"Start {' and '.join(engines)} with max_connections = {MAX_CONNECTIONS}"):
+            servers = [
+                stack.enter_context(SERVERS[engine](MAX_CONNECTIONS, certificate, require_tls=True))
+                for engine in engines
+            ]
+        with screen.step("Start an emulated AWS account and bootstrap it"):
+            emulator = stack.enter_context(Emulator(folder))
+            emulator.bootstrap()
+        with screen.step("Synthesize the order intake, with breakwater and without"):
+            emulator.synthesize({"databases": [_described(emulator, server) for server in servers]})
+        for server in servers:
+            for protected in (True, False) if unprotected else (True,):
+                yield _one_burst(emulator, server, make_orders(orders), requests, protected=protected, screen=screen)
+
+
+def _one_burst(
+    emulator: Emulator,
+    server: SqlServer,
+    orders: Sequence[Order],
+    requests: int,
+    *,
+    protected: bool,
+    screen: Screen,
+) -> Outcome:
+    stack = stack_name(server.engine, protected=protected)
+    with screen.step(f"Deploy {stack}"):
+        outputs = emulator.deploy(stack)
+    ledger.clear(server)
+    started = time.monotonic()
+    burst = Burst(emulator, outputs, orders, requests)
+    with Sessions(server) as sessions, screen.burst(len(burst.messages), requests, server.max_connections) as bars:
+        for progress in burst.run(PATIENCE_SECONDS):
+            bars.show(progress, sessions)
+    seconds = time.monotonic() - started
+    outcome = Outcome(
+        engine=server.engine,
+        max_connections=server.max_connections,
+        budget=int(outputs["Budget"]) if protected else None,
+        orders=len(orders),
+        progress=progress,
+        ledger=ledger.audit(server, orders),
+        peak=sessions.peak,
+        seconds=seconds,
+    )
+    with screen.step(f"Delete the functions of {stack}"):
+        emulator.delete_functions(stack)
+        wait_until_none(server, END_SESSIONS_SECONDS)
+    return outcome
+
+
+def _described(emulator: Emulator, server: SqlServer) -> dict[str, Any]:
+    """Tell the app about a server; its password goes into the emulator's Secrets Manager and nowhere else."""
+    login = {"username": server.user, "password": server.password, "dbname": server.database}
+    secret = emulator.client("secretsmanager").create_secret(Name=server.engine, SecretString=json.dumps(login))
+    return {
+        "engine": server.engine,
+        "host": server.host,
+        "port": server.port,
+        "name": server.database,
+        "max_connections": server.max_connections,
+        "secret_arn": secret["ARN"],
+        "certificate_authority": str(server.certificate.ca),
+    }

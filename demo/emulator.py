@@ -1,0 +1,162 @@
+"""An AWS account on this machine: ministack, with the real CDK CLI in front."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import urllib3
+from botocore.config import Config
+from tests.servers.server import free_port
+
+from demo.processes import CommandError, child, run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Self
+
+REPOSITORY = Path(__file__).parents[1]
+CLI = REPOSITORY / "node_modules" / "aws-cdk" / "bin" / "cdk"
+NODE = Path(sys.executable).parent / "node"
+
+ACCOUNT, REGION = "000000000000", "us-east-1"
+CREDENTIALS = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "emulated"}  # the id names the account
+# More than any load here asks for at once (100 requests and the queue's 5 batches): what limits the functions is the
+# template, never the emulator. Each execution environment is a process on this machine.
+CONCURRENCY_QUOTA = 120
+START_SECONDS = 60
+
+
+class Emulator:
+    """An emulated account, for as long as the block lasts.
+
+    Functions run as processes of this machine: each execution environment is one, kept for the next invocation, as
+    on AWS, until the function is deleted or fails. So a connection that one of them holds is a connection of a frozen
+    or running environment.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "emulator.log"
+        self.port = 0
+        self._stack = ExitStack()
+        self._environment: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        for needed, command in ((NODE, "make install"), (CLI, "make install")):
+            if not needed.exists():
+                raise FileNotFoundError(f"{needed.name} is missing here: {needed}. Install it: {command}")
+        with ExitStack() as stack:
+            self.port = free_port()
+            self._environment = self._isolated_environment()
+            command = [sys.executable, "-m", "ministack"]
+            process = stack.enter_context(child(command, self._environment, self.folder, self.log))
+            deadline = time.monotonic() + START_SECONDS
+            while not self._ready():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise CommandError(command, process.returncode or 0, self.log)
+                time.sleep(0.1)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    @property
+    def url(self) -> str:
+        """Where each service answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def _isolated_environment(self) -> dict[str, str]:
+        """Let nothing of the user's own AWS configuration in: no command here may reach a real account."""
+        temporary = self.folder / "tmp"
+        temporary.mkdir()
+        return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {
+            "AWS_ENDPOINT_URL": self.url,
+            **{name.upper(): value for name, value in CREDENTIALS.items()},
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": "127.0.0.1,localhost",
+            "PATH": f"{NODE.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "JSII_NODE": str(NODE),
+            "TMPDIR": str(temporary),
+            "GATEWAY_PORT": str(self.port),
+            "BIND_HOST": "127.0.0.1",
+            "LOG_LEVEL": "WARNING",
+            "SFTP_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",
+            "S3_DATA_DIR": str(temporary / "s3"),
+            "LAMBDA_ACCOUNT_CONCURRENCY": str(CONCURRENCY_QUOTA),
+            "CDK_DISABLE_VERSION_CHECK": "true",
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+        }
+
+    def _ready(self) -> bool:
+        try:
+            return urllib3.request("GET", f"{self.url}/_ministack/ready", timeout=2, retries=False).status == 200
+        except urllib3.exceptions.HTTPError:
+            return False
+
+    def client(self, service: str) -> Any:
+        """Make a boto3 client for it that never retries: a throttle is to be seen, not to be hidden."""
+        config = Config(retries={"total_max_attempts": 1}, max_pool_connections=32, proxies={})
+        session = boto3.Session(**CREDENTIALS, region_name=REGION)
+        return session.client(service, endpoint_url=self.url, config=config)
+
+    def bootstrap(self) -> None:
+        """Prepare the account for the CDK."""
+        # in a folder without a cdk.json, so that no app is synthesized for it
+        self._cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}", cwd=self.folder)
+
+    def synthesize(self, settings: Mapping[str, Any]) -> None:
+        """Synthesize the demo's app; `settings` reach it as the context value "demo"."""
+        app = f"{sys.executable} -m demo.app"
+        self._cdk("synth", "--quiet", "--app", app, "--output", str(self._assembly), *_context(settings))
+
+    def deploy(self, stack: str) -> dict[str, str]:
+        """Deploy a stack that has been synthesized, and return its outputs."""
+        self._cdk("deploy", "--app", str(self._assembly), "--require-approval", "never", "--progress", "events", stack)
+        self._reserve_concurrency(stack)
+        (described,) = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+
+    def delete_functions(self, stack: str) -> None:
+        """Delete a stack's functions, and their execution environments with them."""
+        # Not the stack: the emulator's CloudFormation lets the processes of a deleted function live.
+        functions = self.client("lambda")
+        for resource in self.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]:
+            if resource["ResourceType"] == "AWS::Lambda::Function":
+                functions.delete_function(FunctionName=resource["PhysicalResourceId"])
+
+    @property
+    def _assembly(self) -> Path:
+        return self.folder / "cdk.out"
+
+    def _cdk(self, *arguments: str, cwd: Path = REPOSITORY) -> None:
+        command = [str(NODE), str(CLI), *arguments, "--no-notices", "--no-color"]
+        run(command, self._environment, cwd, self.folder / "cdk.log")
+
+    def _reserve_concurrency(self, stack: str) -> None:
+        """Do what CloudFormation does with ReservedConcurrentExecutions, and the emulator's leaves out."""
+        cloudformation, functions = self.client("cloudformation"), self.client("lambda")
+        template = json.loads((self._assembly / f"{stack}.template.json").read_text())
+        for name, resource in template["Resources"].items():
+            reserved = resource.get("Properties", {}).get("ReservedConcurrentExecutions")
+            if resource["Type"] == "AWS::Lambda::Function" and reserved is not None:
+                detail = cloudformation.describe_stack_resource(StackName=stack, LogicalResourceId=name)
+                function = detail["StackResourceDetail"]["PhysicalResourceId"]
+                functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=reserved)
+
+
+def _context(settings: Mapping[str, Any]) -> list[str]:
+    return ["--context", f"demo={json.dumps(settings)}"]

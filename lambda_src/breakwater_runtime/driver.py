@@ -9,11 +9,10 @@ if TYPE_CHECKING:
     from breakwater_runtime.credentials import Login
     from breakwater_runtime.environment import Settings
 
-# The server ends a session that has been idle for so long: below the 350 s after which the network forgets it,
-# and below the five minutes after which an environment that is never called again should hold nothing.
-IDLE_SESSION_SECONDS = 240
-# A frozen environment must not hold locks; in a running one the pulse keeps the session from looking idle.
-IDLE_IN_TRANSACTION_SECONDS = 60
+# The server ends a session that has been idle for so long, within a transaction or not: far below the 350 s after
+# which the network forgets it, far above the pulse that keeps the session of a running invocation from looking idle.
+# Opening another costs an environment that is called less than once a minute some milliseconds.
+IDLE_SESSION_SECONDS = 60
 # For sessions without a pulse: the longest that a function can run (Lambda quotas)
 LONGEST_FUNCTION_SECONDS = 900
 CONNECT_TIMEOUT_SECONDS = 5

@@ -5,32 +5,21 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import socket
 import ssl
-import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from pymysql.connections import Connection
-from pymysql.constants import SERVER_STATUS
 from pymysql.err import Error, OperationalError
 
 from breakwater_runtime import mysql_zombies
 from breakwater_runtime.driver import CONNECT_TIMEOUT_SECONDS, Driver
 from breakwater_runtime.liveness import CHECK_TIMEOUT_SECONDS, TCP_USER_TIMEOUT_SECONDS, readable
+from breakwater_runtime.mysql_connection import CLIENT_SESSION_TRACK, PulsedConnection
 from breakwater_runtime.tls import ssl_context
 
 if TYPE_CHECKING:
     from breakwater_runtime.credentials import Login
-
-# MySQL Reference Manual, "Client/Server Protocol": capabilities, status flags and commands that PyMySQL doesn't name
-_CLIENT_SESSION_TRACK = 1 << 23
-_SERVER_SESSION_STATE_CHANGED = 0x4000
-_COM_RESET_CONNECTION = 0x1F
-
-# What leaves state behind in a session and is not reported by the server's session tracking.
-_LEAVES_STATE = re.compile(rb":=|get_lock|into\s+@|^\s*(call|lock|set|use|prepare|handler|xa)\b", re.IGNORECASE)
 
 _TOO_MANY_CONNECTIONS = {
     1040,  # ER_CON_COUNT_ERROR
@@ -57,71 +46,6 @@ _ROLLED_BACK = {
 _ACCESS_DENIED = {1045, 1698}
 
 
-class PulsedConnection(Connection):
-    """PyMySQL's connection; it knows when it was last used, and whether its session has state to reset."""
-
-    def __init__(self, **arguments: Any) -> None:
-        self.changed = False
-        self.last_used = 0.0
-        # a statement and its reply belong together: the pulse keeps out
-        self.busy = threading.RLock()
-        super().__init__(**arguments)
-        self.opened_with_cursorclass = self.cursorclass
-
-    def query(self, sql: str | bytes, unbuffered: bool = False) -> int:  # noqa: FBT001, FBT002, RUF100 -- PyMySQL's own signature
-        with self.busy:
-            encoded = sql.encode(self.encoding) if isinstance(sql, str) else bytes(sql)
-            if _LEAVES_STATE.search(encoded, 0, 4096):
-                self.changed = True
-            affected = super().query(encoded, unbuffered)
-            self.last_used = monotonic()
-            return affected
-
-    def _read_ok_packet(self) -> Any:
-        with self.busy:
-            ok = super()._read_ok_packet()
-            self._note(ok.server_status)
-            return ok
-
-    def _read_query_result(self, unbuffered: bool = False) -> int:  # noqa: FBT001, FBT002, RUF100
-        affected = super()._read_query_result(unbuffered)
-        # the flag stays set in the results of SELECTs until the next statement without one: OK packets alone count
-        if self._result is not None and self._result.description is None:
-            self._note(self.server_status)
-        return affected
-
-    def _note(self, server_status: int) -> None:
-        self.last_used = monotonic()
-        if server_status & _SERVER_SESSION_STATE_CHANGED:
-            self.changed = True
-
-    @property
-    def in_transaction(self) -> bool:
-        """Whether the server said so with its last reply."""
-        return bool(self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
-
-    @property
-    def is_streaming(self) -> bool:
-        """Whether an unbuffered result is still arriving."""
-        return self._result is not None and bool(self._result.unbuffered_active or self._result.has_next)
-
-    def limit_waiting(self, seconds: float) -> None:
-        """Give up waiting for the server after so long."""
-        self._read_timeout = self._write_timeout = max(seconds, 0.001)
-
-    def reset_session(self) -> None:
-        """Make the session new: variables, temporary tables, locks, prepared statements, the default database."""
-        with self.busy:
-            self._execute_command(_COM_RESET_CONNECTION, b"")
-            self._read_ok_packet()
-            if self.db:
-                self.select_db(self.db)
-            self.set_character_set(self.charset, self.collation)
-            if self.init_command:
-                self.query(self.init_command)
-            self.changed = False
-
-
 class MySql(Driver):
     """MySQL and MariaDB.
 
@@ -141,16 +65,16 @@ class MySql(Driver):
             "write_timeout": seconds,
             "ssl": ssl_context(self.settings.tls_ca) if self.settings.tls_ca else None,
             "ssl_disabled": self.settings.tls_ca is None,
-            "client_flag": _CLIENT_SESSION_TRACK,
+            "client_flag": CLIENT_SESSION_TRACK,
             # set by the one statement below, so that PyMySQL needs none of its own
             "autocommit": None,
             "init_command": self._session(pulse=pulse),
             **self.options,
         }
-        arguments["client_flag"] |= _CLIENT_SESSION_TRACK
+        arguments["client_flag"] |= CLIENT_SESSION_TRACK
         connection = PulsedConnection(**arguments)
         connection.changed = False
-        sock = connection._sock  # noqa: SLF001, RUF100 -- PyMySQL has no other way
+        sock = connection.socket
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_SECONDS * 1000)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, TCP_USER_TIMEOUT_SECONDS)
@@ -173,7 +97,7 @@ class MySql(Driver):
             connection.begin()
 
     def is_alive(self, connection: PulsedConnection) -> bool:
-        sock = connection._sock  # noqa: SLF001, RUF100
+        sock = connection.socket
         return sock is not None and not readable(sock.fileno())
 
     def answers(self, connection: PulsedConnection) -> bool:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from pymysql.err import Error, OperationalError
 
 if TYPE_CHECKING:
-    from breakwater_runtime.mysql import PulsedConnection
+    from breakwater_runtime.mysql_connection import PulsedConnection
 
 MARK = "GET_LOCK(CONCAT('breakwater.', CONNECTION_ID()), 0)"
 
@@ -38,19 +38,19 @@ _SPECIFIC_ACCESS_DENIED = 1227
 
 def is_spared(connection: PulsedConnection) -> bool:
     """Ask whether nobody is ending this session."""
-    rows = _rows(connection, "SELECT IS_FREE_LOCK(CONCAT('breakwater.end.', CONNECTION_ID()))")
+    rows = connection.rows("SELECT IS_FREE_LOCK(CONCAT('breakwater.end.', CONNECTION_ID()))")
     return rows[0][0] == 1
 
 
 def connections_on_server(connection: PulsedConnection, max_connections: int | None) -> tuple[int, int]:
     """Count everybody's connections; any user may."""
-    threads = int(_rows(connection, "SHOW GLOBAL STATUS LIKE 'Threads_connected'")[0][1])
-    return threads, max_connections or int(_rows(connection, "SELECT @@GLOBAL.max_connections")[0][0])
+    threads = int(connection.rows("SHOW GLOBAL STATUS LIKE 'Threads_connected'")[0][1])
+    return threads, max_connections or int(connection.rows("SELECT @@GLOBAL.max_connections")[0][0])
 
 
 def end(connection: PulsedConnection, idle_seconds: int) -> int:
     """End the zombies of the user of a connection that has just been cleaned; return how many."""
-    claimed = [row[0] for row in _rows(connection, _CLAIM.format(idle_seconds=idle_seconds))]
+    claimed = [row[0] for row in connection.rows(_CLAIM.format(idle_seconds=idle_seconds))]
     connection.changed = False
     if not claimed:
         return 0
@@ -76,16 +76,9 @@ def _kill(connection: PulsedConnection, session: int) -> bool:
 def _still_idle(connection: PulsedConnection, sessions: list[int], idle_seconds: int) -> list[int]:
     statement = _STILL_IDLE.format(ids=", ".join(f"{session:d}" for session in sessions), idle_seconds=idle_seconds)
     try:
-        rows = _rows(connection, statement + _NOT_IN_TRANSACTION)
+        rows = connection.rows(statement + _NOT_IN_TRANSACTION)
     except OperationalError as error:
         if error.args[0] != _SPECIFIC_ACCESS_DENIED:
             raise
-        rows = _rows(connection, statement)
+        rows = connection.rows(statement)
     return [row[0] for row in rows]
-
-
-def _rows(connection: PulsedConnection, statement: str) -> tuple[tuple, ...]:
-    # never the user's cursor class, which may return dictionaries
-    connection.query(statement)
-    result = connection._result  # noqa: SLF001, RUF100
-    return result.rows if result is not None else ()

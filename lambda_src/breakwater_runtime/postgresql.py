@@ -12,7 +12,7 @@ import psycopg
 from psycopg.pq import ConnStatus, TransactionStatus
 
 from breakwater_runtime import postgresql_zombies
-from breakwater_runtime.driver import CONNECT_TIMEOUT_SECONDS, IDLE_IN_TRANSACTION_SECONDS, Driver
+from breakwater_runtime.driver import CONNECT_TIMEOUT_SECONDS, Driver
 from breakwater_runtime.errors import TransactionAborted
 from breakwater_runtime.liveness import CHECK_TIMEOUT_SECONDS, TCP_USER_TIMEOUT_SECONDS, readable
 from breakwater_runtime.postgresql_exchange import exchange, results_of
@@ -120,17 +120,12 @@ class PostgreSql(Driver):
             # prepared statements pin the proxy's session
             arguments["prepare_threshold"] = None
         else:
+            idle = self.idle_session_seconds(pulse=pulse)
             # startup parameters: no statement needed, and RESET ALL returns to them
-            arguments["options"] = (
-                f"-c idle_session_timeout={self.idle_session_seconds(pulse=pulse)}s "
-                f"-c idle_in_transaction_session_timeout={self._idle_in_transaction_seconds(pulse=pulse)}s"
-            )
+            arguments["options"] = f"-c idle_session_timeout={idle}s -c idle_in_transaction_session_timeout={idle}s"
             if pulse:
                 arguments["application_name"] = postgresql_zombies.MARK
         return arguments | self.options
-
-    def _idle_in_transaction_seconds(self, *, pulse: bool) -> int:
-        return IDLE_IN_TRANSACTION_SECONDS if pulse else self.idle_session_seconds(pulse=False)
 
     def begin_invocation(self, connection: PulsedConnection, remaining: float) -> None:
         """Nothing to do: psycopg begins a transaction with the first statement."""

@@ -105,8 +105,8 @@ class PostgreSqlServer(Server):
             "unix_socket_directories": self.folder,
             "max_connections": self.max_connections,
             "shared_buffers": "16MB",
+            # commits reach the kernel, so that they outlive a killed server
             "fsync": "off",
-            "synchronous_commit": "off",
         }
         if self.certificate:
             options |= {

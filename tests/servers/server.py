@@ -85,7 +85,7 @@ class Server(ABC):
 
     def __enter__(self) -> Self:
         # not TMPDIR: its path may be too long for a socket's name (107 bytes)
-        self.folder = Path(tempfile.mkdtemp(prefix="breakwater-", dir="/tmp"))  # noqa: S108
+        self.folder = Path(tempfile.mkdtemp(prefix="breakwater-", dir="/tmp"))
         atexit.register(self.__exit__)
         try:
             self._initialise()
@@ -184,6 +184,6 @@ class Server(ABC):
     def _answers(self) -> bool:
         try:
             self.admin().close()
-        except Exception:  # noqa: BLE001 -- each driver has its own errors
+        except Exception:
             return False
         return True

@@ -1,0 +1,50 @@
+"""The few statements that differ between the engines, for the tests."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Any
+
+from tests.servers import MariaDbServer, PostgreSqlServer
+
+SqlServer = MariaDbServer | PostgreSqlServer
+
+
+def rows(connection: Any, statement: str) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return list(cursor.fetchall())
+
+
+def execute(connection: Any, *statements: str) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def session(server: SqlServer, connection: Any) -> int:
+    statement = "SELECT CONNECTION_ID()" if isinstance(server, MariaDbServer) else "SELECT pg_backend_pid()"
+    return rows(connection, statement)[0][0]
+
+
+def end_session(server: SqlServer, session_id: int) -> None:
+    statement = (
+        f"KILL {session_id}" if isinstance(server, MariaDbServer) else f"SELECT pg_terminate_backend({session_id})"
+    )
+    with server.admin() as admin:
+        execute(admin, statement)
+
+
+def sleep_statement(server: SqlServer, seconds: float) -> str:
+    return f"SELECT SLEEP({seconds})" if isinstance(server, MariaDbServer) else f"SELECT pg_sleep({seconds})"
+
+
+class Context:
+    """Lambda's context, as far as the runtime looks at it."""
+
+    def __init__(self, seconds: float, request_id: str = "request-1") -> None:
+        self._ends = monotonic() + seconds
+        self.aws_request_id = request_id
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self._ends - monotonic()) * 1000)

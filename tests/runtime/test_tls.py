@@ -1,0 +1,97 @@
+"""TLS is verified: the chain, the dates and the host's name; a server that asks for it refuses plain text."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+
+import breakwater_runtime as breakwater
+from breakwater_runtime.tls import ssl_context
+from tests.runtime.sql import Context, SqlServer, rows
+from tests.servers import Certificates, MariaDbServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# the reason, not just any failure to connect; libpq does not say why the chain was not verified
+REFUSED = {
+    "wrong_host": r"(?i)(hostname mismatch|IP address mismatch|does not match host name)",
+    "expired": r"(?i)(certificate has expired|certificate verify failed)",
+}
+
+
+@pytest.fixture(scope="session", params=["mariadb", "postgresql"])
+def tls_server(request: pytest.FixtureRequest, certificates: Certificates) -> Iterator[SqlServer]:
+    from tests.runtime.conftest import SQL_SERVERS  # noqa: PLC0415, RUF100
+
+    with SQL_SERVERS[request.param](certificates=certificates.right, require_tls=True) as server:
+        yield server
+
+
+def test_the_right_certificate_is_accepted_and_used(tls_server: SqlServer) -> None:
+    database = breakwater.database(**tls_server.settings)
+    question = (
+        "SHOW SESSION STATUS LIKE 'Ssl_version'"
+        if isinstance(tls_server, MariaDbServer)
+        else "SELECT version, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+    )
+    with database.connection() as connection:
+        assert rows(connection, question)[0][1].startswith("TLSv1.")
+    with database.connection() as connection:
+        assert rows(connection, "SELECT 1")[0][0] == 1
+    assert (database.counters.connects, database.counters.reuses) == (1, 1)
+    database.close()
+
+
+def test_plain_text_is_refused_by_the_server(tls_server: SqlServer) -> None:
+    settings = tls_server.settings
+    del settings["tls_ca"]
+    with pytest.raises(Exception, match=r"(?i)(secure transport|no encryption|denied)") as caught:
+        breakwater.database(**settings).connection(Context(20)).__enter__()
+    assert not isinstance(caught.value, breakwater.ConnectionUnavailable)
+
+
+def test_another_ca_is_refused_at_once(tls_server: SqlServer, certificates: Certificates) -> None:
+    database = breakwater.database(**(tls_server.settings | {"tls_ca": str(certificates.other_ca)}))
+    with pytest.raises(Exception, match="certificate verify failed"):
+        database.connection(Context(20)).__enter__()
+    assert database.counters.waits == 0
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+def test_a_wrong_certificate_is_refused_at_once(
+    server_type: type[SqlServer], certificates: Certificates, fault: str
+) -> None:
+    with server_type(certificates=getattr(certificates, fault)) as server:
+        database = breakwater.database(**server.settings)
+        with pytest.raises(Exception, match=REFUSED[fault]):
+            database.connection(Context(20)).__enter__()
+        assert database.counters.waits == 0
+
+
+def test_a_server_without_tls_is_refused(server: SqlServer, certificates: Certificates) -> None:
+    database = breakwater.database(**server.settings, tls_ca=str(certificates.ca))
+    with pytest.raises(Exception, match=r"(?i)(SSL is required|does not support SSL)"):
+        database.connection(Context(20)).__enter__()
+
+
+def test_a_host_beyond_loopback_is_verified_by_default() -> None:
+    settings = {"engine": "mysql", "user": "app", "password": "not used"}
+    assert breakwater.database(**settings, host="db.example.net")._settings.tls_ca == "system"  # noqa: SLF001, RUF100
+    assert breakwater.database(**settings, host="127.0.0.1")._settings.tls_ca is None  # noqa: SLF001, RUF100
+
+
+def test_the_context_is_built_once_and_verifies(certificates: Certificates) -> None:
+    context = ssl_context(str(certificates.ca))
+    assert context is ssl_context(str(certificates.ca))
+    assert context.check_hostname
+    assert context.verify_mode == ssl.CERT_REQUIRED
+
+
+@pytest.mark.parametrize(("tls_ca", "message"), [("bundled", "layer carries it"), ("/nowhere.pem", 'use "system"')])
+def test_a_ca_that_is_not_there_is_named(server: SqlServer, tls_ca: str, message: str) -> None:
+    database = breakwater.database(**server.settings, tls_ca=tls_ca)
+    with pytest.raises(breakwater.ConfigurationError, match=message):
+        database.connection(Context(20)).__enter__()

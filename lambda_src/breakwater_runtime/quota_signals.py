@@ -1,0 +1,52 @@
+"""What a function called through a quota tells its dispatcher, by raising it.
+
+The dispatcher reads the message, not the class: so a function in any language can say the same with an error whose
+message is `RetryAfter(30)` or `QuotaSpent(86400)`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+
+class RetryAfter(Exception):  # noqa: N818 -- named after the HTTP header
+    """The provider asked to wait: no call starts before then, and the message has not failed.
+
+    Parameters
+    ----------
+    seconds
+        From now, as in the header `Retry-After` (0 or more).
+
+    Raises
+    ------
+    ValueError
+        When it is negative.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        if not seconds >= 0:
+            raise ValueError(f"RetryAfter needs 0 seconds or more (given {seconds}).")
+        super().__init__(f"RetryAfter({seconds:g})")
+        self.seconds = seconds
+
+
+class QuotaSpent(Exception):  # noqa: N818 -- a state, not a fault
+    """The provider says that a tier is spent, since others use the same key: take it for full, and try again later.
+
+    Parameters
+    ----------
+    period
+        The tier's period: seconds, or a timedelta.
+
+    Raises
+    ------
+    ValueError
+        When it is not positive.
+    """
+
+    def __init__(self, period: float | timedelta) -> None:
+        seconds = period.total_seconds() if isinstance(period, timedelta) else period
+        if not seconds > 0:
+            raise ValueError(f"QuotaSpent needs the period of a tier in seconds (given {seconds}).")
+        super().__init__(f"QuotaSpent({seconds:g})")
+        self.period = seconds

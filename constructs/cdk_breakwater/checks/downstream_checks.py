@@ -1,0 +1,67 @@
+"""The checks as a validation plugin of the CDK."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import jsii
+from aws_cdk import (
+    IPolicyValidationContext,
+    IPolicyValidationPlugin,
+    PolicyValidationPluginReport,
+    PolicyViolatingResource,
+    PolicyViolation,
+)
+
+from ..account_concurrency import account_concurrency
+from . import RULES, check, read
+
+
+@jsii.implements(IPolicyValidationPlugin)
+class DownstreamChecks:
+    """Fails the synth of an app, with or without this library's constructs, whose limits don't add up.
+
+    ``Validations.of(app).add_plugins(DownstreamChecks())``. An exception is made with
+    ``Validations.of(construct).acknowledge(id="Breakwater::QueueVisibilityTimeout", reason="…")``. The account's quota
+    of concurrent executions is read from the context key ``account_concurrency``, 1,000 by default.
+    """
+
+    @property
+    def name(self) -> str:
+        """The prefix of the rules' ids."""
+        return "Breakwater"
+
+    @property
+    def version(self) -> str | None:
+        """The version of cdk-breakwater."""
+        try:
+            return version("cdk-breakwater")
+        except PackageNotFoundError:
+            return None
+
+    @property
+    def rule_ids(self) -> list[str]:
+        """The ids of all rules."""
+        return [rule.id for rule in RULES]
+
+    def validate(self, context: IPolicyValidationContext) -> PolicyValidationPluginReport:
+        """Apply all rules to the templates of the app; the CDK calls it at synth."""
+        paths = [Path(path) for path in context.template_paths]
+        violations = [
+            PolicyViolation(
+                rule_name=rule.id,
+                description=f"{finding.problem} {rule.reason}",
+                fix=f"{rule.fix} {rule.link}",
+                severity="error",
+                violating_resources=[
+                    PolicyViolatingResource(
+                        resource_logical_id=finding.resource.logical_id,
+                        template_path=str(finding.resource.template.path),
+                        locations=[finding.location],
+                    )
+                ],
+            )
+            for rule, finding in check(read(paths, account_concurrency(context.app_construct)))
+        ]
+        return PolicyValidationPluginReport(success=not violations, violations=violations)

@@ -22,9 +22,9 @@ from . import RULES, check, read
 class DownstreamChecks:
     """Fails the synth of an app, with or without this library's constructs, whose limits don't add up.
 
-    ``Validations.of(app).add_plugins(DownstreamChecks())``. An exception is made with
-    ``Validations.of(construct).acknowledge(id="Breakwater::QueueVisibilityTimeout", reason="…")``. The account's quota
-    of concurrent executions is read from the context key ``account_concurrency``, 1,000 by default.
+    ``Validations.of(app).add_plugins(DownstreamChecks())``. An exception is made by
+    ``Validations.of(construct).acknowledge(Acknowledgment(id="Breakwater::QueueVisibilityTimeout", reason="…"))``.
+    The account's quota of concurrent executions is read from the context key ``account_concurrency``, 1,000 by default.
     """
 
     @property

@@ -44,7 +44,9 @@ class EventSource(NamedTuple):
 def event_sources(assembly: Assembly) -> Iterator[EventSource]:
     """Give every event source mapping."""
     for mapping in assembly.resources("AWS::Lambda::EventSourceMapping"):
-        yield EventSource(mapping, function_of(mapping.target("FunctionName")), mapping.target("EventSourceArn"))
+        # The name of an alias is put together from that of its version: whatever it refers to, it is one function.
+        named = {function_of(reference.resource) for reference in mapping.references("FunctionName")} - {None}
+        yield EventSource(mapping, named.pop() if len(named) == 1 else None, mapping.target("EventSourceArn"))
 
 
 def function_of(resource: Resource | None) -> Resource | None:

@@ -13,7 +13,7 @@ _INTRODUCTION = """\
 where its limits don't add up:
 
 ```python
-from aws_cdk import Validations
+from aws_cdk import Acknowledgment, Validations
 from cdk_breakwater import DownstreamChecks
 
 Validations.of(app).add_plugins(DownstreamChecks())
@@ -22,7 +22,8 @@ Validations.of(app).add_plugins(DownstreamChecks())
 A deliberate exception is acknowledged where it is made:
 
 ```python
-Validations.of(queue).acknowledge(id="Breakwater::QueueVisibilityTimeout", reason="why this is right here")
+exception = Acknowledgment(id="Breakwater::QueueVisibilityTimeout", reason="why this is right here")
+Validations.of(queue).acknowledge(exception)
 ```
 
 A value that is known at deployment only is taken to be right.

@@ -12,7 +12,7 @@ from aws_cdk import aws_rds as rds
 from cdk_breakwater.checks.rules.database_connections import RULE as CONNECTIONS
 from cdk_breakwater.checks.rules.database_function_concurrency import RULE as CONCURRENCY
 
-from .stacks import POSTGRES_16, function, instance, vpc
+from .stacks import LAMBDA, POSTGRES_16, function, instance, vpc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,14 +232,12 @@ def test_a_role_of_ones_own(findings: Findings) -> None:
         role = iam.Role(
             stack,
             "Role",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            assumed_by=LAMBDA,
             inline_policies={"Read": iam.PolicyDocument(statements=[read])},
         )
         function(stack, "Inline", role=role)
         managed = iam.ManagedPolicy(stack, "Managed", statements=[read])
-        other = iam.Role(
-            stack, "Other", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), managed_policies=[managed]
-        )
+        other = iam.Role(stack, "Other", assumed_by=LAMBDA, managed_policies=[managed])
         function(stack, "ByManagedPolicy", role=other)
 
     assert {finding.resource.name for finding in findings(CONCURRENCY, app)} == {

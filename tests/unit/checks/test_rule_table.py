@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from cdk_breakwater.checks import rules
+from cdk_breakwater.checks.rule_table import rule_table
+from cdk_breakwater.checks.rules import RULES
+
+PAGE = Path(__file__).parents[3] / "docs" / "checks.md"
+
+
+def test_the_page_is_made_from_the_rules() -> None:
+    assert PAGE.read_text() == rule_table(), "run: python -m cdk_breakwater.checks.rule_table > docs/checks.md"
+
+
+def test_each_rule_is_in_a_file_of_its_name_and_in_the_table() -> None:
+    files = {file.stem for file in Path(str(rules.__file__)).parent.glob("*.py")} - {"__init__"}
+    assert {re.sub(r"(?<!^)(?=[A-Z])", "_", rule.id).lower() for rule in RULES} == files
+    for rule in RULES:
+        assert f"| [`{rule.id}`]({rule.link}) |" in PAGE.read_text()
+        assert rule.link.startswith("https://docs.aws.amazon.com/")
+        for text in (rule.requires, rule.reason, rule.fix):
+            assert text.endswith(".")
+            assert "|" not in text

@@ -15,7 +15,7 @@ help:  ## this list
 
 $(VENV)/.installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --requirement requirements.txt
 	touch $@
 
 node_modules/.installed: package.json package-lock.json $(VENV)/.installed
@@ -30,3 +30,31 @@ requirements: $(VENV)/.installed  ## pin requirements.txt anew, from pyproject.t
 	{ printf '%s\n' '# Everything that app.py, the tests, the demo and the benchmarks need, pinned. Made by `make requirements`.' '-e .'; \
 	  uv pip compile --quiet pyproject.toml --universal --python-version 3.10 --extra cli --extra nag --group dev \
 	    --no-header --no-annotate --upgrade; } > requirements.txt
+
+.PHONY: synth
+synth: install  ## synthesize the reference app with five packs of cdk-nag, and show who holds which share
+	cdk synth --quiet --no-notices
+	breakwater plan cdk.out
+
+.PHONY: servers
+servers:  # real database servers; PostgreSQL comes from PyPI with the rest
+	@if ! command -v mariadbd >/dev/null && ! test -x /usr/sbin/mariadbd || ! command -v redis-server >/dev/null; then \
+	  if [ "$$(id -u)" = 0 ]; then SUDO=; elif sudo -n true 2>/dev/null; then SUDO="sudo -n"; \
+	  else echo "Install the database servers first: sudo apt-get install mariadb-server-core redis-server" >&2; exit 1; fi; \
+	  $$SUDO apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends mariadb-server-core redis-server >/dev/null; \
+	fi
+
+.PHONY: lint
+lint: install  ## ruff and pyrefly
+	ruff check .
+	ruff format --check .
+	pyrefly check
+
+.PHONY: test
+test: install servers lint  ## every test, against real servers and the emulator
+	pytest -n 2
+
+.PHONY: demo
+demo: install servers  ## deploy onto an emulator and overload a real MariaDB and a real PostgreSQL
+	python -m demo

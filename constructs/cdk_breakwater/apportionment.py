@@ -90,7 +90,11 @@ def _round(left: int, quotas: dict[int, Fraction], claims: Sequence[Claim], gran
     for index, quota in quotas.items():
         granted[index] = quota.numerator // quota.denominator
         left -= granted[index] * claims[index].connections_per_environment
-    for index in sorted(quotas, key=lambda index: (granted[index] - quotas[index], -claims[index].weight)):
+
+    def largest_remainder_first(index: int) -> tuple[Fraction, Fraction, int]:
+        return granted[index] - quotas[index], -claims[index].weight, claims[index].connections_per_environment
+
+    for index in sorted(quotas, key=largest_remainder_first):
         if claims[index].connections_per_environment <= left:
             granted[index] += 1
             left -= claims[index].connections_per_environment

@@ -159,7 +159,7 @@ class ConnectionBudget(Construct):
                 f"the share {name!r} has both weight={weight} and concurrency={concurrency}.",
                 "Give one of them: a weight for a part, a concurrency for a fixed number.",
             )
-        if weight is not None and not weight > 0:
+        if weight is not None and not (weight > 0 and math.isfinite(weight)):
             raise BreakwaterError(self, f"the weight of {name!r} must be above 0 (given {weight}).", "")
         share = ConnectionShare(
             self,

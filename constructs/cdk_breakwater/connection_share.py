@@ -38,7 +38,6 @@ class ConnectionShare:
         self._weight = weight
         self._fixed = fixed
         self._minimum = 1
-        self._minimum_reason = ""
         self._overlaps = 1
 
     @staticmethod
@@ -63,10 +62,9 @@ class ConnectionShare:
     @property
     def reason(self) -> str:
         """Why the share needs what it needs, for messages."""
-        if self._fixed is not None:
-            text = f"concurrency={self._fixed}"
-        else:
-            text = f"weight {float(self._weight):g}" + (f", {self._minimum_reason}" if self._minimum_reason else "")
+        text = f"weight {float(self._weight):g}" if self._fixed is None else f"concurrency={self._fixed}"
+        if self._fixed is None and self._minimum > 1:
+            text += f", at least {self._minimum}"
         if self.claim.connections_per_environment > 1:
             text += f", {self.claim.connections_per_environment} connections each"
         return text
@@ -93,7 +91,7 @@ class ConnectionShare:
                 f"Pass concurrency={minimum} or more.",
             )
         if minimum > self._minimum:
-            self._minimum, self._minimum_reason = minimum, reason
+            self._minimum = minimum
             self.budget.recompute()
 
     def bind(self, function: lambda_.IFunction, *, reserve: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Token
@@ -187,12 +188,12 @@ def required_number(where: IConstruct, name: str, value: float, *, minimum: int 
     BreakwaterError
         When the value is a token, not whole, or below the minimum.
     """
-    if Token.is_unresolved(value):
+    if math.isfinite(value) and Token.is_unresolved(value):  # jsii cannot carry inf and nan
         raise BreakwaterError(
             where,
             f"{name} is a token (given {Token.as_string(value)}), and shares are computed at synth.",
             "Give a plain number.",
         )
-    if int(value) != value or value < minimum:
+    if not (math.isfinite(value) and value == int(value) and value >= minimum):
         raise BreakwaterError(where, f"{name} must be a whole number of at least {minimum} (given {value}).", "")
     return int(value)

@@ -101,7 +101,9 @@ class RdsDownstream(Downstream):
                     self.engine, self._string(instance, value, "max_connections of the parameter group"), instance_class
                 )
         if instance_class == _SERVERLESS_CLASS:
-            scaling = Stack.of(self.database).resolve(self.resource.serverless_v2_scaling_configuration)
+            # Not the L1's attribute: the L2 passes a lazy value, and jsii takes it for an empty struct.
+            properties = Stack.of(self.database).resolve(self.resource._cfn_properties)  # noqa: SLF001
+            scaling = properties["serverlessV2ScalingConfiguration"]
             return known.for_serverless_v2(self.engine, scaling["maxCapacity"], scaling.get("minCapacity"))
         return known.for_instance_class(self.engine, instance_class, self.engine_version)
 

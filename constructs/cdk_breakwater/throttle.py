@@ -59,7 +59,7 @@ class Throttle:
         BreakwaterError
             When one is a token or not above 0.
         """
-        if Token.is_unresolved(rate_limit):
+        if math.isfinite(rate_limit) and Token.is_unresolved(rate_limit):  # jsii cannot carry inf and nan
             raise BreakwaterError(
                 where,
                 f"rate_limit of {what} is a token (given {Token.as_string(rate_limit)}).",

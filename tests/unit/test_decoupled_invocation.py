@@ -1,0 +1,224 @@
+"""A queue before a function: nothing lost, nothing throttled into the dead-letter queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from aws_cdk.assertions import Annotations, Match, Template
+
+from cdk_breakwater import BreakwaterError, ConnectionBudget, DecoupledInvocation, InvocationSource
+
+
+@pytest.fixture
+def function(stack: cdk.Stack, code: dict[str, Any]) -> lambda_.Function:
+    """Timeout 40 s, share of 16."""
+    function = lambda_.Function(stack, "Worker", timeout=cdk.Duration.seconds(40), **code)
+    ConnectionBudget(stack, "Budget", max_connections=20).share("worker").limit(function, overlap=False)
+    return function
+
+
+def queues(template: Template) -> dict[str, dict[str, Any]]:
+    return {
+        "dead" if "Dead" in logical_id else "main": queue["Properties"]
+        for logical_id, queue in template.find_resources("AWS::SQS::Queue").items()
+    }
+
+
+def test_every_limit_follows_from_the_function(stack: cdk.Stack, function: lambda_.Function) -> None:
+    jobs = DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs())
+    template = Template.from_stack(stack)
+    template.has_resource_properties(
+        "AWS::Lambda::EventSourceMapping",
+        {
+            "BatchSize": 10,
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            "ScalingConfig": {"MaximumConcurrency": 16},
+        },
+    )
+    template.has_resource_properties("AWS::Lambda::Function", {"ReservedConcurrentExecutions": 16})
+    found = queues(template)
+    assert found["main"]["VisibilityTimeout"] == 240
+    assert found["main"]["RedrivePolicy"]["maxReceiveCount"] == 5
+    assert found["dead"]["MessageRetentionPeriod"] == 14 * 24 * 3600
+    assert found["main"]["SqsManagedSseEnabled"] is found["dead"]["SqsManagedSseEnabled"] is True
+    template.resource_count_is("AWS::SQS::QueuePolicy", 2)  # both refuse plain text
+    assert stack.resolve(jobs.maximum_concurrency) == 16
+    assert jobs.queue is not jobs.dead_letter_queue
+    assert jobs.event_source_mapping.node.path == "Stack/Jobs/Mapping"
+
+
+def test_the_source_is_a_queue_by_default(stack: cdk.Stack, function: lambda_.Function) -> None:
+    DecoupledInvocation(stack, "Jobs", function=function)
+    Template.from_stack(stack).resource_count_is("AWS::SQS::Queue", 2)
+
+
+def test_the_window_widens_the_visibility_timeout(stack: cdk.Stack, function: lambda_.Function) -> None:
+    source = InvocationSource.sqs(batch_size=500, max_batching_window=cdk.Duration.seconds(60), max_receive_count=9)
+    DecoupledInvocation(stack, "Jobs", function=function, source=source)
+    template = Template.from_stack(stack)
+    assert queues(template)["main"]["VisibilityTimeout"] == 6 * 40 + 60
+    assert queues(template)["main"]["RedrivePolicy"]["maxReceiveCount"] == 9
+    template.has_resource_properties(
+        "AWS::Lambda::EventSourceMapping", {"BatchSize": 500, "MaximumBatchingWindowInSeconds": 60}
+    )
+
+
+def test_fifo(stack: cdk.Stack, function: lambda_.Function) -> None:
+    source = InvocationSource.sqs(fifo=True, content_based_deduplication=True)
+    DecoupledInvocation(stack, "Jobs", function=function, source=source)
+    found = queues(Template.from_stack(stack))
+    assert found["main"]["FifoQueue"] is found["dead"]["FifoQueue"] is True
+    assert found["main"]["ContentBasedDeduplication"] is True
+
+
+def test_invocations_on_one_function_divide_its_share(stack: cdk.Stack, function: lambda_.Function) -> None:
+    for name in ("One", "Two", "Three"):
+        DecoupledInvocation(stack, name, function=function)
+    mappings = Template.from_stack(stack).find_resources("AWS::Lambda::EventSourceMapping").values()
+    granted = sorted(mapping["Properties"]["ScalingConfig"]["MaximumConcurrency"] for mapping in mappings)
+    assert granted == [5, 5, 6]
+
+
+def test_a_light_share_still_gets_what_the_mapping_needs(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    budget = ConnectionBudget(stack, "Budget", max_connections=20)
+    function = lambda_.Function(stack, "Light", **code)
+    budget.share("light", weight=0.001).limit(function, overlap=False)
+    budget.share("heavy")
+    DecoupledInvocation(stack, "Jobs", function=function)
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::Lambda::EventSourceMapping", {"ScalingConfig": {"MaximumConcurrency": 2}}
+    )
+
+
+def test_reserved_concurrency_of_the_users_own_serves_too(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    function = lambda_.Function(stack, "Plain", reserved_concurrent_executions=7, **code)
+    DecoupledInvocation(stack, "Jobs", function=function)
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::Lambda::EventSourceMapping", {"ScalingConfig": {"MaximumConcurrency": 7}}
+    )
+
+
+@pytest.mark.parametrize("context", [{"account_concurrency": 5000}])
+def test_more_than_sqs_allows_is_cut_with_a_word(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    function = lambda_.Function(stack, "Large", **code)
+    ConnectionBudget(stack, "Budget", max_connections=2000, utilization=1).share("w").limit(function, overlap=False)
+    DecoupledInvocation(stack, "Jobs", function=function)
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::Lambda::EventSourceMapping", {"ScalingConfig": {"MaximumConcurrency": 1000}}
+    )
+    Annotations.from_stack(stack).has_info(
+        "/Stack/Jobs", Match.string_like_regexp("MaximumConcurrency is 1000, the most")
+    )
+
+
+def test_grant_send(stack: cdk.Stack, function: lambda_.Function) -> None:
+    producer = iam.Role(stack, "Producer", assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"))
+    DecoupledInvocation(stack, "Jobs", function=function).grant_send(producer)
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::IAM::Policy",
+        {
+            "PolicyDocument": {
+                "Statement": [Match.object_like({"Action": Match.array_with(["sqs:SendMessage"]), "Effect": "Allow"})]
+            },
+            "Roles": [{"Ref": Match.string_like_regexp("^Producer")}],
+        },
+    )
+
+
+class TestExistingQueue:
+    def test_is_used(self, stack: cdk.Stack, function: lambda_.Function) -> None:
+        dead = sqs.Queue(stack, "Dead")
+        queue = sqs.Queue(
+            stack,
+            "Mine",
+            visibility_timeout=cdk.Duration.seconds(240),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=dead, max_receive_count=5),
+        )
+        jobs = DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(queue))
+        assert jobs.queue is queue
+        assert jobs.dead_letter_queue is dead
+        Template.from_stack(stack).resource_count_is("AWS::SQS::Queue", 2)
+
+    @pytest.mark.parametrize("seconds", [None, 239])
+    def test_visibility_timeout_too_short(
+        self, stack: cdk.Stack, function: lambda_.Function, seconds: int | None
+    ) -> None:
+        queue = sqs.Queue(
+            stack,
+            "Mine",
+            visibility_timeout=None if seconds is None else cdk.Duration.seconds(seconds),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=sqs.Queue(stack, "Dead"), max_receive_count=5),
+        )
+        with pytest.raises(
+            BreakwaterError,
+            match=rf"Stack/Jobs: the visibility timeout of Stack/Mine is {seconds or 30} s.*Duration\.seconds\(240\)",
+        ):
+            DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(queue))
+
+    def test_no_dead_letter_queue(self, stack: cdk.Stack, function: lambda_.Function) -> None:
+        queue = sqs.Queue(stack, "Mine", visibility_timeout=cdk.Duration.seconds(240))
+        with pytest.raises(BreakwaterError, match=r"Stack/Mine has no dead-letter queue.*max_receive_count=5"):
+            DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(queue))
+
+    def test_too_few_receives(self, stack: cdk.Stack, function: lambda_.Function) -> None:
+        queue = sqs.Queue(
+            stack,
+            "Mine",
+            visibility_timeout=cdk.Duration.seconds(240),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=sqs.Queue(stack, "Dead"), max_receive_count=1),
+        )
+        with pytest.raises(
+            BreakwaterError, match=r"max_receive_count of Stack/Mine is 1: .*max_receive_count=5 or more"
+        ):
+            DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(queue))
+
+    def test_imported_ones_are_the_users_promise(self, stack: cdk.Stack, function: lambda_.Function) -> None:
+        queue = sqs.Queue.from_queue_arn(stack, "Theirs", "arn:aws:sqs:eu-central-1:123456789012:theirs")
+        DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(queue))
+        Annotations.from_stack(stack).has_warning(
+            "/Stack/Jobs", Match.string_like_regexp("visibility timeout must be at least 240 s")
+        )
+
+
+class TestErrors:
+    def test_nothing_limits_the_function(self, stack: cdk.Stack, code: dict[str, Any]) -> None:
+        with pytest.raises(BreakwaterError, match=r"Stack/Jobs: nothing limits Stack/Plain.*Use VpcDatabaseFunction"):
+            DecoupledInvocation(stack, "Jobs", function=lambda_.Function(stack, "Plain", **code))
+
+    def test_a_fixed_share_below_two(self, stack: cdk.Stack, code: dict[str, Any]) -> None:
+        function = lambda_.Function(stack, "Small", **code)
+        ConnectionBudget(stack, "Budget", max_connections=20).share("small", concurrency=1).limit(function)
+        with pytest.raises(
+            BreakwaterError, match=r"small: its share is fixed at concurrency=1.*at least 2.*concurrency=2"
+        ):
+            DecoupledInvocation(stack, "Jobs", function=function)
+
+    def test_a_reserved_concurrency_below_two(self, stack: cdk.Stack, code: dict[str, Any]) -> None:
+        function = lambda_.Function(stack, "Small", reserved_concurrent_executions=1, **code)
+        with pytest.raises(BreakwaterError, match=r"Stack/Small: its reserved concurrency is 1.*at least 2"):
+            DecoupledInvocation(stack, "Jobs", function=function)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"batch_size": 0}, r"batch_size must be a whole number of at least 1 \(given 0\)"),
+            ({"batch_size": 11}, r"batch_size must be 1 to 10 \(given 11\).*max_batching_window"),
+            ({"max_receive_count": 4}, r"max_receive_count must be 5 to 1000 \(given 4\)"),
+            ({"max_receive_count": 1001}, r"max_receive_count must be 5 to 1000 \(given 1001\)"),
+            ({"max_batching_window": cdk.Duration.seconds(301)}, r"max_batching_window=301 s is not possible"),
+            (
+                {"fifo": True, "max_batching_window": cdk.Duration.seconds(1)},
+                r"max_batching_window=1 s .*a FIFO queue has none",
+            ),
+        ],
+    )
+    def test_numbers_out_of_range(
+        self, stack: cdk.Stack, function: lambda_.Function, options: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(BreakwaterError, match=f"Stack/Jobs: {message}"):
+            DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(**options))

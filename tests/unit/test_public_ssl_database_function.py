@@ -1,0 +1,175 @@
+"""A public database: TLS enforced by the server's parameter, the security group opened for a stated reason only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_rds as rds
+from aws_cdk.assertions import Match, Template
+
+from cdk_breakwater import BreakwaterError, PublicSslDatabaseFunction
+
+from .conftest import POSTGRESQL
+
+MYSQL = rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.VER_8_4_5)
+MARIADB = rds.DatabaseInstanceEngine.maria_db(version=rds.MariaDbEngineVersion.VER_10_11_11)
+SQL_SERVER = rds.DatabaseInstanceEngine.sql_server_ex(version=rds.SqlServerEngineVersion.VER_16)
+REASON = "a partner reads it until 2027"
+
+
+def public_database(vpc: ec2.Vpc, engine: rds.IInstanceEngine = POSTGRESQL, **options: Any) -> rds.DatabaseInstance:
+    return rds.DatabaseInstance(
+        cdk.Stack.of(vpc),
+        "Database",
+        engine=engine,
+        vpc=vpc,
+        **{
+            "vpc_subnets": ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC),
+            "parameters": {"max_connections": "112"},
+            "publicly_accessible": True,
+            **options,
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("engine", "parameter"),
+    [(POSTGRESQL, "rds.force_ssl"), (MYSQL, "require_secure_transport"), (MARIADB, "require_secure_transport")],
+)
+@pytest.mark.parametrize("parameters", [None, {"max_connections": "112"}])
+def test_the_server_enforces_tls(
+    stack: cdk.Stack,
+    vpc: ec2.Vpc,
+    code: dict[str, Any],
+    engine: rds.IInstanceEngine,
+    parameter: str,
+    parameters: dict[str, str] | None,
+) -> None:
+    PublicSslDatabaseFunction(stack, "Fn", database=public_database(vpc, engine, parameters=parameters), **code)
+    template = Template.from_stack(stack)
+    ((group_id, group),) = template.find_resources("AWS::RDS::DBParameterGroup").items()
+    assert group["Properties"]["Parameters"] == {**(parameters or {}), parameter: "1"}
+    template.has_resource_properties("AWS::RDS::DBInstance", {"DBParameterGroupName": {"Ref": group_id}})
+
+
+def test_two_functions_one_parameter(stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+    database = public_database(vpc, parameters=None)
+    for name in ("One", "Two"):
+        PublicSslDatabaseFunction(stack, name, database=database, **code)
+    Template.from_stack(stack).resource_count_is("AWS::RDS::DBParameterGroup", 1)
+
+
+@pytest.mark.parametrize("parameter_group", [True, False])
+def test_a_cluster_enforces_it_in_the_clusters_group(
+    stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any], parameter_group: bool
+) -> None:
+    engine = rds.DatabaseClusterEngine.aurora_mysql(version=rds.AuroraMysqlEngineVersion.VER_3_08_0)
+    group = rds.ParameterGroup(stack, "Group", engine=engine, parameters={"max_connections": "500"})
+    cluster = rds.DatabaseCluster(
+        stack,
+        "Cluster",
+        engine=engine,
+        vpc=vpc,
+        vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC),
+        parameter_group=group if parameter_group else None,
+        writer=rds.ClusterInstance.provisioned(
+            "writer", instance_type=ec2.InstanceType("r6g.large"), publicly_accessible=True
+        ),
+    )
+    PublicSslDatabaseFunction(stack, "Fn", database=cluster, **code)
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::RDS::DBClusterParameterGroup", {"Parameters": Match.object_like({"require_secure_transport": "1"})}
+    )
+
+
+def test_an_l1_parameter_group_keeps_its_other_parameters(stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+    group = rds.CfnDBParameterGroup(
+        stack, "Group", description="tuned", family="postgres17", parameters={"max_connections": "112"}
+    )
+    database = public_database(vpc, parameters=None)
+    database.node.default_child.db_parameter_group_name = group.ref  # pyrefly: ignore[missing-attribute]
+    PublicSslDatabaseFunction(stack, "Fn", database=database, **code)
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::RDS::DBParameterGroup", {"Parameters": {"max_connections": "112", "rds.force_ssl": "1"}}
+    )
+
+
+def test_the_client_verifies_with_the_roots_of_rds(stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+    PublicSslDatabaseFunction(stack, "Fn", database=public_database(vpc), **code)
+    template = Template.from_stack(stack)
+    template.has_resource_properties(
+        "AWS::Lambda::Function",
+        {
+            "Environment": {"Variables": Match.object_like({"BREAKWATER_TLS_CA": "bundled"})},
+            "VpcConfig": Match.absent(),
+            "ReservedConcurrentExecutions": 80,
+        },
+    )
+
+
+class TestSecurityGroup:
+    def test_is_opened_with_a_reason(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+        database = public_database(vpc)
+        PublicSslDatabaseFunction(stack, "Fn", database=database, acknowledge_public_access=REASON, **code)
+        Template.from_stack(stack).has_resource_properties(
+            "AWS::EC2::SecurityGroup",
+            {"SecurityGroupIngress": [Match.object_like({"CidrIp": "0.0.0.0/0", "FromPort": 5432, "ToPort": 5432})]},
+        )
+        reasons = [str(entry.data) for entry in database.node.metadata]
+        assert any(REASON in reason for reason in reasons)
+
+    def test_stays_closed_without(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+        PublicSslDatabaseFunction(stack, "Fn", database=public_database(vpc), **code)
+        template = Template.from_stack(stack)
+        template.resource_count_is("AWS::EC2::SecurityGroupIngress", 0)
+        for group in template.find_resources("AWS::EC2::SecurityGroup").values():
+            assert "SecurityGroupIngress" not in group["Properties"]
+
+    def test_wants_a_reason_that_says_something(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+        with pytest.raises(BreakwaterError, match=r"Stack/Fn: acknowledge_public_access is empty"):
+            PublicSslDatabaseFunction(stack, "Fn", database=public_database(vpc), acknowledge_public_access=" ", **code)
+
+
+class TestErrors:
+    def test_a_private_database(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+        database = public_database(vpc, publicly_accessible=False)
+        with pytest.raises(BreakwaterError, match=r"Stack/Database/Resource is not publicly accessible.*VpcDatabaseF"):
+            PublicSslDatabaseFunction(stack, "Fn", database=database, **code)
+
+    def test_a_parameter_group_that_turns_it_off(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+        database = public_database(vpc, parameters={"rds.force_ssl": "0", "max_connections": "112"})
+        with pytest.raises(BreakwaterError, match=r"it sets rds\.force_ssl=0, and a public database must enforce TLS"):
+            PublicSslDatabaseFunction(stack, "Fn", database=database, **code)
+
+    def test_a_parameter_group_of_somebody_else(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+        group = rds.ParameterGroup.from_parameter_group_name(stack, "Group", "tuned")
+        database = public_database(vpc, parameters=None, parameter_group=group)
+        with pytest.raises(BreakwaterError, match=r"its parameter group tuned is not part of this app.*endpoint"):
+            PublicSslDatabaseFunction(stack, "Fn", database=database, **code)
+
+    def test_an_engine_that_cannot(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+        engine = rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.of("5.6.51", "5.6"))
+        database = public_database(vpc, engine, parameters=None)
+        with pytest.raises(BreakwaterError, match=r"mysql 5\.6\.51 has no parameter that enforces TLS"):
+            PublicSslDatabaseFunction(stack, "Fn", database=database, **code)
+
+    def test_an_imported_database(self, stack: cdk.Stack, code: dict[str, Any]) -> None:
+        database = rds.DatabaseInstance.from_database_instance_attributes(
+            stack,
+            "Imported",
+            instance_identifier="shop",
+            instance_endpoint_address="shop.example.net",
+            port=5432,
+            security_groups=[],
+            engine=POSTGRESQL,
+        )
+        from aws_cdk import aws_secretsmanager as secretsmanager
+
+        from cdk_breakwater import DatabaseCredentials
+
+        credentials = DatabaseCredentials.secret(secretsmanager.Secret(stack, "Secret"))
+        with pytest.raises(BreakwaterError, match=r"Stack/Imported: it is imported.*Set rds\.force_ssl=1"):
+            PublicSslDatabaseFunction(stack, "Fn", database=database, credentials=credentials, **code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, cast
 
 import jsii
@@ -15,7 +16,7 @@ from .apportionment import OversubscribedError, apportion
 from .connection_share import ConnectionShare
 from .downstream import Downstream, required_number
 from .errors import BreakwaterError
-from .lazy import lazy_any
+from .lazy import lazy_any, lazy_string
 from .max_connections import MaxConnections, UnknownMaxConnections
 
 METADATA = "cdk-breakwater:budget"
@@ -64,6 +65,7 @@ class ConnectionBudget(Construct):
         self._downstream: Downstream | None = None
         self._shares: list[ConnectionShare] = []
         self._concurrency: dict[str, int] | None = None
+        self._settled: MaxConnections | None = None
         self._configure(max_connections, external_connections, utilization)
         self.node.add_validation(_Validation(self))
         self.node.add_metadata(METADATA, lazy_any(self._description))
@@ -189,9 +191,13 @@ class ConnectionBudget(Construct):
         """
         return self._found().value
 
-    @property
-    def max_connections_or_zero(self) -> int:
-        """The same for a lazy value, which must not raise; where it is 0, the budget's validation fails the synth."""
+    @cached_property
+    def max_connections_token(self) -> str:
+        """The same as a token: one for all functions, since CDK reads a stable lazy value once."""
+        return lazy_string(lambda: str(self._max_connections_or_zero()))
+
+    def _max_connections_or_zero(self) -> int:
+        # A lazy value must not raise; where it is 0, the budget's validation fails the synth.
         try:
             return self.max_connections
         except BreakwaterError:
@@ -219,6 +225,8 @@ class ConnectionBudget(Construct):
         return math.floor(self.usable_connections * Fraction(str(self.utilization)))
 
     def _found(self) -> MaxConnections:
+        if self._settled is not None:
+            return self._settled
         if self._given is not None:
             return MaxConnections(self._given, "max_connections given")
         try:
@@ -248,8 +256,10 @@ class ConnectionBudget(Construct):
 
     def _errors(self) -> list[str]:
         self.recompute()  # an Aspect may have changed the database since a token was last resolved
+        self._settled = None
         try:
-            found = self._found()
+            # Nothing changes between here and the template, and a look at the database takes some twenty jsii calls.
+            found = self._settled = self._found()
         except BreakwaterError as error:
             return [f"{error.problem} {error.remedy}"]
         if self.shared_connections < 1:

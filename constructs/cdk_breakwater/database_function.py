@@ -16,7 +16,6 @@ from .connection_budget import ConnectionBudget
 from .credentials import DatabaseCredentials
 from .downstream import Downstream
 from .errors import BreakwaterError
-from .lazy import lazy_string
 from .rds_certificates import rds_certificates
 from .runtime_layer import RuntimeLayer
 
@@ -68,7 +67,7 @@ class DatabaseFunction(lambda_.Function):
             )
         downstream = Downstream.of(database)
         credentials = credentials or DatabaseCredentials.of(downstream, path)
-        budget = ConnectionBudget.of(database)
+        budget = ConnectionBudget.of(downstream)
         share = budget.share(path, weight=share_weight, concurrency=concurrency)
         timeout = options.get("timeout") or _TIMEOUT
         layers = list(options.get("layers") or [])
@@ -124,7 +123,7 @@ def _settings(
         environment.ENGINE: downstream.engine.runtime_engine,
         environment.HOST: downstream.host,
         environment.PORT: Tokenization.stringify_number(downstream.port),
-        environment.MAX_CONNECTIONS: lazy_string(lambda: str(budget.max_connections_or_zero)),
+        environment.MAX_CONNECTIONS: budget.max_connections_token,
         environment.UTILIZATION: str(budget.utilization),
         environment.TLS_CA: "bundled" if _bundled(downstream) else "system",
         environment.FUNCTION_TIMEOUT: str(timeout.to_seconds()),

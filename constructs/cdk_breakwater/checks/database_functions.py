@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from .database import Database, databases
+from .database import Database, databases, security_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,10 +57,32 @@ def database_functions(assembly: Assembly) -> list[tuple[Database, list[Resource
     ]
 
 
+def proxy_functions(assembly: Assembly) -> Iterator[tuple[Resource, list[Resource]]]:
+    """Give the target group of each RDS Proxy with the functions that connect to it."""
+    network = _Network(assembly)
+    functions = [(function, function.references()) for function in assembly.resources("AWS::Lambda::Function")]
+    for targets in assembly.resources("AWS::RDS::DBProxyTargetGroup"):
+        if proxy := targets.target("DBProxyName"):
+            groups = security_groups(proxy)
+            yield (
+                targets,
+                [
+                    function
+                    for function, references in functions
+                    if any(reference.resource is proxy for reference in references)
+                    or network.lets_in(_groups_of(function), groups)
+                ],
+            )
+
+
+def _groups_of(function: Resource) -> set[Resource]:
+    return set(function.targets("VpcConfig", "SecurityGroupIds"))
+
+
 def _connects(
     function: Resource, references: set[Reference], database: Database, network: _Network, grants: list[_Grant]
 ) -> bool:
-    groups = set(function.targets("VpcConfig", "SecurityGroupIds"))
+    groups = _groups_of(function)
     named = {reference.resource for reference in references}
     if named & database.servers:
         return not _reader_only(references, database)

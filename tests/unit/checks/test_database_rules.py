@@ -11,6 +11,7 @@ from aws_cdk import aws_rds as rds
 
 from cdk_breakwater.checks.rules.database_connections import RULE as CONNECTIONS
 from cdk_breakwater.checks.rules.database_function_concurrency import RULE as CONCURRENCY
+from cdk_breakwater.checks.rules.proxy_borrow_timeout import RULE as BORROW
 
 from .stacks import LAMBDA, POSTGRES_16, function, instance, vpc
 
@@ -116,20 +117,47 @@ def test_into_and_out_of_nested_stacks(findings: Findings) -> None:
     }
 
 
-def test_a_proxy_limits_what_is_behind_it(findings: Findings) -> None:
+def behind_a_proxy(
+    connect: Callable[[rds.DatabaseProxy, lambda_.Function], object], seconds: int = 3, **props: Any
+) -> Callable[[Stack], None]:
     def app(stack: Stack) -> None:
         network = vpc(stack)
         database = instance(stack, network)
         assert database.secret
-        proxy = database.add_proxy("Proxy", vpc=network, secrets=[database.secret])
-        reader = function(
-            stack, vpc=network, vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
-        )
-        proxy.connections.allow_from(reader, ec2.Port.tcp(3306))
-        reader.add_environment("HOST", proxy.endpoint)
+        proxy = database.add_proxy("Proxy", vpc=network, secrets=[database.secret], **props)
+        subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+        reader = function(stack, vpc=network, vpc_subnets=subnets, timeout=Duration.seconds(seconds))
+        connect(proxy, reader)
         by_grant(database, reader)
+        function(stack, "Nowhere")
 
-    assert findings(CONCURRENCY, app) == []
+    return app
+
+
+PROXY_WAYS: list[Callable[[rds.DatabaseProxy, lambda_.Function], object]] = [
+    lambda proxy, reader: proxy.connections.allow_from(reader, ec2.Port.tcp(3306)),
+    lambda proxy, reader: reader.add_environment("HOST", proxy.endpoint),
+]
+
+
+@pytest.mark.parametrize("connect", PROXY_WAYS)
+def test_a_proxy_limits_what_is_behind_it(
+    connect: Callable[[rds.DatabaseProxy, lambda_.Function], object], findings: Findings
+) -> None:
+    assert findings(CONCURRENCY, behind_a_proxy(connect)) == []
+
+
+@pytest.mark.parametrize("connect", PROXY_WAYS)
+def test_a_proxy_lets_no_function_wait_for_longer_than_it_has(
+    connect: Callable[[rds.DatabaseProxy, lambda_.Function], object], findings: Findings
+) -> None:
+    (finding,) = findings(BORROW, behind_a_proxy(connect))
+    assert finding.problem == (
+        "Stack0/Database/Proxy/ProxyTargetGroup lets a client wait 120 s for a connection, and Stack0/Function has a "
+        "timeout of 3 s."
+    )
+    assert len(findings(BORROW, behind_a_proxy(connect, 10, borrow_timeout=Duration.seconds(10)))) == 1
+    assert findings(BORROW, behind_a_proxy(connect, 10, borrow_timeout=Duration.seconds(9))) == []
 
 
 def test_the_data_api_needs_no_connections(findings: Findings) -> None:

@@ -12,6 +12,7 @@ from . import (
     database_function_concurrency,
     dead_letter_queue_retention,
     mapping_concurrency,
+    proxy_borrow_timeout,
     public_database_tls,
     queue_dead_letter_queue,
     queue_visibility_timeout,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 RULES: tuple[Rule, ...] = (
     database_function_concurrency.RULE,
     database_connections.RULE,
+    proxy_borrow_timeout.RULE,
     public_database_tls.RULE,
     mapping_concurrency.RULE,
     queue_visibility_timeout.RULE,

@@ -33,7 +33,7 @@ def plan(
         Console(stderr=True).print(f"[red]{error}[/]")
         raise typer.Exit(1) from error
     if not plans:
-        Console().print(f"{assembly} has no connection budget: no function there names a database through cdk-breakwater.")
+        Console().print(f"{assembly} has no connection budget: no function in it names a database by cdk-breakwater.")
         return
     Console().print(render(plans))
 

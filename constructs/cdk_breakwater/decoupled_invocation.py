@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from constructs import Construct
 
@@ -56,12 +56,13 @@ class DecoupledInvocation(Construct):
         scope: Construct,
         id: str,
         *,
-        function: lambda_.IFunction,
+        function: lambda_.IFunction | lambda_.Function,
         source: InvocationSource | None = None,
     ) -> None:
         super().__init__(scope, id)
-        self.function = function
-        concurrency = FunctionConcurrency.of(function)
+        # jsii's Function is no IFunction in the eyes of a type checker.
+        self.function = cast("lambda_.IFunction", function)
+        concurrency = FunctionConcurrency.of(self.function)
         if concurrency is None:
             raise BreakwaterError(
                 self,

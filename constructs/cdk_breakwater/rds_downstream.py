@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Reference, Stack, Token, Tokenization
@@ -45,7 +46,7 @@ class RdsDownstream(Downstream):
             connectable=database,
         )
 
-    @property
+    @cached_property
     def resource(self) -> Any:
         """The L1 beneath, or None for an imported database."""
         return self.database.node.default_child
@@ -102,7 +103,7 @@ class RdsDownstream(Downstream):
                 )
         if instance_class == _SERVERLESS_CLASS:
             # Not the L1's attribute: the L2 passes a lazy value, and jsii takes it for an empty struct.
-            properties = Stack.of(self.database).resolve(self.resource._cfn_properties)  # noqa: SLF001
+            properties = Stack.of(self.database).resolve(self.resource._cfn_properties)
             scaling = properties["serverlessV2ScalingConfiguration"]
             return known.for_serverless_v2(self.engine, scaling["maxCapacity"], scaling.get("minCapacity"))
         return known.for_instance_class(self.engine, instance_class, self.engine_version)

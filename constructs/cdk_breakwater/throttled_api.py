@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jsii
 from aws_cdk import Annotations, Duration
@@ -80,7 +80,7 @@ class ThrottledApi(Construct):
         scope: Construct,
         id: str,
         *,
-        function: lambda_.IFunction,
+        function: lambda_.IFunction | lambda_.Function,
         expected_duration: Duration | None = None,
         rate_limit: float | None = None,
         burst_limit: int | None = None,
@@ -89,8 +89,9 @@ class ThrottledApi(Construct):
         **options: Any,
     ) -> None:
         super().__init__(scope, id)
-        self.function = function
-        self.throttle = self._throttle(function, expected_duration, rate_limit, burst_limit)
+        # jsii's Function is no IFunction in the eyes of a type checker.
+        self.function = cast("lambda_.IFunction", function)
+        self.throttle = self._throttle(self.function, expected_duration, rate_limit, burst_limit)
         self.protocol = protocol
         if acknowledge_no_authorization is not None and not acknowledge_no_authorization.strip():
             raise BreakwaterError(self, "acknowledge_no_authorization is empty.", "Say why everyone may call the API.")
@@ -115,7 +116,7 @@ class ThrottledApi(Construct):
         *,
         rate_limit: float,
         burst_limit: int | None = None,
-        function: lambda_.IFunction | None = None,
+        function: lambda_.IFunction | lambda_.Function | None = None,
         **options: Any,
     ) -> None:
         """Give a route limits of its own, within the API's.
@@ -143,7 +144,9 @@ class ThrottledApi(Construct):
         if not path.startswith("/"):
             raise BreakwaterError(self, f"the path of a route starts with a slash (given {path!r}).", f"'/{path}'?")
         throttle = Throttle.given(self, f"{method} {path}", rate_limit, burst_limit)
-        self._api.add_route(method.upper(), path, throttle, function or self.function, options)
+        self._api.add_route(
+            method.upper(), path, throttle, cast("lambda_.IFunction", function or self.function), options
+        )
 
     def add_client(
         self,

@@ -1,0 +1,26 @@
+"""Where the functions' own code lies: beside this package in the wheel, in `lambda_src` in the repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def handler_directory(name: str) -> Path:
+    """Return the directory of one handler.
+
+    Parameters
+    ----------
+    name
+        The directory's name below `handlers`.
+
+    Raises
+    ------
+    FileNotFoundError
+        When it is in neither place: the installation is broken.
+    """
+    package = Path(__file__).parent
+    for root in (package / "lambda_src", package.parents[1] / "lambda_src"):
+        directory = root / "handlers" / name
+        if directory.is_dir():
+            return directory
+    raise FileNotFoundError(f"cdk_breakwater lacks the handler {name!r}: install the package anew.")

@@ -1,0 +1,88 @@
+"""The two functions of a quota: the intake, which files messages, and the dispatcher, which makes the calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Duration, IgnoreMode
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+
+from .acknowledgements import acknowledge, acknowledge_log_group, compliance_rules
+from .lambda_sources import handler_directory
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_sqs as sqs
+    from constructs import Construct
+
+INTAKE_TIMEOUT = Duration.seconds(30)
+
+
+def make_function(scope: Construct, id: str, *, handler: str, timeout: Duration, memory_size: int) -> lambda_.Function:
+    """Make one, with a role and a log group of its own."""
+    directory = handler_directory("quota_dispatcher")
+    log_group = logs.LogGroup(scope, f"{id}Logs", retention=logs.RetentionDays.ONE_MONTH)
+    acknowledge_log_group(log_group)
+    role = iam.Role(scope, f"{id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    function = lambda_.Function(
+        scope,
+        id,
+        # The directory that holds the package, and of it nothing else.
+        code=lambda_.Code.from_asset(
+            str(directory.parent),
+            exclude=["*", f"!{directory.name}", f"!{directory.name}/*.py"],
+            ignore_mode=IgnoreMode.GIT,
+        ),
+        handler=f"{directory.name}.{handler}",
+        runtime=lambda_.Runtime.PYTHON_3_14,
+        architecture=lambda_.Architecture.ARM_64,
+        timeout=timeout,
+        memory_size=memory_size,
+        tracing=lambda_.Tracing.ACTIVE,
+        role=role,
+        log_group=log_group,
+        # A dispatcher that leaves work behind rings for the next one. Lambda would take that for a runaway loop.
+        recursive_loop=lambda_.RecursiveLoop.ALLOW,
+    )
+    log_group.grant_write(role)
+    acknowledge(
+        function,
+        "A queue invokes it, and keeps what fails. A DLQ of the function serves asynchronous invocations only.",
+        "Serverless-LambdaDLQ",
+        *compliance_rules("LambdaDLQ"),
+    )
+    acknowledge(
+        function,
+        "The mapping of its queue limits it; it calls AWS services only, by TLS and IAM, so a VPC would add nothing.",
+        *compliance_rules("LambdaConcurrency", "LambdaInsideVPC"),
+    )
+    acknowledge(role, "X-Ray knows no resource-level permissions.", "AwsSolutions-IAM5[Resource::*]")
+    acknowledge(
+        role,
+        "CDK writes a grant as an inline policy of the role it is granted to.",
+        *compliance_rules("IAMNoInlinePolicy"),
+    )
+    return function
+
+
+def map_queue(
+    function: lambda_.Function, id: str, queue: sqs.Queue, *, batch_size: int, max_concurrency: int
+) -> lambda_.EventSourceMapping:
+    """Let a queue invoke a function."""
+    queue.grant_consume_messages(function)
+    mapping = lambda_.EventSourceMapping(
+        function,
+        id,
+        target=function,
+        event_source_arn=queue.queue_arn,
+        batch_size=batch_size,
+        max_concurrency=max_concurrency,
+        report_batch_item_failures=True,
+    )
+    acknowledge(
+        mapping,
+        "A queue's mapping has no failure destination: the queue keeps what fails.",
+        "Serverless-LambdaEventSourceMappingDestination",
+    )
+    return mapping

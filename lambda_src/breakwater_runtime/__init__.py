@@ -5,22 +5,44 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from breakwater_runtime.async_connection import AsyncDatabase as AsyncDatabase
+    from breakwater_runtime.async_connection import async_database as async_database
+    from breakwater_runtime.cache import redis as redis
     from breakwater_runtime.connection import Database as Database
     from breakwater_runtime.connection import database as database
+    from breakwater_runtime.data_api import DataApi as DataApi
+    from breakwater_runtime.data_api import data_api as data_api
+    from breakwater_runtime.documents import mongo as mongo
     from breakwater_runtime.errors import BreakwaterError as BreakwaterError
     from breakwater_runtime.errors import ConfigurationError as ConfigurationError
     from breakwater_runtime.errors import ConnectionUnavailable as ConnectionUnavailable
+    from breakwater_runtime.errors import TransactionAborted as TransactionAborted
+    from breakwater_runtime.parallelism import FanOutError as FanOutError
+    from breakwater_runtime.parallelism import client as client
+    from breakwater_runtime.parallelism import fan_out as fan_out
+    from breakwater_runtime.parallelism import http as http
     from breakwater_runtime.quota_signals import QuotaSpent as QuotaSpent
     from breakwater_runtime.quota_signals import RetryAfter as RetryAfter
 
 _MODULES = {
+    "AsyncDatabase": "async_connection",
     "BreakwaterError": "errors",
     "ConfigurationError": "errors",
     "ConnectionUnavailable": "errors",
+    "DataApi": "data_api",
     "Database": "connection",
+    "FanOutError": "parallelism",
     "QuotaSpent": "quota_signals",
     "RetryAfter": "quota_signals",
+    "TransactionAborted": "errors",
+    "async_database": "async_connection",
+    "client": "parallelism",
+    "data_api": "data_api",
     "database": "connection",
+    "fan_out": "parallelism",
+    "http": "parallelism",
+    "mongo": "documents",
+    "redis": "cache",
 }
 
 __all__ = [  # noqa: PLE0604 -- the same list, by name

@@ -8,6 +8,7 @@ import weakref
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from breakwater_runtime import snapstart
 from breakwater_runtime.credentials import Credentials
 from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.environment import Settings
@@ -20,6 +21,8 @@ from breakwater_runtime.retry import Attempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import sqlalchemy
 
     from breakwater_runtime.driver import Driver
 
@@ -131,6 +134,8 @@ class Database:
         self._in_use = threading.Lock()
         self._user: int | None = None
         self._reset()
+        if not _databases:
+            snapstart.register(_close_all)
         _databases.add(self)
 
     def _reset(self) -> None:
@@ -200,6 +205,24 @@ class Database:
                 self.counters.waits += 1
                 attempts.failed(error)
 
+    def engine(self, **options: Any) -> sqlalchemy.Engine:
+        """Make an SQLAlchemy engine for this database: one connection, alive, verified, clean.
+
+        Parameters
+        ----------
+        options
+            More arguments for `sqlalchemy.create_engine`.
+        """
+        from breakwater_runtime.sqlalchemy_engine import create_engine
+
+        # SQLAlchemy begins and commits by itself, and knows no blocks: no pulse, so no mark either
+        driver = _driver(self._settings, autocommit=False, options=self._driver.options)
+
+        def connect() -> Any:
+            return self._connect(driver, Deadline(None, self._settings.function_timeout), pulse=False)
+
+        return create_engine(driver, connect, options)
+
     def close(self) -> None:
         """Close the connection, as before a SnapStart snapshot; the next block opens another."""
         with self._in_use:
@@ -244,27 +267,31 @@ class Database:
         return None
 
     def _open(self, deadline: Deadline) -> Any:
+        while self._connection is None:
+            self._connection = self._connect(self._driver, deadline, pulse=True)
+            # before the first statement: others may be waiting for the room that it makes
+            self._look(self._connection)
+        return self._connection
+
+    def _connect(self, driver: Driver, deadline: Deadline, *, pulse: bool) -> Any:
         attempts = Attempts(self._target, deadline)
         refreshed = False
         while True:
             login = self._credentials.login()
             try:
-                connection = self._driver.connect(login, deadline.remaining())
+                connection = driver.connect(login, deadline.remaining(), pulse=pulse)
             except Exception as error:
-                if self._driver.is_login_refused(error) and not refreshed:
+                if driver.is_login_refused(error) and not refreshed:
                     refreshed = True
                     if self._credentials.rotated():
                         continue
-                if not self._driver.is_retryable(error):
+                if not driver.is_retryable(error):
                     raise
-                self._give_back.full |= self._driver.is_server_full(error)
+                self._give_back.full |= driver.is_server_full(error)
                 self.counters.waits += 1
                 attempts.failed(error)
-                continue
-            self._connection = connection
-            self.counters.connects += 1
-            self._look(connection)
-            if self._connection is not None:
+            else:
+                self.counters.connects += 1
                 return connection
 
     def _look(self, connection: Any) -> None:
@@ -340,6 +367,11 @@ class Block:
         finally:
             self._database._end()
             self._database.counters.flush(self._context)
+
+
+def _close_all() -> None:
+    for known in list(_databases):
+        known.close()
 
 
 def _forget_all() -> None:

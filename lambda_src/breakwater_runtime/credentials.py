@@ -60,7 +60,8 @@ class Credentials:
 
 
 @cache
-def _client(service: str) -> Any:
+def client(service: str, **arguments: Any) -> Any:
+    """Make a botocore client, once."""
     # botocore belongs to Lambda's Python runtimes. boto3 is not needed, and slower to import.
     try:
         from botocore.session import Session
@@ -69,11 +70,12 @@ def _client(service: str) -> Any:
             f"{service} needs botocore, which Lambda's Python runtimes carry. Elsewhere: pip install botocore"
         ) from error
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return Session().create_client(service, region_name=region)
+    options: dict[str, Any] = {"region_name": region, **arguments}
+    return Session().create_client(service, **options)
 
 
 def _fetch(secret_arn: str) -> dict[str, Any]:
-    value = _client("secretsmanager").get_secret_value(SecretId=secret_arn)["SecretString"]
+    value = client("secretsmanager").get_secret_value(SecretId=secret_arn)["SecretString"]
     try:
         secret = json.loads(value)
     except ValueError:
@@ -90,4 +92,4 @@ def _fetch(secret_arn: str) -> dict[str, Any]:
 def _iam_token(host: str, port: int, user: str) -> str:
     # made anew for each connect: a token lasts 15 minutes (RDS User Guide, "IAM database authentication"),
     # and making one is local arithmetic
-    return _client("rds").generate_db_auth_token(DBHostname=host, Port=port, DBUsername=user)
+    return client("rds").generate_db_auth_token(DBHostname=host, Port=port, DBUsername=user)

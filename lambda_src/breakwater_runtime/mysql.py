@@ -68,7 +68,7 @@ class MySql(Driver):
             "client_flag": CLIENT_SESSION_TRACK,
             # set by the one statement below, so that PyMySQL needs none of its own
             "autocommit": None,
-            "init_command": self._session(pulse=pulse),
+            "init_command": self.session_statement(pulse=pulse),
             **self.options,
         }
         arguments["client_flag"] |= CLIENT_SESSION_TRACK
@@ -81,7 +81,8 @@ class MySql(Driver):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, TCP_USER_TIMEOUT_SECONDS)
         return connection
 
-    def _session(self, *, pulse: bool) -> str | None:
+    def session_statement(self, *, pulse: bool) -> str | None:
+        """Return the one statement that a new session begins with, None behind a proxy."""
         if self.settings.proxy:
             return None
         mark = f", @breakwater={mysql_zombies.MARK}" if pulse else ""

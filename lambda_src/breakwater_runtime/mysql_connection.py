@@ -29,7 +29,7 @@ else:
 # MySQL Reference Manual, "Client/Server Protocol": capabilities, status flags and commands that PyMySQL doesn't name
 CLIENT_SESSION_TRACK = 1 << 23
 _SERVER_SESSION_STATE_CHANGED = 0x4000
-_COM_RESET_CONNECTION = 0x1F
+COM_RESET_CONNECTION = 0x1F
 
 # What leaves state behind in a session and is not reported by the server's session tracking.
 _LEAVES_STATE = re.compile(rb":=|get_lock|into\s+@|^\s*(call|lock|set|use|prepare|handler|xa)\b", re.IGNORECASE)
@@ -107,7 +107,7 @@ class PulsedConnection(_Connection):
     def reset_session(self) -> None:
         """Make the session new: variables, temporary tables, locks, prepared statements, the default database."""
         with self.busy:
-            self._execute_command(_COM_RESET_CONNECTION, b"")
+            self._execute_command(COM_RESET_CONNECTION, b"")
             self._read_ok_packet()
             if self.db:
                 self.select_db(self.db)

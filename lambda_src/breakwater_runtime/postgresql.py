@@ -9,13 +9,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg.pq import ConnStatus, TransactionStatus
+from psycopg.pq import TransactionStatus
 
 from breakwater_runtime import postgresql_zombies
 from breakwater_runtime.driver import CONNECT_TIMEOUT_SECONDS, Driver
 from breakwater_runtime.errors import TransactionAborted
-from breakwater_runtime.liveness import CHECK_TIMEOUT_SECONDS, TCP_USER_TIMEOUT_SECONDS, readable
-from breakwater_runtime.postgresql_exchange import exchange, results_of
+from breakwater_runtime.liveness import CHECK_TIMEOUT_SECONDS, TCP_USER_TIMEOUT_SECONDS
+from breakwater_runtime.postgresql_exchange import exchange, is_idle, results_of
 from breakwater_runtime.tls import ca_file
 
 if TYPE_CHECKING:
@@ -23,9 +23,15 @@ if TYPE_CHECKING:
 
 # What DISCARD ALL does, in a form that may follow COMMIT in one message; without DEALLOCATE ALL, so that the
 # statements that psycopg has prepared stay so. RESET ALL returns to the values given at startup.
-_RESET = (
+RESET = (
     b"RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE; CLOSE ALL; UNLISTEN *; "
     b"SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
+)
+
+ABORTED = (
+    "The block ended without an error, but a statement in it had failed, and PostgreSQL commits nothing of such a "
+    "transaction: it was rolled back. Let the error out of the block, or put the statement that may fail into "
+    "`with connection.transaction():`."
 )
 
 # What a refused connect says; libpq hands on the text alone, without an SQLSTATE.
@@ -56,7 +62,6 @@ _ATTRIBUTES = (
     "_deferrable",
     "_begin_statement",
 )
-_MAX_UNSOLICITED_READS = 10
 
 
 class PulsedConnection(psycopg.Connection[Any]):
@@ -131,21 +136,13 @@ class PostgreSql(Driver):
         """Nothing to do: psycopg begins a transaction with the first statement."""
 
     def is_alive(self, connection: PulsedConnection) -> bool:
-        pgconn = connection.pgconn
         try:
             if connection.reset_sent:
                 connection.reset_sent = False
-                results_of(pgconn, CHECK_TIMEOUT_SECONDS)
-            for _ in range(_MAX_UNSOLICITED_READS):
-                if pgconn.status != ConnStatus.OK:
-                    return False
-                if not readable(pgconn.socket):
-                    return pgconn.transaction_status == TransactionStatus.IDLE
-                # a notification, a notice, or a farewell
-                pgconn.consume_input()
+                results_of(connection.pgconn, CHECK_TIMEOUT_SECONDS)
+            return is_idle(connection.pgconn)
         except psycopg.Error:
-            pass
-        return False
+            return False
 
     def answers(self, connection: PulsedConnection) -> bool:
         statement = b"" if self.settings.proxy else postgresql_zombies.IS_SPARED
@@ -177,11 +174,7 @@ class PostgreSql(Driver):
         status = connection.pgconn.transaction_status
         if status == TransactionStatus.INERROR:
             self.rollback(connection)
-            raise TransactionAborted(
-                "The block ended without an error, but a statement in it had failed, and PostgreSQL commits nothing "
-                "of such a transaction: it was rolled back. Let the error out of the block, or put the statement "
-                "that may fail into `with connection.transaction():`."
-            )
+            raise TransactionAborted(ABORTED)
         self._end(connection, b"COMMIT" if status == TransactionStatus.INTRANS else b"")
 
     def rollback(self, connection: PulsedConnection) -> None:
@@ -199,10 +192,10 @@ class PostgreSql(Driver):
             if statement:
                 exchange(connection, statement, timeout=None)
         elif statement:
-            exchange(connection, statement + b"; " + _RESET, timeout=None)
+            exchange(connection, statement + b"; " + RESET, timeout=None)
         else:
             # nobody waits for the answer: it is read before the next use
-            connection.pgconn.send_query(_RESET)
+            connection.pgconn.send_query(RESET)
             connection.pgconn.flush()
             connection.reset_sent = True
             connection.last_used = monotonic()

@@ -8,14 +8,28 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
-from breakwater_runtime.liveness import CHECK_TIMEOUT_SECONDS
+from breakwater_runtime.liveness import CHECK_TIMEOUT_SECONDS, readable
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
     from breakwater_runtime.postgresql import PulsedConnection
+
+_MAX_UNSOLICITED_READS = 10
+
+
+def is_idle(pgconn: PGconn) -> bool:
+    """Tell whether a connection lives and waits for a statement; raise where its end is found while reading."""
+    for _ in range(_MAX_UNSOLICITED_READS):
+        if pgconn.status != ConnStatus.OK:
+            return False
+        if not readable(pgconn.socket):
+            return pgconn.transaction_status == TransactionStatus.IDLE
+        # a notification, a notice, or a farewell
+        pgconn.consume_input()
+    return False
 
 
 def exchange(

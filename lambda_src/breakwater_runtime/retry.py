@@ -38,13 +38,17 @@ class Attempts:
 
     def failed(self, error: Exception) -> None:
         """Note a failure and wait until the next attempt is due; raise once no time is left for it."""
+        sleep(self.pause_after(error))
+
+    def pause_after(self, error: Exception) -> float:
+        """Note a failure and return the seconds until the next attempt; raise once no time is left for it."""
         self.count += 1
         reason = " ".join(str(error).split()) or type(error).__name__
         self._reasons[reason] = self._reasons.get(reason, 0) + 1
         self._pause = min(CAP_SECONDS, jitter(BASE_SECONDS, self._pause * 3))
         if self._deadline.remaining() < self._pause:
             raise self._exhausted() from error
-        sleep(self._pause)
+        return self._pause
 
     def _exhausted(self) -> ConnectionUnavailable:
         tried = "; ".join(f"{count} times {reason}" for reason, count in self._reasons.items())

@@ -267,7 +267,7 @@ def test_a_full_server_is_waited_for(server_type: type[SqlServer]) -> None:
         with contextlib.ExitStack() as stack:
             for other in others:
                 stack.enter_context(other.connection())
-            release = threading.Timer(1, others[0]._driver.close, [others[0]._connection])  # noqa: SLF001, RUF100
+            release = threading.Timer(1, others[0]._driver.close, [others[0]._connection])
             release.start()
             database = breakwater.database(**server.settings)
             with database.connection(Context(30)) as connection:

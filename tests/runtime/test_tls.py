@@ -79,8 +79,8 @@ def test_a_server_without_tls_is_refused(server: SqlServer, certificates: Certif
 
 def test_a_host_beyond_loopback_is_verified_by_default() -> None:
     settings = {"engine": "mysql", "user": "app", "password": "not used"}
-    assert breakwater.database(**settings, host="db.example.net")._settings.tls_ca == "system"  # noqa: SLF001, RUF100
-    assert breakwater.database(**settings, host="127.0.0.1")._settings.tls_ca is None  # noqa: SLF001, RUF100
+    assert breakwater.database(**settings, host="db.example.net")._settings.tls_ca == "system"
+    assert breakwater.database(**settings, host="127.0.0.1")._settings.tls_ca is None
 
 
 def test_the_context_is_built_once_and_verifies(certificates: Certificates) -> None:

@@ -21,7 +21,7 @@ UNTIL_IDLE = give_back.ZOMBIE_SECONDS + 1.2
 def end_zombies(database: breakwater.Database) -> int:
     with database.connection(Context(20)) as connection:
         pass
-    return database._driver.end_zombies(connection, give_back.ZOMBIE_SECONDS)  # noqa: SLF001, RUF100
+    return database._driver.end_zombies(connection, give_back.ZOMBIE_SECONDS)
 
 
 @pytest.fixture
@@ -157,14 +157,19 @@ def test_gives_its_own_connection_back_when_others_fill_the_server(server: SqlSe
         with database.connection():
             pass
         assert database.counters.closes == 1
-        assert database._connection is None  # noqa: SLF001, RUF100
+        assert database._connection is None
 
 
-def test_looks_seldom(server: SqlServer) -> None:
+def test_looks_seldom(server: SqlServer, monkeypatch: pytest.MonkeyPatch) -> None:
     database = breakwater.database(**server.settings)
-    looks = []
-    look = database._driver.connections_on_server  # noqa: SLF001, RUF100
-    database._driver.connections_on_server = lambda connection: looks.append(1) or look(connection)  # noqa: SLF001, RUF100
+    looks: list[int] = []
+    look = database._driver.connections_on_server
+
+    def counted(connection: Any) -> tuple[int, int]:
+        looks.append(1)
+        return look(connection)
+
+    monkeypatch.setattr(database._driver, "connections_on_server", counted)
     for _ in range(50):
         with database.connection():
             pass

@@ -1,0 +1,141 @@
+"""The same life of a connection for handlers with an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import breakwater_runtime as breakwater
+from tests.runtime.sql import Context, SqlServer, end_session
+from tests.servers import Certificates, MariaDbServer
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
+async def rows(connection: Any, *statements: str) -> Any:
+    cursor = connection.cursor()
+    if inspect.isawaitable(cursor):
+        # aiomysql's
+        cursor = await cursor
+    async with cursor:
+        for statement in statements:
+            await cursor.execute(statement)
+        return await cursor.fetchall() if cursor.description else []
+
+
+def question(server: SqlServer) -> str:
+    return "SELECT CONNECTION_ID()" if isinstance(server, MariaDbServer) else "SELECT pg_backend_pid()"
+
+
+def block(
+    database: breakwater.AsyncDatabase, *statements: str, context: Context | None = None
+) -> Coroutine[Any, Any, Any]:
+    async def run() -> Any:
+        async with database.connection(context) as connection:
+            return await rows(connection, *statements)
+
+    return run()
+
+
+@pytest.fixture
+def database(server: SqlServer, loop: asyncio.AbstractEventLoop) -> Iterator[breakwater.AsyncDatabase]:
+    database = breakwater.async_database(**server.settings)
+    loop.run_until_complete(
+        block(database, "DROP TABLE IF EXISTS asynchronous", "CREATE TABLE asynchronous (id INT PRIMARY KEY)")
+    )
+    yield database
+    database.close()
+
+
+def test_commits_rolls_back_and_keeps_one_session(
+    server: SqlServer, database: breakwater.AsyncDatabase, loop: asyncio.AbstractEventLoop
+) -> None:
+    async def fail() -> None:
+        async with database.connection() as connection:
+            await rows(connection, "INSERT INTO asynchronous VALUES (2)")
+            raise ZeroDivisionError
+
+    run = loop.run_until_complete
+    first = run(block(database, question(server)))
+    run(block(database, "INSERT INTO asynchronous VALUES (1)"))
+    with pytest.raises(ZeroDivisionError):
+        run(fail())
+    assert run(block(database, "SELECT COUNT(*) FROM asynchronous"))[0][0] == 1
+    assert run(block(database, question(server))) == first
+
+
+def test_heals(server: SqlServer, database: breakwater.AsyncDatabase, loop: asyncio.AbstractEventLoop) -> None:
+    run = loop.run_until_complete
+    first = run(block(database, question(server)))[0][0]
+    end_session(server, first)
+    time.sleep(0.1)
+    assert run(block(database, question(server)))[0][0] != first
+
+
+def test_tasks_take_turns(
+    server: SqlServer, database: breakwater.AsyncDatabase, loop: asyncio.AbstractEventLoop
+) -> None:
+    async def all_at_once() -> set[int]:
+        answers = await asyncio.gather(*(block(database, question(server)) for _ in range(10)))
+        return {answer[0][0] for answer in answers}
+
+    assert len(loop.run_until_complete(all_at_once())) == 1
+
+
+def test_leaves_no_state(
+    server: SqlServer, database: breakwater.AsyncDatabase, loop: asyncio.AbstractEventLoop
+) -> None:
+    change, look = (
+        ("SET @tenant = 7", "SELECT @tenant")
+        if isinstance(server, MariaDbServer)
+        else ("SET search_path = nowhere", "SELECT nullif(current_setting('search_path'), '\"$user\", public')")
+    )
+    run = loop.run_until_complete
+    first = run(block(database, question(server)))
+    run(block(database, change))
+    assert run(block(database, look))[0][0] is None
+    assert run(block(database, question(server))) == first
+
+
+def test_another_loop_gets_another_connection(server: SqlServer, database: breakwater.AsyncDatabase) -> None:
+    for _ in range(2):
+        assert asyncio.run(block(database, "SELECT 1"))[0][0] == 1
+
+
+def test_says_what_was_tried(server_type: type[SqlServer], loop: asyncio.AbstractEventLoop) -> None:
+    with server_type() as server:
+        settings = server.settings
+    database = breakwater.async_database(**settings)
+    with pytest.raises(breakwater.ConnectionUnavailable, match="no connection after"):
+        loop.run_until_complete(block(database, "SELECT 1", context=Context(1.5)))
+
+
+def test_tls_is_verified_and_never_given_up(
+    server_type: type[SqlServer], certificates: Certificates, loop: asyncio.AbstractEventLoop
+) -> None:
+    run = loop.run_until_complete
+    with server_type(certificates=certificates.right, require_tls=True) as server:
+        right = breakwater.async_database(**server.settings)
+        assert run(block(right, "SELECT 1"))[0][0] == 1
+        right.close()
+        wrong = breakwater.async_database(**(server.settings | {"tls_ca": str(certificates.other_ca)}))
+        with pytest.raises(Exception, match=r"certificate verify failed|Can't connect"):
+            run(block(wrong, "SELECT 1", context=Context(10)))
+    with server_type() as server:
+        # aiomysql by itself would go on in plain text
+        downgraded = breakwater.async_database(**server.settings, tls_ca=str(certificates.ca))
+        with pytest.raises(Exception, match=r"(?i)(SSL is required|does not support SSL)"):
+            run(block(downgraded, "SELECT 1", context=Context(10)))

@@ -1,0 +1,67 @@
+"""database.engine(): SQLAlchemy with the same life of a connection."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy
+from sqlalchemy import text
+
+import breakwater_runtime as breakwater
+from tests.runtime.sql import SqlServer, end_session
+from tests.servers import MariaDbServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def engine(server: SqlServer) -> Iterator[sqlalchemy.Engine]:
+    engine = breakwater.database(**server.settings).engine()
+    yield engine
+    engine.dispose()
+
+
+def session(server: SqlServer, connection: sqlalchemy.Connection) -> int:
+    function = "CONNECTION_ID" if isinstance(server, MariaDbServer) else "pg_backend_pid"
+    return connection.execute(text(f"SELECT {function}()")).scalar_one()
+
+
+def test_commits_and_rolls_back(engine: sqlalchemy.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS alchemy"))
+        connection.execute(text("CREATE TABLE alchemy (id INT PRIMARY KEY)"))
+        connection.execute(text("INSERT INTO alchemy VALUES (1)"))
+    with engine.connect() as connection:
+        connection.execute(text("INSERT INTO alchemy VALUES (2)"))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT COUNT(*) FROM alchemy")).scalar_one() == 1
+
+
+def test_holds_one_connection_and_heals(server: SqlServer, engine: sqlalchemy.Engine) -> None:
+    with engine.connect() as connection:
+        first = session(server, connection)
+    with engine.connect() as connection:
+        assert session(server, connection) == first
+    end_session(server, first)
+    time.sleep(0.1)
+    with engine.connect() as connection:
+        assert session(server, connection) != first
+    assert engine.pool.size() == 1  # pyrefly: ignore
+
+
+def test_leaves_no_state(server: SqlServer, engine: sqlalchemy.Engine) -> None:
+    change, question = (
+        ("SET @tenant = 7", "SELECT @tenant")
+        if isinstance(server, MariaDbServer)
+        else ("SET search_path = nowhere", "SELECT nullif(current_setting('search_path'), '\"$user\", public')")
+    )
+    with engine.connect() as connection:
+        first = session(server, connection)
+        connection.execute(text(change))
+        connection.commit()
+    with engine.connect() as connection:
+        assert session(server, connection) == first
+        assert connection.execute(text(question)).scalar_one() is None

@@ -39,7 +39,7 @@ HANDLERS = Path(__file__).parents[1] / "lambda_src" / "handlers" / "orders"
 RUNTIME = lambda_.Runtime(f"python3.{sys.version_info.minor}", lambda_.RuntimeFamily.PYTHON)
 ARM = platform.machine() in ("aarch64", "arm64")
 ARCHITECTURE = lambda_.Architecture.ARM_64 if ARM else lambda_.Architecture.X86_64
-TIMEOUT = cdk.Duration.seconds(10)
+TIMEOUT = cdk.Duration.seconds(20)
 EXPECTED_DURATION = cdk.Duration.millis(200)
 
 

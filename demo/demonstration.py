@@ -80,6 +80,7 @@ def _one_burst(
         progress=progress,
         ledger=ledger.audit(server, orders),
         peak=sessions.peak,
+        refused=sessions.refused,
         seconds=seconds,
     )
     with screen.step(f"Delete the functions of {stack}"):

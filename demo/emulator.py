@@ -28,9 +28,9 @@ NODE = Path(sys.executable).parent / "node"
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
 CREDENTIALS = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "emulated"}  # the id names the account
-# More than any load here asks for at once (100 requests and the queue's 5 batches): what limits the functions is the
-# template, never the emulator. Each execution environment is a process on this machine.
-CONCURRENCY_QUOTA = 120
+# Concurrent executions in the whole account. 50 is what many new accounts have (AWS Lambda Developer Guide, "Lambda
+# quotas": new accounts start with less than the default of 1,000); here it also bounds the processes on this machine.
+CONCURRENCY_QUOTA = 50
 START_SECONDS = 60
 
 

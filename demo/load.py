@@ -105,10 +105,13 @@ class Burst:
         return len(entries)
 
     def _ask(self) -> str:
+        """Make a request, then wait as long as the answer asks before the next one."""
         try:
-            return str(self._http.request("GET", self._url, headers=self._headers).status)
+            answer = self._http.request("GET", self._url, headers=self._headers)
         except urllib3.exceptions.HTTPError as error:
             return type(error).__name__
+        time.sleep(int(answer.headers.get("Retry-After", "0")))
+        return str(answer.status)
 
     def _messages(self, queue: str) -> int:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]

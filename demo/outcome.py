@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from demo.ledger import Ledger
     from demo.load import Progress
@@ -27,6 +27,7 @@ class Outcome:
     progress: Progress
     ledger: Ledger
     peak: int
+    refused: int
     seconds: float
 
     @property
@@ -54,35 +55,30 @@ class Outcome:
 
 
 def table(outcomes: Sequence[Outcome]) -> Table:
-    """Put the outcomes below each other, with and without."""
-    made = Table(title="The same burst on the same handlers, with and without breakwater", title_justify="left")
-    made.add_column("Database")
-    made.add_column("breakwater")
-    for heading in ("orders\nsent", "\nwritten", "\nlate", "in the\nDLQ"):
-        made.add_column(heading, justify="right")
-    for heading in ("requests\n200", "\n429", "other\nerrors"):
-        made.add_column(heading, justify="right")
-    for heading in ("connections\nat their peak", "\nbudget", "\nseconds"):
-        made.add_column(heading, justify="right")
+    """Put the outcomes side by side, with and without."""
+    made = Table(title="The same burst, with breakwater and without", title_justify="left", header_style="")
+    made.add_column()
     for outcome in outcomes:
-        answers = outcome.progress.answers
-        made.add_row(
-            NAMES[outcome.engine],
-            "with" if outcome.protected else "without",
-            f"{outcome.orders:,}",
-            _marked(outcome.ledger.written, good=outcome.ledger.missing == 0),
-            _marked(outcome.progress.waiting, good=outcome.progress.waiting == 0),
-            _marked(outcome.progress.dead, good=outcome.progress.dead == 0),
-            f"{answers['200']:,}",
-            f"{answers['429']:,}",
-            _marked(outcome.other_answers, good=outcome.other_answers == 0),
-            _marked(outcome.peak, good=outcome.peak <= (outcome.budget or outcome.max_connections - 1)),
-            "none" if outcome.budget is None else str(outcome.budget),
-            f"{outcome.seconds:.0f}",
-            end_section=not outcome.protected,
-        )
+        made.add_column(f"{NAMES[outcome.engine]}\n{'with' if outcome.protected else 'without'}", justify="right")
+    for label, cell in _ROWS.items():
+        made.add_row(label, *(cell(outcome) for outcome in outcomes), end_section=label in _LAST_OF_A_SECTION)
     return made
 
 
-def _marked(number: int, *, good: bool) -> str:
+def _judged(number: int, *, good: bool) -> str:
     return f"[{'green' if good else 'red'}]{number:,}[/]"
+
+
+_ROWS: dict[str, Callable[[Outcome], str]] = {
+    "orders sent": lambda outcome: f"{outcome.orders:,}",
+    "written, once each": lambda outcome: _judged(outcome.ledger.written, good=not outcome.ledger.missing),
+    "in the dead-letter queue": lambda outcome: _judged(outcome.progress.dead, good=not outcome.progress.dead),
+    "requests answered with 200": lambda outcome: f"{outcome.progress.answers['200']:,}",
+    "refused with 429": lambda outcome: f"{outcome.progress.answers['429']:,}",
+    "other errors": lambda outcome: _judged(outcome.other_answers, good=not outcome.other_answers),
+    "connections of functions, peak": lambda outcome: _judged(outcome.peak, good=outcome.peak <= (outcome.budget or 0)),
+    "their budget": lambda outcome: "none" if outcome.budget is None else f"{outcome.budget:,}",
+    "refused by the database": lambda outcome: _judged(outcome.refused, good=not outcome.refused),
+    "seconds": lambda outcome: f"{outcome.seconds:.0f}",
+}
+_LAST_OF_A_SECTION = ("in the dead-letter queue", "other errors", "refused by the database")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
-from psycopg import sql
 from tests.servers import MariaDbServer
 
 from demo.administrator import administrator
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from typing_extensions import Self
 
     from demo.administrator import SqlServer
@@ -25,11 +28,12 @@ _COUNT_AT_LOGIN = """
     TRUNCATE high_water_mark.logins;
     CREATE OR REPLACE FUNCTION high_water_mark.count() RETURNS event_trigger
         LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$ BEGIN
-            INSERT INTO high_water_mark.logins SELECT count(*) FROM pg_stat_activity WHERE usename = {user};
+            INSERT INTO high_water_mark.logins SELECT count(*) FROM pg_stat_activity WHERE usename = '{user}';
         END $$;
     DROP EVENT TRIGGER IF EXISTS high_water_mark;
     CREATE EVENT TRIGGER high_water_mark ON login EXECUTE FUNCTION high_water_mark.count();
     """
+_REFUSALS = re.compile("FATAL: +(sorry, too many clients already|remaining connection slots are reserved)")
 
 
 class Sessions:
@@ -42,6 +46,8 @@ class Sessions:
     peak
         The most there ever were: by the looks and, once the block is over, by the server's own high-water mark too,
         which misses none.
+    refused
+        Connections that the server refused since it had too many; known once the block is over.
     """
 
     def __init__(self, server: SqlServer) -> None:
@@ -49,22 +55,22 @@ class Sessions:
         self._mariadb = isinstance(server, MariaDbServer)
         self._admin = administrator(server)
         self._over = threading.Event()
-        self._looker = threading.Thread(target=self._look, name="sessions", daemon=True)
-        self.now = 0
-        self.peak = 0
+        self._threads = ThreadPoolExecutor(1)
+        self.now = self.peak = self.refused = 0
 
     def __enter__(self) -> Self:
         with self._admin.cursor() as cursor:
-            user = sql.Literal(self._server.user)
-            cursor.execute("FLUSH STATUS" if self._mariadb else sql.SQL(_COUNT_AT_LOGIN).format(user=user))
-        self._looker.start()
+            cursor.execute("FLUSH STATUS" if self._mariadb else _COUNT_AT_LOGIN.format(user=self._server.user))
+        self._refused_before = self._count_refused()
+        self._looks = self._threads.submit(self._look)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._looker.join()
-        self.peak = max(self.peak, self._high_water_mark())
-        self._admin.close()
+        with self._admin, self._threads:
+            self._looks.result()  # raises what went wrong there
+            self.peak = max(self.peak, self._high_water_mark())
+            self.refused = self._count_refused() - self._refused_before
 
     def _look(self) -> None:
         while not self._over.wait(LOOK_EVERY_SECONDS):
@@ -73,9 +79,8 @@ class Sessions:
 
     def _count(self) -> int:
         if self._mariadb:
-            return self._number(
-                "SELECT COUNT(*) FROM information_schema.processlist WHERE user = %s", self._server.user
-            )
+            # not from information_schema, which takes a temporary table for each look
+            return sum(row[1] == self._server.user for row in self._rows("SHOW PROCESSLIST"))
         return self._number("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", self._server.user)
 
     def _high_water_mark(self) -> int:
@@ -86,10 +91,19 @@ class Sessions:
             return min(mark, self._server.max_connections)
         return self._number("SELECT COALESCE(MAX(sessions), 0) FROM high_water_mark.logins")
 
+    def _count_refused(self) -> int:
+        if self._mariadb:
+            # Not Connection_errors_max_connections, which leaves those out that got as far as the administrators' slot.
+            return self._number("SHOW GLOBAL STATUS LIKE 'Aborted_connects'")
+        return len(_REFUSALS.findall((self._server.folder / "log").read_text(errors="replace")))
+
     def _number(self, statement: str, *arguments: str) -> int:
+        return int(self._rows(statement, *arguments)[0][-1])
+
+    def _rows(self, statement: str, *arguments: str) -> Sequence[tuple[Any, ...]]:
         with self._admin.cursor() as cursor:
             cursor.execute(statement, arguments)
-            return int(cursor.fetchone()[-1])
+            return cursor.fetchall()
 
 
 def wait_until_none(server: SqlServer, patience_seconds: float) -> None:

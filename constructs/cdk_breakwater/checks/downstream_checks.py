@@ -14,7 +14,7 @@ from aws_cdk import (
     PolicyViolation,
 )
 
-from ..account_concurrency import account_concurrency
+from ..account_concurrency import DEFAULT_QUOTA, account_concurrency
 from . import RULES, check, read
 
 
@@ -48,6 +48,8 @@ class DownstreamChecks:
     def validate(self, context: IPolicyValidationContext) -> PolicyValidationPluginReport:
         """Apply all rules to the templates of the app; the CDK calls it at synth."""
         paths = [Path(path) for path in context.template_paths]
+        app = getattr(context, "app_construct", None)  # older releases of aws-cdk-lib don't pass it
+        quota = account_concurrency(app) if app is not None else DEFAULT_QUOTA
         violations = [
             PolicyViolation(
                 rule_name=rule.id,
@@ -62,6 +64,6 @@ class DownstreamChecks:
                     )
                 ],
             )
-            for rule, finding in check(read(paths, account_concurrency(context.app_construct)))
+            for rule, finding in check(read(paths, quota))
         ]
         return PolicyValidationPluginReport(success=not violations, violations=violations)

@@ -73,7 +73,7 @@ class MySql(Driver):
         }
         arguments["client_flag"] |= CLIENT_SESSION_TRACK
         connection = PulsedConnection(**arguments)
-        connection.changed = False
+        connection.changed = connection.touched = False
         sock = connection.socket
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_SECONDS * 1000)
@@ -127,12 +127,12 @@ class MySql(Driver):
                 connection.busy.release()
 
     def commit(self, connection: PulsedConnection) -> None:
-        if connection.in_transaction or self.settings.proxy:
+        if connection.needs_end or self.settings.proxy:
             connection.commit()
         self._clean(connection)
 
     def rollback(self, connection: PulsedConnection) -> None:
-        if connection.in_transaction or self.settings.proxy:
+        if connection.needs_end or self.settings.proxy:
             connection.rollback()
         self._clean(connection)
 

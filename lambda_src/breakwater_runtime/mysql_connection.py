@@ -40,6 +40,7 @@ class PulsedConnection(_Connection):
 
     def __init__(self, **arguments: Any) -> None:
         self.changed = False
+        self.touched = False
         self.last_used = 0.0
         # a statement and its reply belong together: the pulse keeps out
         self.busy = threading.RLock()
@@ -59,6 +60,7 @@ class PulsedConnection(_Connection):
     def _execute_command(self, command: int, sql: bytes) -> None:
         with self.busy:
             self.last_used = monotonic()
+            self.touched = True
             super()._execute_command(command, sql)
 
     def _read_ok_packet(self) -> Any:
@@ -86,9 +88,25 @@ class PulsedConnection(_Connection):
         return self._sock
 
     @property
-    def in_transaction(self) -> bool:
-        """Whether the server said so with its last reply."""
-        return bool(self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
+    def needs_end(self) -> bool:
+        """Whether a transaction may be open.
+
+        Without autocommit a SELECT opens one, with its snapshot, but MariaDB sets SERVER_STATUS_IN_TRANS only once
+        something is written: then the status of a session that was used says nothing.
+        """
+        if self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS:
+            return True
+        return self.touched and not self.server_status & SERVER_STATUS.SERVER_STATUS_AUTOCOMMIT
+
+    def commit(self) -> None:
+        """Commit; the next statement opens a transaction."""
+        super().commit()
+        self.touched = False
+
+    def rollback(self) -> None:
+        """Roll back; the next statement opens a transaction."""
+        super().rollback()
+        self.touched = False
 
     @property
     def is_streaming(self) -> bool:
@@ -114,4 +132,4 @@ class PulsedConnection(_Connection):
             self.set_character_set(self.charset, self.collation)
             if self.init_command:
                 self.query(self.init_command)
-            self.changed = False
+            self.changed = self.touched = False

@@ -1,8 +1,10 @@
 """The few statements that differ between the engines, for the tests."""
 
+# ruff: noqa: S608 -- the statements are made of numbers that the server gave
+
 from __future__ import annotations
 
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from tests.servers import MariaDbServer, PostgreSqlServer
@@ -31,8 +33,16 @@ def end_session(server: SqlServer, session_id: int) -> None:
     statement = (
         f"KILL {session_id}" if isinstance(server, MariaDbServer) else f"SELECT pg_terminate_backend({session_id})"
     )
+    alive = (
+        f"SELECT COUNT(*) FROM information_schema.processlist WHERE id = {session_id}"
+        if isinstance(server, MariaDbServer)
+        else f"SELECT count(*) FROM pg_stat_activity WHERE pid = {session_id}"
+    )
     with server.admin() as admin:
         execute(admin, statement)
+        # both statements return before the session is gone
+        while rows(admin, alive)[0][0]:
+            sleep(0.005)
 
 
 def sleep_statement(server: SqlServer, seconds: float) -> str:

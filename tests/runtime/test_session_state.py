@@ -161,3 +161,18 @@ def test_postgresql_autocommit_does_not_stay(postgresql: PostgreSqlServer) -> No
     with database.connection() as connection:
         assert rows(connection, "SELECT count(*) FROM stays") == [(0,)]
     database.close()
+
+
+def test_a_block_that_only_read_leaves_no_snapshot(server: MariaDbServer | PostgreSqlServer) -> None:
+    """MariaDB opens a transaction for a SELECT, and doesn't say so in its status."""
+    reader, writer = (breakwater.database(**server.settings) for _ in range(2))
+    with writer.connection() as connection:
+        execute(connection, "DROP TABLE IF EXISTS snapshots", "CREATE TABLE snapshots (id INT PRIMARY KEY)")
+    with reader.connection() as connection:
+        assert rows(connection, "SELECT COUNT(*) FROM snapshots")[0][0] == 0
+    with writer.connection() as connection:
+        execute(connection, "INSERT INTO snapshots VALUES (1)")
+    with reader.connection() as connection:
+        assert rows(connection, "SELECT COUNT(*) FROM snapshots")[0][0] == 1
+    for database in (reader, writer):
+        database.close()

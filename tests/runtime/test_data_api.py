@@ -1,0 +1,129 @@
+"""Aurora's Data API: botocore's own client against a local endpoint; no emulator runs a cluster."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import breakwater_runtime as breakwater
+from breakwater_runtime import credentials
+from tests.runtime.aws_endpoint import AwsEndpoint
+from tests.runtime.sql import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CLUSTER = "arn:aws:rds:eu-central-1:123456789012:cluster:shop"
+SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:shop"
+
+
+class Cluster:
+    """Answers in turn; an exception's name with its message, or a response."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, dict[str, Any]]] = []
+        self.requests: list[tuple[str, dict[str, Any]]] = []
+
+    def answer(self, operation: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        self.requests.append((operation, request))
+        if operation in ("BeginTransaction", "CommitTransaction", "RollbackTransaction"):
+            return 200, {"transactionId": "t-1", "transactionStatus": "done"}
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    @property
+    def operations(self) -> list[str]:
+        return [operation for operation, _ in self.requests]
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    cluster = Cluster()
+    credentials.client.cache_clear()
+    with AwsEndpoint(cluster.answer) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_RDS_DATA", endpoint.url)
+        monkeypatch.setenv("AWS_REGION", "eu-central-1")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        monkeypatch.setenv("BREAKWATER_RESOURCE_ARN", CLUSTER)
+        monkeypatch.setenv("BREAKWATER_SECRET_ARN", SECRET)
+        monkeypatch.setenv("BREAKWATER_DATABASE", "shop")
+        yield cluster
+    credentials.client.cache_clear()
+
+
+def test_rows_and_parameters(cluster: Cluster) -> None:
+    cluster.answers = [(200, {"formattedRecords": '[{"id": 7, "price": 1.10}]'})]
+    found = breakwater.data_api().execute(
+        "SELECT * FROM orders WHERE id = :id AND at > :at AND price < :price AND note IS NOT DISTINCT FROM :note",
+        {"id": 7, "at": datetime.datetime(2026, 1, 2, 3, 4, 5), "price": decimal.Decimal("9.90"), "note": None},  # noqa: DTZ001
+    )
+    assert found == [{"id": 7, "price": decimal.Decimal("1.10")}]
+    operation, request = cluster.requests[0]
+    assert operation == "Execute"
+    assert (request["resourceArn"], request["secretArn"], request["database"]) == (CLUSTER, SECRET, "shop")
+    assert request["parameters"] == [
+        {"name": "id", "value": {"longValue": 7}},
+        {"name": "at", "value": {"stringValue": "2026-01-02 03:04:05.000"}, "typeHint": "TIMESTAMP"},
+        {"name": "price", "value": {"stringValue": "9.90"}, "typeHint": "DECIMAL"},
+        {"name": "note", "value": {"isNull": True}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("DatabaseResumingException", "The Aurora DB instance is resuming after being auto-paused."),
+        ("BadRequestException", "FATAL: too many connections for role"),
+    ],
+)
+def test_what_was_not_executed_is_tried_again(cluster: Cluster, kind: str, message: str) -> None:
+    cluster.answers = [(400, {"__type": kind, "message": message}), (200, {"formattedRecords": "[]"})]
+    assert breakwater.data_api().execute("INSERT INTO orders VALUES (1)", context=Context(10)) == []
+    assert len(cluster.requests) == 2
+
+
+def test_says_what_was_tried(cluster: Cluster) -> None:
+    cluster.answers = [(400, {"__type": "DatabaseResumingException", "message": "resuming"})]
+    with pytest.raises(breakwater.ConnectionUnavailable, match=r"Data API of .*cluster:shop: no connection after"):
+        breakwater.data_api().execute("SELECT 1", context=Context(1.5))
+
+
+def test_what_may_have_been_executed_is_not(cluster: Cluster) -> None:
+    cluster.answers = [(400, {"__type": "StatementTimeoutException", "message": "Request timed out"})]
+    with pytest.raises(Exception, match="timed out"):
+        breakwater.data_api().execute("INSERT INTO orders VALUES (1)", context=Context(10))
+    assert len(cluster.requests) == 1
+
+
+def test_a_transaction_is_committed_or_rolled_back(cluster: Cluster) -> None:
+    cluster.answers = [(200, {"formattedRecords": "[]"})]
+    aurora = breakwater.data_api()
+    with aurora.transaction() as transaction:
+        transaction.execute("INSERT INTO orders VALUES (1)")
+    assert cluster.operations == ["BeginTransaction", "Execute", "CommitTransaction"]
+    assert cluster.requests[1][1]["transactionId"] == "t-1"
+    cluster.requests.clear()
+
+    def fail() -> None:
+        with aurora.transaction():
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert cluster.operations == ["BeginTransaction", "RollbackTransaction"]
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BREAKWATER_RESOURCE_ARN", raising=False)
+    with pytest.raises(breakwater.ConfigurationError, match="BREAKWATER_RESOURCE_ARN"):
+        breakwater.data_api()
+
+
+def test_a_value_without_a_type_is_named(cluster: Cluster) -> None:
+    cluster.answers = [(200, {})]
+    with pytest.raises(breakwater.ConfigurationError, match="'tags' is a set"):
+        breakwater.data_api().execute("SELECT :tags", {"tags": {1}})

@@ -1,0 +1,62 @@
+"""MongoDB: few connections, against a server that speaks the wire protocol."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pymongo.errors
+import pytest
+
+import breakwater_runtime as breakwater
+from tests.runtime.mongo_server import MongoServer
+
+
+def test_one_connection_for_operations_and_one_for_watching() -> None:
+    with MongoServer() as server:
+        documents = breakwater.mongo(host=server.host, port=server.port)
+        time.sleep(0.1)
+        assert server.connections == 0
+        orders = documents["shop"]["orders"]
+        threads = [threading.Thread(target=orders.insert_one, args=({"number": n},)) for n in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert {order["number"] for order in orders.find({})} == set(range(20))
+        assert server.peak == 2
+        documents.close()
+
+
+def test_an_insert_is_sent_once() -> None:
+    with MongoServer() as server:
+        documents = breakwater.mongo(host=server.host, port=server.port)
+        documents["shop"]["orders"].insert_one({"number": 1})
+        assert server.commands.count("insert") == 1
+        documents.close()
+
+
+def test_an_unreachable_server_is_told_before_the_timeout() -> None:
+    with MongoServer() as server:
+        port = server.port
+    documents = breakwater.mongo(host="127.0.0.1", port=port, function_timeout=2)
+    started = time.monotonic()
+    with pytest.raises(pymongo.errors.ServerSelectionTimeoutError, match="refused"):
+        documents["shop"]["orders"].find_one()
+    assert time.monotonic() - started < 2
+    documents.close()
+
+
+def test_more_connections_where_the_handler_uses_threads() -> None:
+    documents = breakwater.mongo(host="127.0.0.1", parallelism=5, appname="orders")
+    assert documents.options.pool_options.max_pool_size == 5
+    documents.close()
+
+
+def test_tls_is_verified_beyond_loopback() -> None:
+    documents = breakwater.mongo(host="cluster0.example.net", user="app", password="not used")
+    options = documents.options.pool_options
+    assert options._ssl_context is not None
+    assert options._ssl_context.verify_mode.name == "CERT_REQUIRED"
+    assert options._ssl_context.check_hostname
+    documents.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Duration, IgnoreMode
 from aws_cdk import aws_iam as iam
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 INTAKE_TIMEOUT = Duration.seconds(30)
 
 
-def make_function(scope: Construct, id: str, *, handler: str, timeout: Duration, memory_size: int) -> lambda_.Function:
+def make_function(
+    scope: Construct, id: str, *, handler: str, timeout: Duration, memory_size: int, environment: dict[str, str]
+) -> lambda_.Function:
     """Make one, with a role and a log group of its own."""
     directory = handler_directory("quota_dispatcher")
     log_group = logs.LogGroup(scope, f"{id}Logs", retention=logs.RetentionDays.ONE_MONTH)
     acknowledge_log_group(log_group)
-    role = iam.Role(scope, f"{id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    lambda_service: Any = iam.ServicePrincipal("lambda.amazonaws.com")
+    role: Any = iam.Role(scope, f"{id}Role", assumed_by=lambda_service)
     function = lambda_.Function(
         scope,
         id,
@@ -39,6 +42,7 @@ def make_function(scope: Construct, id: str, *, handler: str, timeout: Duration,
         architecture=lambda_.Architecture.ARM_64,
         timeout=timeout,
         memory_size=memory_size,
+        environment=environment,
         tracing=lambda_.Tracing.ACTIVE,
         role=role,
         log_group=log_group,
@@ -67,14 +71,15 @@ def make_function(scope: Construct, id: str, *, handler: str, timeout: Duration,
 
 
 def map_queue(
-    function: lambda_.Function, id: str, queue: sqs.Queue, *, batch_size: int, max_concurrency: int
+    function: lambda_.Function, id: str, queue: sqs.Queue, batch_size: int, max_concurrency: int
 ) -> lambda_.EventSourceMapping:
     """Let a queue invoke a function."""
+    target: Any = function
     queue.grant_consume_messages(function)
     mapping = lambda_.EventSourceMapping(
         function,
         id,
-        target=function,
+        target=target,
         event_source_arn=queue.queue_arn,
         batch_size=batch_size,
         max_concurrency=max_concurrency,

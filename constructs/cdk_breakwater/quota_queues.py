@@ -62,7 +62,7 @@ class QuotaQueues(Construct):
         )
         acknowledge(
             self.doorbell,
-            "A ring carries nothing, and must come back as often as a dispatcher fails: a redrive policy would lose it.",
+            "A ring carries nothing, and must come back whenever a dispatcher fails: a redrive policy would lose it.",
             "AwsSolutions-SQS3",
             "Serverless-SQSRedrivePolicy",
         )

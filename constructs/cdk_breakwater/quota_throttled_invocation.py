@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from aws_cdk import Duration, Lazy, RemovalPolicy, Token
+from aws_cdk import Duration, RemovalPolicy, Stack, Token
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -20,10 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aws_cdk import aws_cloudwatch as cloudwatch
-    from aws_cdk import aws_iam as iam
     from aws_cdk import aws_sqs as sqs
 
-    from .quota_monitoring import AlarmAction
     from .quota_tier import QuotaTier
 
 # Milliseconds. The dispatcher starts a call at most 2 s after its slot (LATE in its code); a cold start lasts at most
@@ -35,7 +33,11 @@ _SHORTEST_WORK_SECONDS = 60
 _DEFAULT_FUNCTION_TIMEOUT_SECONDS = 3
 _MAXIMUM_PARALLELISM = 100
 """Calls in flight in one dispatcher: its threads."""
-_MEMORY_MIB = 512
+_DISPATCHER_MIB = 512
+_INTAKE_MIB = 256
+_INTAKE_BATCH = 10
+_INTAKE_CONCURRENCY = 10
+_DISPATCHERS = 2  # the least that a mapping takes; the second one finds the first awake and leaves
 
 
 class QuotaThrottledInvocation(Construct):
@@ -127,15 +129,14 @@ class QuotaThrottledInvocation(Construct):
         self.priority_queue: sqs.Queue | None = queues.priority_queue
         self.dead_letter_queue: sqs.Queue = queues.dead_letter_queue
         self.table = self._table(removal_policy)
-        self.intake = make_function(self, "Intake", handler="intake.handler", timeout=INTAKE_TIMEOUT, memory_size=256)
-        self.dispatcher = make_function(
-            self, "Dispatcher", handler="dispatcher.handler", timeout=timeout, memory_size=_MEMORY_MIB
-        )
-        self._settings: dict[str, Any] = {
+        feeds = {queues.queue: queues.lanes}
+        if queues.priority_queue and queues.priority_lane:
+            feeds[queues.priority_queue] = [queues.priority_lane]
+        settings = {
             "name": self.node.path,
             "table": self.table.table_name,
             "function": function.function_arn,
-            "queue_arns": {queues.queue.queue_arn: [lane.queue_url for lane in queues.lanes]},
+            "queue_arns": {queue.queue_arn: [lane.queue_url for lane in lanes] for queue, lanes in feeds.items()},
             "lanes": [lane.queue_url for lane in queues.backlog],
             "priority": priority,
             "dead_letters": queues.dead_letter_queue.queue_url,
@@ -146,13 +147,35 @@ class QuotaThrottledInvocation(Construct):
             "max_attempts": max_attempts,
             "tiers": [tier.setting() for tier in self.tiers],
         }
-        self._connect()
+        environment = {"BREAKWATER_QUOTA": Stack.of(self).to_json_string(settings)}
+        self.intake = make_function(
+            self,
+            "Intake",
+            handler="intake.handler",
+            timeout=INTAKE_TIMEOUT,
+            memory_size=_INTAKE_MIB,
+            environment=environment,
+        )
+        self.dispatcher = make_function(
+            self,
+            "Dispatcher",
+            handler="dispatcher.handler",
+            timeout=timeout,
+            memory_size=_DISPATCHER_MIB,
+            environment=environment,
+        )
+        for queue in feeds:
+            map_queue(
+                self.intake, f"{queue.node.id}Mapping", queue, _INTAKE_BATCH, 2 if ordered else _INTAKE_CONCURRENCY
+            )
+        map_queue(self.dispatcher, "DoorbellMapping", queues.doorbell, 1, _DISPATCHERS)
+        self._grant(queues)
 
     def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow sending to `queue`, and to `priority_queue` if there is one."""
         return self._queues.grant_send(grantee)
 
-    def alarms(self, action: AlarmAction | None = None) -> list[cloudwatch.Alarm]:
+    def alarms(self, action: cloudwatch.IAlarmAction | None = None) -> list[cloudwatch.Alarm]:
         """Add alarms: something in the dead-letter queue, the oldest message in its second week, failing functions.
 
         Parameters
@@ -170,20 +193,7 @@ class QuotaThrottledInvocation(Construct):
 
         return quota_widgets(self, self._queues)
 
-    def _connect(self) -> None:
-        queues, ordered = self._queues, self._settings["ordered"]
-        setting = Lazy.string(_Json(self, self._settings))
-        for function in (self.intake, self.dispatcher):
-            function.add_environment("BREAKWATER_QUOTA", setting)
-        feeds = [queues.queue, *([queues.priority_queue] if queues.priority_queue else [])]
-        for queue in feeds:
-            # Two files at once keep their order only where groups do: SQS hands out a group's batch to one at a time.
-            map_queue(
-                self.intake, f"{queue.node.id}Mapping", queue, batch_size=10, max_concurrency=2 if ordered else 10
-            )
-        if queues.priority_queue and queues.priority_lane:
-            self._settings["queue_arns"][queues.priority_queue.queue_arn] = [queues.priority_lane.queue_url]
-        map_queue(self.dispatcher, "DoorbellMapping", queues.doorbell, batch_size=1, max_concurrency=2)
+    def _grant(self, queues: QuotaQueues) -> None:
         for lane in queues.backlog:
             lane.grant_send_messages(self.intake)
             lane.grant_consume_messages(self.dispatcher)
@@ -192,7 +202,10 @@ class QuotaThrottledInvocation(Construct):
         queues.dead_letter_queue.grant_send_messages(self.dispatcher)
         self.table.grant(self.intake, "dynamodb:GetItem")
         self.table.grant(self.dispatcher, "dynamodb:GetItem", "dynamodb:UpdateItem")
-        self.function.grant_invoke(self.dispatcher)
+        # Not grant_invoke, which adds all versions and aliases.
+        self.dispatcher.add_to_role_policy(
+            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self.function.function_arn])
+        )
 
     def _table(self, removal_policy: RemovalPolicy) -> dynamodb.Table:
         table = dynamodb.Table(

@@ -88,7 +88,7 @@ class QuotaTier:
     @property
     def per_second(self) -> float:
         """Calls per second, on average."""
-        return self.limit / self.period.to_seconds({"integral": False})
+        return self.limit / self.period.to_seconds(integral=False)
 
     def __str__(self) -> str:
         return f"{int(self.limit)} per {self.period.to_human_string()}"

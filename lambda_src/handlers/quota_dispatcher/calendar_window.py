@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 DAY = 86_400_000
 WEEK = 7 * DAY
-MONTH = 0
-"""The period that stands for a calendar month, which has no fixed length."""
+MONTH = 30 * DAY
+"""The period that stands for a calendar month, however long that one is."""
 
 
 class CalendarWindow:

@@ -78,6 +78,11 @@ class Quota:
         """All tiers."""
         return [*self.rolling, *self.calendar]
 
+    @property
+    def in_flight(self) -> int:
+        """Slots taken and not reported back."""
+        return sum(grant.calls for grant in self.grants.values())
+
     def advance(self, owner: str, wall: int) -> None:
         """Let the clock catch up. Comes before anything else.
 
@@ -113,7 +118,7 @@ class Quota:
             When the next slot after them starts, for all that is known now; None when enough were found or when it
             depends on calls that have not ended.
         """
-        in_flight = [(grant.until, grant.calls) for grant in self.grants.values()]
+        in_flight = self.in_flight
         places = [window.free(self.clock, in_flight) for window in self.rolling]
         charged = [self._charged(index) for index in range(len(self.calendar))]
         start = max(self.clock, self.paused_until)
@@ -158,11 +163,10 @@ class Quota:
     def spend(self, period: int) -> bool:
         """Take the tiers of this period for full; False when there is none."""
         found = False
-        in_flight = sum(grant.calls for grant in self.grants.values())
         for window in self.rolling:
             if window.period == period:
                 found = True
-                window.spend(self.clock, in_flight)
+                window.spend(self.clock, self.in_flight)
         for index, window in enumerate(self.calendar):
             if window.period == period:
                 found = True
@@ -173,7 +177,7 @@ class Quota:
     def used(self, window: Window) -> int:
         """Count the calls that a tier holds now, those in flight included."""
         if isinstance(window, RollingWindow):
-            return window.used(self.clock) + sum(grant.calls for grant in self.grants.values())
+            return window.used(self.clock) + self.in_flight
         return self._charged(self.calendar.index(window)).get(window.span(self.wall)[0], 0)
 
     def dump(self) -> str:

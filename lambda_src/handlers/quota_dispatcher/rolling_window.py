@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 MARKS = 64
 """A window remembers at most about so many moments. Up to this limit each call has its own, beyond it a moment stands
@@ -50,28 +49,20 @@ class RollingWindow:
         """Count the calls that the window holds at ``clock``, those in flight excepted."""
         return sum(calls for mark, calls in self.ends.items() if self._release(mark) > clock)
 
-    def free(self, clock: int, in_flight: Iterable[tuple[int, int]]) -> Iterator[int]:
-        """When the next calls may start, one entry for each, in order.
+    def free(self, clock: int, in_flight: int) -> Iterator[int]:
+        """When the next calls may start, one entry for each, in order, for as many as can be known.
 
-        Parameters
-        ----------
-        clock
-            Now.
-        in_flight
-            (latest end, calls) of what has been taken and not reported back.
+        The places of calls in flight, and of those that start now, become free when their end is known.
         """
-        pending = [(until + self.period + 1, calls) for until, calls in in_flight]
-        releases = sorted(chain(((self._release(mark), calls) for mark, calls in self.ends.items()), pending))
-        spare = self.limit - sum(calls for _, calls in releases)
+        releases = sorted((self._release(mark), calls) for mark, calls in self.ends.items())
+        spare = self.limit - in_flight - sum(calls for _, calls in releases)
         for _ in range(spare):
             yield clock
         for release, calls in releases:
             for _ in range(calls):
-                if spare < 0:
-                    spare += 1
-                else:
+                spare += 1
+                if spare > 0:
                     yield max(clock, release)
-        # Every call that this caller itself starts now holds a place for a whole period: further places are unknown.
 
     def spend(self, clock: int, in_flight: int) -> None:
         """Fill the window, since the provider says that it is full: others use the same key."""

@@ -1,0 +1,47 @@
+"""What the dashboard and the alarms see, in CloudWatch's embedded metric format."""
+
+from __future__ import annotations
+
+import json
+import sys
+from time import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .quota import Quota
+
+NAMESPACE = "Breakwater"
+COUNTERS = ("Calls", "Failures", "DeadLettered", "Signals", "Writes")
+
+
+class Metrics:
+    """Counts, and writes one line now and then."""
+
+    def __init__(self, quota: str) -> None:
+        self._quota = quota
+        self._counts = dict.fromkeys(COUNTERS, 0)
+
+    def count(self, name: str) -> None:
+        """Count one of `COUNTERS`."""
+        self._counts[name] += 1
+
+    def flush(self, quota: Quota, backlog: int) -> None:
+        """Write what was counted since the last time, and how far every tier is used."""
+        _write({"Quota": self._quota}, {**self._counts, "Backlog": backlog})
+        for window in quota.windows:
+            used = quota.used(window)
+            share = round(100 * used / window.limit, 1)
+            _write({"Quota": self._quota, "Tier": window.key}, {"Used": used, "UsedPercent": share})
+        self._counts = dict.fromkeys(COUNTERS, 0)
+
+
+def _write(dimensions: dict[str, str], values: dict[str, float]) -> None:
+    # Amazon CloudWatch User Guide, "Specification: Embedded metric format"
+    directive = {
+        "Namespace": NAMESPACE,
+        "Dimensions": [list(dimensions)],
+        "Metrics": [{"Name": name, "Unit": "Percent" if name.endswith("Percent") else "Count"} for name in values],
+    }
+    about = {"Timestamp": int(time() * 1000), "CloudWatchMetrics": [directive]}
+    sys.stdout.write(json.dumps({"_aws": about, **dimensions, **values}) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,230 @@
+"""The template of a quota: who may do what, and numbers that follow from each other."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import cdk_nag
+import pytest
+from aws_cdk import Duration, Validations
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk.assertions import Match, Template
+
+from cdk_breakwater.errors import BreakwaterError
+from cdk_breakwater.lambda_sources import handler_directory
+from cdk_breakwater.quota_throttled_invocation import QuotaThrottledInvocation
+from cdk_breakwater.quota_tier import QuotaTier
+from handlers.quota_dispatcher import dispatcher
+from handlers.quota_dispatcher.settings import Settings
+
+TIERS = [
+    QuotaTier(limit=10, period=Duration.seconds(1)),
+    QuotaTier(limit=5_000, period=Duration.days(1), start="calendar", time_zone="America/Los_Angeles"),
+]
+
+
+def caller(stack: cdk.Stack, code: dict[str, Any], seconds: int = 10) -> lambda_.Function:
+    return lambda_.Function(stack, "Caller", **code, timeout=Duration.seconds(seconds))
+
+
+def settings_of(template: Template) -> dict[str, Any]:
+    functions = template.find_resources(
+        "AWS::Lambda::Function", {"Properties": {"Handler": "quota_dispatcher.dispatcher.handler"}}
+    )
+    (function,) = functions.values()
+    value = function["Properties"]["Environment"]["Variables"]["BREAKWATER_QUOTA"]
+    parts = [part if isinstance(part, str) else next(iter(part.values())) for part in value["Fn::Join"][1]]
+    return json.loads("".join(part if isinstance(part, str) else ".".join(part) for part in parts))
+
+
+def test_the_dispatcher_reads_what_the_construct_writes(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    quota = QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS, lanes=3, priority=True)
+    settings = Settings(**settings_of(Template.from_stack(stack)))
+    assert settings.name == "Stack/Crm"
+    assert settings.longest_call == dispatcher.LATE + 10_000 + 10_000 + 1_000, "late start, cold start, timeout, way"
+    assert [(window.limit, window.period) for window in settings.windows()] == [(10, 1_000), (5_000, 86_400_000)]
+    assert len(settings.lanes) == 4
+    assert list(settings.queue_arns.values()) == [settings.lanes[1:], settings.lanes[:1]]
+    assert quota.dispatcher.timeout is not None
+    assert (dispatcher.SPARE + settings.longest_call) / 1000 < quota.dispatcher.timeout.to_seconds()
+
+
+def test_only_the_queue_of_the_producers_and_the_doorbell_are_mapped(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS)
+    template = Template.from_stack(stack)
+    template.resource_count_is("AWS::Lambda::EventSourceMapping", 2)
+    template.has_resource_properties(
+        "AWS::Lambda::EventSourceMapping", {"BatchSize": 1, "ScalingConfig": {"MaximumConcurrency": 2}}
+    )
+    template.all_resources_properties(
+        "AWS::SQS::Queue", {"SqsManagedSseEnabled": True, "MessageRetentionPeriod": 1_209_600}
+    )
+    template.resource_properties_count_is(
+        "AWS::SQS::Queue", {"RedrivePolicy": {"maxReceiveCount": 1_000, "deadLetterTargetArn": Match.any_value()}}, 2
+    )
+    template.all_resources_properties(
+        "AWS::SQS::QueuePolicy",
+        {
+            "PolicyDocument": Match.object_like(
+                {
+                    "Statement": [
+                        {
+                            "Effect": "Deny",
+                            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                            "Action": "sqs:*",
+                            "Principal": Match.any_value(),
+                            "Resource": Match.any_value(),
+                        }
+                    ]
+                }
+            )
+        },
+    )
+
+
+def test_rights_are_no_wider_than_the_work(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    quota = QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS)
+    template = Template.from_stack(stack)
+    actions = {}
+    for policy in template.find_resources("AWS::IAM::Policy").values():
+        found = set()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+            if statement["Resource"] == "*":
+                assert {action.split(":")[0] for action in statement["Action"]} == {"xray"}
+            found |= {statement["Action"]} if isinstance(statement["Action"], str) else set(statement["Action"])
+        actions[policy["Properties"]["Roles"][0]["Ref"]] = {a for a in found if a.startswith(("dynamodb:", "lambda:"))}
+    dispatcher_role, intake_role = (
+        stack.get_logical_id(quota.node.find_child(f"{name}Role").node.default_child)
+        for name in ("Dispatcher", "Intake")
+    )
+    assert actions[dispatcher_role] == {"dynamodb:GetItem", "dynamodb:UpdateItem", "lambda:InvokeFunction"}
+    assert actions[intake_role] == {"dynamodb:GetItem"}
+
+
+def test_producers_may_send_to_all_that_they_are_to_send_to(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    producer = lambda_.Function(stack, "Producer", **code)
+    quota = QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS, priority=True)
+    quota.grant_send(producer)
+    statements = [
+        statement
+        for policy in Template.from_stack(stack).find_resources("AWS::IAM::Policy").values()
+        if "ProducerServiceRole" in json.dumps(policy["Properties"]["Roles"])
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+    ]
+    assert "sqs:SendMessage" in json.dumps(statements)
+    assert quota.priority_queue is not None
+    for queue in (quota.queue, quota.priority_queue):
+        assert stack.get_logical_id(queue.node.default_child) in json.dumps(statements)
+
+
+def test_in_order_means_fifo_from_end_to_end(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS, ordered=True)
+    template = Template.from_stack(stack)
+    template.resource_properties_count_is("AWS::SQS::Queue", {"FifoQueue": True}, 3)
+    template.resource_count_is("AWS::SQS::Queue", 4)
+
+
+def test_the_asset_holds_the_dispatcher_and_nothing_else(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS)
+    app = stack.node.root
+    assert isinstance(app, cdk.App)
+    directory = Path(app.synth().directory)
+    modules = {path.name for path in handler_directory("quota_dispatcher").glob("*.py")}
+    assets = [
+        {str(file.relative_to(asset)) for file in asset.rglob("*")}
+        for asset in directory.glob("asset.*")
+        if asset.is_dir()
+    ]
+    assert {"quota_dispatcher", *(f"quota_dispatcher/{module}" for module in modules)} in assets
+
+
+@pytest.mark.parametrize("variant", [{"ordered": True}, {"lanes": 2, "priority": True}])
+def test_every_nag_pack_passes(code: dict[str, Any], variant: dict[str, Any], tmp_path: Path) -> None:
+    app = cdk.App(outdir=str(tmp_path))
+    stack = cdk.Stack(app, "Stack")
+    quota = QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS, **variant)
+    topic = sns.Topic.from_topic_arn(stack, "Pager", "arn:aws:sns:eu-central-1:123456789012:pager")
+    action: Any = cloudwatch_actions.SnsAction(topic)
+    quota.alarms(action)
+    cloudwatch.Dashboard(stack, "Dashboard").add_widgets(*quota.dashboard_widgets())
+    packs: list[Any] = [
+        cdk_nag.AwsSolutionsChecks(app),
+        cdk_nag.ServerlessChecks(app),
+        cdk_nag.HIPAASecurityChecks(app),
+        cdk_nag.NIST80053R5Checks(app),
+        cdk_nag.PCIDSS321Checks(app),
+    ]
+    Validations.of(app).add_plugins(*packs)
+    with pytest.raises(RuntimeError):  # the user's function in this test is not clean, and that proves the packs ran
+        app.synth()
+    report = json.loads((tmp_path / "validation-report.json").read_text())
+    found = {
+        (violation["ruleName"], place["constructPath"])
+        for pack in report["pluginReports"]
+        for violation in pack["violations"]
+        for place in violation["violatingConstructs"]
+    }
+    assert not [finding for finding in found if "/Crm/" in finding[1]]
+    assert {path.split("/")[1] for _, path in found} == {"Caller"}
+
+
+def test_cfn_lint_finds_nothing(stack: cdk.Stack, code: dict[str, Any], tmp_path: Path) -> None:
+    quota = QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS, priority=True)
+    cloudwatch.Dashboard(stack, "Dashboard").add_widgets(*quota.dashboard_widgets())
+    quota.alarms()
+    (tmp_path / "template.json").write_text(json.dumps(Template.from_stack(stack).to_json()))
+    # W3005: CDK itself names dependencies that are implied.
+    command = [str(Path(sys.executable).parent / "cfn-lint"), "-i", "W3005", "--", str(tmp_path / "template.json")]
+    lint = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert lint.returncode == 0, lint.stdout
+
+
+@pytest.mark.parametrize(
+    ("tier", "words"),
+    [
+        ({"limit": 0, "period": Duration.seconds(1)}, "limit=0"),
+        ({"limit": 1.5, "period": Duration.seconds(1)}, "limit=1.5"),
+        ({"limit": 1, "period": Duration.millis(500)}, "period=0.5 s"),
+        ({"limit": 1, "period": Duration.minutes(7), "start": "calendar"}, "period=420 s"),
+        ({"limit": 1, "period": Duration.days(1), "start": "midnight"}, "start='midnight'"),
+        ({"limit": 1, "period": Duration.days(1), "time_zone": "UTC"}, "no time zone"),
+        ({"limit": 1, "period": Duration.days(1), "start": "calendar", "time_zone": "Moon/Base"}, "Moon/Base"),
+        ({"limit": 1, "period": Duration.days(1), "start": "calendar", "time_zone": "../passwd"}, "passwd"),
+    ],
+)
+def test_a_tier_that_nobody_can_grant_is_refused(tier: dict[str, Any], words: str) -> None:
+    with pytest.raises(BreakwaterError, match=words):
+        QuotaTier(**tier)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"tiers": []}, "no tiers"),
+        ({"tiers": [TIERS[0], QuotaTier(limit=9, period=Duration.seconds(1))]}, "same period"),
+        ({"lanes": 33}, "lanes=33"),
+        ({"parallelism": 0}, "parallelism=0"),
+        ({"max_attempts": 0}, "max_attempts=0"),
+    ],
+)
+def test_a_quota_that_cannot_be_kept_is_refused(
+    stack: cdk.Stack, code: dict[str, Any], options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(BreakwaterError, match=words):
+        QuotaThrottledInvocation(stack, "Crm", **{"function": caller(stack, code), "tiers": TIERS, **options})
+
+
+def test_a_function_that_may_outlive_its_dispatcher_is_refused(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    with pytest.raises(BreakwaterError, match="827 s at most"):
+        QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code, 828), tiers=TIERS)
+    imported = lambda_.Function.from_function_name(stack, "Imported", "elsewhere")
+    with pytest.raises(BreakwaterError, match="timeout of Stack/Imported is unknown"):
+        QuotaThrottledInvocation(stack, "Crm2", function=imported, tiers=TIERS)

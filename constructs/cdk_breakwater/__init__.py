@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .checks.downstream_checks import DownstreamChecks
     from .connection_budget import ConnectionBudget
     from .connection_share import ConnectionShare
     from .credentials import DatabaseCredentials
@@ -32,6 +33,7 @@ _MODULES = {
     "DatabaseEngine": "database_engine",
     "DecoupledInvocation": "decoupled_invocation",
     "Downstream": "downstream",
+    "DownstreamChecks": "checks.downstream_checks",
     "InvocationSource": "invocation_source",
     "PublicSslDatabaseFunction": "public_ssl_database_function",
     "RuntimeLayer": "runtime_layer",
@@ -48,6 +50,7 @@ __all__ = [
     "DatabaseEngine",
     "DecoupledInvocation",
     "Downstream",
+    "DownstreamChecks",
     "InvocationSource",
     "PublicSslDatabaseFunction",
     "RuntimeLayer",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from aws_cdk import Annotations, Duration, Stack, Token, Tokenization
+from aws_cdk import Annotations, Duration, Tokenization
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -16,7 +15,6 @@ from .connection_budget import ConnectionBudget
 from .credentials import DatabaseCredentials
 from .downstream import Downstream
 from .errors import BreakwaterError
-from .rds_certificates import rds_certificates
 from .runtime_layer import RuntimeLayer
 
 if TYPE_CHECKING:
@@ -110,6 +108,7 @@ class DatabaseFunction(lambda_.Function):
                 "reserve_concurrency=False: a burst of direct invocations can open more connections than the share "
                 "grants. The limits at the sources (MaximumConcurrency, API throttling) stay.",
             )
+            acknowledge(self, "reserve_concurrency=False says so.", "Breakwater::DatabaseFunctionConcurrency")
         if log_group is not None:
             log_group.grant_write(role)
         credentials.grant(cast("lambda_.IFunction", self), downstream)
@@ -125,17 +124,13 @@ def _settings(
         environment.PORT: Tokenization.stringify_number(downstream.port),
         environment.MAX_CONNECTIONS: budget.max_connections_token,
         environment.UTILIZATION: str(budget.utilization),
-        environment.TLS_CA: "bundled" if _bundled(downstream) else "system",
+        environment.TLS_CA: "bundled" if downstream.has_certificate_authority else "system",
         environment.FUNCTION_TIMEOUT: str(timeout.to_seconds()),
         **credentials.settings(),
     }
     if downstream.database_name is not None:
         settings[environment.DATABASE] = downstream.database_name
     return {environment.variable(setting): value for setting, value in settings.items()}
-
-
-def _bundled(downstream: Downstream) -> bool:
-    return downstream.uses_rds_certificates or downstream.certificate_authority is not None
 
 
 def _layer(
@@ -145,16 +140,14 @@ def _layer(
     architecture: lambda_.Architecture | None,
     drivers: Sequence[str] | None,
 ) -> RuntimeLayer:
-    authorities = None
-    if downstream.certificate_authority is not None:
-        authorities = Path(downstream.certificate_authority).read_text(encoding="ascii")
-    elif downstream.uses_rds_certificates:
-        region = Stack.of(downstream.construct).region
-        authorities = rds_certificates(None if Token.is_unresolved(region) else region)
     if drivers is None:
         drivers = [driver] if (driver := downstream.engine.driver) else []
     return RuntimeLayer.for_function_in(
-        scope, runtime=runtime, architecture=architecture, drivers=drivers, certificate_authority=authorities
+        scope,
+        runtime=runtime,
+        architecture=architecture,
+        drivers=drivers,
+        certificate_authority=downstream.certificate_authority(),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Token
@@ -45,12 +46,25 @@ class Downstream:
         self.secret = secret
         self.database_name = database_name
         self.connectable = connectable
-        self.certificate_authority = certificate_authority
+        self._certificate_authority = certificate_authority
 
     @property
-    def uses_rds_certificates(self) -> bool:
-        """Whether the server's certificate comes from the certificate authorities of RDS."""
-        return False
+    def has_certificate_authority(self) -> bool:
+        """Whether the server's certificate is verified with authorities of its own, not the operating system's."""
+        return self._certificate_authority is not None
+
+    def certificate_authority(self) -> str | None:
+        """Return the certificate authorities as PEM, or None for those of the operating system."""
+        if self._certificate_authority is None:
+            return None
+        try:
+            return Path(self._certificate_authority).read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BreakwaterError(
+                self.construct,
+                f"certificate_authority={self._certificate_authority!r} cannot be read ({error}).",
+                "Give the path of a PEM file.",
+            ) from error
 
     def max_connections(self) -> MaxConnections:
         """Find the server's `max_connections`; called at synth, so that a later change still counts.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from aws_cdk import Reference, Stack, Token, Tokenization
+from aws_cdk import Annotations, Reference, Stack, Token, Tokenization
 
 from . import max_connections as known
 from .database_engine import DatabaseEngine
 from .downstream import Downstream
 from .errors import BreakwaterError
 from .max_connections import MaxConnections, UnknownMaxConnections
+from .rds_certificates import UnknownRdsCertificates, expires, rds_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from constructs import IConstruct
 
 _SERVERLESS_CLASS = "db.serverless"
+_NOTICE = datetime.timedelta(days=365)
 
 
 class RdsDownstream(Downstream):
@@ -52,9 +55,35 @@ class RdsDownstream(Downstream):
         return self.database.node.default_child
 
     @property
-    def uses_rds_certificates(self) -> bool:
-        """True."""
+    def has_certificate_authority(self) -> bool:
+        """True: RDS signs with authorities of its own."""
         return True
+
+    def certificate_authority(self) -> str:
+        """Return the roots of the database's Region; of all Regions where it is known at deployment only.
+
+        Raises
+        ------
+        BreakwaterError
+            When they are not part of this library.
+        """
+        region: str | None = Stack.of(self.construct).region
+        region = None if Token.is_unresolved(region) else region
+        try:
+            last_day = expires(region)
+        except UnknownRdsCertificates as unknown:
+            raise BreakwaterError(
+                self.construct,
+                unknown.problem,
+                "Download the bundle of the Region (Amazon RDS User Guide, Using SSL/TLS), and describe the database "
+                'with Downstream.endpoint(…, certificate_authority="path.pem").',
+            ) from unknown
+        if last_day < datetime.datetime.now(datetime.timezone.utc).date() + _NOTICE:
+            Annotations.of(self.construct).add_warning_v2(
+                "cdk-breakwater:certificates-expire",
+                f"The certificate authorities of RDS in the layer expire on {last_day}: upgrade cdk-breakwater.",
+            )
+        return rds_certificates(region)
 
     def grant_connect(self, grantee: iam.IGrantable, user: str) -> iam.Grant:
         """Allow IAM database authentication as one user, and turn it on."""

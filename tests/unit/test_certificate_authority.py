@@ -1,0 +1,66 @@
+"""Which certificate authorities a function verifies its database with, and what is said when there are none."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_rds as rds
+from aws_cdk.assertions import Annotations, Match
+
+from cdk_breakwater import BreakwaterError, DatabaseEngine, Downstream, rds_downstream
+
+from .conftest import POSTGRESQL
+
+
+def database_in(app: cdk.App, region: str | None) -> rds.DatabaseInstance:
+    stack = cdk.Stack(app, "Stack", env=cdk.Environment(account="123456789012", region=region))
+    return rds.DatabaseInstance(stack, "Database", engine=POSTGRESQL, vpc=ec2.Vpc(stack, "Vpc"))
+
+
+def certificates(pem: str | None) -> int:
+    return (pem or "").count("BEGIN CERTIFICATE")
+
+
+def test_a_region_has_its_own_and_an_unknown_one_all(app: cdk.App) -> None:
+    one = certificates(Downstream.of(database_in(app, "eu-central-1")).certificate_authority())
+    every = certificates(Downstream.of(database_in(cdk.App(), None)).certificate_authority())
+    assert (one, every) == (3, 81)
+
+
+def test_a_region_without_says_what_to_do(app: cdk.App) -> None:
+    downstream = Downstream.of(database_in(app, "il-central-1"))
+    with pytest.raises(
+        BreakwaterError, match=r"Stack/Database: .*il-central-1.*Downstream\.endpoint\(…, certificate"
+    ):
+        downstream.certificate_authority()
+
+
+def test_a_year_before_they_expire_the_synth_says_so(app: cdk.App, monkeypatch: pytest.MonkeyPatch) -> None:
+    soon = datetime.datetime.now(datetime.timezone.utc).date() + datetime.timedelta(days=364)
+    monkeypatch.setattr(rds_downstream, "expires", lambda _region: soon)
+    database = database_in(app, "eu-central-1")
+    Downstream.of(database).certificate_authority()
+    Annotations.from_stack(cdk.Stack.of(database)).has_warning(
+        "/Stack/Database", Match.string_like_regexp(f"expire on {soon}: upgrade cdk-breakwater")
+    )
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_file_that_cannot_be_read(stack: cdk.Stack, tmp_path: Any, content: bytes | None) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_bytes(content)
+    endpoint = Downstream.endpoint(
+        stack,
+        "Endpoint",
+        host="db.example.net",
+        engine=DatabaseEngine.MYSQL,
+        max_connections=50,
+        certificate_authority=str(path),
+    )
+    with pytest.raises(BreakwaterError, match=r"Stack/Endpoint: certificate_authority='.*ca\.pem' cannot be read"):
+        endpoint.certificate_authority()

@@ -55,6 +55,14 @@ lint: install  ## ruff and pyrefly
 test: install servers lint  ## every test, against real servers and the emulator
 	pytest -n 2
 
+.PHONY: docs
+docs: install  ## write the generated tables of the docs anew
+	python -m cdk_breakwater.checks.rule_table > docs/checks.md
+
+.PHONY: bench
+bench: install servers  ## measure; takes a while, wants an idle machine
+	python -m benchmarks.synth
+
 .PHONY: demo
 demo: install servers  ## deploy onto an emulator and overload a real MariaDB and a real PostgreSQL
 	python -m demo

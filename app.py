@@ -16,6 +16,7 @@ from constructs import Construct, IConstruct
 
 from cdk_breakwater import (
     DecoupledInvocation,
+    DownstreamChecks,
     InvocationSource,
     PublicSslDatabaseFunction,
     ThrottledApi,
@@ -175,6 +176,7 @@ def main() -> None:
     app = cdk.App()
     Shop(app, "Shop", public=app.node.try_get_context("public") in (True, "true"))
     add_nag_packs(app)
+    Validations.of(app).add_plugins(cast("IPolicyValidationPlugin", DownstreamChecks()))
     app.synth()
 
 

@@ -23,10 +23,13 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if method != "GET":
         return response(405, {"message": f"{method} is not allowed, GET is"})
     order_id = path[path.index("orders") + 1 :]
-    with database.connection(context) as connection, connection.cursor() as cursor:
-        if not order_id:
-            return response(200, {"orders": latest_orders(cursor)})
-        order = one_order(cursor, order_id[0])
+    try:
+        with database.connection(context) as connection, connection.cursor() as cursor:
+            if not order_id:
+                return response(200, {"orders": latest_orders(cursor)})
+            order = one_order(cursor, order_id[0])
+    except breakwater.ConnectionUnavailable:
+        return response(503, {"message": "the database takes no more connections now"}, {"Retry-After": "1"})
     return response(200, order) if order else response(404, {"message": f"no order {order_id[0]}"})
 
 
@@ -59,6 +62,7 @@ def _order(row: tuple[str, str, datetime, int]) -> dict[str, Any]:
     return {"order_id": order_id, "customer": customer, "placed_at": placed_at.isoformat(), "total_cents": total_cents}
 
 
-def response(status: int, body: dict[str, Any]) -> dict[str, Any]:
+def response(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> dict[str, Any]:
     """Shape an answer as API Gateway's proxy integration wants it."""
-    return {"statusCode": status, "headers": {"Content-Type": "application/json"}, "body": json.dumps(body)}
+    headers = {"Content-Type": "application/json", **(headers or {})}
+    return {"statusCode": status, "headers": headers, "body": json.dumps(body)}

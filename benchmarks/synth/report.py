@@ -73,10 +73,7 @@ def sections(overhead: Overhead, scaling: Scaling) -> list[Section]:
 
 def write(found: list[Section]) -> None:
     """Put the tables between the markers, and leave the rest of the document as it is."""
-    text = (
-        DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else f"# Benchmarks\n\n## Synth\n\n{BEGIN}\n{END}\n"
-    )
-    before, rest = text.split(BEGIN)
+    before, rest = DOCUMENT.read_text(encoding="utf-8").split(BEGIN)
     after = rest.split(END)[1]
     body = "\n\n".join([*(section.markdown() for section in found), _machine()])
     DOCUMENT.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}", encoding="utf-8")

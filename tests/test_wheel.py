@@ -1,0 +1,97 @@
+"""What is published: the wheel holds all that the library needs and no more, and is enough by itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = {
+    "cdk_breakwater": ROOT / "constructs" / "cdk_breakwater",
+    "breakwater_runtime": ROOT / "lambda_src" / "breakwater_runtime",
+    "cdk_breakwater/lambda_src/handlers": ROOT / "lambda_src" / "handlers",
+}
+APP = """
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2, aws_lambda as lambda_, aws_rds as rds
+import breakwater_runtime, cdk_breakwater
+
+app = cdk.App()
+stack = cdk.Stack(app, "Stack")
+vpc = ec2.Vpc(stack, "Vpc")
+engine = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17)
+database = rds.DatabaseInstance(stack, "Database", engine=engine, vpc=vpc, parameters={"max_connections": "112"})
+cdk_breakwater.VpcDatabaseFunction(
+    stack, "Orders", database=database, vpc=vpc, handler="index.handler", runtime=lambda_.Runtime.PYTHON_3_14,
+    code=lambda_.Code.from_inline("def handler(event, context): ..."),
+)
+app.synth()
+print(cdk_breakwater.__file__, breakwater_runtime.__file__)
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder, cwd=ROOT)
+    return next(folder.glob("cdk_breakwater-*.whl"))
+
+
+def test_the_wheel_holds_the_library_the_runtime_and_the_handlers(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    metadata = {name for name in names if ".dist-info/" in name}
+    expected = {
+        f"{package}/{file.relative_to(source).as_posix()}"
+        for package, source in SOURCES.items()
+        for file in source.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    assert names - metadata == expected
+    assert {name.partition("/")[2] for name in metadata} == {
+        "METADATA",
+        "RECORD",
+        "WHEEL",
+        "entry_points.txt",
+        "licenses/LICENSE",
+    }
+
+
+def test_an_app_in_an_empty_environment_needs_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
+    environment, assembly = tmp_path / "venv", tmp_path / "cdk.out"
+    constraints = tmp_path / "constraints.txt"
+    pins = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line]
+    constraints.write_text("\n".join(pins))
+    run(sys.executable, "-m", "uv", "venv", "--quiet", "--seed", "--python", sys.executable, environment, cwd=tmp_path)
+    python = environment / "bin" / "python"
+    install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python]
+    run(*install, "--constraint", constraints, wheel, cwd=tmp_path)
+
+    imported = run(python, "-c", APP, cwd=tmp_path, CDK_OUTDIR=str(assembly)).split()
+
+    assert [Path(file).is_relative_to(environment) for file in imported] == [True, True]
+    template = json.loads((assembly / "Stack.template.json").read_text())
+    reserved = {
+        resource["Properties"]["ReservedConcurrentExecutions"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::Lambda::Function" and "ReservedConcurrentExecutions" in resource["Properties"]
+    }
+    assert reserved == {80}  # (112 - 12 of PostgreSQL's own) x 0.8
+    (layer,) = assembly.glob("asset.*/python")
+    assert {"breakwater_runtime", "psycopg"} <= {folder.name for folder in layer.iterdir()}
+    assert "BEGIN CERTIFICATE" in (layer / "breakwater_runtime" / "ca.pem").read_text()
+
+
+def run(*command: str | Path, cwd: Path, **variables: str) -> str:
+    """Run a program that sees nothing of this checkout but what it is given."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    done = subprocess.run(
+        command, cwd=cwd, env={**environment, **variables}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -44,8 +44,8 @@ def masked(template: dict[str, Any]) -> dict[str, Any]:
     """Without what changes with the contents of an asset alone."""
     text = json.dumps(template)
     text = re.sub(r"[0-9a-f]{64}", "<asset>", text)
-    # An API's deployment carries a hash of the API in its logical id.
-    return json.loads(re.sub(r"(Deployment[0-9A-F]{8})[0-9a-f]{32}", r"\1<hash>", text))
+    # An API's deployment and a function's version carry a hash of what they stand for in their logical ids.
+    return json.loads(re.sub(r"((?:Deployment|CurrentVersion)[0-9A-F]{8})[0-9a-f]{32}", r"\1<hash>", text))
 
 
 @pytest.fixture

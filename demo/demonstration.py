@@ -47,7 +47,7 @@ def demonstrate(
             emulator = stack.enter_context(Emulator(folder))
             emulator.bootstrap()
         with screen.step("Synthesize the order intake, with breakwater and without"):
-            emulator.synthesize({"databases": [_described(emulator, server) for server in servers]})
+            emulator.synthesize({"databases": [_described(emulator, server, certificate.ca) for server in servers]})
         for server in servers:
             for protected in (True, False) if unprotected else (True,):
                 yield _one_burst(emulator, server, make_orders(orders), requests, protected=protected, screen=screen)
@@ -89,7 +89,7 @@ def _one_burst(
     return outcome
 
 
-def _described(emulator: Emulator, server: SqlServer) -> dict[str, Any]:
+def _described(emulator: Emulator, server: SqlServer, authority: Path) -> dict[str, Any]:
     """Tell the app about a server; its password goes into the emulator's Secrets Manager and nowhere else."""
     login = {"username": server.user, "password": server.password, "dbname": server.database}
     secret = emulator.client("secretsmanager").create_secret(Name=server.engine, SecretString=json.dumps(login))
@@ -100,5 +100,5 @@ def _described(emulator: Emulator, server: SqlServer) -> dict[str, Any]:
         "name": server.database,
         "max_connections": server.max_connections,
         "secret_arn": secret["ARN"],
-        "certificate_authority": str(server.certificate.ca),
+        "certificate_authority": str(authority),
     }

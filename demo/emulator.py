@@ -107,7 +107,7 @@ class Emulator:
         except urllib3.exceptions.HTTPError:
             return False
 
-    def client(self, service: str) -> Any:
+    def client(self, service: Any) -> Any:
         """Make a boto3 client for it that never retries: a throttle is to be seen, not to be hidden."""
         config = Config(retries={"total_max_attempts": 1}, max_pool_connections=32, proxies={})
         session = boto3.Session(**CREDENTIALS, region_name=REGION)

@@ -105,12 +105,15 @@ class Burst:
         return len(entries)
 
     def _ask(self) -> str:
-        """Make a request, then wait as long as the answer asks before the next one."""
+        """Make a request; after a 429, wait as long as Retry-After asks, or a second, before the next one."""
         try:
             answer = self._http.request("GET", self._url, headers=self._headers)
+        except urllib3.exceptions.TimeoutError:
+            return "timeout"
         except urllib3.exceptions.HTTPError as error:
             return type(error).__name__
-        time.sleep(int(answer.headers.get("Retry-After", "0")))
+        if answer.status == 429:
+            time.sleep(int(answer.headers.get("Retry-After", "1")))
         return str(answer.status)
 
     def _messages(self, queue: str) -> int:

@@ -34,7 +34,7 @@ class Screen:
     def burst(self, messages: int, requests: int, connections: int) -> Iterator[BurstBars]:
         columns = (
             TextColumn("    {task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=16),
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}"),
         )

@@ -11,8 +11,11 @@ from .function_concurrency import FunctionConcurrency
 from .invocation_source import InvocationSource
 
 if TYPE_CHECKING:
+    from aws_cdk import aws_dynamodb as dynamodb
     from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_kinesis as kinesis
     from aws_cdk import aws_lambda as lambda_
+    from aws_cdk import aws_s3 as s3
     from aws_cdk import aws_sqs as sqs
 
 
@@ -36,9 +39,14 @@ class DecoupledInvocation(Construct):
     maximum_concurrency : int
         How many invocations the mapping runs at once: a lazy number.
     queue : sqs.IQueue
-        The queue it reads from.
+    stream : kinesis.IStream
+    table : dynamodb.ITable or ITableV2
+        What it reads from: the one that the source stands for.
     dead_letter_queue : sqs.IQueue or None
-        Where messages end that failed `max_receive_count` times; None when an imported queue keeps it elsewhere.
+        Where messages end that failed `max_receive_count` times; None when an imported queue keeps it elsewhere, and
+        for streams.
+    failure_bucket : s3.IBucket or None
+        Where the records of a stream end that failed; None with `on_failure`, and for queues.
 
     Raises
     ------
@@ -48,7 +56,10 @@ class DecoupledInvocation(Construct):
     """
 
     queue: sqs.IQueue
+    stream: kinesis.IStream
+    table: dynamodb.ITable | dynamodb.ITableV2
     dead_letter_queue: sqs.IQueue | None
+    failure_bucket: s3.IBucket | None = None
     maximum_concurrency: int
 
     def __init__(
@@ -71,8 +82,9 @@ class DecoupledInvocation(Construct):
                 "or give the function reserved_concurrent_executions.",
             )
         self.concurrency = concurrency
-        self.event_source_mapping = (source or InvocationSource.sqs()).bind(self)
+        self._source = source or InvocationSource.sqs()
+        self.event_source_mapping = self._source.bind(self)
 
     def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow sending to the source."""
-        return self.queue.grant_send_messages(grantee)
+        return self._source.grant_send(self, grantee)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Token
 
+from .apportionment import Claim, OversubscribedError, apportion
 from .connection_share import ConnectionShare
 from .errors import BreakwaterError
 
@@ -21,7 +22,7 @@ _KNOWN: dict[lambda_.IFunction, FunctionConcurrency] = {}
 
 
 class FunctionConcurrency:
-    """How many invocations of a function may run, and how the SQS mappings on it divide them.
+    """How many invocations of a function may run, and how the mappings on it divide them.
 
     Reserved concurrency must be at least the sum of the mappings' MaximumConcurrency, or throttled receives count
     towards the dead-letter queue (AWS Lambda Developer Guide, "Configuring scaling behavior for SQS").
@@ -30,7 +31,7 @@ class FunctionConcurrency:
     def __init__(self, function: lambda_.IFunction, share: ConnectionShare | None) -> None:
         self.function = function
         self.share = share
-        self._mappings: list[Any] = []
+        self._claims: list[Claim] = []
 
     @staticmethod
     def of(function: lambda_.IFunction) -> FunctionConcurrency | None:
@@ -46,20 +47,25 @@ class FunctionConcurrency:
         """Compute the function's concurrency; final only at synth."""
         return self.share.resolve() if self.share is not None else int(_reserved(self.function) or 0)
 
-    def add_mapping(self, mapping: Any, reason: str) -> int:
-        """Let a mapping take part, and return its position among the others."""
-        self._mappings.append(mapping)
-        minimum = MINIMUM * len(self._mappings)
+    def add_mapping(self, reason: str, *, minimum: int) -> int:
+        """Let a mapping take part with the least that it can work with, and return its position among the others."""
+        self._claims.append(Claim(minimum=minimum))
+        least = sum(claim.minimum for claim in self._claims)
         if self.share is not None:
-            self.share.require(minimum, reason)
+            self.share.require(least, reason)
         else:
-            self._require_reserved(minimum, reason)
-        return len(self._mappings) - 1
+            self._require_reserved(least, reason)
+        return len(self._claims) - 1
 
     def part(self, position: int) -> int:
-        """Compute one mapping's part: as even as whole numbers allow, the earlier ones first."""
-        whole, rest = divmod(self.resolve(), len(self._mappings))
-        return whole + (position < rest)
+        """Compute one mapping's part: as even as minima and whole numbers allow, the earlier ones first.
+
+        0 while the concurrency is below the minima, and then a validation fails the synth.
+        """
+        try:
+            return apportion(self.resolve(), self._claims)[position]
+        except OversubscribedError:
+            return 0
 
     def _require_reserved(self, minimum: int, reason: str) -> None:
         reserved = _reserved(self.function)

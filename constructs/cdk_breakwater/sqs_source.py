@@ -18,6 +18,8 @@ from .invocation_source import InvocationSource
 from .lazy import lazy_number
 
 if TYPE_CHECKING:
+    from aws_cdk import aws_iam as iam
+
     from .decoupled_invocation import DecoupledInvocation
 
 # Source of these numbers: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS": visibility timeout at least six
@@ -64,7 +66,7 @@ class SqsSource(InvocationSource):
             invocation.queue = self._queue
             invocation.dead_letter_queue = _check_existing(invocation, self._queue, visibility)
         position = invocation.concurrency.add_mapping(
-            invocation, f"MaximumConcurrency of an SQS mapping is {MINIMUM} or more"
+            f"MaximumConcurrency of an SQS mapping is {MINIMUM} or more", minimum=MINIMUM
         )
         invocation.maximum_concurrency = lazy_number(lambda: min(MAXIMUM, invocation.concurrency.part(position)))
         invocation.node.add_validation(_Validation(invocation, position))
@@ -85,6 +87,10 @@ class SqsSource(InvocationSource):
             "Serverless-LambdaEventSourceMappingDestination",
         )
         return mapping
+
+    def grant_send(self, invocation: DecoupledInvocation, grantee: iam.IGrantable) -> iam.Grant:
+        """See `InvocationSource.grant_send`."""
+        return invocation.queue.grant_send_messages(grantee)
 
     @property
     def _window_seconds(self) -> int:

@@ -53,6 +53,7 @@ class PulsedConnection(_Connection):
             encoded = sql.encode(self.encoding) if isinstance(sql, str) else bytes(sql)
             if _LEAVES_STATE.search(encoded, 0, 4096):
                 self.changed = True
+            self.touched = True
             affected = super().query(encoded, unbuffered)
             self.last_used = monotonic()
             return affected
@@ -60,7 +61,6 @@ class PulsedConnection(_Connection):
     def _execute_command(self, command: int, sql: bytes) -> None:
         with self.busy:
             self.last_used = monotonic()
-            self.touched = True
             super()._execute_command(command, sql)
 
     def _read_ok_packet(self) -> Any:
@@ -119,7 +119,9 @@ class PulsedConnection(_Connection):
 
     def rows(self, statement: str) -> tuple[tuple[Any, ...], ...]:
         """Run a statement of the runtime's own; never with the user's cursor class, which may return dictionaries."""
+        touched = self.touched
         self.query(statement)
+        self.touched = touched  # the server's status opens no transaction
         return self._result.rows or ()
 
     def reset_session(self) -> None:

@@ -81,7 +81,7 @@ def test_mariadb_temporary_table(mariadb: MariaDbServer) -> None:
 
 def test_mariadb_resets_only_what_changed(mariadb: MariaDbServer) -> None:
     """Blocks of plain statements outside a transaction cost no statement of the runtime's own."""
-    database = breakwater.database(**mariadb.settings)
+    database = breakwater.database(**mariadb.settings, autocommit=True)
 
     def statements() -> int:
         with database.connection() as connection:

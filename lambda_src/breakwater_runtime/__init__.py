@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from breakwater_runtime.async_connection import AsyncDatabase as AsyncDatabase
     from breakwater_runtime.async_connection import async_database as async_database
+    from breakwater_runtime.batches import batch as batch
     from breakwater_runtime.cache import redis as redis
     from breakwater_runtime.connection import Database as Database
     from breakwater_runtime.connection import database as database
@@ -36,6 +37,7 @@ _MODULES = {
     "RetryAfter": "quota_signals",
     "TransactionAborted": "errors",
     "async_database": "async_connection",
+    "batch": "batches",
     "client": "parallelism",
     "data_api": "data_api",
     "database": "connection",

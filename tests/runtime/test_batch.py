@@ -1,0 +1,177 @@
+"""One call per record, and only what failed comes again: queues, FIFO groups, streams, deadlines."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from time import perf_counter, sleep
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import breakwater_runtime as breakwater
+
+QUEUE = "arn:aws:sqs:eu-central-1:123456789012:jobs"
+
+
+class Context:
+    """Counts down from a number of seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = perf_counter() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self._end - perf_counter()) * 1000)
+
+
+def sqs(number: int, group: str | None = None, *, arn: str = QUEUE) -> dict[str, Any]:
+    attributes: dict[str, str] = {} if group is None else {"MessageGroupId": group}
+    return {
+        "messageId": str(number),
+        "body": str(number),
+        "attributes": attributes,
+        "eventSource": "aws:sqs",
+        "eventSourceARN": arn,
+    }
+
+
+def fifo(number: int, group: str) -> dict[str, Any]:
+    return sqs(number, group, arn=f"{QUEUE}.fifo")
+
+
+def kinesis(number: int) -> dict[str, Any]:
+    return {"eventSource": "aws:kinesis", "kinesis": {"sequenceNumber": str(number), "partitionKey": "key", "data": ""}}
+
+
+def dynamodb(number: int) -> dict[str, Any]:
+    return {"eventSource": "aws:dynamodb", "dynamodb": {"SequenceNumber": str(number), "Keys": {}}}
+
+
+def number_of(record: dict[str, Any]) -> int:
+    identifier = record.get("messageId")
+    identifier = identifier or record.get("kinesis", {}).get("sequenceNumber") or record["dynamodb"]["SequenceNumber"]
+    return int(identifier)
+
+
+def run(records: list[dict[str, Any]], failing: set[int], context: Any = None) -> tuple[list[int], list[int]]:
+    """Return which records the function saw, and which the batch reports."""
+    seen = []
+
+    @breakwater.batch
+    def handler(record: dict[str, Any], context: Any) -> None:
+        seen.append(number_of(record))
+        if number_of(record) in failing:
+            raise RuntimeError("poison")
+
+    response = handler({"Records": records}, context)
+    assert list(response) == ["batchItemFailures"]
+    return seen, [int(item["itemIdentifier"]) for item in response["batchItemFailures"]]
+
+
+@given(st.integers(0, 30), st.sets(st.integers(0, 29)))
+def test_a_standard_queue_reports_exactly_what_failed(count: int, failing: set[int]) -> None:
+    seen, reported = run([sqs(number) for number in range(count)], failing)
+    assert seen == list(range(count))
+    assert reported == sorted(failing & set(range(count)))
+
+
+def test_a_standard_queue_with_fair_groups_is_no_fifo() -> None:
+    seen, reported = run([sqs(0, "a"), sqs(1, "a")], {0})
+    assert seen == [0, 1]
+    assert reported == [0]
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=30), st.sets(st.integers(0, 29)))
+def test_fifo_keeps_the_order_of_each_group(groups: list[str], failing: set[int]) -> None:
+    seen, reported = run([fifo(number, group) for number, group in enumerate(groups)], failing)
+    for group in set(groups):
+        members = [number for number, of in enumerate(groups) if of == group]
+        first = next((place for place, number in enumerate(members) if number in failing), len(members))
+        assert [number for number in seen if number in members] == members[: first + 1]
+        assert [number for number in reported if number in members] == members[first:]
+
+
+@pytest.mark.parametrize("record", [kinesis, dynamodb])
+@given(count=st.integers(0, 30), failing=st.sets(st.integers(0, 29)))
+def test_a_stream_stops_at_its_first_failure(record: Any, count: int, failing: set[int]) -> None:
+    seen, reported = run([record(number) for number in range(count)], failing)
+    first = min(failing & set(range(count)), default=None)
+    assert seen == list(range(count if first is None else first + 1))
+    assert reported == ([] if first is None else [first])
+
+
+@pytest.mark.parametrize(
+    ("records", "reported"),
+    [
+        ([sqs(0), sqs(1)], [0, 1]),
+        ([fifo(0, "a"), fifo(1, "b")], [0, 1]),
+        ([kinesis(0), kinesis(1)], [0]),
+        ([dynamodb(0), dynamodb(1)], [0]),
+    ],
+)
+def test_without_time_nothing_is_begun(records: list[dict[str, Any]], reported: list[int]) -> None:
+    assert run(records, set(), Context(0.1)) == ([], reported)
+
+
+def test_what_would_not_finish_is_not_begun(caplog: pytest.LogCaptureFixture) -> None:
+    seen = []
+
+    @breakwater.batch
+    def handler(record: dict[str, Any], context: Any) -> None:
+        seen.append(number_of(record))
+        sleep(0.4)
+
+    # 1.5 s less the margin of 0.5 s hold two such records; a third would end after the deadline.
+    response = handler({"Records": [sqs(number) for number in range(20)]}, Context(1.5))
+    assert 1 <= len(seen) <= 2
+    assert [int(item["itemIdentifier"]) for item in response["batchItemFailures"]] == list(range(len(seen), 20))
+    assert [entry.getMessage() for entry in caplog.records] == [
+        f"Out of time: {20 - len(seen)} of 20 records come again."
+    ]
+
+
+def test_with_time_everything_is_done() -> None:
+    assert run([sqs(number) for number in range(100)], set(), Context(60)) == (list(range(100)), [])
+
+
+def test_the_log_names_record_and_exception_but_no_payload(caplog: pytest.LogCaptureFixture) -> None:
+    @breakwater.batch
+    def handler(record: dict[str, Any], context: Any) -> None:
+        raise KeyError(record["body"] + " card number")
+
+    handler({"Records": [sqs(7)]}, None)
+    (entry,) = caplog.records
+    assert entry.levelno == logging.ERROR
+    assert entry.getMessage().startswith(f"Record 7 failed: KeyError at {__file__}:")
+    assert "card number" not in caplog.text
+
+
+def test_an_exit_is_no_failed_record() -> None:
+    @breakwater.batch
+    def handler(record: dict[str, Any], context: Any) -> None:
+        sys.exit(1)
+
+    with pytest.raises(SystemExit):
+        handler({"Records": [sqs(0)]}, None)
+
+
+@pytest.mark.parametrize("event", [{}, {"Records": {}}, [], None])
+def test_what_is_no_batch(event: Any) -> None:
+    with pytest.raises(TypeError, match="batch needs an event with Records"):
+        breakwater.batch(print)(event, None)
+
+
+def test_another_source() -> None:
+    event = {"Records": [{"eventSource": "aws:s3"}]}
+    with pytest.raises(ValueError, match=r"batch knows .* \(given eventSource='aws:s3'\)"):
+        breakwater.batch(print)(event, None)
+
+
+def test_it_loads_no_driver() -> None:
+    code = "import sys, breakwater_runtime; breakwater_runtime.batch; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    ours = {name for name in loaded if name.startswith("breakwater_runtime.")}
+    assert ours == {"breakwater_runtime.batches", "breakwater_runtime.deadline"}

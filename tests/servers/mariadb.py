@@ -58,6 +58,7 @@ class MariaDbServer(Server):
             binary("mariadbd", "mariadb-server-core"),
             "--no-defaults",
             f"--datadir={self.folder / 'data'}",
+            f"--tmpdir={self.folder}",  # a starting server clears the temporary files of others in a shared one
             "--user=root",
             "--lc-messages=en_US",
             # small and quick: nothing here outlives a test

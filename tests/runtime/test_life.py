@@ -132,7 +132,12 @@ class Life(RuleBasedStateMachine):
         for other in range(ENVIRONMENTS):
             self.freeze(other)
         if database._connection is not None:
-            database._driver.end_zombies(database._connection, idle_seconds)
+            before = self.server.sessions()
+            ended = database._driver.end_zombies(database._connection, idle_seconds)
+            # the statement returns before the sessions are gone
+            deadline = time.monotonic() + 20
+            while self.server.sessions() > before - ended and time.monotonic() < deadline:
+                time.sleep(0.005)
 
     @rule()
     def restart(self) -> None:

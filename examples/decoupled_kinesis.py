@@ -26,12 +26,12 @@ database = Downstream.endpoint(
     host="clicks.example.net",
     port=5432,
     engine=DatabaseEngine.POSTGRESQL,
-    max_connections=23,
+    max_connections=32,
     secret=secretsmanager.Secret.from_secret_name_v2(stack, "Secret", "clicks/database"),
     security_group=ec2.SecurityGroup.from_security_group_id(stack, "DatabaseSecurityGroup", "sg-12345678"),
 )
 
-# 23 - 3 reserved for superusers, x 0.8 = a share of 16: each of the four shards is read by four invocations at once.
+# (32 - 12 reserved) x 0.8 = a share of 16: each of the four shards is read by four invocations at once.
 counter = VpcDatabaseFunction(
     stack,
     "Counter",

@@ -22,7 +22,14 @@ def acknowledge(construct: IConstruct, reason: str, *rules: str) -> None:
     rules
         Ids, `RuleId` or `RuleId[FindingId]`.
     """
-    Validations.of(construct).acknowledge(*(Acknowledgment(id=rule, reason=reason) for rule in rules))
+    # Before 2.269, aws-cdk-lib refuses an id with a second "::", such as that of a finding with an ARN in it. This
+    # metadata is what `acknowledge` writes, and what cdk-nag reads.
+    refused = {f"Annotation::{rule}": reason for rule in rules if rule.count("::") > 1}
+    if refused:
+        construct.node.add_metadata(Validations.ACKNOWLEDGED_RULES_METADATA_KEY, refused)
+    accepted = [Acknowledgment(id=rule, reason=reason) for rule in rules if rule.count("::") <= 1]
+    if accepted:
+        Validations.of(construct).acknowledge(*accepted)
 
 
 def compliance_rules(*names: str) -> list[str]:

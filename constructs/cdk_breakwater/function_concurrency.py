@@ -47,6 +47,11 @@ class FunctionConcurrency:
         """Compute the function's concurrency; final only at synth."""
         return self.share.resolve() if self.share is not None else int(_reserved(self.function) or 0)
 
+    @property
+    def mappings(self) -> int:
+        """How many mappings divide it."""
+        return len(self._claims)
+
     def add_mapping(self, reason: str, *, minimum: int) -> int:
         """Let a mapping take part with the least that it can work with, and return its position among the others."""
         self._claims.append(Claim(minimum=minimum))

@@ -94,7 +94,7 @@ class InvocationSource(ABC):
             How long Lambda gathers a batch, up to 300 s. Default: not at all.
         parallelization_factor
             Batches at once from one shard, 1 to 10. Default: the largest that the share allows; 1 where the number of
-            shards is unknown.
+            shards is unknown, and with a tumbling window.
         starting_position
             TRIM_HORIZON or LATEST. Default TRIM_HORIZON, so that nothing sent during a deployment is missed.
         tumbling_window

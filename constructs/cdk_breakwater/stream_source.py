@@ -56,7 +56,8 @@ class StreamSource(InvocationSource):
     ) -> None:
         self._batch_size = batch_size
         self._window = max_batching_window
-        self._factor = parallelization_factor
+        # The state of a tumbling window goes from one invocation of a shard to the next, so they follow one another.
+        self._factor = 1 if parallelization_factor is None and tumbling_window is not None else parallelization_factor
         self._starting_position = starting_position or lambda_.StartingPosition.TRIM_HORIZON
         self._tumbling_window = tumbling_window
         self._retry_attempts = retry_attempts
@@ -180,7 +181,13 @@ class _Parallelism:
         Annotations.of(self._invocation).add_info(
             "The number of shards is unknown at synth, so ParallelizationFactor is "
             f"{self.factor()} and the function's reserved concurrency ({part}) is what limits the invocations. Records "
-            "beyond it wait in the stream."
+            "beyond it wait in the stream, until max_record_age."
+            + (
+                " A queue on the same function may be throttled meanwhile, and its messages end in the dead-letter "
+                "queue untried: give the queue a function of its own."
+                if self._invocation.concurrency.mappings > 1
+                else ""
+            )
         )
         return []
 

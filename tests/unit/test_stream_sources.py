@@ -164,6 +164,19 @@ class TestKinesis:
         DecoupledInvocation(stack, "Clicks", function=function, source=InvocationSource.kinesis(shard_count=2))
         Annotations.from_stack(stack).has_no_info("*", Match.any_value())
 
+    def test_a_queue_beside_unknown_shards_is_warned_of(self, stack: cdk.Stack, function: lambda_.Function) -> None:
+        DecoupledInvocation(stack, "Clicks", function=function, source=InvocationSource.kinesis())
+        DecoupledInvocation(stack, "Jobs", function=function)
+        Annotations.from_stack(stack).has_info(
+            "/Stack/Clicks", Match.string_like_regexp("give the queue a function of its own")
+        )
+
+    def test_a_tumbling_window_is_read_in_order(self, stack: cdk.Stack, function: lambda_.Function) -> None:
+        source = InvocationSource.kinesis(shard_count=2, tumbling_window=cdk.Duration.seconds(30))
+        clicks = DecoupledInvocation(stack, "Clicks", function=function, source=source)
+        assert mapping(stack)["ParallelizationFactor"] == 1
+        assert stack.resolve(clicks.maximum_concurrency) == 2
+
     def test_the_retention_follows_the_record_age(self, stack: cdk.Stack, function: lambda_.Function) -> None:
         source = InvocationSource.kinesis(shard_count=1, max_record_age=cdk.Duration.minutes(48 * 60 + 30))
         DecoupledInvocation(stack, "Clicks", function=function, source=source)
@@ -352,7 +365,7 @@ class TestMoreShardsThanTheShare:
         DecoupledInvocation(stack, "Clicks", function=function, source=InvocationSource.kinesis(shard_count=17))
         with pytest.raises(
             RuntimeError,
-            match=r"Stack/Clicks\] 17 shards x parallelization factor 1 = 17 .*the share of Stack/Worker .*fewer shards",
+            match=r"Stack/Clicks\] 17 shards x parallelization factor 1 = 17 .*share of Stack/Worker .*fewer shards",
         ):
             app.synth()
 

@@ -132,12 +132,18 @@ class Life(RuleBasedStateMachine):
         for other in range(ENVIRONMENTS):
             self.freeze(other)
         if database._connection is not None:
-            before = self.server.sessions()
+            before = self._dead()
             ended = database._driver.end_zombies(database._connection, idle_seconds)
-            # the statement returns before the sessions are gone
-            deadline = time.monotonic() + 20
-            while self.server.sessions() > before - ended and time.monotonic() < deadline:
+            # the statement returns before the sessions are gone; one of them may be of a connection closed long ago
+            deadline = time.monotonic() + 2
+            while self._dead() < before + ended and time.monotonic() < deadline:
                 time.sleep(0.005)
+
+    def _dead(self) -> int:
+        return sum(
+            database._connection is not None and not database._driver.is_alive(database._connection)
+            for database in self.databases
+        )
 
     @rule()
     def restart(self) -> None:

@@ -43,9 +43,7 @@ class KinesisSource(StreamSource):
         shards = self._shard_count
         if shards is not None:
             shards = required_number(invocation, "shard_count", shards)
-        hours = _LEAST_RETENTION_HOURS
-        if self._max_record_age is not None:
-            hours = max(hours, math.ceil(self._max_record_age.plus(RETENTION_MARGIN).to_hours(integral=False)))
+        hours = self._retention_needed()
         invocation.stream = cast(
             "kinesis.IStream",
             kinesis.Stream(
@@ -70,13 +68,20 @@ class KinesisSource(StreamSource):
         invocation.stream = stream
         resource: Any = stream.node.default_child
         if resource is None:
+            hours = self._retention_needed()
             Annotations.of(invocation).add_info(
-                f"{stream.node.path} is imported: its retention is taken for {_LEAST_RETENTION_HOURS} h, the least."
+                f"{stream.node.path} is imported, so it can't be checked: it must keep records for {hours} h or more."
             )
-            return None, _LEAST_RETENTION_HOURS
+            return None, hours
         shards, hours = resource.shard_count, resource.retention_period_hours
         known = shards is not None and not Token.is_unresolved(shards)
         return (
             int(shards) if known else None,
             _LEAST_RETENTION_HOURS if hours is None or Token.is_unresolved(hours) else int(hours),
         )
+
+    def _retention_needed(self) -> int:
+        if self._max_record_age is None:
+            return _LEAST_RETENTION_HOURS
+        hours = self._max_record_age.plus(RETENTION_MARGIN).to_hours(integral=False)
+        return max(_LEAST_RETENTION_HOURS, math.ceil(hours))

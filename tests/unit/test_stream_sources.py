@@ -245,15 +245,19 @@ class TestExistingStream:
         assert mapping(stack)["ParallelizationFactor"] == 1
         Annotations.from_stack(stack).has_info("/Stack/Clicks", Match.string_like_regexp("shards is unknown"))
 
-    def test_imported(self, stack: cdk.Stack, function: lambda_.Function) -> None:
+    @pytest.mark.parametrize(("age", "seconds", "hours"), [(None, 23 * 3600, 24), (cdk.Duration.days(3), 259_200, 73)])
+    def test_imported(
+        self, stack: cdk.Stack, function: lambda_.Function, age: cdk.Duration | None, seconds: int, hours: int
+    ) -> None:
         stream = kinesis.Stream.from_stream_arn(
             stack, "Theirs", "arn:aws:kinesis:eu-central-1:123456789012:stream/theirs"
         )
-        DecoupledInvocation(stack, "Clicks", function=function, source=InvocationSource.kinesis(stream))
-        assert mapping(stack)["MaximumRecordAgeInSeconds"] == 23 * 3600
+        source = InvocationSource.kinesis(stream, max_record_age=age)
+        DecoupledInvocation(stack, "Clicks", function=function, source=source)
+        assert mapping(stack)["MaximumRecordAgeInSeconds"] == seconds
         annotations = Annotations.from_stack(stack)
         annotations.has_info("/Stack/Clicks", Match.string_like_regexp("shards is unknown"))
-        annotations.has_info("/Stack/Clicks", Match.string_like_regexp("Stack/Theirs is imported.*24 h"))
+        annotations.has_info("/Stack/Clicks", Match.string_like_regexp(f"Stack/Theirs is imported.*{hours} h or more"))
 
     def test_record_age_at_the_retention(self, stack: cdk.Stack, function: lambda_.Function) -> None:
         stream = kinesis.Stream(stack, "Mine", shard_count=1)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .connection_budget import ConnectionBudget
     from .connection_share import ConnectionShare
     from .credentials import DatabaseCredentials
+    from .data_api_function import DataApiFunction
     from .database_engine import DatabaseEngine
     from .decoupled_invocation import DecoupledInvocation
     from .downstream import Downstream
@@ -29,6 +30,7 @@ _MODULES = {
     "BreakwaterError": "errors",
     "ConnectionBudget": "connection_budget",
     "ConnectionShare": "connection_share",
+    "DataApiFunction": "data_api_function",
     "DatabaseCredentials": "credentials",
     "DatabaseEngine": "database_engine",
     "DecoupledInvocation": "decoupled_invocation",
@@ -46,6 +48,7 @@ __all__ = [
     "BreakwaterError",
     "ConnectionBudget",
     "ConnectionShare",
+    "DataApiFunction",
     "DatabaseCredentials",
     "DatabaseEngine",
     "DecoupledInvocation",

@@ -4,35 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from aws_cdk import Annotations, Duration, Tokenization
-from aws_cdk import aws_iam as iam
+from aws_cdk import Annotations, Tokenization
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 
 from . import runtime_environment as environment
-from .acknowledgements import acknowledge, acknowledge_log_group, compliance_rules
+from .acknowledgements import acknowledge
 from .connection_budget import ConnectionBudget
 from .credentials import DatabaseCredentials
 from .downstream import Downstream
 from .errors import BreakwaterError
+from .prepared_function import DEFAULT_TIMEOUT, PreparedFunction
 from .runtime_layer import RuntimeLayer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from aws_cdk import Duration
     from constructs import Construct
     from typing_extensions import Unpack
 
     from .connection_share import ConnectionShare
     from .function_options import FunctionOptions
 
-_TIMEOUT = Duration.seconds(30)
-# Half a vCPU lies at 884 MB; below a quarter, loading a driver and a TLS handshake take longer than most statements.
-# Source: AWS Lambda Developer Guide, "Configure Lambda function memory": one vCPU at 1,769 MB, in proportion.
-_MEMORY_MIB = 512
 
-
-class DatabaseFunction(lambda_.Function):
+class DatabaseFunction(PreparedFunction):
     """A function whose reserved concurrency is its share of a database's connections.
 
     Not made directly: see `VpcDatabaseFunction` and `PublicSslDatabaseFunction`, which document the props.
@@ -67,36 +62,23 @@ class DatabaseFunction(lambda_.Function):
         credentials = credentials or DatabaseCredentials.of(downstream, path)
         budget = ConnectionBudget.of(downstream)
         share = budget.share(path, weight=share_weight, concurrency=concurrency)
-        timeout = options.get("timeout") or _TIMEOUT
-        layers = list(options.get("layers") or [])
+        timeout = options.get("timeout") or DEFAULT_TIMEOUT
+        layer = None
         if runtime.family == lambda_.RuntimeFamily.PYTHON:
-            layers.append(_layer(scope, downstream, runtime, options.get("architecture"), drivers))
-        log_group = None
-        if not options.get("log_group") and not options.get("log_retention"):
-            log_group = _log_group(scope, id)
-        role = options.get("role") or _role(scope, id)
-        merged: dict[str, Any] = {
-            "tracing": lambda_.Tracing.ACTIVE,
-            "memory_size": _MEMORY_MIB,
-            **({"log_group": log_group} if log_group else {}),
-            **options,
-            **network,
-            "role": role,
-            "layers": layers,
-            "timeout": timeout,
-            "environment": {
-                **_settings(downstream, budget, credentials, timeout),
-                **(options.get("environment") or {}),
-            },
-        }
+            layer = _layer(scope, downstream, runtime, options.get("architecture"), drivers)
         super().__init__(
             scope,
             id,
-            code=code,
-            handler=handler,
-            runtime=runtime,
-            reserved_concurrent_executions=share.concurrency if reserve_concurrency else None,
-            **merged,
+            layer=cast("lambda_.ILayerVersion | None", layer),
+            settings=_settings(downstream, budget, credentials, timeout),
+            options=options,
+            fixed={
+                **network,
+                "code": code,
+                "handler": handler,
+                "runtime": runtime,
+                "reserved_concurrent_executions": share.concurrency if reserve_concurrency else None,
+            },
         )
         self.downstream = downstream
         self.credentials = credentials
@@ -109,10 +91,7 @@ class DatabaseFunction(lambda_.Function):
                 "grants. The limits at the sources (MaximumConcurrency, API throttling) stay.",
             )
             acknowledge(self, "reserve_concurrency=False says so.", "Breakwater::DatabaseFunctionConcurrency")
-        if log_group is not None:
-            log_group.grant_write(role)
         credentials.grant(cast("lambda_.IFunction", self), downstream)
-        _acknowledge(self, role)
 
 
 def _settings(
@@ -148,35 +127,4 @@ def _layer(
         architecture=architecture,
         drivers=drivers,
         certificate_authority=downstream.certificate_authority(),
-    )
-
-
-def _role(scope: Construct, id: str) -> iam.IRole:
-    principal = cast("iam.IPrincipal", iam.ServicePrincipal("lambda.amazonaws.com"))
-    return cast("iam.IRole", iam.Role(scope, f"{id}Role", assumed_by=principal))
-
-
-def _log_group(scope: Construct, id: str) -> logs.LogGroup:
-    log_group = logs.LogGroup(scope, f"{id}Logs", retention=logs.RetentionDays.ONE_MONTH)
-    acknowledge_log_group(log_group)
-    return log_group
-
-
-def _acknowledge(function: DatabaseFunction, role: iam.IRole) -> None:
-    acknowledge(
-        function,
-        "Its source or caller keeps what fails: a queue with a dead-letter queue, or a synchronous caller that sees "
-        "the error. A DLQ of the function serves asynchronous invocations only.",
-        "Serverless-LambdaDLQ",
-        *compliance_rules("LambdaDLQ"),
-    )
-    acknowledge(
-        role,
-        "X-Ray and the network interfaces of Lambda know no resource-level permissions for these actions.",
-        "AwsSolutions-IAM5[Resource::*]",
-    )
-    acknowledge(
-        role,
-        "CDK writes a grant as an inline policy of the role it is granted to.",
-        *compliance_rules("IAMNoInlinePolicy"),
     )

@@ -15,6 +15,7 @@ TLS_CA = "TLS_CA"
 PROXY = "PROXY"
 FUNCTION_TIMEOUT = "FUNCTION_TIMEOUT"
 METRICS = "METRICS"
+RESOURCE_ARN = "RESOURCE_ARN"
 
 
 def variable(setting: str, name: str | None = None) -> str:

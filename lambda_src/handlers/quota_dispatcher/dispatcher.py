@@ -122,11 +122,12 @@ class Dispatcher:
         while True:
             now = self._now()
             self._drop_late(now)
-            if now >= next_heartbeat or now >= next_turn or self._signals:
+            wanted = self._wanted()
+            if now >= next_heartbeat or self._signals or (wanted and now >= next_turn):
                 if now >= next_heartbeat:
                     self._hide_ring()
                     next_heartbeat = now + HEARTBEAT
-                rest = self._turn(self._wanted(), now + LEASE)
+                rest = self._turn(wanted, now + LEASE)
                 if rest > NAP and not self._running:
                     return self._leave(rest)
                 next_turn = now + rest
@@ -142,15 +143,14 @@ class Dispatcher:
                 self._start(pool)
                 if self._empty_since is not None and self._now() - self._empty_since > LINGER:
                     return self._leave(0)
-            self._collect(self._pause(min(next_turn, next_heartbeat)))
+            self._collect(self._pause(next_heartbeat, next_turn))
 
     def _wanted(self) -> int:
         if self._now() >= self._leave_at:
             return 0
-        room = self._settings.parallelism - self._running - len(self._slots)
-        if self._empty_since is not None:  # one slot is enough to look whether that is still so
-            room = min(room, 1 - len(self._slots))
-        return max(0, room)
+        # One slot is enough to look whether an empty backlog still is.
+        most = self._settings.parallelism if self._empty_since is None else 1
+        return max(0, most - len(self._slots))
 
     def _turn(self, wanted: int, awake_until: int) -> int:
         """Report, take and store. Return after how long (ms) to do so again."""
@@ -198,6 +198,8 @@ class Dispatcher:
 
     def _start(self, pool: ThreadPoolExecutor) -> None:
         while self._hand and self._slots and self._slots[0].wall <= self._now():
+            if self._running >= self._settings.parallelism:
+                return
             self._running += 1
             pool.submit(self._call, self._slots.popleft(), self._hand.popleft())
 
@@ -271,10 +273,10 @@ class Dispatcher:
                 self._signals.append(outcome)
                 self._give_up_slots()
 
-    def _pause(self, next_turn: int) -> float:
+    def _pause(self, next_heartbeat: int, next_turn: int) -> float:
         """Seconds until something is to be done."""
         now = self._now()
-        upcoming = next_turn
+        upcoming = min(next_heartbeat, max(next_turn, now + BREATH))
         if self._slots:
             lead = 0 if self._hand else RECEIVE_AHEAD
             upcoming = min(upcoming, max(self._slots[0].wall - lead, now + BREATH))

@@ -1,0 +1,69 @@
+"""Real templates, deployed by the real CLI onto an emulated account, against a real HTTP server."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+from demo.emulator import Emulator
+
+from tests.e2e.quota.provider import Provider
+from tests.e2e.quota.quota_app import TIERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROOFS = ("steady", "killed", "ordered", "signals")
+
+
+class QuotaAccount(Emulator):
+    """An account with one quota per proof."""
+
+    def deploy_quotas(self, providers: dict[str, Provider]) -> None:
+        self.providers = providers
+        self.bootstrap()
+        app = f"{sys.executable} -m tests.e2e.quota.quota_app"
+        context = json.dumps({name: provider.url for name, provider in providers.items()})
+        self._cdk(
+            "synth", "--quiet", "--app", app, "--output", str(self._assembly), "--context", f"providers={context}"
+        )
+        self.outputs = self.deploy("Quota")
+        self.sqs = self.client("sqs")
+
+    def send(self, name: str, bodies: list[str], **fields: Any) -> None:
+        for start in range(0, len(bodies), 10):
+            entries = [
+                {"Id": str(index), "MessageBody": body, **{key: value(body) for key, value in fields.items()}}
+                for index, body in enumerate(bodies[start : start + 10])
+            ]
+            assert not self.sqs.send_message_batch(QueueUrl=self.outputs[f"{name}Queue"], Entries=entries).get("Failed")
+
+    def dispatchers(self, name: str) -> list[psutil.Process]:
+        """Return the processes in which the dispatcher of a quota runs."""
+        function = self.outputs[f"{name}Dispatcher"]
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("AWS_LAMBDA_FUNCTION_NAME") == function:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def dead_letters(self, name: str) -> list[dict[str, Any]]:
+        return self.sqs.receive_message(
+            QueueUrl=self.outputs[f"{name}DeadLetters"], MessageAttributeNames=["All"], MaxNumberOfMessages=10
+        ).get("Messages", [])
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuotaAccount]:
+    with ExitStack() as stack:
+        providers = {name: stack.enter_context(Provider(TIERS)) for name in PROOFS}
+        account = stack.enter_context(QuotaAccount(tmp_path_factory.mktemp("account")))
+        account.deploy_quotas(providers)
+        yield account

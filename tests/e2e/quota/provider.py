@@ -1,0 +1,77 @@
+"""A third party on loopback: it counts the calls of every rolling window, and answers 429 beyond its quota."""
+
+from __future__ import annotations
+
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+
+class Provider:
+    """Serves as long as the block lasts.
+
+    Attributes
+    ----------
+    accepted
+        Instant and body of every call within the quota, in order.
+    refused
+        How many calls were answered with 429.
+    failing
+        Bodies to be answered with 500.
+    """
+
+    def __init__(self, tiers: list[tuple[int, float]]) -> None:
+        self.tiers = tiers
+        self.accepted: list[tuple[float, str]] = []
+        self.refused = 0
+        self.failing: set[str] = set()
+        self.closed_until = 0.0
+        self._lock = threading.Lock()
+        provider = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                status, wait = provider.answer(body)
+                self.send_response(status)
+                if wait:
+                    self.send_header("Retry-After", f"{wait:.0f}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name
+                del format, args
+
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 128
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}/calls"
+
+    def answer(self, body: str) -> tuple[int, float]:
+        now = time.monotonic()
+        with self._lock:
+            full = any(sum(at > now - period for at, _ in self.accepted) >= limit for limit, period in self.tiers)
+            if full or now < self.closed_until:
+                self.refused += 1
+                return 429, max(1.0, self.closed_until - now)
+            self.accepted.append((now, body))
+            return (500 if body in self.failing else 200), 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._server.shutdown()
+        self._server.server_close()

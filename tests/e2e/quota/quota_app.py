@@ -1,0 +1,50 @@
+"""One quota per proof, so that none inherits another's windows. Context `providers`: JSON, from name to URL."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import aws_cdk as cdk
+from aws_cdk import CfnOutput, Duration
+from aws_cdk import aws_lambda as lambda_
+from cdk_breakwater.quota_throttled_invocation import QuotaThrottledInvocation
+from cdk_breakwater.quota_tier import QuotaTier
+
+TIERS = [(20, 1.0), (150, 10.0)]
+ORDERED = "ordered"
+ATTEMPTS = 2
+
+
+def main() -> None:
+    app = cdk.App()
+    stack = cdk.Stack(app, "Quota")
+    for name, url in json.loads(app.node.get_context("providers")).items():
+        caller = lambda_.Function(
+            stack,
+            f"{name}-caller",
+            code=lambda_.Code.from_asset(str(Path(__file__).parent / "caller")),
+            handler="caller.handler",
+            # The emulator runs functions under this Python.
+            runtime=lambda_.Runtime(f"python3.{sys.version_info.minor}", lambda_.RuntimeFamily.PYTHON),
+            timeout=Duration.seconds(5),
+            environment={"PROVIDER": url},
+        )
+        quota = QuotaThrottledInvocation(
+            stack,
+            name,
+            function=caller,
+            tiers=[QuotaTier(limit=limit, period=Duration.seconds(period)) for limit, period in TIERS],
+            ordered=name == ORDERED,
+            parallelism=5,
+            max_attempts=ATTEMPTS,
+        )
+        CfnOutput(stack, f"{name}Queue", value=quota.queue.queue_url)
+        CfnOutput(stack, f"{name}DeadLetters", value=quota.dead_letter_queue.queue_url)
+        CfnOutput(stack, f"{name}Dispatcher", value=quota.dispatcher.function_name)
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()

@@ -19,6 +19,9 @@ from cdk_breakwater import (
     DownstreamChecks,
     InvocationSource,
     PublicSslDatabaseFunction,
+    QuotaThrottledInvocation,
+    QuotaTier,
+    RuntimeLayer,
     ThrottledApi,
     VpcDatabaseFunction,
 )
@@ -55,7 +58,29 @@ class Shop(Stack):
             execute_before=[self.orders, self.api],
             timeout=Duration.minutes(6),
         )
+        self.shipping = self._shipping()
         _acknowledge(self)
+
+    def _shipping(self) -> QuotaThrottledInvocation:
+        """Announce orders to a shipping provider, who grants ten calls a second and 5,000 a day."""
+        caller = lambda_.Function(
+            self,
+            "Shipping",
+            code=lambda_.Code.from_asset(HANDLERS),
+            handler="shipping.handler",
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            layers=[RuntimeLayer(self, "ShippingRuntime", runtime=lambda_.Runtime.PYTHON_3_14)],
+            environment={"SHIPPING_URL": "https://shipping.example.net/v1/announcements"},
+            timeout=Duration.seconds(10),
+            memory_size=256,
+            tracing=lambda_.Tracing.ACTIVE,
+            reserved_concurrent_executions=20,
+        )
+        tiers = [
+            QuotaTier(limit=10, period=Duration.seconds(1)),
+            QuotaTier(limit=5_000, period=Duration.days(1)),
+        ]
+        return QuotaThrottledInvocation(self, "Announcements", function=caller, tiers=tiers)
 
     def _function(self, id: str, handler: str, **options: Any) -> VpcDatabaseFunction | PublicSslDatabaseFunction:
         options |= {
@@ -115,6 +140,15 @@ def _vpc(stack: Shop) -> ec2.Vpc:
 
 
 def _acknowledge(shop: Shop) -> None:
+    _acknowledge_rules(
+        shop.shipping.function,
+        "It calls a provider on the internet and needs nothing in the VPC; X-Ray knows no resources; its failures are "
+        "kept by QuotaThrottledInvocation.",
+        *_compliance("LambdaInsideVPC", "LambdaDLQ", "IAMNoInlinePolicy"),
+        "Serverless-LambdaDLQ",
+        "AwsSolutions-IAM5[Resource::*]",
+        "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole]",
+    )
     _acknowledge_rules(
         shop.vpc,
         "CDK writes a flow log's grant as an inline policy; CloudWatch Logs encrypts with a key of its own; nothing is "

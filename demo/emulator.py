@@ -118,9 +118,9 @@ class Emulator:
         # in a folder without a cdk.json, so that no app is synthesized for it
         self._cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}", cwd=self.folder)
 
-    def synthesize(self, settings: Mapping[str, Any]) -> None:
-        """Synthesize the demo's app; `settings` reach it as the context value "demo"."""
-        app = f"{sys.executable} -m demo.app"
+    def synthesize(self, settings: Mapping[str, Any], module: str = "demo.app") -> None:
+        """Synthesize the app that a module is; `settings` reach it as the context value "demo"."""
+        app = f"{sys.executable} -m {module}"
         self._cdk("synth", "--quiet", "--app", app, "--output", str(self._assembly), *_context(settings))
 
     def deploy(self, stack: str) -> dict[str, str]:

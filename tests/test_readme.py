@@ -29,7 +29,7 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The app that the README's blocks make when they are typed in one after the other."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "src").mkdir()
-    for name in ("orders", "reports", "nightly", "existing", "public", "producer", "sync"):
+    for name in ("orders", "reports", "nightly", "existing", "public", "producer", "sync", "caller", "data"):
         (folder / "src" / f"{name}.py").write_text("def handler(event, context): pass\n", encoding="utf-8")
     (folder / "first.py").write_text(IN_THE_APP[0] + "\napp.synth()\n", encoding="utf-8")
     (folder / "whole.py").write_text("\n".join(IN_THE_APP) + "\napp.synth()\n", encoding="utf-8")

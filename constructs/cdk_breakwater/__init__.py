@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .errors import BreakwaterError
     from .invocation_source import InvocationSource
     from .public_ssl_database_function import PublicSslDatabaseFunction
+    from .quota_throttled_invocation import QuotaThrottledInvocation
+    from .quota_tier import QuotaTier
     from .runtime_layer import RuntimeLayer
     from .throttled_api import ApiProtocol, ThrottledApi
     from .vpc_database_function import VpcDatabaseFunction
@@ -38,6 +40,8 @@ _MODULES = {
     "DownstreamChecks": "checks.downstream_checks",
     "InvocationSource": "invocation_source",
     "PublicSslDatabaseFunction": "public_ssl_database_function",
+    "QuotaThrottledInvocation": "quota_throttled_invocation",
+    "QuotaTier": "quota_tier",
     "RuntimeLayer": "runtime_layer",
     "ThrottledApi": "throttled_api",
     "VpcDatabaseFunction": "vpc_database_function",
@@ -56,6 +60,8 @@ __all__ = [
     "DownstreamChecks",
     "InvocationSource",
     "PublicSslDatabaseFunction",
+    "QuotaThrottledInvocation",
+    "QuotaTier",
     "RuntimeLayer",
     "ThrottledApi",
     "VpcDatabaseFunction",

@@ -45,6 +45,12 @@ class QuotaQueues(Construct):
             "AwsSolutions-SQS3",
             "Serverless-SQSRedrivePolicy",
         )
+        acknowledge(
+            self.dead_letter_queue,
+            "What waits for its quota is kept for the 14 days that SQS allows, and so is what failed: the dispatcher sends "
+            "that as a new message, whose age begins anew.",
+            "Breakwater::DeadLetterQueueRetention",
+        )
         redrive = sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=_RECEIVES)
         visibility = Duration.seconds(6 * int(intake_timeout.to_seconds()))
         self.queue = self._queue("Queue", visibility, redrive, deduplicate=True)
@@ -65,6 +71,13 @@ class QuotaQueues(Construct):
             "A ring carries nothing, and must come back whenever a dispatcher fails: a redrive policy would lose it.",
             "AwsSolutions-SQS3",
             "Serverless-SQSRedrivePolicy",
+            "Breakwater::QueueDeadLetterQueue",
+        )
+        acknowledge(
+            self.doorbell,
+            "The dispatcher hides its ring for seconds at a time, again and again, and a second one that finds it finds "
+            "the first awake and leaves.",
+            "Breakwater::QueueVisibilityTimeout",
         )
 
     @property

@@ -33,9 +33,7 @@ def test_a_region_has_its_own_and_an_unknown_one_all(app: cdk.App) -> None:
 
 def test_a_region_without_says_what_to_do(app: cdk.App) -> None:
     downstream = Downstream.of(database_in(app, "il-central-1"))
-    with pytest.raises(
-        BreakwaterError, match=r"Stack/Database: .*il-central-1.*Downstream\.endpoint\(…, certificate"
-    ):
+    with pytest.raises(BreakwaterError, match=r"Stack/Database: .*il-central-1.*Downstream\.endpoint\(…, certificate"):
         downstream.certificate_authority()
 
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from .template import Reference, Resource
 
 
+# A function that uses the Data API names the cluster by its ARN; one that connects, by an address.
+_ENDPOINTS = {"Endpoint.Address", "ReadEndpoint.Address"}
+
+
 class _Grant(NamedTuple):
     actions: list[str]
     targets: set[Resource]
@@ -84,13 +88,13 @@ def _connects(
 ) -> bool:
     groups = _groups_of(function)
     named = {reference.resource for reference in references}
+    if _allowed(grants, ("rds-data:",), database.servers) and not _attributes(references, database) & _ENDPOINTS:
+        return network.lets_in(groups, database.security_groups)
     if named & database.servers:
         return not _reader_only(references, database)
     if network.lets_in(groups, database.security_groups):
         return True
     if named & database.proxies or network.lets_in(groups, database.proxy_security_groups):
-        return False
-    if _allowed(grants, ("rds-data:",), database.servers):
         return False
     return (
         bool(named & database.secrets)
@@ -100,8 +104,12 @@ def _connects(
 
 
 def _reader_only(references: Iterable[Reference], database: Database) -> bool:
-    attributes = {reference.attribute for reference in references if reference.resource in database.servers}
+    attributes = _attributes(references, database)
     return "ReadEndpoint.Address" in attributes and "Endpoint.Address" not in attributes
+
+
+def _attributes(references: Iterable[Reference], database: Database) -> set[str | None]:
+    return {reference.attribute for reference in references if reference.resource in database.servers}
 
 
 def _allowed(grants: list[_Grant], actions: tuple[str, ...], on: set[Resource]) -> bool:

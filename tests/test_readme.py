@@ -21,7 +21,7 @@ IN_THE_APP = [block for block in BLOCKS if block not in IN_THE_FUNCTION]
 
 
 def between(marker: str) -> str:
-    return re.search(rf"<!-- {marker} -->(.*)<!-- /{marker} -->", README, flags=re.DOTALL)[1]
+    return README.partition(f"<!-- {marker} -->")[2].partition(f"<!-- /{marker} -->")[0]
 
 
 @pytest.fixture(scope="module")

@@ -47,8 +47,8 @@ class QuotaQueues(Construct):
         )
         acknowledge(
             self.dead_letter_queue,
-            "What waits for its quota is kept for the 14 days that SQS allows, and so is what failed: the dispatcher sends "
-            "that as a new message, whose age begins anew.",
+            "What waits for its quota is kept for the 14 days that SQS allows, and so is what failed: the dispatcher "
+            "sends that as a new message, whose age begins anew.",
             "Breakwater::DeadLetterQueueRetention",
         )
         redrive = sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=_RECEIVES)
@@ -75,8 +75,8 @@ class QuotaQueues(Construct):
         )
         acknowledge(
             self.doorbell,
-            "The dispatcher hides its ring for seconds at a time, again and again, and a second one that finds it finds "
-            "the first awake and leaves.",
+            "The dispatcher hides its ring for seconds at a time, again and again, and a second one that finds it "
+            "finds the first awake and leaves.",
             "Breakwater::QueueVisibilityTimeout",
         )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import breakwater_runtime as breakwater
 import urllib3
+
+import breakwater_runtime as breakwater
 
 http = urllib3.PoolManager()
 

@@ -80,7 +80,7 @@ class Shop(Stack):
             QuotaTier(limit=10, period=Duration.seconds(1)),
             QuotaTier(limit=5_000, period=Duration.days(1)),
         ]
-        return QuotaThrottledInvocation(self, "Announcements", function=cast("lambda_.IFunction", caller), tiers=tiers)
+        return QuotaThrottledInvocation(self, "Announcements", function=caller, tiers=tiers)
 
     def _function(self, id: str, handler: str, **options: Any) -> VpcDatabaseFunction | PublicSslDatabaseFunction:
         options |= {

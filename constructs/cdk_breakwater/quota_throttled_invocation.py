@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Duration, RemovalPolicy, Stack, Token
 from aws_cdk import aws_dynamodb as dynamodb
@@ -95,7 +95,7 @@ class QuotaThrottledInvocation(Construct):
         scope: Construct,
         id: str,
         *,
-        function: lambda_.IFunction,
+        function: lambda_.IFunction | lambda_.Function,
         tiers: Sequence[QuotaTier],
         ordered: bool = False,
         lanes: int = 1,
@@ -105,7 +105,8 @@ class QuotaThrottledInvocation(Construct):
         removal_policy: RemovalPolicy = RemovalPolicy.DESTROY,
     ) -> None:
         super().__init__(scope, id)
-        self.function = function
+        # jsii's Function is no IFunction in the eyes of a type checker.
+        self.function = cast("lambda_.IFunction", function)
         self.tiers = list(tiers)
         self._check_tiers()
         rate = min(tier.per_second for tier in self.tiers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from aws_cdk import Names, Stack
 from constructs import Construct
 
 from .errors import BreakwaterError
@@ -84,6 +85,16 @@ class DecoupledInvocation(Construct):
         self.concurrency = concurrency
         self._source = source or InvocationSource.sqs()
         self.event_source_mapping = self._source.bind(self)
+
+    def mapping_scope(self) -> tuple[Construct, str]:
+        """Return where the mapping stands and its id: within a function of another stack, or else here.
+
+        The function's role refers to the source. Were the mapping beside the source, which refers to the function, two
+        stacks would need each other first.
+        """
+        if Stack.of(self.function) is Stack.of(self):
+            return self, "Mapping"
+        return cast("Construct", self.function), f"{Names.node_unique_id(self.node)}Mapping"
 
     def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow sending to the source."""

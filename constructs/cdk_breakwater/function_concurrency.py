@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Token
+from aws_cdk import Stack, Token
 
 from .apportionment import Claim, OversubscribedError, apportion
 from .connection_share import ConnectionShare
@@ -45,7 +45,9 @@ class FunctionConcurrency:
 
     def resolve(self) -> int:
         """Compute the function's concurrency; final only at synth."""
-        return self.share.resolve() if self.share is not None else int(_reserved(self.function) or 0)
+        if self.share is not None:
+            return self.share.resolve()
+        return int(Stack.of(self.function).resolve(_reserved(self.function)) or 0)
 
     @property
     def mappings(self) -> int:

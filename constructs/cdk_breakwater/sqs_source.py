@@ -72,8 +72,7 @@ class SqsSource(InvocationSource):
         invocation.node.add_validation(_Validation(invocation, position))
         invocation.queue.grant_consume_messages(invocation.function)
         mapping = lambda_.EventSourceMapping(
-            invocation,
-            "Mapping",
+            *invocation.mapping_scope(),
             target=invocation.function,
             event_source_arn=invocation.queue.queue_arn,
             batch_size=self._batch_size,

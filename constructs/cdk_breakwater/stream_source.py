@@ -86,8 +86,7 @@ class StreamSource(InvocationSource):
         invocation.dead_letter_queue = None
         destination = self._on_failure or _bucket_destination(invocation)
         return lambda_.EventSourceMapping(
-            invocation,
-            "Mapping",
+            *invocation.mapping_scope(),
             target=invocation.function,
             event_source_arn=arn,
             batch_size=self._batch_size,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from typing import Any
+from unittest.mock import Mock
 
 import aws_cdk as cdk
 import pytest
@@ -39,7 +40,7 @@ def test_a_region_without_says_what_to_do(app: cdk.App) -> None:
 
 def test_a_year_before_they_expire_the_synth_says_so(app: cdk.App, monkeypatch: pytest.MonkeyPatch) -> None:
     soon = datetime.datetime.now(datetime.timezone.utc).date() + datetime.timedelta(days=364)
-    monkeypatch.setattr(rds_downstream, "expires", lambda region: soon)
+    monkeypatch.setattr(rds_downstream, "expires", Mock(return_value=soon))
     database = database_in(app, "eu-central-1")
     Downstream.of(database).certificate_authority()
     Annotations.from_stack(cdk.Stack.of(database)).has_warning(

@@ -116,6 +116,28 @@ def test_more_than_sqs_allows_is_cut_with_a_word(stack: cdk.Stack, code: dict[st
     )
 
 
+@pytest.mark.parametrize("source", [InvocationSource.sqs(), InvocationSource.kinesis(shard_count=2)])
+def test_a_function_of_another_stack(
+    app: cdk.App, stack: cdk.Stack, function: lambda_.Function, source: InvocationSource
+) -> None:
+    other = cdk.Stack(app, "Other", env=cdk.Environment(account="123456789012", region="eu-central-1"))
+    jobs = DecoupledInvocation(other, "Jobs", function=function, source=source)
+    producer = iam.Role(other, "Producer", assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"))
+    jobs.grant_send(producer)
+    app.synth()  # a cycle would fail here
+    Template.from_stack(stack).resource_count_is("AWS::Lambda::EventSourceMapping", 1)
+    Template.from_stack(other).resource_count_is("AWS::Lambda::EventSourceMapping", 0)
+
+
+def test_a_share_passed_as_the_reserved_concurrency(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    share = ConnectionBudget(stack, "Budget", max_connections=20).share("worker")
+    function = lambda_.Function(stack, "Own", reserved_concurrent_executions=share.concurrency, **code)
+    DecoupledInvocation(stack, "Jobs", function=function)
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::Lambda::EventSourceMapping", {"ScalingConfig": {"MaximumConcurrency": 16}}
+    )
+
+
 def test_grant_send(stack: cdk.Stack, function: lambda_.Function) -> None:
     producer = iam.Role(stack, "Producer", assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"))
     DecoupledInvocation(stack, "Jobs", function=function).grant_send(producer)

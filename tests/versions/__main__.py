@@ -13,13 +13,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from .environment import ENDS, PYTHONS, ROOT, Environment, Failure
+from .environment import ENDS, PYTHONS, ROOT, Environment, Failure, find_python
 
 
 def main(
     python: Annotated[list[str] | None, typer.Option(help="A version such as 3.10; may be repeated.")] = None,
     end: Annotated[list[str] | None, typer.Option(help="lowest or highest; may be repeated.")] = None,
-    tests: Annotated[bool, typer.Option("--tests", help="Run the tests of constructs and runtime there, too.")] = False,
+    runtime: Annotated[bool, typer.Option("--runtime", help="Run the tests of the runtime there, too.")] = False,
 ) -> None:
     """Try the wheel on every Python with the oldest and the newest dependencies; a minute and a half."""
     console = Console()
@@ -30,20 +30,20 @@ def main(
         subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
         wheel = next(Path(folder).glob("*.whl"))
         for version in python or PYTHONS:
+            interpreter = find_python(version)
+            if interpreter is None:
+                table.add_row(version, "", "", f"[yellow]not tried: not here (uv python install {version})")
+                continue
             for which in end or ENDS:
                 status.update(f"Python {version}, {which} dependencies …")
                 started, versions = time.monotonic(), ""
                 environment = Environment(Path(folder, f"{version}-{which}"))
                 environment.folder.mkdir()
                 try:
-                    environment.create(version)
-                except Failure:
-                    table.add_row(version, which, "", "[yellow]not tried: there is no such Python here")
-                    continue
-                try:
+                    environment.create(interpreter)
                     versions = environment.install(wheel, which)
                     environment.synthesize()
-                    result = environment.test() if tests else "synthesized"
+                    result = environment.test_runtime() if runtime else "synthesized"
                 except Failure as failure:
                     failures.append(f"Python {version}, {which}: {failure}")
                     result = "[red]failed"

@@ -7,12 +7,10 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, cast
 
-import jsii
-from aws_cdk import Annotations
-from constructs import Construct, IValidation
+from constructs import Construct
 
-from .account_concurrency import account_concurrency_errors
 from .apportionment import OversubscribedError, apportion
+from .budget_validation import BudgetValidation
 from .connection_share import ConnectionShare
 from .downstream import Downstream, required_number
 from .errors import BreakwaterError
@@ -67,7 +65,7 @@ class ConnectionBudget(Construct):
         self._concurrency: dict[str, int] | None = None
         self._settled: MaxConnections | None = None
         self._configure(max_connections, external_connections, utilization)
-        self.node.add_validation(_Validation(self))
+        self.node.add_validation(BudgetValidation(self, _BUDGETS))
         self.node.add_metadata(METADATA, lazy_any(self._description))
         _BUDGETS.append(self)
 
@@ -254,49 +252,20 @@ class ConnectionBudget(Construct):
         """Forget what was computed, since a share has changed."""
         self._concurrency = None
 
-    def _errors(self) -> list[str]:
-        self.recompute()  # an Aspect may have changed the database since a token was last resolved
+    def settle(self) -> MaxConnections:
+        """Look at the database once more, for the last time: what an Aspect has changed since counts.
+
+        Nothing changes between the validation and the template, and a look takes some twenty jsii calls.
+
+        Raises
+        ------
+        BreakwaterError
+            When nothing in the app tells `max_connections`.
+        """
+        self.recompute()
         self._settled = None
-        try:
-            # Nothing changes between here and the template, and a look at the database takes some twenty jsii calls.
-            found = self._settled = self._found()
-        except BreakwaterError as error:
-            return [f"{error.problem} {error.remedy}"]
-        if self.shared_connections < 1:
-            return [
-                f"max_connections = {found.value} ({found.basis}) leaves nothing to share: {self._arithmetic()}. "
-                "Raise max_connections, or lower external_connections."
-            ]
-        claimed = sum(share.claim.least_connections for share in self._shares)
-        if claimed > self.shared_connections:
-            return [self._oversubscription(claimed)]
-        if found.estimated and self._shares:
-            Annotations.of(self).add_warning_v2(
-                "cdk-breakwater:estimated-max-connections",
-                f"max_connections = {found.value} is {found.basis}. Set max_connections in the database's parameter "
-                "group, or pass ConnectionBudget.of(database, max_connections=…), and the number is known.",
-            )
-        return []
-
-    def _arithmetic(self) -> str:
-        return (
-            f"({self.max_connections} - {self.reserved_connections} reserved - {self.external_connections} external) "
-            f"x {self.utilization} = {self.shared_connections}"
-        )
-
-    def _oversubscription(self, claimed: int) -> str:
-        width = max(len(share.name) for share in self._shares)
-        rows = [
-            f"  {share.name:<{width}}  {share.claim.least_connections:>6}  {share.reason}" for share in self._shares
-        ]
-        return "\n".join(
-            [
-                f"the shares need at least {claimed} connections of {self.shared_connections}: {self._arithmetic()}.",
-                f"  {'share':<{width}}  {'needs':>6}  because",
-                *rows,
-                "Lower a concurrency, remove a function, or give the database more connections.",
-            ]
-        )
+        self._settled = self._found()
+        return self._settled
 
     def _description(self) -> dict[str, Any]:
         return {
@@ -327,12 +296,3 @@ def _existing(downstream: Downstream) -> ConnectionBudget | None:
         ),
         None,
     )
-
-
-@jsii.implements(IValidation)
-class _Validation:
-    def __init__(self, budget: ConnectionBudget) -> None:
-        self._budget = budget
-
-    def validate(self) -> list[str]:
-        return self._budget._errors() or account_concurrency_errors(self._budget, _BUDGETS)

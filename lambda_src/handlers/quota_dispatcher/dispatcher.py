@@ -51,7 +51,7 @@ NAP = 20_000
 """For a longer rest of the quota the dispatcher leaves, and a ring with a delay starts the next one."""
 RETRY_SOON = 5_000
 """The next look at messages that count as visible but could not be received: SQS counts approximately."""
-RETRY_UNKNOWN = 30_000
+RETRY_UNKNOWN = 10_000
 """The next look at messages that another dispatcher has hidden."""
 LONGEST_DELAY = 900_000  # Amazon SQS Developer Guide: DelaySeconds is at most 15 minutes
 FLUSH = 30_000
@@ -85,7 +85,7 @@ class Dispatcher:
         self._leave_at = self._now() + remaining - SPARE - settings.longest_call
         self._sqs, dynamodb, self._lambda = clients()
         self._store = QuotaStore(dynamodb, settings)
-        self._backlog = Backlog(self._sqs, settings, visibility_seconds=settings.longest_call // 1000 + 10)
+        self._backlog = Backlog(self._sqs, settings, visibility_seconds=(settings.longest_call + HELD) // 1000 + 1)
         self._metrics = Metrics(settings.name)
         self._results: Queue[tuple[Slot, int, Outcome]] = Queue()
         self._slots: deque[Slot] = deque()
@@ -148,9 +148,10 @@ class Dispatcher:
     def _wanted(self) -> int:
         if self._now() >= self._leave_at:
             return 0
-        # One slot is enough to look whether an empty backlog still is.
+        # One slot is enough to look whether an empty backlog still is. Otherwise in blocks: a write for each is dear.
         most = self._settings.parallelism if self._empty_since is None else 1
-        return max(0, most - len(self._slots))
+        room = most - len(self._slots)
+        return room if 2 * room >= most else 0
 
     def _turn(self, wanted: int, awake_until: int) -> int:
         """Report, take and store. Return after how long (ms) to do so again."""
@@ -180,7 +181,7 @@ class Dispatcher:
         self._slots.extend(slots)
         if next_start is not None:
             return max(TURN, next_start - quota.clock - AHEAD)
-        return FULL_TURN if 0 < wanted == len(slots) else TURN
+        return FULL_TURN if wanted == len(slots) else TURN
 
     def _receive(self, now: int) -> None:
         while self._hand and self._hand[0].received + HELD < now:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from contextlib import ExitStack
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 from demo.emulator import Emulator
 
-from tests.e2e.quota.provider import Provider
+from tests.e2e.quota.provider import WARM_UP, Provider
 from tests.e2e.quota.quota_app import TIERS
 
 if TYPE_CHECKING:
@@ -34,25 +36,38 @@ class QuotaAccount(Emulator):
         self.outputs = self.deploy("Quota")
         self.sqs = self.client("sqs")
 
-    def send(self, name: str, bodies: list[str], **fields: Any) -> None:
+    def send(self, name: str, bodies: list[str], *, fifo: bool = False) -> None:
+        """Send messages; with FIFO, the first letter is the group."""
         for start in range(0, len(bodies), 10):
             entries = [
-                {"Id": str(index), "MessageBody": body, **{key: value(body) for key, value in fields.items()}}
+                {
+                    "Id": str(index),
+                    "MessageBody": body,
+                    **({"MessageGroupId": body[0], "MessageDeduplicationId": body} if fifo else {}),
+                }
                 for index, body in enumerate(bodies[start : start + 10])
             ]
             assert not self.sqs.send_message_batch(QueueUrl=self.outputs[f"{name}Queue"], Entries=entries).get("Failed")
 
+    def duration(self, name: str) -> float:
+        """Return how long a warm call of a quota's function takes (s)."""
+        event = json.dumps({"Records": [{"body": WARM_UP}]})
+        functions = self.client("lambda")
+        durations = []
+        for _ in range(20):
+            began = time.monotonic()
+            functions.invoke(FunctionName=self.outputs[f"{name}Caller"], Payload=event)
+            durations.append(time.monotonic() - began)
+        return median(durations)
+
     def dispatchers(self, name: str) -> list[psutil.Process]:
         """Return the processes in which the dispatcher of a quota runs."""
         function = self.outputs[f"{name}Dispatcher"]
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("AWS_LAMBDA_FUNCTION_NAME") == function:
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
+        return [
+            process
+            for process in psutil.process_iter(["environ"])
+            if (process.info["environ"] or {}).get("AWS_LAMBDA_FUNCTION_NAME") == function
+        ]
 
     def dead_letters(self, name: str) -> list[dict[str, Any]]:
         return self.sqs.receive_message(

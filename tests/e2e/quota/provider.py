@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from math import ceil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self
+
+WARM_UP = "warm up"
+"""The body of a call that doesn't count."""
 
 
 class Provider:
@@ -22,6 +26,8 @@ class Provider:
         Instant and body of every call within the quota, in order.
     refused
         How many calls were answered with 429.
+    warmed
+        Instant of the last call that doesn't count.
     failing
         Bodies to be answered with 500.
     """
@@ -32,6 +38,7 @@ class Provider:
         self.refused = 0
         self.failing: set[str] = set()
         self.closed_until = 0.0
+        self.warmed = 0.0
         self._lock = threading.Lock()
         provider = self
 
@@ -41,7 +48,7 @@ class Provider:
                 status, wait = provider.answer(body)
                 self.send_response(status)
                 if wait:
-                    self.send_header("Retry-After", f"{wait:.0f}")
+                    self.send_header("Retry-After", str(ceil(wait)))
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -61,6 +68,9 @@ class Provider:
     def answer(self, body: str) -> tuple[int, float]:
         now = time.monotonic()
         with self._lock:
+            if body == WARM_UP:
+                self.warmed = now
+                return 200, 0
             full = any(sum(at > now - period for at, _ in self.accepted) >= limit for limit, period in self.tiers)
             if full or now < self.closed_until:
                 self.refused += 1

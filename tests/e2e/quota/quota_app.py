@@ -9,12 +9,14 @@ from pathlib import Path
 import aws_cdk as cdk
 from aws_cdk import CfnOutput, Duration
 from aws_cdk import aws_lambda as lambda_
+
 from cdk_breakwater.quota_throttled_invocation import QuotaThrottledInvocation
 from cdk_breakwater.quota_tier import QuotaTier
 
 TIERS = [(20, 1.0), (150, 10.0)]
 ORDERED = "ordered"
 ATTEMPTS = 2
+PARALLELISM = 5
 
 
 def main() -> None:
@@ -37,11 +39,12 @@ def main() -> None:
             function=caller,
             tiers=[QuotaTier(limit=limit, period=Duration.seconds(period)) for limit, period in TIERS],
             ordered=name == ORDERED,
-            parallelism=5,
+            parallelism=PARALLELISM,
             max_attempts=ATTEMPTS,
         )
         CfnOutput(stack, f"{name}Queue", value=quota.queue.queue_url)
         CfnOutput(stack, f"{name}DeadLetters", value=quota.dead_letter_queue.queue_url)
+        CfnOutput(stack, f"{name}Caller", value=caller.function_name)
         CfnOutput(stack, f"{name}Dispatcher", value=quota.dispatcher.function_name)
     app.synth()
 

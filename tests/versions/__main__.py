@@ -21,7 +21,7 @@ def main(
     end: Annotated[list[str] | None, typer.Option(help="lowest or highest; may be repeated.")] = None,
     runtime: Annotated[bool, typer.Option("--runtime", help="Run the tests of the runtime there, too.")] = False,
 ) -> None:
-    """Try the wheel on every Python with the oldest and the newest dependencies; a minute and a half."""
+    """Try the wheel on every Python with the oldest and the newest dependencies; about four minutes."""
     console = Console()
     table = Table("Python", "dependencies", "aws-cdk-lib, constructs, jsii", "result", "seconds")
     failures = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import aws_cdk as cdk
 from aws_cdk import Duration
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
@@ -11,6 +12,7 @@ from aws_cdk import aws_rds as rds
 from cdk_breakwater import (
     ApiProtocol,
     ConnectionBudget,
+    DataApiFunction,
     DatabaseCredentials,
     DatabaseEngine,
     DecoupledInvocation,
@@ -18,6 +20,8 @@ from cdk_breakwater import (
     DownstreamChecks,
     InvocationSource,
     PublicSslDatabaseFunction,
+    QuotaThrottledInvocation,
+    QuotaTier,
     RuntimeLayer,
     ThrottledApi,
     VpcDatabaseFunction,
@@ -46,6 +50,14 @@ existing = lambda_.Function(stack, "Existing", **code)
 ConnectionBudget.of(instance).share("existing", concurrency=10).limit(existing)
 DecoupledInvocation(stack, "Standard", function=writer, source=InvocationSource.sqs())
 DecoupledInvocation(stack, "Fifo", function=writer, source=InvocationSource.sqs(fifo=True))
+DecoupledInvocation(stack, "Kinesis", function=reader, source=InvocationSource.kinesis(shard_count=2))
+table = dynamodb.Table(
+    stack,
+    "Table",
+    partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
+    stream=dynamodb.StreamViewType.NEW_IMAGE,
+)
+DecoupledInvocation(stack, "Changes", function=existing, source=InvocationSource.dynamodb_stream(table))
 rest = ThrottledApi(stack, "Rest", function=reader, expected_duration=Duration.millis(200))
 rest.add_route("GET", "/orders", rate_limit=2)
 rest.add_client("partner", rate_limit=5)
@@ -62,12 +74,17 @@ cluster = rds.DatabaseCluster(
     writer=rds.ClusterInstance.serverless_v2("Writer", publicly_accessible=True),
 )
 PublicSslDatabaseFunction(stack, "Public", database=cluster, acknowledge_public_access="to try the versions", **code)
+DataApiFunction(stack, "Data", cluster=cluster, reserved_concurrent_executions=7, **code)
 
 atlas = Downstream.endpoint(
     stack, "Atlas", host="cluster0.example.net", engine=DatabaseEngine.MONGODB, max_connections=60
 )
 secret = rds.DatabaseSecret(stack, "AtlasSecret", username="app")
 VpcDatabaseFunction(stack, "Documents", database=atlas, vpc=vpc, credentials=DatabaseCredentials.secret(secret), **code)
+partner = lambda_.Function(stack, "Partner", **code)
+QuotaThrottledInvocation(
+    stack, "Quota", function=partner, tiers=[QuotaTier(limit=10, period=Duration.seconds(1))], ordered=True
+)
 RuntimeLayer(stack, "Layer", runtime=lambda_.Runtime.PYTHON_3_10, architecture=lambda_.Architecture.ARM_64)
 
 cdk.Validations.of(app).add_plugins(DownstreamChecks())

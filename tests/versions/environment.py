@@ -14,11 +14,11 @@ APP = Path(__file__).with_name("app.py")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 ENDS = {"lowest": "lowest-direct", "highest": "highest"}
 """The ends of the ranges, as uv calls them."""
-CONCURRENCY = {"Writer": 45, "Reader": 15, "Existing": 10, "Public": 68, "Documents": 40}
+CONCURRENCY = {"Writer": 45, "Reader": 15, "Existing": 10, "Public": 68, "Data": 7, "Documents": 40}
 """The reserved concurrency of the app's functions, whatever the versions.
 
 Instance: (112 - 12 of PostgreSQL's own) x 0.8 = 80, of which 20 for Existing, whose 10 count twice, and 3 : 1 of the
-rest. Cluster: 90 at 1 ACU of Aurora MySQL, less 5, x 0.8. Atlas: (60 - 10) x 0.8.
+rest. Cluster: 90 at 1 ACU of Aurora MySQL, less 5, x 0.8. Atlas: (60 - 10) x 0.8. Data has what the app gives it.
 """
 
 
@@ -69,9 +69,9 @@ class Environment(NamedTuple):
         self._run(str(self.python), str(APP), CDK_OUTDIR=str(self.folder / "cdk.out"))
         template = json.loads((self.folder / "cdk.out" / "Versions.template.json").read_text())
         reserved = {
-            name[:-8]: resource["Properties"].get("ReservedConcurrentExecutions")  # less the hash of a logical id
+            name[:-8]: resource["Properties"]["ReservedConcurrentExecutions"]  # less the hash of a logical id
             for name, resource in template["Resources"].items()
-            if resource["Type"] == "AWS::Lambda::Function"
+            if "ReservedConcurrentExecutions" in resource.get("Properties", ())
         }
         if reserved != CONCURRENCY:
             msg = f"reserved concurrency {reserved}, not {CONCURRENCY}"

@@ -36,8 +36,8 @@ _FACTS = {
     "aurora-dsql": _Facts(5432, 0, "postgresql", _PSYCOPG),
     "oracle": _Facts(1521, 0, "oracle", None),
     "sqlserver": _Facts(1433, 0, "sqlserver", None),
-    "mongodb": _Facts(27017, 10, "mongodb", "pymongo==4.17.0"),
-    "docdb": _Facts(27017, 0, "mongodb", "pymongo==4.17.0"),
+    "mongodb": _Facts(27017, 10, "mongodb", "pymongo==4.18.3"),
+    "docdb": _Facts(27017, 0, "mongodb", "pymongo==4.18.3"),
     "redis": _Facts(6379, 0, "redis", "redis==8.1.0"),
     "valkey": _Facts(6379, 0, "valkey", "redis==8.1.0"),
 }

@@ -63,6 +63,10 @@ docs: install  ## write the generated tables of the docs anew
 bench: install servers  ## measure; takes a while, wants an idle machine
 	python -m benchmarks.synth
 
+.PHONY: versions
+versions: install  ## synthesize with the lowest and highest versions of Python and the CDK to be had here
+	python -m tests.versions
+
 .PHONY: demo
 demo: install servers  ## deploy onto an emulator and overload a real MariaDB and a real PostgreSQL
 	python -m demo

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .settings import Settings
 
 _BATCH = 10  # Amazon SQS Developer Guide: at most 10 messages per ReceiveMessage
@@ -14,6 +16,8 @@ _LONGEST_REASON = 500
 _MESSAGE_ATTRIBUTES = 10  # Lambda and SQS pass on at most 10 per message
 _EMPTY_MILLISECONDS = 250
 LATEST_RETRY_SECONDS = 900
+OLD = 7 * 86_400_000
+"""Messages that have waited for so long (ms) are sent anew when there is time: SQS drops them after 14 days."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,11 @@ class Message:
     content: dict[str, Any]
     lane: str
     received: int
+
+    @property
+    def sent(self) -> int:
+        """When it was sent to the lane (Unix ms)."""
+        return int(self.content["Attributes"]["SentTimestamp"])
 
 
 class Backlog:
@@ -46,15 +55,17 @@ class Backlog:
             where a short one may miss a message.
         """
         messages: list[Message] = []
+        others = len(self._turns)
         for lane in [*self._priority, *self._turns]:
             left = wanted - len(messages)
             if left and (wait or self._empty_until.get(lane, 0) <= now):
                 # Each lane in its turn gets its part, and what others leave over.
-                part = left if lane in self._priority else -(-left // len(self._turns))
+                part = left if lane in self._priority else -(-left // others)
                 found = self._receive(lane, part, 1 if wait and not messages else 0)
                 if not found:
                     self._empty_until[lane] = now + _EMPTY_MILLISECONDS
                 messages += [Message(content, lane, now) for content in found]
+            others -= lane not in self._priority
         self._turns.rotate(-1)
         return messages
 
@@ -86,6 +97,36 @@ class Backlog:
             MessageBody=message.content["Body"],
             MessageAttributes=attributes,
             **group,
+        )
+        self.delete(message)
+
+    def renew(self, now: int, leave_at: Callable[[], bool]) -> int:
+        """Send old messages anew, so that SQS doesn't drop them; return how many.
+
+        Only where order doesn't matter: a message that is sent anew stands at the end of its queue.
+        """
+        renewed = 0
+        for lane in [] if self._settings.ordered else self._settings.lanes:
+            found = True
+            while found and not leave_at():
+                messages = [Message(content, lane, now) for content in self._receive(lane, _BATCH, 0)]
+                old = [message for message in messages if now - message.sent > OLD]
+                for message in messages:
+                    if now - message.sent > OLD:
+                        self._send_anew(message)
+                    else:
+                        self.retry(message, 0)
+                renewed += len(old)
+                found = bool(old)
+        return renewed
+
+    def _send_anew(self, message: Message) -> None:
+        group = message.content["Attributes"].get("MessageGroupId")
+        self._client.send_message(
+            QueueUrl=message.lane,
+            MessageBody=message.content["Body"],
+            MessageAttributes=message.content.get("MessageAttributes", {}),
+            **({"MessageGroupId": group} if group else {}),
         )
         self.delete(message)
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from .backlog import LATEST_RETRY_SECONDS, Backlog, Message, record
+from .backlog import LATEST_RETRY_SECONDS, OLD, Backlog, Message, record
 from .call import Outcome, Verdict, call
 from .metrics import Metrics
 from .settings import Settings
@@ -96,6 +96,7 @@ class Dispatcher:
         self._signals: list[Outcome] = []
         self._retries: list[int] = []
         self._empty_since: int | None = None
+        self._old = False
 
     def run(self) -> None:
         """Work until the backlog is empty, the quota rests for long, or time is up."""
@@ -191,6 +192,7 @@ class Dispatcher:
             return
         idle = not self._running and not self._hand
         found = self._backlog.receive(due, now, wait=idle)
+        self._old = self._old or any(now - message.sent > OLD for message in found)
         self._hand.extend(found)
         if found or not idle:
             self._empty_since = None
@@ -296,6 +298,10 @@ class Dispatcher:
         """
         if rest:
             self._give_up_slots()
+            if self._old:
+                self._turn(0, self._leave_at)
+                self._hide_ring(self._leave_at - self._now())
+                log("renewed", messages=self._backlog.renew(self._now(), lambda: self._now() >= self._leave_at))
         self._turn(0, 0)
         self._hand.extend(self._backlog.receive(min(1, len(self._slots)), self._now(), wait=True))
         self._give_up_slots()
@@ -318,11 +324,11 @@ class Dispatcher:
     def _superseded(self) -> bool:
         return self._store.holder != self._chain and self._store.awake_until > self._now()
 
-    def _hide_ring(self) -> None:
+    def _hide_ring(self, milliseconds: int = LEASE) -> None:
         self._sqs.change_message_visibility(
             QueueUrl=self._settings.doorbell,
             ReceiptHandle=self._ring["receiptHandle"],
-            VisibilityTimeout=LEASE // 1000,
+            VisibilityTimeout=max(LEASE, milliseconds) // 1000,
         )
 
     def _now(self) -> int:

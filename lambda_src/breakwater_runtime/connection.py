@@ -287,7 +287,8 @@ class Database:
                         continue
                 if not driver.is_retryable(error):
                     raise
-                self._give_back.full |= driver.is_server_full(error)
+                if driver.is_server_full(error):
+                    self._give_back.refused()
                 self.counters.waits += 1
                 attempts.failed(error)
             else:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 ZOMBIE_SECONDS = 4
 # How often an environment looks at the server; drawn anew each time, so that environments don't look together.
 LOOK_SECONDS = (4.0, 12.0)
+# On a full server it looks again sooner, at first after this, then after twice as long each time: another environment
+# may be ending the zombies at this moment.
+FULL_LOOK_SECONDS = 0.05
 
 
 class GiveBack:
@@ -31,7 +34,13 @@ class GiveBack:
         self._driver = driver
         self._counters = counters
         self._next_look = 0.0
+        self._pause = FULL_LOOK_SECONDS
         self.full = False
+
+    def refused(self) -> None:
+        """Note that the server refused a connection for want of one."""
+        self.full = True
+        self._next_look = min(self._next_look, monotonic() + self._pause)
 
     def look(self, connection: Any) -> None:
         """Look how full the server is, if it is time; above the utilization, end zombies of the own user.
@@ -43,7 +52,8 @@ class GiveBack:
         """
         if monotonic() < self._next_look:
             return
-        self._next_look = monotonic() + jitter(*LOOK_SECONDS)
+        # should this fail, the next one is not at once
+        self._next_look = monotonic() + LOOK_SECONDS[0]
         used, limit = self._driver.connections_on_server(connection)
         allowed = int(limit * self._driver.settings.utilization)
         if used > allowed:
@@ -52,3 +62,5 @@ class GiveBack:
             used -= ended
         self._counters.server_connections, self._counters.server_max_connections = used, limit
         self.full = used > allowed
+        self._pause = min(self._pause * 2, LOOK_SECONDS[0]) if self.full else FULL_LOOK_SECONDS
+        self._next_look = monotonic() + (jitter(0.5, 1.5) * self._pause if self.full else jitter(*LOOK_SECONDS))

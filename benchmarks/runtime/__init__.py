@@ -1,0 +1,1 @@
+"""Bursts against real servers, with environments as processes that are stopped between their invocations."""

@@ -33,7 +33,7 @@ HEADER = (
 
 def measure(scenario: Scenario) -> list[tuple[str, ...]]:
     """Run one scenario with every strategy."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for make in strategies():
         strategy = make(scenario.tiers)
         result = World(scenario, strategy).run()

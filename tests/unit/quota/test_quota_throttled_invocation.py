@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -228,3 +229,10 @@ def test_a_function_that_may_outlive_its_dispatcher_is_refused(stack: cdk.Stack,
     imported = lambda_.Function.from_function_name(stack, "Imported", "elsewhere")
     with pytest.raises(BreakwaterError, match="timeout of Stack/Imported is unknown"):
         QuotaThrottledInvocation(stack, "Crm2", function=imported, tiers=TIERS)
+
+
+def test_the_example_synthesizes(tmp_path: Path) -> None:
+    example = Path(__file__).parents[3] / "examples" / "quota_throttled_invocation.py"
+    subprocess.run([sys.executable, str(example)], env=os.environ | {"CDK_OUTDIR": str(tmp_path)}, check=True)
+    resources = json.loads((tmp_path / "Shipping.template.json").read_text())["Resources"]
+    assert sum(resource["Type"] == "AWS::SQS::Queue" for resource in resources.values()) == 6

@@ -35,12 +35,14 @@ def measure(scenario: Scenario) -> list[tuple[str, ...]]:
     """Run one scenario with every strategy."""
     rows: list[tuple[str, ...]] = []
     for make in strategies():
+        if make.managed and scenario.crashes:
+            continue
         strategy = make(scenario.tiers)
         result = World(scenario, strategy).run()
         complete = result.accepted - result.repeated >= scenario.messages
         used = f"{min(1.0, scenario.shortest() / result.last):.1%}" if complete else "never done"
         thousands = result.accepted / 1000
-        awake = "" if strategy.name.startswith(("SQS", "EventBridge")) else f"{result.busy_seconds / thousands:.0f}"
+        awake = "" if strategy.managed else f"{result.busy_seconds / thousands:.0f}"
         writes = f"{strategy.writes / thousands:.0f}"
         rows.append(
             (strategy.name, used, f"{result.refused:,}", f"{result.lost:,}", f"{result.untried:,}", writes, awake)

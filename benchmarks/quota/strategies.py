@@ -24,6 +24,8 @@ class Strategy:
 
     name = ""
     writes = 0
+    managed = False
+    """AWS runs it: there is no dispatcher that could die, or whose time is paid."""
 
     def __init__(self, tiers: Tiers) -> None:
         self.tiers = tiers
@@ -187,6 +189,7 @@ class MaximumConcurrency(Strategy):
     """SQS with MaximumConcurrency 2, the least there is: the function tries, and fails on a 429."""
 
     name = "SQS, MaximumConcurrency 2"
+    managed = True
 
     def __init__(self, tiers: Tiers) -> None:
         super().__init__(tiers)
@@ -217,6 +220,7 @@ class ApiDestination(Strategy):
     """EventBridge API destinations: the tightest rate per second there is, retries for 24 h and 185 times."""
 
     name = "EventBridge API destination"
+    managed = True
 
     def __init__(self, tiers: Tiers) -> None:
         super().__init__(tiers)

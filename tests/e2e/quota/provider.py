@@ -38,6 +38,7 @@ class Provider:
         self.refused = 0
         self.failing: set[str] = set()
         self.closed_until = 0.0
+        self.closes_for = 0.0
         self.warmed = 0.0
         self._lock = threading.Lock()
         provider = self
@@ -72,6 +73,8 @@ class Provider:
                 self.warmed = now
                 return 200, 0
             full = any(sum(at > now - period for at, _ in self.accepted) >= limit for limit, period in self.tiers)
+            if self.closes_for:  # from the first call on
+                self.closed_until, self.closes_for = now + self.closes_for, 0.0
             if full or now < self.closed_until:
                 self.refused += 1
                 return 429, max(1.0, self.closed_until - now)

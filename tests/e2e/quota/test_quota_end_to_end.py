@@ -83,7 +83,7 @@ def test_a_dispatcher_killed_twice_loses_nothing_and_exceeds_nothing(account: Qu
 def test_retry_after_stops_the_flow_and_only_failures_of_its_own_bury_a_message(account: QuotaAccount) -> None:
     provider = account.providers["signals"]
     provider.failing.add("bad")
-    provider.closed_until = time.monotonic() + 6
+    provider.closes_for = 6
     bodies = [f"good {number}" for number in range(30)]
     account.send("signals", [*bodies, "bad"])
     until(lambda: {body for _, body in provider.accepted} == {*bodies, "bad"}, 60)

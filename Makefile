@@ -62,8 +62,8 @@ docs: install  ## write the generated tables of the docs anew
 .PHONY: bench
 bench: install servers  ## measure; takes a while, wants an idle machine
 	python -m benchmarks.synth
-	pip install -qq --requirement benchmarks/quota/requirements.txt
-	python -m benchmarks.quota
+	test -d .bench-quota || { $(PYTHON) -m venv .bench-quota && .bench-quota/bin/pip install -qq --requirement benchmarks/quota/requirements.txt rich; }
+	PYTHONPATH=.:lambda_src .bench-quota/bin/python -m benchmarks.quota
 	npm ci --silent --prefix benchmarks/runtime/node
 	python -m benchmarks.runtime
 

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from breakwater_runtime.batches import batch as batch
     from breakwater_runtime.cache import redis as redis
     from breakwater_runtime.connection import Database as Database
-    from breakwater_runtime.connection import database as database
     from breakwater_runtime.data_api import DataApi as DataApi
     from breakwater_runtime.data_api import data_api as data_api
     from breakwater_runtime.documents import mongo as mongo
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from breakwater_runtime.parallelism import http as http
     from breakwater_runtime.quota_signals import QuotaSpent as QuotaSpent
     from breakwater_runtime.quota_signals import RetryAfter as RetryAfter
+    from breakwater_runtime.sql_database import database as database
 
 _MODULES = {
     "AsyncDatabase": "async_connection",
@@ -40,7 +40,7 @@ _MODULES = {
     "batch": "batches",
     "client": "parallelism",
     "data_api": "data_api",
-    "database": "connection",
+    "database": "sql_database",
     "fan_out": "parallelism",
     "http": "parallelism",
     "mongo": "documents",

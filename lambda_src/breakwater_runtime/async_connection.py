@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from breakwater_runtime import connection as sync
 from breakwater_runtime.credentials import Credentials
 from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.liveness import CHECK_AFTER_SECONDS, CHECK_TIMEOUT_SECONDS
 from breakwater_runtime.retry import Attempts
+from breakwater_runtime.sql_database import database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,7 +48,7 @@ def async_database(name: str | None = None, **arguments: Any) -> AsyncDatabase:
     (`loop.run_until_complete(main(event))`), since `asyncio.run` makes a new one for each invocation, and with it
     another connection.
     """
-    return AsyncDatabase(sync.database(name, **arguments)._driver)
+    return AsyncDatabase(database(name, **arguments)._driver)
 
 
 def _async_driver(driver: Driver) -> AsyncDriver:

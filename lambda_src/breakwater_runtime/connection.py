@@ -9,9 +9,10 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from breakwater_runtime import snapstart
+from breakwater_runtime.block import Block
 from breakwater_runtime.credentials import Credentials
 from breakwater_runtime.deadline import Deadline
-from breakwater_runtime.environment import Settings
+from breakwater_runtime.driver import driver_for
 from breakwater_runtime.errors import BreakwaterError, ConfigurationError, ConnectionUnavailable
 from breakwater_runtime.give_back import GiveBack
 from breakwater_runtime.liveness import CHECK_AFTER_SECONDS
@@ -25,108 +26,19 @@ if TYPE_CHECKING:
     import sqlalchemy
 
     from breakwater_runtime.driver import Driver
+    from breakwater_runtime.environment import Settings
 
     Result = TypeVar("Result")
 
 _databases: weakref.WeakSet[Database] = weakref.WeakSet()
 
 
-def database(
-    name: str | None = None,
-    *,
-    engine: str | None = None,
-    host: str | None = None,
-    port: int | None = None,
-    user: str | None = None,
-    password: str | None = None,
-    database: str | None = None,
-    secret_arn: str | None = None,
-    auth: str | None = None,
-    max_connections: int | None = None,
-    utilization: float | None = None,
-    tls_ca: str | None = None,
-    proxy: bool | None = None,
-    function_timeout: float | None = None,
-    autocommit: bool = False,
-    **options: Any,
-) -> Database:
-    """Describe a SQL database; nothing is opened until a connection is asked for.
-
-    Each argument that is left out is read from the environment, where the constructs put it.
-
-    Parameters
-    ----------
-    name
-        The name of a function's further database: its variables are `BREAKWATER_<NAME>_…`. Default: the first.
-    engine
-        "mysql", "mariadb" or "postgresql".
-    host, port
-        Where the server listens; default: what the secret says, the engine's own port.
-    user, password
-        How to log in without a secret.
-    database
-        The database's (schema's) name; default: what the secret says.
-    secret_arn
-        A Secrets Manager secret in the format of RDS.
-    auth
-        "iam" for IAM database authentication; needs `user`.
-    max_connections
-        The server's limit; default: the server is asked.
-    utilization
-        The part of the limit, from 0 to 1, above which connections are given back. Default: 0.8.
-    tls_ca
-        Whose certificates to trust: "bundled" (the layer's `ca.pem`), "system", or the path of a file. Chain and host
-        name are verified. Default: "system", and plain text on loopback.
-    proxy
-        Whether the host is an RDS Proxy: nothing is SET then.
-    function_timeout
-        The function's timeout in seconds; the deadline where no context is given.
-    autocommit
-        Whether each statement is a transaction of its own: no COMMIT at the end of a block.
-    options
-        More arguments for the driver's own connect.
-
-    Raises
-    ------
-    ConfigurationError
-        A setting is missing or wrong.
-    """
-    arguments = {
-        "engine": engine,
-        "host": host,
-        "port": port,
-        "user": user,
-        "password": password,
-        "database": database,
-        "secret_arn": secret_arn,
-        "auth": auth,
-        "max_connections": max_connections,
-        "utilization": utilization,
-        "tls_ca": tls_ca,
-        "proxy": None if proxy is None else int(proxy),
-        "function_timeout": function_timeout,
-    }
-    return Database(Settings(name, arguments), autocommit=autocommit, options=options)
-
-
-def _driver(settings: Settings, *, autocommit: bool, options: dict[str, Any]) -> Driver:
-    if settings.engine in ("mysql", "mariadb"):
-        from breakwater_runtime.mysql import MySql
-
-        return MySql(settings, autocommit=autocommit, options=options)
-    if settings.engine == "postgresql":
-        from breakwater_runtime.postgresql import PostgreSql
-
-        return PostgreSql(settings, autocommit=autocommit, options=options)
-    raise settings.error("engine", settings.engine, "breakwater.database speaks mysql, mariadb and postgresql.")
-
-
 class Database:
-    """One database as one execution environment sees it. Made by `database()`."""
+    """One database as one execution environment sees it. Made by `database()` (sql_database.py)."""
 
     def __init__(self, settings: Settings, *, autocommit: bool, options: dict[str, Any]) -> None:
         self._settings = settings
-        self._driver = _driver(settings, autocommit=autocommit, options=options)
+        self._driver = driver_for(settings, autocommit=autocommit, options=options)
         self._credentials = Credentials(settings)
         metrics = os.environ.get("BREAKWATER_METRICS", "").lower()
         self.counters = Counters(settings.name or settings.engine, on=False if metrics == "off" else None)
@@ -216,7 +128,7 @@ class Database:
         from breakwater_runtime.sqlalchemy_engine import create_engine
 
         # SQLAlchemy begins and commits by itself, and knows no blocks: no pulse, so no mark either
-        driver = _driver(self._settings, autocommit=False, options=self._driver.options)
+        driver = driver_for(self._settings, autocommit=False, options=self._driver.options)
 
         def connect() -> Any:
             return self._connect(driver, Deadline(None, self._settings.function_timeout), pulse=False)
@@ -336,38 +248,6 @@ class Database:
         self._user = None
         self._abandoned = self._connection
         self._reset()
-
-
-class Block:
-    """A connection, lent for the duration of a `with` block.
-
-    Attributes
-    ----------
-    committing
-        Whether the block's own code is over.
-    """
-
-    __slots__ = ("_connection", "_context", "_database", "committing")
-
-    def __init__(self, database: Database, context: object | None) -> None:
-        self._database = database
-        self._context = context
-        self._connection: Any = None
-        self.committing = False
-
-    def __enter__(self) -> Any:
-        deadline = Deadline(self._context, self._database._settings.function_timeout)
-        self._connection = self._database._begin(deadline)
-        return self._connection
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        connection, self._connection = self._connection, None
-        self.committing = kind is None
-        try:
-            self._database._finish(connection, failed=kind is not None)
-        finally:
-            self._database._end()
-            self._database.counters.flush(self._context)
 
 
 def _close_all() -> None:

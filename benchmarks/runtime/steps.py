@@ -18,6 +18,9 @@ from breakwater_runtime.tls import ssl_context
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+ENVIRONMENTS = 10
+FORGOTTEN_SECONDS = 70
+
 _IMPORT = """
 import time, {driver}
 start = time.perf_counter()
@@ -51,6 +54,18 @@ def median_block_microseconds(server: MariaDbServer | PostgreSqlServer, blocks: 
     return 1e6 * statistics.median(times)
 
 
+def held_after(server: MariaDbServer | PostgreSqlServer, seconds: float) -> int:
+    """Count the sessions of environments that nobody has called for so long."""
+    environments = [breakwater.database(**server.settings) for _ in range(ENVIRONMENTS)]
+    for database in environments:
+        with database.connection():
+            pass
+    if server.sessions() != ENVIRONMENTS:
+        raise RuntimeError(f"{server.sessions()} sessions of {ENVIRONMENTS} environments")
+    time.sleep(seconds)
+    return server.sessions()
+
+
 def median_connects_milliseconds(server: MariaDbServer, pairs: int = 60) -> tuple[float, float]:
     """Open verified connections, the runtime's and PyMySQL's with a ready SSLContext, in turn."""
     database = breakwater.database(**server.settings)
@@ -81,9 +96,11 @@ def main() -> None:
         (f"import beside {driver}", median_import_milliseconds(driver, engine), "ms", 10.0)
         for driver, engine in (("pymysql", "mysql"), ("psycopg", "postgresql"))
     ]
+    held = []
     for server_type in (MariaDbServer, PostgreSqlServer):
         with server_type() as server:
             rows.append((f"own work of an invocation, {server.engine}", median_block_microseconds(server), "µs", 20.0))
+            held.append(held_after(server, FORGOTTEN_SECONDS))
     certificates = Certificates()
     with MariaDbServer(certificates=certificates.right) as server:
         ours, driver = median_connects_milliseconds(server)
@@ -96,6 +113,10 @@ def main() -> None:
     lines.append(
         f"| connect with verified TLS | {ours:.2f} ms, PyMySQL with a ready SSLContext {driver:.2f} ms: "
         f"{ours / driver:.2f} x | at most 1.2 x: {verdict} |"
+    )
+    lines.append(
+        f"| connections held {FORGOTTEN_SECONDS} s after the last call | {sum(held)} of {2 * ENVIRONMENTS} "
+        f"| 0 after 5 minutes: {'met' if not any(held) else '**missed**'} |"
     )
     text = "\n".join(lines)
     print(text)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from benchmarks.runtime.cases import Result
 
-Goal = tuple[str, "Callable[[Result, dict[str, Result]], bool]"]
+Goal = tuple[str, "Callable[[Result, dict[str, Result]], bool | None]"]
 
 
 COLUMNS = (

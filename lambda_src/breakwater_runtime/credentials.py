@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -75,6 +74,8 @@ def client(service: str, **arguments: Any) -> Any:
 
 
 def _fetch(secret_arn: str) -> dict[str, Any]:
+    import json
+
     value = client("secretsmanager").get_secret_value(SecretId=secret_arn)["SecretString"]
     try:
         secret = json.loads(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from time import time
@@ -62,6 +61,8 @@ class Counters:
         values = self.values()
         if "ServerConnections" not in values and not any(values[name] for name in _NEWS):
             return
+        import json
+
         self._request_id = request_id
         # Amazon CloudWatch User Guide, "Specification: Embedded metric format"
         line = {

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations, Stack
 
-from .downstream import required_number
 from .errors import BreakwaterError
+from .required_number import required_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -35,12 +35,3 @@ def acknowledge(construct: IConstruct, reason: str, *rules: str) -> None:
 def compliance_rules(*names: str) -> list[str]:
     """Name rules as the HIPAA, NIST 800-53 R5 and PCI DSS packs of cdk-nag do, which have most of them in common."""
     return [f"{pack}-{name}" for pack in ("HIPAA.Security", "NIST.800.53.R5", "PCI.DSS.321") for name in names]
-
-
-def acknowledge_log_group(log_group: IConstruct) -> None:
-    """Acknowledge the rules that ask for a customer's key on a log group."""
-    acknowledge(
-        log_group,
-        "CloudWatch Logs encrypts at rest with a key of its own; a customer's key is the app's choice.",
-        *compliance_rules("CloudWatchLogGroupEncrypted"),
-    )

@@ -28,8 +28,7 @@ def plan(
     try:
         plans = read_plans(assembly)
     except FileNotFoundError as error:
-        Console(stderr=True).print(f"[red]{error}[/]")
-        raise typer.Exit(1) from error
+        raise _failed(error) from error
     if not plans:
         Console().print(f"{assembly} has no connection budget: no function in it names a database by cdk-breakwater.")
         return
@@ -48,9 +47,13 @@ def quota(stack: Annotated[str, typer.Argument(help="The name of a deployed stac
     try:
         usages = quota_usage(stack, cast("Callable[[str], Any]", boto3.client))
     except (BotoCoreError, ClientError, BreakwaterError) as error:
-        Console(stderr=True).print(str(error), style="red", markup=False)
-        raise typer.Exit(1) from error
+        raise _failed(error) from error
     Console().print(quota_table(usages))
+
+
+def _failed(error: Exception) -> typer.Exit:
+    Console(stderr=True).print(str(error), style="red", markup=False)
+    return typer.Exit(1)
 
 
 def main() -> None:

@@ -10,15 +10,14 @@ from typing import Any, cast
 from constructs import Construct
 
 from .apportionment import OversubscribedError, apportion
+from .budget_metadata import METADATA
 from .budget_validation import BudgetValidation
 from .connection_share import ConnectionShare
-from .downstream import Downstream, required_number
+from .downstream import Downstream
 from .errors import BreakwaterError
 from .lazy import lazy_any, lazy_string
 from .max_connections import MaxConnections, UnknownMaxConnections
-
-METADATA = "cdk-breakwater:budget"
-"""The type of the construct metadata that `breakwater plan` reads from the cloud assembly."""
+from .required_number import required_number
 
 _ID = "ConnectionBudget"
 
@@ -171,6 +170,7 @@ class ConnectionBudget(Construct):
             ),
         )
         self._shares.append(share)
+        self.recompute()
         return share
 
     @property
@@ -240,7 +240,7 @@ class ConnectionBudget(Construct):
 
     def concurrency_of(self, share: ConnectionShare) -> int:
         """Compute one share's concurrency; 0 while the budget is invalid, and then its validation fails the synth."""
-        if self._concurrency is None or len(self._concurrency) != len(self._shares):
+        if self._concurrency is None:
             try:
                 parts = apportion(self.shared_connections, [share.claim for share in self._shares])
             except (OversubscribedError, BreakwaterError):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Token
 from constructs import Construct, IConstruct
 
 from .errors import BreakwaterError
 from .max_connections import MaxConnections, UnknownMaxConnections
+from .required_number import required_number
 
 if TYPE_CHECKING:
     from aws_cdk import aws_ec2 as ec2
@@ -181,33 +180,3 @@ class _Endpoint(Downstream):
 
     def max_connections(self) -> MaxConnections:
         return MaxConnections(self._max_connections, "max_connections given")
-
-
-def required_number(where: IConstruct, name: str, value: float, *, minimum: int = 1) -> int:
-    """Insist on a whole number that is known now.
-
-    Parameters
-    ----------
-    where
-        The construct that the error names.
-    name
-        The parameter's name.
-    value
-        What the user gave.
-    minimum
-        The least that is right.
-
-    Raises
-    ------
-    BreakwaterError
-        When the value is a token, not whole, or below the minimum.
-    """
-    if math.isfinite(value) and Token.is_unresolved(value):  # jsii cannot carry inf and nan
-        raise BreakwaterError(
-            where,
-            f"{name} is a token (given {Token.as_string(value)}), and shares are computed at synth.",
-            "Give a plain number.",
-        )
-    if not (math.isfinite(value) and value == int(value) and value >= minimum):
-        raise BreakwaterError(where, f"{name} must be a whole number of at least {minimum} (given {value}).", "")
-    return int(value)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 from aws_cdk import Annotations, Duration, Token
 from aws_cdk import aws_kinesis as kinesis
 
-from .downstream import required_number
 from .errors import BreakwaterError
+from .required_number import required_number
 from .stream_source import RETENTION_MARGIN, StreamSource
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .budget_metadata import METADATA
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from rich.console import Group
 
-# The same as connection_budget.METADATA, which cannot be imported here: this module must not load the CDK.
-METADATA = "cdk-breakwater:budget"
 _BAR = 16
 
 

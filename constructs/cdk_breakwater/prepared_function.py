@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 
-from .acknowledgements import acknowledge, acknowledge_log_group, compliance_rules
+from .acknowledgements import acknowledge, compliance_rules
+from .log_group import make_log_group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ _MEMORY_MIB = 512
 class PreparedFunction(lambda_.Function):
     """A `lambda_.Function` with a log group and a role of its own, tracing, and the runtime's layer and settings.
 
-    Not made directly: see `VpcDatabaseFunction`, `PublicSslDatabaseFunction` and `DataApiFunction`.
+    Not made directly: the database functions, `DataApiFunction` and the functions of a quota are such.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class PreparedFunction(lambda_.Function):
     ) -> None:
         log_group = None
         if not options.get("log_group") and not options.get("log_retention"):
-            log_group = _log_group(scope, id)
+            log_group = make_log_group(scope, f"{id}Logs")
         role = options.get("role") or _role(scope, id)
         merged: dict[str, Any] = {
             "tracing": lambda_.Tracing.ACTIVE,
@@ -75,12 +75,6 @@ class PreparedFunction(lambda_.Function):
 def _role(scope: Construct, id: str) -> iam.IRole:
     principal = cast("iam.IPrincipal", iam.ServicePrincipal("lambda.amazonaws.com"))
     return cast("iam.IRole", iam.Role(scope, f"{id}Role", assumed_by=principal))
-
-
-def _log_group(scope: Construct, id: str) -> logs.LogGroup:
-    log_group = logs.LogGroup(scope, f"{id}Logs", retention=logs.RetentionDays.ONE_MONTH)
-    acknowledge_log_group(log_group)
-    return log_group
 
 
 def _acknowledge(function: PreparedFunction, role: iam.IRole) -> None:

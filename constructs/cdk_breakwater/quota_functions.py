@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Duration, IgnoreMode
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 
-from .acknowledgements import acknowledge, acknowledge_log_group, compliance_rules
+from .acknowledgements import acknowledge, compliance_rules
 from .lambda_sources import handler_directory
+from .prepared_function import PreparedFunction
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs
@@ -22,50 +21,32 @@ INTAKE_TIMEOUT = Duration.seconds(30)
 def make_function(
     scope: Construct, id: str, *, handler: str, timeout: Duration, memory_size: int, environment: dict[str, str]
 ) -> lambda_.Function:
-    """Make one, with a role and a log group of its own."""
+    """Make one of them."""
     directory = handler_directory("quota_dispatcher")
-    log_group = logs.LogGroup(scope, f"{id}Logs", retention=logs.RetentionDays.ONE_MONTH)
-    acknowledge_log_group(log_group)
-    lambda_service: Any = iam.ServicePrincipal("lambda.amazonaws.com")
-    role: Any = iam.Role(scope, f"{id}Role", assumed_by=lambda_service)
-    function = lambda_.Function(
+    function = PreparedFunction(
         scope,
         id,
-        # The directory that holds the package, and of it nothing else.
-        code=lambda_.Code.from_asset(
-            str(directory.parent),
-            exclude=["*", f"!{directory.name}", f"!{directory.name}/*.py"],
-            ignore_mode=IgnoreMode.GIT,
-        ),
-        handler=f"{directory.name}.{handler}",
-        runtime=lambda_.Runtime.PYTHON_3_14,
-        architecture=lambda_.Architecture.ARM_64,
-        timeout=timeout,
-        memory_size=memory_size,
-        environment=environment,
-        tracing=lambda_.Tracing.ACTIVE,
-        role=role,
-        log_group=log_group,
-        # A dispatcher that leaves work behind rings for the next one. Lambda would take that for a runaway loop.
-        recursive_loop=lambda_.RecursiveLoop.ALLOW,
-    )
-    log_group.grant_write(role)
-    acknowledge(
-        function,
-        "A queue invokes it, and keeps what fails. A DLQ of the function serves asynchronous invocations only.",
-        "Serverless-LambdaDLQ",
-        *compliance_rules("LambdaDLQ"),
+        layer=None,
+        settings=environment,
+        options={"timeout": timeout, "memory_size": memory_size},
+        fixed={
+            # The directory that holds the package, and of it nothing else.
+            "code": lambda_.Code.from_asset(
+                str(directory.parent),
+                exclude=["*", f"!{directory.name}", f"!{directory.name}/*.py"],
+                ignore_mode=IgnoreMode.GIT,
+            ),
+            "handler": f"{directory.name}.{handler}",
+            "runtime": lambda_.Runtime.PYTHON_3_14,
+            "architecture": lambda_.Architecture.ARM_64,
+            # A dispatcher that leaves work behind rings for the next one. Lambda would take that for a runaway loop.
+            "recursive_loop": lambda_.RecursiveLoop.ALLOW,
+        },
     )
     acknowledge(
         function,
         "The mapping of its queue limits it; it calls AWS services only, by TLS and IAM, so a VPC would add nothing.",
         *compliance_rules("LambdaConcurrency", "LambdaInsideVPC"),
-    )
-    acknowledge(role, "X-Ray knows no resource-level permissions.", "AwsSolutions-IAM5[Resource::*]")
-    acknowledge(
-        role,
-        "CDK writes a grant as an inline policy of the role it is granted to.",
-        *compliance_rules("IAMNoInlinePolicy"),
     )
     return function
 

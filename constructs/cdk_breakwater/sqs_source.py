@@ -11,11 +11,11 @@ from aws_cdk import aws_sqs as sqs
 from constructs import IValidation
 
 from .acknowledgements import acknowledge
-from .downstream import required_number
 from .errors import BreakwaterError
 from .function_concurrency import MAXIMUM, MINIMUM
 from .invocation_source import InvocationSource
 from .lazy import lazy_number
+from .required_number import required_number
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam

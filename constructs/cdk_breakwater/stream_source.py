@@ -13,10 +13,10 @@ from aws_cdk import aws_s3 as s3
 from constructs import IValidation
 
 from .acknowledgements import acknowledge, compliance_rules
-from .downstream import required_number
 from .errors import BreakwaterError
 from .invocation_source import InvocationSource
 from .lazy import lazy_number
+from .required_number import required_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Token
 
-from .downstream import required_number
 from .errors import BreakwaterError
 from .lazy import lazy_number
+from .required_number import required_number
 
 if TYPE_CHECKING:
     from constructs import IConstruct

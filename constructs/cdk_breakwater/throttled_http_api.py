@@ -6,13 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
-from aws_cdk import aws_logs as logs
 from aws_cdk.aws_apigatewayv2_authorizers import HttpIamAuthorizer
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 
-from .acknowledgements import acknowledge, acknowledge_log_group
+from .acknowledgements import acknowledge
 from .errors import BreakwaterError
 from .lazy import lazy_any
+from .log_group import make_log_group
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -48,7 +48,7 @@ class ThrottledHttpApi:
         self.api = apigatewayv2.HttpApi(
             scope, "HttpApi", default_integration=HttpLambdaIntegration("Integration", scope.function), **props
         )
-        access_log = logs.LogGroup(scope, "AccessLog", retention=logs.RetentionDays.ONE_MONTH)
+        access_log = make_log_group(scope, "AccessLog")
         self._stage = apigatewayv2.HttpStage(
             scope,
             "Stage",
@@ -65,7 +65,6 @@ class ThrottledHttpApi:
         )
         resource.route_settings = lazy_any(lambda: self._route_settings or None)
         self.url = self._stage.url
-        acknowledge_log_group(access_log)
         if no_authorization:
             acknowledge(self.api, no_authorization, "AwsSolutions-APIG4")
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Stack
 from aws_cdk import aws_apigateway as apigateway
-from aws_cdk import aws_logs as logs
 
-from .acknowledgements import acknowledge, acknowledge_log_group, compliance_rules
+from .acknowledgements import acknowledge, compliance_rules
 from .lazy import lazy_any
+from .log_group import make_log_group
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -52,7 +52,7 @@ class ThrottledRestApi:
         self._routes: list[dict[str, Any]] = []
         self._methods: list[apigateway.Method] = []
         self._has_clients = False
-        access_log = logs.LogGroup(scope, "AccessLog", retention=logs.RetentionDays.ONE_MONTH)
+        access_log = make_log_group(scope, "AccessLog")
         deploy_options: dict[str, Any] = {
             "throttling_rate_limit": scope.throttle.rate_limit,
             "throttling_burst_limit": scope.throttle.burst_limit,
@@ -88,7 +88,6 @@ class ThrottledRestApi:
         self.api.add_request_validator("RequestValidator", validate_request_body=True, validate_request_parameters=True)
         self._refuse_politely()
         self._share_method_settings()
-        acknowledge_log_group(access_log)
         _acknowledge(self.api, no_authorization)
 
     def add_route(

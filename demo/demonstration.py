@@ -15,6 +15,7 @@ from demo import ledger
 from demo.emulator import Emulator
 from demo.load import Burst, make_orders
 from demo.outcome import Outcome
+from demo.processes import no_child_left
 from demo.sessions import Sessions, wait_until_none
 from demo.stack_name import stack_name
 
@@ -37,6 +38,7 @@ def demonstrate(
     """Deploy the order intake for each engine, let the burst loose on it, and yield what came of it."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="breakwater-demo-")))
+        stack.enter_context(no_child_left())
         certificate = Certificates().right
         with screen.step(f"Start {' and '.join(engines)} with max_connections = {MAX_CONNECTIONS}"):
             servers = [

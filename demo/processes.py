@@ -57,19 +57,35 @@ def run(command: Sequence[str], environment: Mapping[str, str], cwd: Path, log: 
             raise CommandError(command, code, log)
 
 
+@contextmanager
+def no_child_left() -> Iterator[None]:
+    """End what the block could not end itself: a signal may come between the start of a child and our hold of it."""
+    this = psutil.Process()
+    before = this.children()
+    try:
+        yield
+    finally:
+        for process in set(this.children()).difference(before):
+            _end(process)
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
     """End a process and its descendants, by their ids."""
-    try:
-        root = psutil.Process(process.pid)
-        family = [root, *root.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return
+    with suppress(psutil.NoSuchProcess):
+        _end(psutil.Process(process.pid))
+    process.wait()
+
+
+def _end(root: psutil.Process) -> None:
+    family = [root]
+    with suppress(psutil.NoSuchProcess):
+        family += root.children(recursive=True)
     for member in family:
         _unless_gone(member.terminate)
     _, alive = psutil.wait_procs(family, timeout=GRACE_SECONDS)
     for member in alive:
         _unless_gone(member.kill)
-    process.wait()
+    psutil.wait_procs(alive, timeout=GRACE_SECONDS)
 
 
 def _unless_gone(signal: Callable[[], None]) -> None:

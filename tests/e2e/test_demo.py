@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from demo.demonstration import demonstrate
+from demo.processes import no_child_left
 from demo.screen import Screen
 from rich.console import Console
 
@@ -42,6 +43,13 @@ def test_a_burst_loses_no_order_and_stays_within_the_budget(outcome: Outcome) ->
     assert outcome.progress.answers["200"] > 0
     assert outcome.progress.answers["429"] > 0, "100 requests at once are more than the burst that is allowed"
     assert outcome.broken_promises == []
+
+
+def test_a_child_that_nobody_holds_is_ended_with_the_block() -> None:
+    with no_child_left():
+        pid = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid
+        assert psutil.pid_exists(pid)
+    assert not psutil.pid_exists(pid)
 
 
 @pytest.mark.parametrize(

@@ -5,20 +5,23 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
 
-import jsii
-from aws_cdk import Annotations, Duration
-from constructs import Construct, IValidation
+from aws_cdk import Annotations
+from constructs import Construct
 
 from .errors import BreakwaterError
 from .function_concurrency import FunctionConcurrency
 from .lazy import lazy_number
 from .throttle import Throttle
+from .throttled_load import FunctionLoad
 
 if TYPE_CHECKING:
+    from aws_cdk import Duration
     from aws_cdk import aws_apigateway as apigateway
     from aws_cdk import aws_apigatewayv2 as apigatewayv2
     from aws_cdk import aws_lambda as lambda_
+    from aws_cdk import aws_wafv2 as wafv2
 
+    from .throttled_http_api import ThrottledHttpApi
     from .throttled_rest_api import ThrottledRestApi
 
 
@@ -30,11 +33,12 @@ class ApiProtocol(Enum):
 
 
 class ThrottledApi(Construct):
-    """An API before a function, throttled to what the function's share of its database can serve.
+    """An API before functions, throttled to what their shares of a database can serve.
 
     By default every path and method reaches the function. A request beyond the limits gets 429, from a REST API with
     `Retry-After`. API Gateway's limits are targets, not ceilings (API Gateway Developer Guide, "Throttle requests to
-    your REST APIs"): the function's reserved concurrency is the ceiling.
+    your REST APIs"): the functions' reserved concurrency is the ceiling. Rates that need more than that (Little's law)
+    are reported at synth.
 
     Parameters
     ----------
@@ -43,19 +47,26 @@ class ThrottledApi(Construct):
     function
         Who answers.
     expected_duration
-        How long one request takes. The rate is then the share's concurrency divided by it (Little's law).
+        How long one request takes. The rate is then the share's concurrency, less what routes with given rates need,
+        divided by it (Little's law).
     rate_limit
         Requests per second in steady state instead, above 0.
     burst_limit
         Requests at once above the rate, 1 or more. Default: the function's concurrency; without one, the rate.
+    rate_limit_per_address
+        Requests per second from one address, 0.0167 to 33 million, beyond which AWS WAF answers 429 with `Retry-After`.
+        REST only. Default: no web ACL, which has its price.
     acknowledge_no_authorization
         Why everyone may call it. Without it, and without an authorizer in `default_method_options` (REST) or
         `default_authorizer` (HTTP), callers must sign their requests (IAM). The reason becomes that of the
         acknowledged cdk-nag rule.
+    proxy
+        Whether every path and method that is no route of its own reaches the function. Default True.
     protocol
         Default: a REST API, since HTTP APIs have neither API keys nor a response of their own for 429.
     **options
-        Every other prop of `apigateway.RestApi` or `apigatewayv2.HttpApi`. Defaults that differ, REST: a Regional
+        Every other prop of `apigateway.RestApi` or `apigatewayv2.HttpApi`, such as `default_cors_preflight_options`
+        and `domain_name`, or `cors_preflight` and `default_domain_mapping`. Defaults that differ, REST: a Regional
         endpoint, access logs, tracing, metrics, request validation, and the account's CloudWatch role
         (`cloud_watch_role`), without which a first deployment of logs fails.
 
@@ -65,14 +76,16 @@ class ThrottledApi(Construct):
         The API beneath, for REST.
     http_api : apigatewayv2.HttpApi or None
         The API beneath, for HTTP.
+    web_acl : wafv2.CfnWebACL or None
+        What limits addresses.
     url : str
         Where it answers.
 
     Raises
     ------
     BreakwaterError
-        When neither a rate nor a duration is given, a limit is a token or not above 0, or a rate shall be derived for a
-        function without a concurrency.
+        When neither a rate nor a duration is given, a limit is a token or out of range, a rate shall be derived for a
+        function without a concurrency, or addresses shall be limited before an HTTP API.
     """
 
     def __init__(
@@ -84,27 +97,41 @@ class ThrottledApi(Construct):
         expected_duration: Duration | None = None,
         rate_limit: float | None = None,
         burst_limit: int | None = None,
+        rate_limit_per_address: float | None = None,
         acknowledge_no_authorization: str | None = None,
+        proxy: bool = True,
         protocol: ApiProtocol = ApiProtocol.REST,
         **options: Any,
     ) -> None:
         super().__init__(scope, id)
         # jsii's Function is no IFunction in the eyes of a type checker.
         self.function = cast("lambda_.IFunction", function)
-        self.throttle = self._throttle(self.function, expected_duration, rate_limit, burst_limit)
         self.protocol = protocol
+        self.proxy = proxy
+        self._unreserved: set[lambda_.IFunction] = set()
+        self._seconds = self._known_seconds(expected_duration)
+        self.throttle = self._throttle("the API", self.function, self._seconds, rate_limit, burst_limit, counts=proxy)
         if acknowledge_no_authorization is not None and not acknowledge_no_authorization.strip():
             raise BreakwaterError(self, "acknowledge_no_authorization is empty.", "Say why everyone may call the API.")
         self.rest_api: apigateway.RestApi | None = None
         self.http_api: apigatewayv2.HttpApi | None = None
+        self.web_acl: wafv2.CfnWebACL | None = None
         if protocol is ApiProtocol.REST:
             from .throttled_rest_api import ThrottledRestApi
 
-            self._api: ThrottledRestApi | Any = ThrottledRestApi(self, acknowledge_no_authorization, options)
-            self.rest_api = self._api.api
+            self._api: ThrottledRestApi | ThrottledHttpApi = ThrottledRestApi(
+                self, acknowledge_no_authorization, rate_limit_per_address, options
+            )
+            self.rest_api, self.web_acl = self._api.api, self._api.web_acl
         else:
             from .throttled_http_api import ThrottledHttpApi
 
+            if rate_limit_per_address is not None:
+                raise BreakwaterError(
+                    self,
+                    f"rate_limit_per_address={rate_limit_per_address} cannot hold: AWS WAF protects no HTTP API.",
+                    "Use protocol=ApiProtocol.REST, or CloudFront with a web ACL of its own before this API.",
+                )
             self._api = ThrottledHttpApi(self, acknowledge_no_authorization, options)
             self.http_api = self._api.api
         self.url: str = self._api.url
@@ -114,12 +141,14 @@ class ThrottledApi(Construct):
         method: str,
         path: str,
         *,
-        rate_limit: float,
+        rate_limit: float | None = None,
         burst_limit: int | None = None,
+        expected_duration: Duration | None = None,
         function: lambda_.IFunction | lambda_.Function | None = None,
+        request_schema: apigateway.JsonSchema | None = None,
         **options: Any,
     ) -> None:
-        """Give a route limits of its own, within the API's.
+        """Give a route limits of its own, and a function of its own where needed.
 
         Parameters
         ----------
@@ -128,25 +157,34 @@ class ThrottledApi(Construct):
         path
             From the root, such as `/reports`.
         rate_limit
-            Requests per second, above 0.
+            Requests per second, above 0. Default: from the function's concurrency and the expected duration; routes
+            to one function without a rate divide evenly what those with one leave.
         burst_limit
-            Requests at once, 1 or more. Default: the rate.
+            Requests at once, 1 or more. Default: the rate, or the part of the concurrency that the rate follows from.
+        expected_duration
+            How long one request takes. Default: the API's, for the API's function.
         function
             Who answers. Default: the API's function.
+        request_schema
+            What the body must look like; other requests get 400 and cost no invocation. REST only. Default: anything.
         **options
             Every other option of `Resource.add_method` (REST) or `HttpApi.add_routes` (HTTP).
 
         Raises
         ------
         BreakwaterError
-            When a limit is a token or not above 0, or the path does not start with a slash.
+            When a limit is a token or not above 0, the path does not start with a slash, a rate shall be derived
+            without a duration or a concurrency, or an HTTP API shall validate requests.
         """
         if not path.startswith("/"):
             raise BreakwaterError(self, f"the path of a route starts with a slash (given {path!r}).", f"'/{path}'?")
-        throttle = Throttle.given(self, f"{method} {path}", rate_limit, burst_limit)
-        self._api.add_route(
-            method.upper(), path, throttle, cast("lambda_.IFunction", function or self.function), options
-        )
+        target = cast("lambda_.IFunction", function or self.function)
+        seconds = self._known_seconds(expected_duration)
+        if seconds is None and target is self.function:
+            seconds = self._seconds
+        method = method.upper()
+        throttle = self._throttle(f"{method} {path}", target, seconds, rate_limit, burst_limit)
+        self._api.add_route(method, path, throttle, target, request_schema=request_schema, options=options)
 
     def add_client(
         self,
@@ -180,67 +218,59 @@ class ThrottledApi(Construct):
         throttle = Throttle.given(self, f"client {name!r}", rate_limit, burst_limit)
         return self._api.add_client(name, throttle, quota)
 
+    def _known_seconds(self, duration: Duration | None) -> float | None:
+        if duration is None:
+            return None
+        if duration.is_unresolved() or duration.to_milliseconds() <= 0:
+            raise BreakwaterError(self, f"expected_duration must be a known time above 0 (given {duration}).", "")
+        return duration.to_milliseconds() / 1000
+
     def _throttle(
         self,
+        what: str,
         function: lambda_.IFunction,
-        expected_duration: Duration | None,
+        seconds: float | None,
         rate_limit: float | None,
         burst_limit: int | None,
+        *,
+        counts: bool = True,
     ) -> Throttle:
         concurrency = FunctionConcurrency.of(function)
         if concurrency is None:
-            if rate_limit is None:
-                raise BreakwaterError(
-                    self,
-                    f"a rate shall be derived, and {function.node.path} has no share and no reserved concurrency.",
-                    "Give rate_limit=…, or use VpcDatabaseFunction or share.limit(function).",
-                )
-            Annotations.of(self).add_warning_v2(
-                "cdk-breakwater:unreserved-function",
-                f"API Gateway's limits are targets, not ceilings, and {function.node.path} has no reserved "
-                "concurrency to hold the line.",
-            )
+            self._warn_of_unreserved(function, what, rate_limit)
         if rate_limit is not None:
-            throttle = Throttle.given(self, "the API", rate_limit, burst_limit, concurrency)
-            if expected_duration is not None and concurrency is not None:
-                self.node.add_validation(_LittlesLaw(self, concurrency, rate_limit, expected_duration))
+            of_share = concurrency if what == "the API" else None
+            throttle = Throttle.given(self, what, rate_limit, burst_limit, of_share)
+            if seconds is not None and concurrency is not None and counts:
+                FunctionLoad.of(function, concurrency).add_given(self, what, rate_limit, seconds)
             return throttle
-        if expected_duration is None or concurrency is None:
+        if seconds is None or concurrency is None:
             raise BreakwaterError(
                 self,
-                "neither rate_limit nor expected_duration is given.",
+                f"{what}: neither rate_limit nor expected_duration is given.",
                 "Give expected_duration=Duration.millis(…), and the rate follows from the function's share.",
             )
-        if expected_duration.is_unresolved() or expected_duration.to_milliseconds() <= 0:
-            raise BreakwaterError(
-                self, f"expected_duration must be a known time above 0 (given {expected_duration}).", ""
-            )
-        seconds = expected_duration.to_milliseconds() / 1000
         if burst_limit is not None:
-            burst_limit = Throttle.given(self, "the API", 1, burst_limit).burst_limit
+            burst_limit = Throttle.given(self, what, 1, burst_limit).burst_limit
+        if counts:
+            return FunctionLoad.of(function, concurrency).add_derived(self, what, burst_limit, seconds)
         return Throttle(
             rate_limit=lazy_number(lambda: concurrency.resolve() / seconds),
             burst_limit=lazy_number(concurrency.resolve) if burst_limit is None else burst_limit,
         )
 
-
-@jsii.implements(IValidation)
-class _LittlesLaw:
-    def __init__(
-        self, api: ThrottledApi, concurrency: FunctionConcurrency, rate_limit: float, duration: Duration
-    ) -> None:
-        self._api = api
-        self._concurrency = concurrency
-        self._rate_limit = rate_limit
-        self._seconds = duration.to_milliseconds() / 1000
-
-    def validate(self) -> list[str]:
-        granted = self._concurrency.resolve()
-        if self._rate_limit * self._seconds > granted:
-            Annotations.of(self._api).add_warning_v2(
-                "cdk-breakwater:rate-above-share",
-                f"{self._rate_limit:g} requests per second of {self._seconds:g} s each need a concurrency of "
-                f"{self._rate_limit * self._seconds:g} (Little's law), and the function's is {granted}: the rest is "
-                f"throttled by Lambda. A rate of {granted / self._seconds:g} fits.",
+    def _warn_of_unreserved(self, function: lambda_.IFunction, what: str, rate_limit: float | None) -> None:
+        if rate_limit is None:
+            raise BreakwaterError(
+                self,
+                f"the rate of {what} shall be derived, and {function.node.path} has no share and no reserved "
+                "concurrency.",
+                "Give rate_limit=…, or use VpcDatabaseFunction or share.limit(function).",
             )
-        return []
+        if function not in self._unreserved:
+            self._unreserved.add(function)
+            Annotations.of(self).add_warning_v2(
+                "cdk-breakwater:unreserved-function",
+                f"API Gateway's limits are targets, not ceilings, and {function.node.path} has no reserved "
+                "concurrency to hold the line.",
+            )

@@ -40,14 +40,16 @@ class ThrottledHttpApi:
     def __init__(self, scope: ThrottledApi, no_authorization: str | None, options: dict[str, Any]) -> None:
         self._scope = scope
         self._route_settings: dict[str, Any] = {}
+        # The L2 refuses a domain for an API whose stage it does not make.
+        domain_mapping = options.pop("default_domain_mapping", None)
         props: dict[str, Any] = {
             "create_default_stage": False,
             "default_authorizer": None if no_authorization else HttpIamAuthorizer(),
             **options,
         }
-        self.api = apigatewayv2.HttpApi(
-            scope, "HttpApi", default_integration=HttpLambdaIntegration("Integration", scope.function), **props
-        )
+        if scope.proxy:
+            props["default_integration"] = HttpLambdaIntegration("Integration", scope.function)
+        self.api = apigatewayv2.HttpApi(scope, "HttpApi", **props)
         access_log = make_log_group(scope, "AccessLog")
         self._stage = apigatewayv2.HttpStage(
             scope,
@@ -55,6 +57,7 @@ class ThrottledHttpApi:
             http_api=self.api,
             auto_deploy=True,
             detailed_metrics_enabled=True,
+            domain_mapping=domain_mapping,
             throttle=apigatewayv2.ThrottleSettings(
                 rate_limit=scope.throttle.rate_limit, burst_limit=scope.throttle.burst_limit
             ),
@@ -64,14 +67,45 @@ class ThrottledHttpApi:
             destination_arn=access_log.log_group_arn, format=json.dumps(_ACCESS_LOG)
         )
         resource.route_settings = lazy_any(lambda: self._route_settings or None)
-        self.url = self._stage.url
+        self.url = self._stage.domain_url if domain_mapping else self._stage.url
         if no_authorization:
             acknowledge(self.api, no_authorization, "AwsSolutions-APIG4")
+        elif scope.proxy and options.get("cors_preflight"):
+            self._let_preflights_in()
+
+    def _let_preflights_in(self) -> None:
+        # $default takes OPTIONS as well, and asks for a signature that a browser's preflight never bears.
+        # Source: API Gateway Developer Guide, "Configure CORS for HTTP APIs": $default route and an authorizer.
+        for path in ("/", "/{proxy+}"):
+            for route in self.api.add_routes(
+                path=path,
+                methods=[apigatewayv2.HttpMethod.OPTIONS],
+                integration=HttpLambdaIntegration("Preflight", self._scope.function),
+                authorizer=apigatewayv2.HttpNoneAuthorizer(),
+            ):
+                acknowledge(
+                    route,
+                    "A preflight bears no credentials, and API Gateway answers it by the CORS configuration.",
+                    "AwsSolutions-APIG4",
+                )
 
     def add_route(
-        self, method: str, path: str, throttle: Throttle, function: lambda_.IFunction, options: dict[str, Any]
+        self,
+        method: str,
+        path: str,
+        throttle: Throttle,
+        function: lambda_.IFunction,
+        *,
+        request_schema: object | None,
+        options: dict[str, Any],
     ) -> None:
         """See `ThrottledApi.add_route`."""
+        if request_schema is not None:
+            raise BreakwaterError(
+                self._scope,
+                f"{method} {path} cannot have a request_schema: an HTTP API validates no requests.",
+                "Use protocol=ApiProtocol.REST, or validate in the function.",
+            )
         routes = self.api.add_routes(
             path=path,
             methods=[apigatewayv2.HttpMethod[method]],

@@ -15,6 +15,7 @@ from .log_group import make_log_group
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
+    from aws_cdk import aws_wafv2 as wafv2
 
     from .throttle import Throttle
     from .throttled_api import ThrottledApi
@@ -25,6 +26,8 @@ _REFUSALS = (
     ("Throttled", apigateway.ResponseType.THROTTLED, 1),
     ("QuotaExceeded", apigateway.ResponseType.QUOTA_EXCEEDED, 3600),
 )
+
+_OTHER_ERRORS = (apigateway.ResponseType.DEFAULT_4_XX, apigateway.ResponseType.DEFAULT_5_XX)
 
 _ACCESS_LOG = {
     "requestId": "$context.requestId",
@@ -47,7 +50,13 @@ _ACCESS_LOG = {
 class ThrottledRestApi:
     """See `ThrottledApi`."""
 
-    def __init__(self, scope: ThrottledApi, no_authorization: str | None, options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        scope: ThrottledApi,
+        no_authorization: str | None,
+        rate_limit_per_address: float | None,
+        options: dict[str, Any],
+    ) -> None:
         self._scope = scope
         self._routes: list[dict[str, Any]] = []
         self._methods: list[apigateway.Method] = []
@@ -61,10 +70,9 @@ class ThrottledRestApi:
             "logging_level": apigateway.MethodLoggingLevel.ERROR,
             "metrics_enabled": True,
             "tracing_enabled": True,
-            **_given(options.pop("deploy_options", None)),
+            **_given(options.pop("deploy_options", None), apigateway.StageOptions),
         }
         authorization = apigateway.AuthorizationType.NONE if no_authorization else apigateway.AuthorizationType.IAM
-        proxy = options.pop("proxy", True)
         props: dict[str, Any] = {
             "cloud_watch_role": True,
             "default_method_options": apigateway.MethodOptions(authorization_type=authorization),
@@ -79,22 +87,48 @@ class ThrottledRestApi:
             deploy_options=apigateway.StageOptions(**deploy_options),
             **props,
         )
-        if proxy:
+        if scope.proxy:
             self._methods.append(self.api.root.add_method("ANY"))
             proxied = self.api.root.add_proxy(any_method=True)
             if proxied.any_method is not None:
                 self._methods.append(proxied.any_method)
-        self.url = self.api.url
-        self.api.add_request_validator("RequestValidator", validate_request_body=True, validate_request_parameters=True)
-        self._refuse_politely()
+        domain = _given(options.get("domain_name"), apigateway.DomainNameOptions)
+        self.url = f"https://{domain['domain_name']}/{domain.get('base_path', '')}" if domain else self.api.url
+        self._validator = self.api.add_request_validator(
+            "RequestValidator", validate_request_body=True, validate_request_parameters=True
+        )
+        self._refuse_politely(_given(options.get("default_cors_preflight_options"), apigateway.CorsOptions))
         self._share_method_settings()
-        _acknowledge(self.api, no_authorization)
+        self.web_acl: wafv2.CfnWebACL | None = None
+        if rate_limit_per_address is not None:
+            from .rate_rule import limit_addresses
+
+            self.web_acl = limit_addresses(
+                scope, self.api.deployment_stage, rate_limit_per_address, scope.throttle.rate_limit
+            )
+        _acknowledge(self.api, no_authorization, has_web_acl=self.web_acl is not None)
 
     def add_route(
-        self, method: str, path: str, throttle: Throttle, function: lambda_.IFunction, options: dict[str, Any]
+        self,
+        method: str,
+        path: str,
+        throttle: Throttle,
+        function: lambda_.IFunction,
+        *,
+        request_schema: apigateway.JsonSchema | None,
+        options: dict[str, Any],
     ) -> None:
         """See `ThrottledApi.add_route`."""
         resource = self.api.root.resource_for_path(path)
+        if request_schema is not None:
+            options["request_models"] = {
+                "application/json": apigateway.Model(
+                    resource, f"{method}Model", rest_api=self.api, schema=request_schema
+                ),
+                **(options.get("request_models") or {}),
+            }
+        if options.keys() & {"request_models", "request_parameters"} and not options.get("request_validator_options"):
+            options.setdefault("request_validator", self._validator)
         added = resource.add_method(method, apigateway.LambdaIntegration(function), **options)
         self._methods.append(added)
         if self._has_clients:
@@ -126,14 +160,19 @@ class ThrottledRestApi:
         plan.add_api_key(key)
         return key
 
-    def _refuse_politely(self) -> None:
+    def _refuse_politely(self, cors: dict[str, Any]) -> None:
+        readable = _readable_by_browsers(cors) if cors else {}
         for name, response_type, seconds in _REFUSALS:
             self.api.add_gateway_response(
                 name,
                 type=response_type,
                 status_code="429",
-                response_headers={"Retry-After": f"'{seconds}'"},
+                response_headers={"Retry-After": f"'{seconds}'", **readable},
                 templates={"application/json": '{"message": $context.error.messageString}'},
+            )
+        for response_type in _OTHER_ERRORS if cors else ():
+            self.api.add_gateway_response(
+                response_type.response_type, type=response_type, response_headers=dict(readable)
             )
 
     def _share_method_settings(self) -> None:
@@ -153,14 +192,28 @@ def _ask_for_key(method: apigateway.Method) -> None:
     resource.api_key_required = True
 
 
-def _given(options: apigateway.StageOptions | dict[str, Any] | None) -> dict[str, Any]:
-    if options is None or isinstance(options, dict):
-        return dict(options or {})
-    names = inspect.signature(apigateway.StageOptions).parameters
-    return {name: value for name in names if (value := getattr(options, name)) is not None}
+def _readable_by_browsers(cors: dict[str, Any]) -> dict[str, str]:
+    """Headers without which a page cannot see that it was refused, nor read `Retry-After`."""
+    origins = list(cors["allow_origins"])
+    # A header is a constant or taken from the request: one of several origins can only be the caller's own. What every
+    # origin may read then is that it was refused.
+    origin = f"'{origins[0]}'" if len(origins) == 1 else "method.request.header.Origin"
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Expose-Headers": "'Retry-After'",
+        **({"Vary": "'Origin'"} if origins != ["*"] else {}),
+        **({"Access-Control-Allow-Credentials": "'true'"} if cors.get("allow_credentials") else {}),
+    }
 
 
-def _acknowledge(api: apigateway.RestApi, no_authorization: str | None) -> None:
+def _given(value: Any, struct: type) -> dict[str, Any]:
+    if value is None or isinstance(value, dict):
+        return dict(value or {})
+    names = inspect.signature(struct).parameters
+    return {name: found for name in names if (found := getattr(value, name)) is not None}
+
+
+def _acknowledge(api: apigateway.RestApi, no_authorization: str | None, *, has_web_acl: bool) -> None:
     if no_authorization:
         acknowledge(api, no_authorization, "AwsSolutions-APIG4")
     acknowledge(
@@ -169,12 +222,14 @@ def _acknowledge(api: apigateway.RestApi, no_authorization: str | None) -> None:
         "pool is one choice among them.",
         "AwsSolutions-COG4",
     )
-    acknowledge(
-        api,
-        "Which requests a web ACL lets through, and its price, is the app's choice; the limits here hold without one.",
-        "AwsSolutions-APIG3",
-        *compliance_rules("APIGWAssociatedWithWAF"),
-    )
+    if not has_web_acl:
+        acknowledge(
+            api,
+            "Which requests a web ACL lets through, and its price, is the app's choice; the limits here hold without "
+            "one.",
+            "AwsSolutions-APIG3",
+            *compliance_rules("APIGWAssociatedWithWAF"),
+        )
     acknowledge(
         api,
         "A cache would serve one caller's answer to another; what may be cached is the app's knowledge.",

@@ -152,7 +152,7 @@ def test_http(stack: cdk.Stack, function: lambda_.Function) -> None:
     template.has_resource_properties(
         "AWS::ApiGatewayV2::Stage",
         {
-            "DefaultRouteSettings": {"ThrottlingRateLimit": 80, "ThrottlingBurstLimit": 16},
+            "DefaultRouteSettings": {"ThrottlingRateLimit": 78, "ThrottlingBurstLimit": 15},
             "RouteSettings": {"GET /reports": {"ThrottlingRateLimit": 2, "ThrottlingBurstLimit": 3}},
         },
     )

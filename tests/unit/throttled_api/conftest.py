@@ -1,0 +1,56 @@
+"""Two functions of one database, and a look at what became of their API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk.assertions import Template
+
+from cdk_breakwater import ConnectionBudget
+
+if TYPE_CHECKING:
+    import aws_cdk as cdk
+
+
+class Limits(NamedTuple):
+    rate: float
+    burst: int
+
+
+class Functions(NamedTuple):
+    """Shares of 16 and 8."""
+
+    orders: lambda_.Function
+    reports: lambda_.Function
+
+
+@pytest.fixture
+def functions(stack: cdk.Stack, code: dict[str, Any]) -> Functions:
+    budget = ConnectionBudget(stack, "Budget", max_connections=30)
+    made = Functions(*(lambda_.Function(stack, name, **code) for name in ("Orders", "Reports")))
+    budget.share("orders", concurrency=16).limit(made.orders, overlap=False)
+    budget.share("reports", concurrency=8).limit(made.reports, overlap=False)
+    return made
+
+
+def rest_limits(stack: cdk.Stack) -> dict[str, Limits]:
+    """Give the limits by verb and path; those of the stage are `* /*`."""
+    (stage,) = Template.from_stack(stack).find_resources("AWS::ApiGateway::Stage").values()
+    return {
+        f"{setting['HttpMethod']} {setting['ResourcePath']}": Limits(
+            setting["ThrottlingRateLimit"], setting["ThrottlingBurstLimit"]
+        )
+        for setting in stage["Properties"]["MethodSettings"]
+    }
+
+
+def http_limits(stack: cdk.Stack) -> dict[str, Limits]:
+    """Give the limits by route; those of the stage are `$default`."""
+    (stage,) = Template.from_stack(stack).find_resources("AWS::ApiGatewayV2::Stage").values()
+    settings = {"$default": stage["Properties"]["DefaultRouteSettings"], **stage["Properties"].get("RouteSettings", {})}
+    return {
+        route: Limits(setting["ThrottlingRateLimit"], setting["ThrottlingBurstLimit"])
+        for route, setting in settings.items()
+    }

@@ -1,0 +1,122 @@
+"""What the routes to a function need together: given rates first, the rest for those that follow by Little's law."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk.assertions import Annotations, Match
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cdk_breakwater import ApiProtocol, BreakwaterError, ThrottledApi
+from cdk_breakwater.throttled_load import FunctionLoad
+
+from .conftest import Functions, Limits, http_limits, rest_limits
+
+MILLIS_200 = cdk.Duration.millis(200)
+
+
+def test_a_given_rate_leaves_less_for_the_rest(stack: cdk.Stack, functions: Functions) -> None:
+    api = ThrottledApi(stack, "Api", function=functions.orders, expected_duration=MILLIS_200)
+    api.add_route("GET", "/reports", rate_limit=5, expected_duration=cdk.Duration.seconds(2))
+    assert rest_limits(stack) == {"* /*": Limits((16 - 5 * 2) / 0.2, 6), "GET /reports": Limits(5, 5)}
+
+
+def test_routes_without_a_rate_divide_the_function_evenly(stack: cdk.Stack, functions: Functions) -> None:
+    api = ThrottledApi(stack, "Api", function=functions.orders, expected_duration=MILLIS_200)
+    api.add_route("GET", "/search", expected_duration=cdk.Duration.seconds(2))
+    api.add_route("POST", "/orders", burst_limit=3)
+    assert rest_limits(stack) == {
+        "* /*": Limits(pytest.approx(16 / 3 / 0.2), 5),
+        "GET /search": Limits(pytest.approx(16 / 3 / 2), 5),
+        "POST /orders": Limits(pytest.approx(16 / 3 / 0.2), 3),
+    }
+
+
+def test_each_function_has_limits_from_its_own_share(stack: cdk.Stack, functions: Functions) -> None:
+    for protocol in ApiProtocol:
+        ThrottledApi(stack, protocol.value, function=functions.orders, rate_limit=8, protocol=protocol).add_route(
+            "GET", "/reports", function=functions.reports, expected_duration=cdk.Duration.seconds(2)
+        )
+    # Two APIs before one function: half of its 8 each.
+    assert rest_limits(stack) == {"* /*": Limits(8, 16), "GET /reports": Limits(2, 4)}
+    assert http_limits(stack) == {"$default": Limits(8, 16), "GET /reports": Limits(2, 4)}
+
+
+def test_an_api_of_routes_alone_keeps_nothing_for_others(stack: cdk.Stack, functions: Functions) -> None:
+    api = ThrottledApi(stack, "Api", function=functions.orders, expected_duration=MILLIS_200, proxy=False)
+    api.add_route("GET", "/orders")
+    assert rest_limits(stack) == {"* /*": Limits(80, 16), "GET /orders": Limits(80, 16)}
+
+
+def test_given_rates_beyond_the_function_are_reported_with_their_numbers(
+    stack: cdk.Stack, functions: Functions
+) -> None:
+    api = ThrottledApi(stack, "Api", function=functions.orders, rate_limit=50, expected_duration=MILLIS_200)
+    api.add_route("GET", "/search", rate_limit=20, expected_duration=cdk.Duration.millis(500))
+    api.add_route(
+        "GET", "/reports", rate_limit=4, expected_duration=cdk.Duration.seconds(2), function=functions.reports
+    )
+    Annotations.from_stack(stack).has_warning(
+        "/Stack/Api",
+        Match.string_like_regexp(
+            r"the API of Stack/Api, 50 requests per second of 0\.2 s each; GET /search of Stack/Api, 20 requests per "
+            r"second of 0\.5 s each need a concurrency of 20 \(Little's law\), and that of Stack/Orders is 16.*0\.8 of"
+        ),
+    )
+    found = Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp("Little's law"))
+    assert len(found) == 1, "the reports need exactly what they have"
+
+
+def test_nothing_left_fails_the_synth(app: cdk.App, stack: cdk.Stack, functions: Functions) -> None:
+    api = ThrottledApi(stack, "Api", function=functions.orders, expected_duration=MILLIS_200)
+    api.add_route("GET", "/search", rate_limit=8, expected_duration=cdk.Duration.seconds(2))
+    with pytest.raises(RuntimeError, match=r"need a concurrency of 16 .* nothing is left for the API of Stack/Api"):
+        app.synth()
+
+
+class TestErrors:
+    def test_a_route_to_another_function_needs_its_duration(self, stack: cdk.Stack, functions: Functions) -> None:
+        api = ThrottledApi(stack, "Api", function=functions.orders, expected_duration=MILLIS_200)
+        with pytest.raises(BreakwaterError, match=r"GET /reports: neither rate_limit nor expected_duration"):
+            api.add_route("GET", "/reports", function=functions.reports)
+
+    def test_a_duration_that_is_none(self, stack: cdk.Stack, functions: Functions) -> None:
+        api = ThrottledApi(stack, "Api", function=functions.orders, rate_limit=1)
+        with pytest.raises(BreakwaterError, match=r"expected_duration must be a known time above 0 \(given"):
+            api.add_route("GET", "/reports", rate_limit=1, expected_duration=cdk.Duration.millis(0))
+
+
+class _Concurrency:
+    def __init__(self, granted: int) -> None:
+        self._granted = granted
+
+    def resolve(self) -> int:
+        return self._granted
+
+
+seconds = st.floats(0.01, 900)
+
+
+@settings(max_examples=25, deadline=None)  # each makes a stack, which asks Node
+@given(
+    st.integers(2, 1000),
+    st.lists(st.tuples(st.floats(0.01, 100), seconds), max_size=4),
+    st.lists(seconds, min_size=1, max_size=4),
+)
+def test_what_is_derived_never_exceeds_the_function(
+    granted: int, given_routes: list[tuple[float, float]], durations: list[float]
+) -> None:
+    stack = cdk.Stack()
+    load = FunctionLoad(stack, _Concurrency(granted))
+    for rate, each in given_routes:
+        load.add_given(stack, "given", rate, each)
+    derived = [load.add_derived(stack, "derived", None, each) for each in durations]
+    needed = sum(rate * each for rate, each in given_routes)
+    rates = [stack.resolve(throttle.rate_limit) for throttle in derived]
+    together = needed + sum(rate * each for rate, each in zip(rates, durations, strict=True))
+    if needed < granted:
+        assert together == pytest.approx(granted)
+        assert load.check(stack) == []
+    else:
+        assert load.check(stack)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from breakwater_runtime.parallelism import http as http
     from breakwater_runtime.quota_signals import QuotaSpent as QuotaSpent
     from breakwater_runtime.quota_signals import RetryAfter as RetryAfter
+    from breakwater_runtime.results import JobBusy as JobBusy
+    from breakwater_runtime.results import JobFailed as JobFailed
     from breakwater_runtime.sql_database import database as database
 
 _MODULES = {
@@ -33,6 +35,8 @@ _MODULES = {
     "DataApi": "data_api",
     "Database": "connection",
     "FanOutError": "parallelism",
+    "JobBusy": "results",
+    "JobFailed": "results",
     "QuotaSpent": "quota_signals",
     "RetryAfter": "quota_signals",
     "TransactionAborted": "errors",

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import logging
+import os
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from breakwater_runtime.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from breakwater_runtime.idempotency import Jobs
+
     Record = dict[str, Any]
+    RecordHandler = Callable[[Record, Any], object]
+    BatchHandler = Callable[[dict[str, Any], Any], dict[str, Any]]
+    Idempotency = bool | Callable[[Record], str | None] | None
 
 _log = logging.getLogger(__name__)
 
 
-def batch(handler: Callable[[Record, Any], object]) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+@overload
+def batch(handler: RecordHandler, *, idempotency: Idempotency = None) -> BatchHandler: ...
+@overload
+def batch(handler: None = None, *, idempotency: Idempotency = None) -> Callable[[RecordHandler], BatchHandler]: ...
+def batch(
+    handler: RecordHandler | None = None, *, idempotency: Idempotency = None
+) -> BatchHandler | Callable[[RecordHandler], BatchHandler]:
     """Make a handler of batches out of a function that handles one record.
 
     Standard queues: each record stands for itself. FIFO queues: after the first failure in a message group, the rest of
     that group is left for later, so that its order holds. Kinesis and DynamoDB Streams: Lambda comes back to the first
     failure and delivers everything from there on again, so the batch ends with it. A record that is delivered twice is
-    normal: make the work idempotent. The mapping must report batch item failures, as `DecoupledInvocation` makes it.
+    normal: make the work idempotent, or let `idempotency` skip what is done. The mapping must report batch item
+    failures, as `DecoupledInvocation` makes it.
 
     A record is not begun when less time is left than the slowest record before it took; it is reported as failed, and
     comes again, instead of being killed half-way. With a tumbling window the state is the function's own affair: don't
@@ -31,9 +44,14 @@ def batch(handler: Callable[[Record, Any], object]) -> Callable[[dict[str, Any],
     Parameters
     ----------
     handler
-        Called with one record as Lambda delivers it, and the context. What it returns is ignored; an exception means
-        that the record failed. The record's id, the exception's type and its place are logged; neither its message nor
-        the payload.
+        Called with one record as Lambda delivers it, and the context. What it returns is the answer of a job that came
+        through a front door, else ignored; an exception means that the record failed. The record's id, the exception's
+        type and its place are logged; neither its message nor the payload.
+    idempotency
+        A record whose key is done already is skipped, for as long as results are kept. True: the key is the record's
+        id, for records that are delivered twice. A callable: takes the record and returns its key, or None for a record
+        that may be done again. Needs the table in BREAKWATER_RESULTS_TABLE, which a front door brings. Default: jobs
+        of a front door alone. An invocation that dies between its work and the table's write does the work again.
 
     Returns
     -------
@@ -46,16 +64,29 @@ def batch(handler: Callable[[Record, Any], object]) -> Callable[[dict[str, Any],
         By that handler, for an event without records.
     ValueError
         By that handler, for a record that comes from neither SQS, Kinesis nor DynamoDB Streams.
+    ConfigurationError
+        When idempotency is asked for and no table is named.
     """
+    if handler is None:
+        return lambda handler: batch(handler, idempotency=idempotency)
+    work, jobs = handler, _jobs(idempotency)
 
     @wraps(handler)
     def lambda_handler(event: dict[str, Any], context: Any = None) -> dict[str, Any]:
-        return {"batchItemFailures": [{"itemIdentifier": item} for item in _failures(handler, event, context)]}
+        return {"batchItemFailures": [{"itemIdentifier": item} for item in _failures(work, jobs, event, context)]}
 
     return lambda_handler
 
 
-def _failures(handler: Callable[[Record, Any], object], event: dict[str, Any], context: Any) -> Iterator[str]:
+def _jobs(idempotency: Idempotency) -> Jobs | None:
+    if not idempotency and "BREAKWATER_RESULTS_TABLE" not in os.environ:
+        return None
+    from breakwater_runtime.idempotency import Jobs
+
+    return Jobs(idempotency)
+
+
+def _failures(handler: RecordHandler, jobs: Jobs | None, event: dict[str, Any], context: Any) -> Iterator[str]:
     deadline = Deadline(context) if context is not None else None
     blocked: set[str] = set()
     slowest = before = 0.0
@@ -72,7 +103,10 @@ def _failures(handler: Callable[[Record, Any], object], event: dict[str, Any], c
             yield identifier
             continue
         try:
-            handler(record, context)
+            if jobs is None:
+                handler(record, context)
+            else:
+                jobs.run(handler, record, identifier, context)
         except Exception as error:
             _log.error("Record %s failed: %s", identifier, _describe(error))
             yield identifier

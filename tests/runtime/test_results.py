@@ -1,0 +1,243 @@
+"""Each job is done once, and what came of it is kept: against an emulated DynamoDB and S3."""
+
+from __future__ import annotations
+
+import json
+import time
+from base64 import b64encode
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from demo.emulator import CREDENTIALS, REGION, Emulator
+
+import breakwater_runtime as breakwater
+from breakwater_runtime import credentials, results
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TABLE, BUCKET = "results", "results-bucket"
+
+
+class Context:
+    def __init__(self, seconds: float = 10.0) -> None:
+        self.seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1000)
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    with Emulator(tmp_path_factory.mktemp("account")) as account:
+        account.client("dynamodb").create_table(
+            TableName=TABLE,
+            KeySchema=[{"AttributeName": "job", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "job", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        account.client("s3").create_bucket(Bucket=BUCKET)
+        yield account
+
+
+@pytest.fixture(autouse=True)
+def settings(account: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    credentials.client.cache_clear()
+    for name, value in {
+        "AWS_ENDPOINT_URL": account.url,
+        "AWS_REGION": REGION,
+        **{name.upper(): value for name, value in CREDENTIALS.items()},
+        "BREAKWATER_RESULTS_TABLE": TABLE,
+        "BREAKWATER_RESULTS_BUCKET": BUCKET,
+        "BREAKWATER_RESULTS_SECONDS": "60",
+    }.items():
+        monkeypatch.setenv(name, value)
+    yield
+    credentials.client.cache_clear()
+
+
+def item(account: Emulator, job: str) -> dict[str, Any]:
+    return account.client("dynamodb").get_item(TableName=TABLE, Key={"job": {"S": job}}, ConsistentRead=True)["Item"]
+
+
+def sqs(job: str | None, body: str = "{}") -> dict[str, Any]:
+    return {
+        "messageId": str(uuid4()),
+        "body": body,
+        "attributes": {},
+        "messageAttributes": {"breakwater-job": {"dataType": "String", "stringValue": job}} if job else {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:jobs",
+    }
+
+
+def kinesis(job: str, body: bytes) -> dict[str, Any]:
+    data = b64encode(f"breakwater-job {job} ".encode() + body).decode()
+    return {"eventSource": "aws:kinesis", "kinesis": {"sequenceNumber": "1", "partitionKey": "key", "data": data}}
+
+
+def dynamodb(job: str, event: str = "INSERT") -> dict[str, Any]:
+    image = {"id": {"S": job}, "breakwater-job": {"S": job}, "body": {"B": "e30="}}
+    return {
+        "eventSource": "aws:dynamodb",
+        "eventName": event,
+        "dynamodb": {"SequenceNumber": "1", "Keys": {}, "NewImage": image},
+    }
+
+
+def failures(handler: Any, *records: dict[str, Any], context: Any = None) -> int:
+    return len(handler({"Records": list(records)}, context or Context())["batchItemFailures"])
+
+
+@pytest.mark.parametrize("record", [sqs, partial(kinesis, body=b"{}"), dynamodb], ids=["sqs", "kinesis", "dynamodb"])
+def test_what_the_function_returns_is_the_answer(account: Emulator, record: Any) -> None:
+    job = str(uuid4())
+    calls: list[Any] = []
+
+    @breakwater.batch
+    def handler(record: dict[str, Any], context: Any) -> object:
+        calls.append(record)
+        return {"total": Decimal("1.50"), "name": "Größe"}
+
+    before = int(time.time())
+    assert failures(handler, record(job)) == 0
+    assert failures(handler, record(job)) == 0
+    assert len(calls) == 1, "a repeated record is the same job"
+    stored = item(account, job)
+    assert stored["outcome"]["S"] == "done"
+    assert json.loads(stored["answer"]["S"]) == {"total": "1.50", "name": "Größe"}
+    assert 60 <= int(stored["expires"]["N"]) - before <= 120
+    assert int(stored["delete_after"]["N"]) - int(stored["expires"]["N"]) == 60
+
+
+def test_a_kinesis_record_comes_as_its_sender_meant_it() -> None:
+    seen: list[str] = []
+    handler = breakwater.batch(lambda record, _: seen.append(record["kinesis"]["data"]))
+    body = '{"quote": "\\"", "space": " ", "ü": "&+%"}'.encode()
+    failures(handler, kinesis(str(uuid4()), body))
+    assert seen == [b64encode(body).decode()]
+
+
+def test_a_record_from_elsewhere_is_no_job(account: Emulator) -> None:
+    before = account.client("dynamodb").scan(TableName=TABLE)["Count"]
+    calls: list[Any] = []
+    handler = breakwater.batch(lambda record, _: calls.append(record))
+    plain = {"eventSource": "aws:kinesis", "kinesis": {"sequenceNumber": "1", "data": b64encode(b"plain").decode()}}
+    for record in (sqs(None), plain, dynamodb("deleted", "REMOVE"), dynamodb("changed", "MODIFY")):
+        assert failures(handler, record) == 0
+    assert len(calls) == 4
+    assert account.client("dynamodb").scan(TableName=TABLE)["Count"] == before
+
+
+def test_a_large_answer_goes_to_the_bucket(account: Emulator) -> None:
+    job, answer = str(uuid4()), "ü" * 200_000
+    assert failures(breakwater.batch(lambda *_: answer), sqs(job)) == 0
+    stored = item(account, job)
+    assert "answer" not in stored
+    kept = account.client("s3").get_object(Bucket=BUCKET, Key=stored["answer_key"]["S"])
+    assert json.loads(kept["Body"].read()) == answer
+
+
+def test_without_a_bucket_a_large_answer_fails(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("BREAKWATER_RESULTS_BUCKET")
+    handler = breakwater.batch(lambda *_: "x" * 400_000)
+    assert failures(handler, sqs(str(uuid4()))) == 1
+    assert "ConfigurationError" in caplog.text
+    with pytest.raises(breakwater.ConfigurationError, match=r"An answer of \d+ bytes needs a bucket"):
+        results.Results(TABLE, 60, None).done("job", "x" * 400_000)
+
+
+def test_a_failure_leaves_its_type_and_a_later_try_may_succeed(account: Emulator) -> None:
+    job = str(uuid4())
+    outcomes: list[Exception | str] = [KeyError("card number"), breakwater.JobFailed("the card was declined"), "ok"]
+
+    @breakwater.batch
+    def handler(record: dict[str, Any], context: Any) -> object:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    for reason in ("KeyError", "the card was declined"):
+        assert failures(handler, sqs(job)) == 1
+        stored = item(account, job)
+        assert (stored["outcome"]["S"], stored["reason"]["S"]) == ("waiting", reason)
+    assert failures(handler, sqs(job)) == 0
+    stored = item(account, job)
+    assert (stored["outcome"]["S"], "reason" in stored) == ("done", False)
+
+
+def test_two_invocations_never_work_on_one_job(account: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    job = str(uuid4())
+    calls: list[Any] = []
+
+    @breakwater.batch
+    def handler(record: dict[str, Any], context: Any) -> None:
+        calls.append(record)
+        if len(calls) == 1:
+            assert failures(handler, record, context=context) == 1, "the other one comes again"
+
+    assert failures(handler, sqs(job)) == 0
+    assert len(calls) == 1
+    assert "JobBusy" in caplog.text
+
+
+def test_a_job_whose_invocation_died_is_done_by_the_next() -> None:
+    job = str(uuid4())
+    table = results.Results(TABLE, 60, None)
+    assert table.claim(job, -1)
+    calls: list[Any] = []
+    assert failures(breakwater.batch(lambda record, _: calls.append(record)), sqs(job)) == 0
+    assert len(calls) == 1
+
+
+def test_a_key_may_be_used_anew_when_its_answer_has_expired(account: Emulator) -> None:
+    job = str(uuid4())
+    table = results.Results(TABLE, 60, None)
+    assert table.claim(job, 10)
+    results.Results(TABLE, -5, None).done(job, 1)
+    assert table.claim(job, 10)
+    assert not {"answer", "expires"} & item(account, job).keys()
+
+
+class TestIdempotency:
+    def test_by_the_records_id(self) -> None:
+        calls: list[Any] = []
+
+        @breakwater.batch(idempotency=True)
+        def handler(record: dict[str, Any], context: Any) -> None:
+            calls.append(record)
+
+        first, second = sqs(None), sqs(None)
+        assert failures(handler, first, second, first) == 0
+        assert failures(handler, second) == 0
+        assert calls == [first, second]
+
+    def test_by_a_key_of_ones_own(self) -> None:
+        calls: list[Any] = []
+        run = str(uuid4())
+
+        def key(record: dict[str, Any]) -> str | None:
+            order = json.loads(record["body"]).get("order")
+            return order and f"{run}-{order}"
+
+        handler = breakwater.batch(lambda record, _: calls.append(record["body"]), idempotency=key)
+        bodies = ['{"order": 1, "try": 1}', '{"order": 1, "try": 2}', "{}", "{}"]
+        assert failures(handler, *(sqs(None, body) for body in bodies)) == 0
+        assert calls == [bodies[0], "{}", "{}"]
+
+    def test_needs_a_table(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("BREAKWATER_RESULTS_TABLE")
+        with pytest.raises(breakwater.ConfigurationError, match="needs a table, and BREAKWATER_RESULTS_TABLE names"):
+            breakwater.batch(print, idempotency=True)
+
+
+def test_a_wrong_number_of_seconds_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BREAKWATER_RESULTS_SECONDS", "soon")
+    with pytest.raises(breakwater.ConfigurationError, match=r"BREAKWATER_RESULTS_SECONDS is 'soon'\. It is a number"):
+        breakwater.batch(print)

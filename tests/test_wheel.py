@@ -16,6 +16,7 @@ SOURCES = {
     "cdk_breakwater": ROOT / "constructs" / "cdk_breakwater",
     "breakwater_runtime": ROOT / "lambda_src" / "breakwater_runtime",
     "cdk_breakwater/lambda_src/handlers": ROOT / "lambda_src" / "handlers",
+    "cdk_breakwater/lambda_src/nodejs": ROOT / "lambda_src" / "nodejs",
 }
 APP = """
 import aws_cdk as cdk

@@ -63,9 +63,7 @@ class DatabaseFunction(PreparedFunction):
         budget = ConnectionBudget.of(downstream)
         share = budget.share(path, weight=share_weight, concurrency=concurrency)
         timeout = options.get("timeout") or DEFAULT_TIMEOUT
-        layer = None
-        if runtime.family == lambda_.RuntimeFamily.PYTHON:
-            layer = _layer(scope, downstream, runtime, options.get("architecture"), drivers)
+        layer = _layer(scope, downstream, runtime, options.get("architecture"), drivers)
         super().__init__(
             scope,
             id,
@@ -118,8 +116,15 @@ def _layer(
     runtime: lambda_.Runtime,
     architecture: lambda_.Architecture | None,
     drivers: Sequence[str] | None,
-) -> RuntimeLayer:
-    if drivers is None:
+) -> RuntimeLayer | None:
+    if runtime.family == lambda_.RuntimeFamily.NODEJS:
+        # the Node.js layer knows these two protocols; what others need is in the function's own code
+        if not (downstream.engine.is_mysql or downstream.engine.is_postgresql):
+            return None
+        drivers = drivers or []
+    elif runtime.family != lambda_.RuntimeFamily.PYTHON:
+        return None
+    elif drivers is None:
         drivers = [driver] if (driver := downstream.engine.driver) else []
     return RuntimeLayer.for_function_in(
         scope,

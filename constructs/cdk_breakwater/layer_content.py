@@ -1,8 +1,4 @@
-"""What the runtime layer holds: the package ``breakwater_runtime`` and drivers for the function's Python, no Docker.
-
-Built once per content into a cache, which may be deleted at any time: ``$XDG_CACHE_HOME/cdk-breakwater``, or where the
-platform keeps caches.
-"""
+"""What the Python layer holds: the package ``breakwater_runtime`` and drivers for the function's Python, no Docker."""
 
 from __future__ import annotations
 
@@ -14,19 +10,15 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
-import threading
-from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import BreakwaterError
+from .layer_cache import announced, cached, source_digest, source_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
-_QUIET_SECONDS = 2.0
 # pip evaluates the markers of dependencies ("typing-extensions; python_version < '3.13'") for the Python that it runs
 # under, also with --python-version. This runs it with the target's.
 _PIP_FOR_TARGET = """
@@ -119,20 +111,20 @@ def layer_content(where: str, target: Target, drivers: Sequence[str], certificat
             python.mkdir()
         else:
             shutil.copytree(installed, python)
-        for file in _source_files(source):
+        for file in source_files(source):
             copy = python / "breakwater_runtime" / file.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
         if certificate_authority is not None:
             (python / "breakwater_runtime" / "ca.pem").write_text(certificate_authority, encoding="ascii")
 
-    parts = [_source_digest(source), installed.name if installed else "", certificate_authority or ""]
-    return _cached(where, "layer", parts, fill)
+    parts = [source_digest(source), installed.name if installed else "", certificate_authority or ""]
+    return cached(where, "layer", parts, fill)
 
 
 def _drivers(where: str, target: Target, drivers: Sequence[str]) -> Path:
     def fill(folder: Path) -> None:
-        with _announced(f"building the runtime layer: {', '.join(drivers)} for {target} …"):
+        with announced(f"building the runtime layer: {', '.join(drivers)} for {target} …"):
             command = _pip(where, target, folder)
             done = subprocess.run(  # noqa: S603 -- pip or uv with our own options; options among drivers are refused
                 [*command, *drivers], capture_output=True, text=True, check=False, env=_installer_environment()
@@ -145,7 +137,7 @@ def _drivers(where: str, target: Target, drivers: Sequence[str]) -> Path:
                 file.unlink()
 
     files = [hashlib.sha256(Path(driver).read_bytes()).hexdigest() for driver in drivers if Path(driver).is_file()]
-    return _cached(where, "drivers", [target.python, target.architecture, *drivers, *files], fill)
+    return cached(where, "drivers", [target.python, target.architecture, *drivers, *files], fill)
 
 
 def _pip(where: str, target: Target, folder: Path) -> list[str]:
@@ -188,69 +180,9 @@ def _failure(where: str, target: Target, drivers: Sequence[str], output: str) ->
     )
 
 
-@contextmanager
-def _announced(line: str) -> Iterator[None]:
-    timer = threading.Timer(_QUIET_SECONDS, sys.stderr.write, [f"{line}\n"])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _cached(where: str, kind: str, parts: Sequence[str], fill: Callable[[Path], None]) -> Path:
-    digest = hashlib.sha256(json.dumps([kind, *parts]).encode()).hexdigest()[:32]
-    folder = _cache_folder() / f"{kind}-{digest}"
-    if folder.is_dir():
-        return folder
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{kind}-", dir=folder.parent))
-    except OSError as error:
-        remedy = "Set XDG_CACHE_HOME to a folder that can be written."
-        raise BreakwaterError(where, f"The cache {folder.parent} can't be written ({error}).", remedy) from error
-    try:
-        building.chmod(0o755)
-        fill(building)
-        # A synth at the same time may have been faster; what it built is the same.
-        if not folder.is_dir():
-            try:
-                building.rename(folder)
-            except OSError:
-                if not folder.is_dir():
-                    raise
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    return folder
-
-
-def _cache_folder() -> Path:
-    if given := os.environ.get("XDG_CACHE_HOME"):
-        return Path(given) / "cdk-breakwater"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "cdk-breakwater"
-    if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
-        return Path(local) / "cdk-breakwater" / "Cache"
-    return Path.home() / ".cache" / "cdk-breakwater"
-
-
 def _runtime_source(where: str) -> Path:
     spec = importlib.util.find_spec("breakwater_runtime")
     if spec is None or not spec.submodule_search_locations:
         remedy = "Install cdk-breakwater anew; its wheel carries the package."
         raise BreakwaterError(where, "The package breakwater_runtime is not installed.", remedy)
     return Path(next(iter(spec.submodule_search_locations)))
-
-
-def _source_files(source: Path) -> list[Path]:
-    return sorted(file for file in source.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
-
-
-@cache
-def _source_digest(source: Path) -> str:
-    digest = hashlib.sha256()
-    for file in _source_files(source):
-        digest.update(json.dumps([file.relative_to(source).as_posix(), file.stat().st_size]).encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()

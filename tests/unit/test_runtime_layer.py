@@ -19,8 +19,7 @@ from aws_cdk import App, Stack
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Match, Template
 
-from cdk_breakwater import layer_content as content_module
-from cdk_breakwater import runtime_layer
+from cdk_breakwater import layer_cache, runtime_layer
 from cdk_breakwater.errors import BreakwaterError
 from cdk_breakwater.layer_content import Target, layer_content
 from cdk_breakwater.rds_certificates import rds_certificates
@@ -259,10 +258,10 @@ def test_progress_only_when_it_takes_long(
     empty_cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = f"building the runtime layer: {PYMYSQL} for Python 3.13 x86_64 …\n"
-    monkeypatch.setattr(content_module, "_QUIET_SECONDS", 600.0)
+    monkeypatch.setattr(layer_cache, "_QUIET_SECONDS", 600.0)
     build("3.14", PYMYSQL)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(content_module, "_QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(layer_cache, "_QUIET_SECONDS", 0.0)
     build("3.13", PYMYSQL)
     assert capsys.readouterr().err == line
     build("3.13", PYMYSQL)
@@ -272,7 +271,7 @@ def test_progress_only_when_it_takes_long(
 @pytest.mark.parametrize(
     ("runtime", "drivers", "authority", "message"),
     [
-        (lambda_.Runtime.NODEJS_22_X, [], None, r"given nodejs22\.x.*python3\.10 or newer"),
+        (lambda_.Runtime.JAVA_21, [], None, r"given java21.*python3\.10 or newer"),
         (lambda_.Runtime.PYTHON_3_9, [], None, r"given python3\.9"),
         (NEWEST, ["-r x"], None, r"A driver is '-r x'\. Give pip requirements"),
         (NEWEST, [" "], None, "A driver is ''"),

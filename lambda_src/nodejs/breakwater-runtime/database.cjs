@@ -1,0 +1,163 @@
+'use strict'
+
+const { Attempts, Deadline } = require('./attempts.cjs')
+const { Credentials } = require('./credentials.cjs')
+const { ConnectionUnavailable } = require('./errors.cjs')
+const { Settings } = require('./settings.cjs')
+const { certificateAuthorities } = require('./tls.cjs')
+
+// After such a pause a connection is asked once whether it lives: a flow that a NAT gateway, a Network Load Balancer or
+// Lambda's own network forgot (after 350 s) looks alive.
+const CHECK_AFTER_MS = 2500
+const CHECK_TIMEOUT_MS = 1000
+const CONNECT_TIMEOUT_MS = 5000
+// How often an environment looks how full the server is; drawn anew each time, so that they don't look together.
+const LOOK_MS = [4000, 12_000]
+// Lambda's longest timeout (Lambda quotas), where the function's own is not known.
+const LONGEST_TIMEOUT_SECONDS = 900
+
+/** One connection per execution environment: opened on first use, verified, kept, healed, given back. */
+class Database {
+  #settings
+  #credentials
+  #driver
+  #tls
+  #connection
+  #turn = Promise.resolve()
+  #nextLook = 0
+  #full = false
+
+  constructor (options) {
+    this.#settings = new Settings(options)
+    this.#credentials = new Credentials(this.#settings)
+    this.#driver = require(this.#settings.isPostgreSql ? './postgresql.cjs' : './mysql.cjs')
+  }
+
+  /**
+   * Call `work(client)` with a live connection and return what it returns. Uses at the same time take turns. What the
+   * work leaves open (a transaction, session state) is undone, never inherited by the next.
+   */
+  async use (context, work) {
+    // else Lambda would wait for the kept connection to close, until the function's timeout
+    if (context) context.callbackWaitsForEmptyEventLoop = false
+    const deadline = new Deadline(context, this.#settings.functionTimeout)
+    const done = await this.#ownTurn(deadline)
+    try {
+      const connection = await this.#live(deadline)
+      try {
+        return await work(connection.client)
+      } finally {
+        await this.#leave(connection, deadline)
+      }
+    } finally {
+      done()
+    }
+  }
+
+  /** Close the connection; the next use opens another. */
+  async close () {
+    const connection = this.#connection
+    this.#connection = undefined
+    await connection?.close()
+  }
+
+  async #ownTurn (deadline) {
+    const before = this.#turn
+    let done
+    const ended = new Promise((resolve) => { done = resolve })
+    this.#turn = before.then(() => ended)
+    if (!(await within(deadline.remaining(), before.then(() => true)))) {
+      done()
+      throw new ConnectionUnavailable('another use of this connection has not ended, and the time is over', 0)
+    }
+    return done
+  }
+
+  async #live (deadline) {
+    if (this.#connection) {
+      // what happened to the socket while the environment was frozen is delivered by the event loop, TLS needs two turns
+      for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate)
+      const connection = this.#connection
+      const doubtful = !connection.lost && Date.now() - connection.lastUsed > CHECK_AFTER_MS
+      if (connection.lost || (doubtful && !(await within(CHECK_TIMEOUT_MS, connection.answers())))) this.#drop()
+    }
+    this.#connection ??= await this.#open(deadline)
+    return this.#connection
+  }
+
+  async #open (deadline) {
+    const { host } = this.#settings
+    const attempts = new Attempts(host ?? 'the database', deadline)
+    let login = await this.#credentials.login()
+    let fetchedAgain = false
+    for (;;) {
+      try {
+        return await this.#driver.connect(login, this.#session(login, deadline))
+      } catch (error) {
+        const refused = this.#driver.isLoginRefused(error)
+        if (refused && !fetchedAgain && (await this.#credentials.rotated())) {
+          fetchedAgain = true
+        } else if (refused || !this.#driver.isRetryable(error)) {
+          throw error
+        } else {
+          await attempts.failed(error)
+        }
+        login = await this.#credentials.login()
+      }
+    }
+  }
+
+  #session (login, deadline) {
+    const { proxy, tlsCa, driver, functionTimeout } = this.#settings
+    // the drivers keep their own state (parsed certificates) with this object
+    this.#tls ??= tlsCa && { ca: certificateAuthorities(tlsCa), rejectUnauthorized: true }
+    return {
+      tls: this.#tls,
+      timeout: Math.max(100, Math.min(CONNECT_TIMEOUT_MS, deadline.remaining())),
+      // A session that has idled for longer than its function's timeout belongs to no invocation. The server ends it by
+      // itself; behind RDS Proxy nothing is SET, since that pins.
+      idleSeconds: proxy ? undefined : Math.ceil(functionTimeout ?? LONGEST_TIMEOUT_SECONDS) + 1,
+      options: driver
+    }
+  }
+
+  /** Clean the connection and keep it, or close it: nothing that goes wrong here is the handler's error. */
+  async #leave (connection, deadline) {
+    const left = Math.max(CHECK_TIMEOUT_MS, deadline.remaining())
+    if (!connection.lost && (await within(left, this.#cleaned(connection)))) return
+    this.#drop()
+  }
+
+  async #cleaned (connection) {
+    await connection.clean()
+    return !connection.lost && !(await this.#serverIsFull(connection))
+  }
+
+  async #serverIsFull (connection) {
+    const { proxy, maxConnections, utilization } = this.#settings
+    if (proxy) return false
+    if (Date.now() >= this.#nextLook || this.#full) {
+      const [used, limit] = await connection.usage(maxConnections)
+      this.#full = used > Math.floor(limit * utilization)
+      this.#nextLook = Date.now() + LOOK_MS[0] + Math.random() * (LOOK_MS[1] - LOOK_MS[0])
+    }
+    return this.#full
+  }
+
+  #drop () {
+    this.close().catch(() => {})
+  }
+}
+
+/** Return what the promise becomes, or false when it fails or takes longer. */
+async function within (milliseconds, promise) {
+  let timer
+  const late = new Promise((resolve) => { timer = setTimeout(resolve, Math.max(0, milliseconds), false) })
+  try {
+    return await Promise.race([promise.catch(() => false), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+module.exports = { Database }

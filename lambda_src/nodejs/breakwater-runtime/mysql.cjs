@@ -1,0 +1,197 @@
+'use strict'
+
+const { isIP } = require('node:net')
+const mysql2 = require('mysql2')
+const serverlessMysql = require('serverless-mysql')
+const { ConfigurationError, ConnectionLost } = require('./errors.cjs')
+
+const FULL = ['ER_CON_COUNT_ERROR', 'ER_TOO_MANY_USER_CONNECTIONS', 'ER_USER_LIMIT_REACHED']
+const RETRYABLE = [
+  ...FULL, 'ER_SERVER_SHUTDOWN', 'ER_ABORTING_CONNECTION', 'PROTOCOL_CONNECTION_LOST', 'ECONNREFUSED', 'ECONNRESET',
+  'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN'
+]
+// MySQL protocol, "SERVER_STATUS_flags_enum"
+const IN_TRANSACTION = 0x0001
+const AUTOCOMMIT = 0x0002
+
+/**
+ * A connection of MySQL or MariaDB.
+ *
+ * The handler gets serverless-mysql's object. Around it, since serverless-mysql 2.1 would otherwise open another
+ * connection in the middle of a transaction, send a statement again whose reply was lost, and end others' sessions:
+ * - one such object for one connection; `createConnection` gives it a connection that ends with an error of its own;
+ * - no connection management of its own (`manageConns`), no retries of its own (`maxRetries`).
+ */
+class MySqlConnection {
+  lost
+  lastUsed = Date.now()
+  #connection
+  #login
+  #startStatement
+  #inTransaction = false
+  #changed = false
+
+  constructor (login, { idleSeconds, timeout, tls, options }) {
+    this.#login = login
+    this.#startStatement = idleSeconds &&
+      `SET SESSION session_track_state_change=1, SESSION wait_timeout=${idleSeconds}`
+    const config = { ...options, ...login, connectTimeout: timeout, ssl: tls && { ...tls, verifyIdentity: true } }
+    this.client = serverlessMysql({
+      config,
+      library: Object.create(mysql2, { createConnection: { value: (given) => this.#guarded(given) } }),
+      manageConns: false,
+      maxRetries: 0,
+      // serverless-mysql throws an error without the code
+      onConnectError: (error) => { this.refused = error }
+    })
+  }
+
+  async open () {
+    try {
+      await this.client.connect()
+      if (this.#startStatement) await this.#send('query', this.#startStatement)
+    } catch (error) {
+      this.close()
+      throw this.refused ?? error
+    }
+  }
+
+  async answers () {
+    await this.#send('ping')
+    return true
+  }
+
+  /** Undo what a handler left, where the server reported something. */
+  async clean () {
+    if (this.#changed && !this.#startStatement) {
+      // behind RDS Proxy a session with state is pinned; the next one isn't
+      this.lost = new Error('the session has state')
+    } else if (this.#changed) {
+      // COM_CHANGE_USER, since after COM_RESET_CONNECTION another database stays selected
+      await this.#send('changeUser', this.#login)
+      await this.#send('query', this.#startStatement)
+    } else if (this.#inTransaction) {
+      await this.#send('query', 'ROLLBACK')
+    }
+    this.#changed = this.#inTransaction = false
+  }
+
+  /** Count everybody's connections; any user may. */
+  async usage (maxConnections) {
+    const [{ Value: used }] = await this.#send('query', "SHOW GLOBAL STATUS LIKE 'Threads_connected'")
+    if (maxConnections) return [Number(used), maxConnections]
+    const [{ limit }] = await this.#send('query', 'SELECT @@GLOBAL.max_connections AS `limit`')
+    return [Number(used), Number(limit)]
+  }
+
+  async close () {
+    const connection = this.#connection
+    if (!connection) return
+    // a farewell is written, but not waited for: on a half-open connection nobody reads it
+    if (!this.lost) connection.end()
+    this.lost ??= new Error('closed')
+    connection.stream.destroySoon()
+  }
+
+  #send (method, ...given) {
+    return new Promise((resolve, reject) => {
+      this.#connection[method](...given, (error, result) => {
+        this.lastUsed = Date.now()
+        error ? reject(error) : resolve(result)
+      })
+    })
+  }
+
+  #guarded (config) {
+    if (this.#connection) throw new ConnectionLost(this.lost ?? new Error('closed by quit()'), false)
+    const connection = mysql2.createConnection(config)
+    this.#connection = connection
+    connection.on('error', (error) => { this.lost ??= error })
+    connection.on('end', () => { this.lost ??= new Error('closed by the server') })
+    const guards = {
+      // serverless-mysql's listener would forget the connection and open another
+      on: (event, listener) => (event === 'error' ? connection : connection.on(event, listener)),
+      query: (...given) => this.#run('query', given),
+      execute: (...given) => this.#run('execute', given),
+      changeUser: (...given) => {
+        this.#changed = true
+        return connection.changeUser(...given)
+      },
+      end: (...given) => {
+        this.lost ??= new Error('closed by quit()')
+        return connection.end(...given)
+      }
+    }
+    return new Proxy(connection, {
+      get: (target, name) => {
+        const value = Object.hasOwn(guards, name) ? guards[name] : target[name]
+        return typeof value === 'function' && !Object.hasOwn(guards, name) ? value.bind(target) : value
+      }
+    })
+  }
+
+  #run (method, given) {
+    const callback = given.at(-1)
+    if (typeof callback !== 'function') {
+      // events or a stream: what it changed is not known
+      this.#changed = true
+      return this.#connection[method](...given)
+    }
+    // with the connection the server has rolled back; serverless-mysql does not expect a ROLLBACK to fail
+    const rolledBack = () => this.lost && /^\s*ROLLBACK\s*$/i.test(given[0])
+    const sent = !this.lost
+    const answer = (error, result, ...more) => {
+      this.lastUsed = Date.now()
+      this.#noteChange(result)
+      if (isOver(error)) {
+        this.lost ??= error
+        this.#connection.stream.destroy()
+        error = new ConnectionLost(error, sent)
+      }
+      return rolledBack() ? callback(null, []) : callback(error, result, ...more)
+    }
+    if (!sent) {
+      process.nextTick(answer, Object.assign(new Error(this.lost.message), { code: this.lost.code, fatal: true }))
+      return {}
+    }
+    return this.#connection[method](...given.slice(0, -1), answer)
+  }
+
+  #noteChange (result) {
+    for (const header of Array.isArray(result) ? result : [result]) {
+      if (header?.constructor.name !== 'ResultSetHeader') continue
+      // without autocommit a SELECT opens a transaction, too
+      this.#inTransaction = Boolean(header.serverStatus & IN_TRANSACTION) || !(header.serverStatus & AUTOCOMMIT)
+      if (header.stateChanges) this.#changed = true
+    }
+  }
+}
+
+/** Whether the connection is over; after a statement's own timeout its reply would be taken for the next one's. */
+function isOver (error) {
+  return Boolean(error?.fatal) || error?.code === 'PROTOCOL_SEQUENCE_TIMEOUT' || RETRYABLE.includes(error?.code)
+}
+
+async function connect (login, session) {
+  if (session.tls && isIP(login.host)) {
+    throw new ConfigurationError(
+      `host is ${JSON.stringify(login.host)}, and mysql2 verifies a certificate's name only against a host's name. ` +
+      'Give the name that the certificate carries.'
+    )
+  }
+  const connection = new MySqlConnection(login, session)
+  await connection.open()
+  return connection
+}
+
+function isRetryable (error) {
+  // a connection that ends during the handshake; what is wrong with a certificate comes without a system call
+  if (error.code === 'HANDSHAKE_SSL_ERROR') return Boolean(error.syscall) || /disconnected before/.test(error.message)
+  return RETRYABLE.includes(error.code)
+}
+
+function isLoginRefused (error) {
+  return ['ER_ACCESS_DENIED_ERROR', 'ER_ACCESS_DENIED_NO_PASSWORD_ERROR'].includes(error.code)
+}
+
+module.exports = { connect, isRetryable, isLoginRefused }

@@ -1,0 +1,164 @@
+'use strict'
+
+const pg = require('pg')
+const ServerlessClient = require('serverless-postgres')
+const { ConnectionLost } = require('./errors.cjs')
+
+// What DISCARD ALL does, in a form that may stand beside other statements; without DEALLOCATE ALL, since pg believes that
+// the statements it has prepared stay so. RESET ALL returns to the values given at startup.
+const RESET = 'RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE; CLOSE ALL; UNLISTEN *; ' +
+  'SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES'
+// 53300 too_many_connections; 57P: shutdown, crash, starting up; 08: connection exception
+const RETRYABLE_STATE = /^(53300|57P|08)/
+const NETWORK = ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN']
+// pg's own errors have no code
+const PG_LOST = /^(Connection terminated|timeout expired|Client has encountered|Client was closed|Client network socket)/
+const MARGIN_SECONDS = 2 ** 31
+
+/** pg's client; serverless-postgres makes it, and neither sends again nor dies on what this one throws. */
+class GuardedClient extends pg.Client {
+  lost
+  touched = false
+  lastUsed = Date.now()
+
+  constructor (config) {
+    super(config)
+    this.once('end', () => { this.lost ??= new Error('Connection terminated') })
+  }
+
+  async connect () {
+    try {
+      await super.connect()
+    } catch (cause) {
+      // serverless-postgres would retry the messages it knows, three times in its life
+      throw new Error('connect', { cause })
+    }
+  }
+
+  emit (event, ...given) {
+    if (event !== 'error') return super.emit(event, ...given)
+    // serverless-postgres's listener throws most of them, which would end the process
+    this.lost ??= given[0]
+    return true
+  }
+
+  query (...given) {
+    const sent = !this.lost
+    this.touched = true
+    const running = super.query(...given)
+    if (typeof running?.then !== 'function') return running // a callback, a cursor or a stream
+    return running.then(
+      (result) => {
+        this.lastUsed = Date.now()
+        return result
+      },
+      (error) => {
+        this.lastUsed = Date.now()
+        if (!isOver(error)) throw error
+        this.lost ??= error
+        throw new ConnectionLost(error, sent)
+      }
+    )
+  }
+}
+
+/** A connection of PostgreSQL 14 or newer (`idle_session_timeout`); the handler gets serverless-postgres's object. */
+class PostgreSqlConnection {
+  #client
+  #proxy
+
+  constructor (login, { tls, timeout, idleSeconds, options }) {
+    this.#proxy = idleSeconds === undefined
+    const connection = this
+    const Client = class extends GuardedClient {
+      constructor (config) {
+        super(config)
+        connection.#client = this
+      }
+    }
+    this.client = new ServerlessClient({
+      ...options,
+      ...login,
+      ssl: tls ?? false,
+      connectionTimeoutMillis: timeout,
+      keepAlive: true,
+      // startup parameters: no statement needed, and RESET ALL returns to them
+      ...(this.#proxy
+        ? {}
+        : { options: `-c idle_session_timeout=${idleSeconds}s -c idle_in_transaction_session_timeout=${idleSeconds}s` }),
+      library: { Client },
+      // what its clean() would end: sessions between two statements of a running invocation
+      minConnectionIdleTimeSec: MARGIN_SECONDS
+    })
+  }
+
+  get lost () {
+    return this.#client.lost
+  }
+
+  get lastUsed () {
+    return this.#client.lastUsed
+  }
+
+  async open () {
+    try {
+      await this.client.connect()
+    } catch (error) {
+      this.#client?.connection.stream.destroy()
+      throw error.cause ?? error
+    }
+  }
+
+  async answers () {
+    await this.#client.query('')
+    this.#client.touched = false
+    return true
+  }
+
+  async clean () {
+    const client = this.#client
+    const open = client.getTransactionStatus() !== 'I' ? 'ROLLBACK; ' : ''
+    if (!client.touched || (this.#proxy && !open)) return
+    await client.query(this.#proxy ? open : open + RESET)
+    client.touched = false
+  }
+
+  /** Count everybody's connections; any user may. */
+  async usage (maxConnections) {
+    const { rows: [{ used, limit }] } = await this.#client.query(
+      "SELECT sum(numbackends)::int AS used, current_setting('max_connections')::int AS limit FROM pg_stat_database"
+    )
+    this.#client.touched = false
+    return [used, maxConnections ?? limit]
+  }
+
+  async close () {
+    this.#client.lost ??= new Error('Connection terminated')
+    // end() waits for the server's goodbye, and on a half-open connection for ever
+    const { stream } = this.#client.connection
+    if (stream.writable) this.#client.end().catch(() => {})
+    stream.destroySoon()
+  }
+}
+
+/** Whether the connection is over. FATAL and PANIC end the session. */
+function isOver (error) {
+  return error.severity === 'FATAL' || error.severity === 'PANIC' || (!error.severity && isRetryable(error))
+}
+
+async function connect (login, session) {
+  const connection = new PostgreSqlConnection(login, session)
+  await connection.open()
+  return connection
+}
+
+function isRetryable (error) {
+  return RETRYABLE_STATE.test(error.code) || NETWORK.includes(error.code) || PG_LOST.test(error.message)
+}
+
+function isLoginRefused (error) {
+  // 28P01 invalid_password; 28000 invalid_authorization_specification: what PAM, so IAM, answers
+  return error.code === '28P01' || error.code === '28000'
+}
+
+module.exports = { connect, isRetryable, isLoginRefused }

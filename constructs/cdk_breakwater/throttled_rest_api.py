@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Stack
 from aws_cdk import aws_apigateway as apigateway
 
 from .acknowledgements import acknowledge, compliance_rules
-from .lazy import lazy_any
+from .lazy import lazy_any, lazy_string
 from .log_group import make_log_group
 
 if TYPE_CHECKING:
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     from .throttle import Throttle
     from .throttled_api import ThrottledApi
 
-# A token bucket refills every second. A spent quota comes back with its day, week or month, which a gateway response
-# cannot tell: an hour keeps a client from hammering.
-_REFUSALS = (
-    ("Throttled", apigateway.ResponseType.THROTTLED, 1),
-    ("QuotaExceeded", apigateway.ResponseType.QUOTA_EXCEEDED, 3600),
-)
+# A spent quota comes back with its day, week or month, which a gateway response cannot tell: an hour keeps a client
+# from hammering.
+_QUOTA_SECONDS = 3600
+
+# A stage has settings for each of the verbs that ANY stands for, none for ANY.
+_VERBS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 _OTHER_ERRORS = (apigateway.ResponseType.DEFAULT_4_XX, apigateway.ResponseType.DEFAULT_5_XX)
 
@@ -133,14 +134,16 @@ class ThrottledRestApi:
         self._methods.append(added)
         if self._has_clients:
             _ask_for_key(added)
-        self._routes.append(
+        self._routes.extend(
             {
-                "httpMethod": "*" if method == "ANY" else method,
-                # A slash within a path is written as ~1. Source: API Gateway API Reference, UpdateStage.
-                "resourcePath": "/" + path[1:].replace("/", "~1"),
+                "httpMethod": verb,
+                # Slashes are written as ~1, after one that isn't. Source: CloudFormation Template Reference,
+                # AWS::ApiGateway::Stage MethodSetting.
+                "resourcePath": "/" if path == "/" else "/" + path.replace("/", "~1"),
                 "throttlingRateLimit": throttle.rate_limit,
                 "throttlingBurstLimit": throttle.burst_limit,
             }
+            for verb in (_VERBS if method == "ANY" else (method,))
         )
 
     def add_client(self, name: str, throttle: Throttle, quota: apigateway.QuotaSettings | None) -> apigateway.IApiKey:
@@ -162,18 +165,26 @@ class ThrottledRestApi:
 
     def _refuse_politely(self, cors: dict[str, Any]) -> None:
         readable = _readable_by_browsers(cors) if cors else {}
-        for name, response_type, seconds in _REFUSALS:
+        for name, response_type, retry_after in (
+            ("Throttled", apigateway.ResponseType.THROTTLED, lazy_string(self._seconds_to_next_token)),
+            ("QuotaExceeded", apigateway.ResponseType.QUOTA_EXCEEDED, f"'{_QUOTA_SECONDS}'"),
+        ):
             self.api.add_gateway_response(
                 name,
                 type=response_type,
                 status_code="429",
-                response_headers={"Retry-After": f"'{seconds}'", **readable},
+                response_headers={"Retry-After": retry_after, **readable},
                 templates={"application/json": '{"message": $context.error.messageString}'},
             )
         for response_type in _OTHER_ERRORS if cors else ():
             self.api.add_gateway_response(
                 response_type.response_type, type=response_type, response_headers=dict(readable)
             )
+
+    def _seconds_to_next_token(self) -> str:
+        # The API's own: a gateway response does not know which route or client ran out.
+        rate = Stack.of(self._scope).resolve(self._scope.throttle.rate_limit)
+        return f"'{math.ceil(1 / rate) if rate else 1}'"
 
     def _share_method_settings(self) -> None:
         # A setting of a method replaces the stage's whole, it does not inherit: each route repeats logging and metrics.

@@ -69,6 +69,17 @@ def test_refusals_are_429_with_retry_after(stack: cdk.Stack, function: lambda_.F
         )
 
 
+@pytest.mark.parametrize(("rate", "seconds"), [(5, 1), (1, 1), (0.3, 4)])
+def test_retry_after_is_the_time_to_the_next_token(
+    stack: cdk.Stack, function: lambda_.Function, rate: float, seconds: int
+) -> None:
+    ThrottledApi(stack, "Api", function=function, rate_limit=rate)
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::ApiGateway::GatewayResponse",
+        {"ResponseType": "THROTTLED", "ResponseParameters": {"gatewayresponse.header.Retry-After": f"'{seconds}'"}},
+    )
+
+
 def test_the_access_log_says_why(stack: cdk.Stack, function: lambda_.Function) -> None:
     ThrottledApi(stack, "Api", function=function, expected_duration=MILLIS_200)
     (stage,) = Template.from_stack(stack).find_resources("AWS::ApiGateway::Stage").values()
@@ -84,11 +95,35 @@ def test_a_route_has_limits_of_its_own_and_the_stages_logging(stack: cdk.Stack, 
     assert route == {
         **stage,
         "HttpMethod": "GET",
-        "ResourcePath": "/reports~1daily",
+        "ResourcePath": "/~1reports~1daily",
         "ThrottlingRateLimit": 2,
         "ThrottlingBurstLimit": 2,
     }
     Template.from_stack(stack).has_resource_properties("AWS::ApiGateway::Resource", {"PathPart": "daily"})
+
+
+def test_the_paths_of_routes_are_written_as_the_cdk_writes_them(stack: cdk.Stack, function: lambda_.Function) -> None:
+    options = {
+        f"{path}/GET": apigateway.MethodDeploymentOptions(throttling_rate_limit=1)
+        for path in ("/", "/reports", "/reports/daily")
+    }
+    api = apigateway.RestApi(stack, "Theirs", deploy_options=apigateway.StageOptions(method_options=options))
+    api.root.add_method("GET")
+    theirs: Any = api.deployment_stage.node.default_child
+    ours = ThrottledApi(stack, "Ours", function=function, rate_limit=5, proxy=False)
+    for path in ("/", "/reports", "/reports/daily"):
+        ours.add_route("GET", path, rate_limit=1)
+    assert ours.rest_api is not None
+    stage: Any = ours.rest_api.deployment_stage.node.default_child
+    assert [setting["resourcePath"] for setting in stack.resolve(stage.method_settings)[1:]] == [
+        setting["resourcePath"] for setting in stack.resolve(theirs.method_settings)
+    ]
+
+
+def test_any_is_seven_verbs(stack: cdk.Stack, function: lambda_.Function) -> None:
+    ThrottledApi(stack, "Api", function=function, rate_limit=5).add_route("any", "/reports", rate_limit=1)
+    _, *routes = stage_settings(stack)
+    assert {route["HttpMethod"] for route in routes} == {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
 
 
 def test_a_client_has_a_key_a_plan_and_cannot_leave_the_key_out(stack: cdk.Stack, function: lambda_.Function) -> None:

@@ -36,10 +36,10 @@ def functions(stack: cdk.Stack, code: dict[str, Any]) -> Functions:
 
 
 def rest_limits(stack: cdk.Stack) -> dict[str, Limits]:
-    """Give the limits by verb and path; those of the stage are `* /*`."""
+    """Give the limits by verb and path without its slash; those of the stage are `* /*`."""
     (stage,) = Template.from_stack(stack).find_resources("AWS::ApiGateway::Stage").values()
     return {
-        f"{setting['HttpMethod']} {setting['ResourcePath']}": Limits(
+        f"{setting['HttpMethod']} {setting['ResourcePath'].removeprefix('/~1').replace('~1', '/')}": Limits(
             setting["ThrottlingRateLimit"], setting["ThrottlingBurstLimit"]
         )
         for setting in stage["Properties"]["MethodSettings"]

@@ -19,7 +19,7 @@ MILLIS_200 = cdk.Duration.millis(200)
 def test_a_given_rate_leaves_less_for_the_rest(stack: cdk.Stack, functions: Functions) -> None:
     api = ThrottledApi(stack, "Api", function=functions.orders, expected_duration=MILLIS_200)
     api.add_route("GET", "/reports", rate_limit=5, expected_duration=cdk.Duration.seconds(2))
-    assert rest_limits(stack) == {"* /*": Limits((16 - 5 * 2) / 0.2, 6), "GET /reports": Limits(5, 5)}
+    assert rest_limits(stack) == {"* /*": Limits((16 - 5 * 2) / 0.2, 6), "GET reports": Limits(5, 5)}
 
 
 def test_routes_without_a_rate_divide_the_function_evenly(stack: cdk.Stack, functions: Functions) -> None:
@@ -28,8 +28,8 @@ def test_routes_without_a_rate_divide_the_function_evenly(stack: cdk.Stack, func
     api.add_route("POST", "/orders", burst_limit=3)
     assert rest_limits(stack) == {
         "* /*": Limits(pytest.approx(16 / 3 / 0.2), 5),
-        "GET /search": Limits(pytest.approx(16 / 3 / 2), 5),
-        "POST /orders": Limits(pytest.approx(16 / 3 / 0.2), 3),
+        "GET search": Limits(pytest.approx(16 / 3 / 2), 5),
+        "POST orders": Limits(pytest.approx(16 / 3 / 0.2), 3),
     }
 
 
@@ -39,14 +39,14 @@ def test_each_function_has_limits_from_its_own_share(stack: cdk.Stack, functions
             "GET", "/reports", function=functions.reports, expected_duration=cdk.Duration.seconds(2)
         )
     # Two APIs before one function: half of its 8 each.
-    assert rest_limits(stack) == {"* /*": Limits(8, 16), "GET /reports": Limits(2, 4)}
+    assert rest_limits(stack) == {"* /*": Limits(8, 16), "GET reports": Limits(2, 4)}
     assert http_limits(stack) == {"$default": Limits(8, 16), "GET /reports": Limits(2, 4)}
 
 
 def test_an_api_of_routes_alone_keeps_nothing_for_others(stack: cdk.Stack, functions: Functions) -> None:
     api = ThrottledApi(stack, "Api", function=functions.orders, expected_duration=MILLIS_200, proxy=False)
     api.add_route("GET", "/orders")
-    assert rest_limits(stack) == {"* /*": Limits(80, 16), "GET /orders": Limits(80, 16)}
+    assert rest_limits(stack) == {"* /*": Limits(80, 16), "GET orders": Limits(80, 16)}
 
 
 def test_given_rates_beyond_the_function_are_reported_with_their_numbers(

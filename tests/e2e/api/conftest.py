@@ -1,0 +1,117 @@
+"""The APIs, deployed by the real CLI onto an emulated account."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+import urllib3
+from demo.emulator import Emulator
+
+from tests.e2e.api.api_app import STACK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Burst(NamedTuple):
+    """What became of requests sent one after the other."""
+
+    answers: list[urllib3.BaseHTTPResponse]
+    seconds: float
+
+    def with_status(self, status: int) -> list[urllib3.BaseHTTPResponse]:
+        return [answer for answer in self.answers if answer.status == status]
+
+    def held(self, rate: float, burst: int) -> bool:
+        """Say whether as many came through as a token bucket has, and all others got 429."""
+        accepted = len(self.with_status(200))
+        others = len(self.answers) - accepted
+        return burst <= accepted <= burst + rate * self.seconds + 1e-9 and others == len(self.with_status(429))
+
+
+class ApiAccount(Emulator):
+    """An account with the APIs of `api_app`."""
+
+    def deploy_apis(self) -> None:
+        self.bootstrap()
+        self.synthesize({}, "tests.e2e.api.api_app")
+        self.outputs = self.deploy(STACK)
+        gateway = self.client("apigateway")
+        self._complete(gateway)
+        self.keys = {
+            name: gateway.get_api_key(apiKey=self.outputs[f"Key{name}"], includeValue=True)["value"]
+            for name in ("small", "large", "daily")
+        }
+        self._http = urllib3.PoolManager(retries=False, timeout=29)
+
+    def _complete(self, gateway: Any) -> None:
+        """Do what CloudFormation does with validators and with routes' paths, and the emulator's leaves out."""
+        resources = json.loads((self._assembly / f"{STACK}.template.json").read_text())["Resources"]
+        for resource in resources.values():
+            properties = resource.get("Properties", {})
+            if resource["Type"] == "AWS::ApiGateway::Method" and "RequestValidatorId" in properties:
+                validator = resources[properties["RequestValidatorId"]["Ref"]]["Properties"]
+                self._validate(gateway, properties, body=validator["ValidateRequestBody"])
+            if resource["Type"] == "AWS::ApiGateway::Stage":
+                self._limit_routes(gateway, properties)
+
+    def _validate(self, gateway: Any, method: dict[str, Any], *, body: bool) -> None:
+        api = self._physical(method["RestApiId"])
+        validator = gateway.create_request_validator(restApiId=api, validateRequestBody=body)
+        gateway.update_method(
+            restApiId=api,
+            resourceId=self._physical(method["ResourceId"]),
+            httpMethod=method["HttpMethod"],
+            patchOperations=[{"op": "replace", "path": "/requestValidatorId", "value": validator["id"]}],
+        )
+
+    def _limit_routes(self, gateway: Any, stage: dict[str, Any]) -> None:
+        operations = [
+            {
+                "op": "replace",
+                "path": f"{setting['ResourcePath']}/{setting['HttpMethod']}/{path}",
+                "value": f"{setting[name]}",
+            }
+            for setting in stage["MethodSettings"]
+            for name, path in (
+                ("ThrottlingRateLimit", "throttling/rateLimit"),
+                ("ThrottlingBurstLimit", "throttling/burstLimit"),
+            )
+            if setting["ResourcePath"] != "/*"
+        ]
+        if operations:
+            gateway.update_stage(
+                restApiId=self._physical(stage["RestApiId"]), stageName=stage["StageName"], patchOperations=operations
+            )
+
+    def _physical(self, reference: dict[str, str]) -> str:
+        described = self.client("cloudformation").describe_stack_resource(
+            StackName=STACK, LogicalResourceId=reference["Ref"]
+        )
+        return described["StackResourceDetail"]["PhysicalResourceId"]
+
+    def request(
+        self, api: str, path: str, *, method: str = "GET", body: str | None = None, **headers: str
+    ) -> urllib3.BaseHTTPResponse:
+        """Ask one of the APIs; the emulator tells them apart by their host name, as AWS does."""
+        stage = f"/{self.outputs[f'{api}Stage']}" if f"{api}Stage" in self.outputs else ""
+        host = f"{self.outputs[f'{api}Id']}.execute-api.localhost:{self.port}"
+        sent = {"Host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        return self._http.request(method, f"{self.url}{stage}{path}", body=body, headers=sent)
+
+    def burst(
+        self, count: int, api: str, path: str, *, method: str = "GET", body: str | None = None, **headers: str
+    ) -> Burst:
+        began = time.monotonic()
+        answers = [self.request(api, path, method=method, body=body, **headers) for _ in range(count)]
+        return Burst(answers, time.monotonic() - began)
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiAccount]:
+    with ApiAccount(tmp_path_factory.mktemp("account")) as account:
+        account.deploy_apis()
+        yield account

@@ -12,6 +12,7 @@ from .function_concurrency import FunctionConcurrency
 from .invocation_source import InvocationSource
 
 if TYPE_CHECKING:
+    from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_dynamodb as dynamodb
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_kinesis as kinesis
@@ -46,6 +47,8 @@ class DecoupledInvocation(Construct):
     dead_letter_queue : sqs.IQueue or None
         Where messages end that failed `max_receive_count` times; None when an imported queue keeps it elsewhere, and
         for streams.
+    dead_letter_alarm : cloudwatch.Alarm or None
+        Speaks while there is a message in a dead-letter queue of its own; it has no action yet.
     failure_bucket : s3.IBucket or None
         Where the records of a stream end that failed; None with `on_failure`, and for queues.
 
@@ -60,6 +63,7 @@ class DecoupledInvocation(Construct):
     stream: kinesis.IStream
     table: dynamodb.ITable | dynamodb.ITableV2
     dead_letter_queue: sqs.IQueue | None
+    dead_letter_alarm: cloudwatch.Alarm | None = None
     failure_bucket: s3.IBucket | None = None
     maximum_concurrency: int
 
@@ -95,6 +99,14 @@ class DecoupledInvocation(Construct):
         if Stack.of(self.function) is Stack.of(self):
             return self, "Mapping"
         return cast("Construct", self.function), f"{Names.node_unique_id(self.node)}Mapping"
+
+    def redrive(self) -> str:
+        """Return the command that tries again what failed for good, once its cause is mended.
+
+        Messages go from the dead-letter queue back to the queue; failed records of a stream, from the bucket to the
+        function.
+        """
+        return f"breakwater redrive {Stack.of(self).stack_name} --construct {self.node.path}"
 
     def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow sending to the source."""

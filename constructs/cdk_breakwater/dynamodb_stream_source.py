@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 
 from .errors import BreakwaterError
+from .shared_readers import add_shared_reader
 from .stream_source import StreamSource
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ class DynamoDbStreamSource(StreamSource):
     """See `InvocationSource.dynamodb_stream`."""
 
     def __init__(self, table: dynamodb.ITable | dynamodb.ITableV2, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(starting_position_timestamp=None, encryption_key=None, **options)
         self._table = table
 
     def grant_send(self, invocation: DecoupledInvocation, grantee: iam.IGrantable) -> iam.Grant:
@@ -33,7 +35,14 @@ class DynamoDbStreamSource(StreamSource):
         return invocation.table.grant_write_data(grantee)
 
     def _prepare(self, invocation: DecoupledInvocation) -> tuple[str, int | None, Duration]:
+        if self._starting_position is lambda_.StartingPosition.AT_TIMESTAMP:
+            raise BreakwaterError(
+                invocation,
+                "starting_position=AT_TIMESTAMP is Kinesis's alone.",
+                "The stream of a table is read from TRIM_HORIZON or LATEST.",
+            )
         invocation.table = self._table
+        add_shared_reader(invocation, self._table)
         arn = _stream_arn(invocation, self._table)
         # Not grant_stream_read: it refuses a table whose stream was turned on after its construction.
         iam.Grant.add_to_principal(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from aws_cdk import Annotations, Duration, Token
+from aws_cdk import Annotations, Duration, Names, Token
 from aws_cdk import aws_kinesis as kinesis
 
 from .errors import BreakwaterError
 from .required_number import required_number
+from .shared_readers import add_shared_reader
 from .stream_source import RETENTION_MARGIN, StreamSource
 
 if TYPE_CHECKING:
@@ -25,19 +26,59 @@ _LEAST_RETENTION_HOURS = 24
 class KinesisSource(StreamSource):
     """See `InvocationSource.kinesis`."""
 
-    def __init__(self, stream: kinesis.IStream | None, *, shard_count: int | None, **options: Any) -> None:
+    def __init__(
+        self,
+        stream: kinesis.IStream | None,
+        *,
+        shard_count: int | None,
+        consumer: kinesis.IStreamConsumer | Literal["shared", "enhanced"],
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self._stream = stream
         self._shard_count = shard_count
+        self._consumer = consumer
 
     def grant_send(self, invocation: DecoupledInvocation, grantee: iam.IGrantable) -> iam.Grant:
         """See `InvocationSource.grant_send`."""
         return invocation.stream.grant_write(grantee)
 
     def _prepare(self, invocation: DecoupledInvocation) -> tuple[str, int | None, Duration]:
-        shards, hours = self._make(invocation) if self._stream is None else self._check_existing(invocation)
-        invocation.stream.grant_read(invocation.function)
-        return invocation.stream.stream_arn, shards, self._age_within(invocation, hours, invocation.stream.node.path)
+        stream = self._existing(invocation)
+        shards, hours = self._make(invocation) if stream is None else self._check_existing(invocation, stream)
+        age = self._age_within(invocation, hours, invocation.stream.node.path)
+        return self._arn_to_read(invocation), shards, age
+
+    def _existing(self, invocation: DecoupledInvocation) -> kinesis.IStream | None:
+        if isinstance(self._consumer, str):
+            if self._consumer not in ("shared", "enhanced"):
+                raise BreakwaterError(
+                    invocation,
+                    f"consumer={self._consumer!r} is unknown.",
+                    'It is "shared", "enhanced", or a kinesis.StreamConsumer.',
+                )
+            return self._stream
+        if self._stream is not None:
+            raise BreakwaterError(
+                invocation,
+                f"the stream {self._stream.node.path} is given beside a consumer.",
+                "A consumer tells its stream by itself.",
+            )
+        return self._consumer.stream
+
+    def _arn_to_read(self, invocation: DecoupledInvocation) -> str:
+        if self._consumer == "shared":
+            add_shared_reader(invocation, invocation.stream)
+            invocation.stream.grant_read(invocation.function)
+            return invocation.stream.stream_arn
+        consumer = self._consumer
+        if isinstance(consumer, str):
+            name = Names.unique_resource_name(invocation, max_length=128)  # the L2 makes up none
+            consumer = kinesis.StreamConsumer(
+                invocation, "Consumer", stream=invocation.stream, stream_consumer_name=name
+            )
+        consumer.grant_read(invocation.function)
+        return consumer.stream_consumer_arn
 
     def _make(self, invocation: DecoupledInvocation) -> tuple[int | None, int]:
         shards = self._shard_count
@@ -51,28 +92,35 @@ class KinesisSource(StreamSource):
                 "Stream",
                 stream_mode=kinesis.StreamMode.ON_DEMAND if shards is None else kinesis.StreamMode.PROVISIONED,
                 shard_count=shards,
-                encryption=kinesis.StreamEncryption.MANAGED,
+                encryption=kinesis.StreamEncryption.MANAGED
+                if self._encryption_key is None
+                else kinesis.StreamEncryption.KMS,
+                encryption_key=self._encryption_key,
                 retention_period=Duration.hours(hours),
             ),
         )
         return shards, hours
 
-    def _check_existing(self, invocation: DecoupledInvocation) -> tuple[int | None, int]:
-        stream = cast("kinesis.IStream", self._stream)
-        if self._shard_count is not None:
-            raise BreakwaterError(
-                invocation,
-                f"shard_count={self._shard_count} is given beside the stream {stream.node.path}.",
-                "It is for a stream of the invocation's own; an existing stream tells by itself.",
-            )
-        invocation.stream = stream
+    def _check_existing(self, invocation: DecoupledInvocation, stream: kinesis.IStream) -> tuple[int | None, int]:
         resource: Any = stream.node.default_child
+        for name, given in (
+            ("encryption_key", self._encryption_key),
+            ("shard_count", self._shard_count if resource is not None else None),
+        ):
+            if given is not None:
+                raise BreakwaterError(
+                    invocation,
+                    f"{name}={given} is given beside the stream {stream.node.path}.",
+                    "It is for a stream of the invocation's own; an existing stream tells by itself.",
+                )
+        invocation.stream = stream
         if resource is None:
             hours = self._retention_needed()
             Annotations.of(invocation).add_info(
                 f"{stream.node.path} is imported, so it can't be checked: it must keep records for {hours} h or more."
             )
-            return None, hours
+            shards = self._shard_count
+            return None if shards is None else required_number(invocation, "shard_count", shards), hours
         shards, hours = resource.shard_count, resource.retention_period_hours
         known = shards is not None and not Token.is_unresolved(shards)
         return (

@@ -5,35 +5,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import jsii
-from aws_cdk import Annotations, Duration, Token
+from aws_cdk import Annotations, Duration
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import IValidation
 
 from .acknowledgements import acknowledge
+from .dead_letter_alarm import make_dead_letter_alarm
 from .errors import BreakwaterError
+from .existing_queue import MAXIMUM_RETENTION, MINIMUM_RECEIVES, ExistingQueue
 from .function_concurrency import MAXIMUM, MINIMUM
-from .invocation_source import InvocationSource
+from .invocation_source import InvocationSource, check_filters
 from .lazy import lazy_number
 from .required_number import required_number
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_kms as kms
 
     from .decoupled_invocation import DecoupledInvocation
 
 # Source of these numbers: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS": visibility timeout at least six
-# times the function's timeout plus the batching window, maxReceiveCount at least 5; batches up to 10,000, up to 10
-# without a window or from a FIFO queue; windows up to 300 s. Queues keep 14 days at most (Amazon SQS Developer Guide).
+# times the function's timeout plus the batching window; batches up to 10,000, up to 10 without a window or from a FIFO
+# queue; windows up to 300 s.
 _VISIBILITY_FACTOR = 6
-_MINIMUM_RECEIVES = 5
 _MAXIMUM_RECEIVES = 1000
 _BATCH_WITHOUT_WINDOW = 10
 _MAXIMUM_BATCH = 10_000
 _MAXIMUM_WINDOW_SECONDS = 300
-_MAXIMUM_RETENTION = Duration.days(14)
 _LAMBDA_TIMEOUT_SECONDS = 3
-_VISIBILITY_DEFAULT_SECONDS = 30
 
 
 class SqsSource(InvocationSource):
@@ -44,27 +46,47 @@ class SqsSource(InvocationSource):
         queue: sqs.IQueue | None,
         *,
         fifo: bool,
-        batch_size: int,
+        batch_size: int | None,
         max_batching_window: Duration | None,
-        max_receive_count: int,
+        max_receive_count: int | None,
         content_based_deduplication: bool,
+        encryption_key: kms.IKey | None,
+        filters: Sequence[Mapping[str, Any]] | None,
+        filter_encryption: kms.IKey | None,
+        dead_letter_alarm: bool | None,
+        **exceptions: str | None,
     ) -> None:
         self._queue = queue
         self._fifo = queue.fifo if queue is not None else fifo
-        self._batch_size = batch_size
+        # A message behind a failing one of its group is received with it, again and again, and both run out of receives
+        # together: the good one would be set aside untried.
+        self._batch_size = (1 if self._fifo else _BATCH_WITHOUT_WINDOW) if batch_size is None else batch_size
         self._window = max_batching_window
-        self._max_receive_count = max_receive_count
+        self._max_receive_count = MINIMUM_RECEIVES if max_receive_count is None else max_receive_count
         self._content_based_deduplication = content_based_deduplication
+        self._encryption_key = encryption_key
+        self._filters = filters
+        self._filter_encryption = filter_encryption
+        self._dead_letter_alarm = dead_letter_alarm is not False
+        self._exceptions = exceptions
+        self._of_its_own = {
+            "fifo": fifo and not self._fifo,
+            "max_receive_count": max_receive_count is not None,
+            "content_based_deduplication": content_based_deduplication,
+            "encryption_key": encryption_key is not None,
+            "dead_letter_alarm": dead_letter_alarm is not None,
+        }
 
     def bind(self, invocation: DecoupledInvocation) -> lambda_.EventSourceMapping:
         """See `InvocationSource.bind`."""
+        self._check_options(invocation)
         self._check_numbers(invocation)
         visibility = _VISIBILITY_FACTOR * _timeout_seconds(invocation) + self._window_seconds
         if self._queue is None:
             self._make_queue(invocation, visibility)
         else:
             invocation.queue = self._queue
-            invocation.dead_letter_queue = _check_existing(invocation, self._queue, visibility)
+            invocation.dead_letter_queue = ExistingQueue(self._queue, self._exceptions).check(invocation, visibility)
         position = invocation.concurrency.add_mapping(
             f"MaximumConcurrency of an SQS mapping is {MINIMUM} or more", minimum=MINIMUM
         )
@@ -79,6 +101,8 @@ class SqsSource(InvocationSource):
             max_batching_window=self._window,
             max_concurrency=invocation.maximum_concurrency,
             report_batch_item_failures=True,
+            filters=self._filters,
+            filter_encryption=self._filter_encryption,
         )
         acknowledge(
             mapping,
@@ -95,13 +119,26 @@ class SqsSource(InvocationSource):
     def _window_seconds(self) -> int:
         return int(self._window.to_seconds()) if self._window is not None else 0
 
+    def _check_options(self, invocation: DecoupledInvocation) -> None:
+        check_filters(invocation, self._filters, self._filter_encryption)
+        if self._queue is not None:
+            given = [name for name, is_given in self._of_its_own.items() if is_given]
+            remedy = f"That is for a queue of the invocation's own; set it on {self._queue.node.path}."
+        else:
+            given = [name for name, reason in self._exceptions.items() if reason is not None]
+            remedy = "That is for an existing queue; one of the invocation's own breaks no rule."
+            if self._content_based_deduplication and not self._fifo:
+                raise BreakwaterError(invocation, "content_based_deduplication needs fifo=True.", "")
+        if given:
+            raise BreakwaterError(invocation, f"{given[0]} has no effect here.", remedy)
+
     def _check_numbers(self, invocation: DecoupledInvocation) -> None:
         batch = required_number(invocation, "batch_size", self._batch_size)
         receives = required_number(invocation, "max_receive_count", self._max_receive_count)
-        if not _MINIMUM_RECEIVES <= receives <= _MAXIMUM_RECEIVES:
+        if not MINIMUM_RECEIVES <= receives <= _MAXIMUM_RECEIVES:
             raise BreakwaterError(
                 invocation,
-                f"max_receive_count must be {_MINIMUM_RECEIVES} to {_MAXIMUM_RECEIVES} (given {receives}).",
+                f"max_receive_count must be {MINIMUM_RECEIVES} to {_MAXIMUM_RECEIVES} (given {receives}).",
                 "Below that, throttled receives alone send a message to the dead-letter queue untried.",
             )
         if self._window_seconds > _MAXIMUM_WINDOW_SECONDS or (self._fifo and self._window_seconds):
@@ -120,13 +157,15 @@ class SqsSource(InvocationSource):
 
     def _make_queue(self, invocation: DecoupledInvocation, visibility: int) -> None:
         fifo = True if self._fifo else None  # CloudFormation refuses an explicit false
+        encryption = sqs.QueueEncryption.KMS if self._encryption_key is not None else sqs.QueueEncryption.SQS_MANAGED
         dead_letter_queue = sqs.Queue(
             invocation,
             "DeadLetterQueue",
             fifo=fifo,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            encryption=encryption,
+            encryption_master_key=self._encryption_key,
             enforce_ssl=True,
-            retention_period=_MAXIMUM_RETENTION,
+            retention_period=MAXIMUM_RETENTION,
         )
         acknowledge(
             dead_letter_queue,
@@ -140,11 +179,14 @@ class SqsSource(InvocationSource):
             "Queue",
             fifo=fifo,
             content_based_deduplication=True if self._content_based_deduplication else None,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            encryption=encryption,
+            encryption_master_key=self._encryption_key,
             enforce_ssl=True,
             visibility_timeout=Duration.seconds(visibility),
             dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letter_queue, max_receive_count=self._max_receive_count),
         )
+        if self._dead_letter_alarm:
+            invocation.dead_letter_alarm = make_dead_letter_alarm(invocation, dead_letter_queue)
 
 
 def _timeout_seconds(invocation: DecoupledInvocation) -> int:
@@ -159,41 +201,6 @@ def _timeout_seconds(invocation: DecoupledInvocation) -> int:
     if timeout is not None and timeout.is_unresolved():
         raise BreakwaterError(invocation, "the function's timeout is a token.", "Give it a plain Duration.")
     return _LAMBDA_TIMEOUT_SECONDS if timeout is None else int(timeout.to_seconds())
-
-
-def _check_existing(invocation: DecoupledInvocation, queue: sqs.IQueue, visibility: int) -> sqs.IQueue | None:
-    resource: Any = queue.node.default_child
-    if resource is None:
-        Annotations.of(invocation).add_warning_v2(
-            "cdk-breakwater:imported-queue",
-            f"{queue.node.path} is imported, so nothing here can check it: its visibility timeout must be at least "
-            f"{visibility} s, and it needs a dead-letter queue with maxReceiveCount of {_MINIMUM_RECEIVES} or more.",
-        )
-        return None
-    given = resource.visibility_timeout
-    given = _VISIBILITY_DEFAULT_SECONDS if given is None else given
-    if not Token.is_unresolved(given) and given < visibility:
-        raise BreakwaterError(
-            invocation,
-            f"the visibility timeout of {queue.node.path} is {int(given)} s, below 6 x the function's timeout plus the "
-            "batching window: messages would be delivered twice.",
-            f"Set visibility_timeout=Duration.seconds({visibility}) or more.",
-        )
-    redrive = queue.dead_letter_queue  # type: ignore[attr-defined]
-    if redrive is None:
-        raise BreakwaterError(
-            invocation,
-            f"{queue.node.path} has no dead-letter queue, so a bad message is retried until it expires, then lost.",
-            f"Give it dead_letter_queue=sqs.DeadLetterQueue(queue=…, max_receive_count={_MINIMUM_RECEIVES}).",
-        )
-    if not Token.is_unresolved(redrive.max_receive_count) and redrive.max_receive_count < _MINIMUM_RECEIVES:
-        raise BreakwaterError(
-            invocation,
-            f"max_receive_count of {queue.node.path} is {int(redrive.max_receive_count)}: throttled receives alone "
-            "send a message to the dead-letter queue untried.",
-            f"Set max_receive_count={_MINIMUM_RECEIVES} or more.",
-        )
-    return redrive.queue
 
 
 @jsii.implements(IValidation)

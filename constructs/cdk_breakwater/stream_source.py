@@ -6,20 +6,19 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import jsii
-from aws_cdk import Annotations, Duration, Stack
-from aws_cdk import aws_iam as iam
+from aws_cdk import Annotations, Duration
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_s3 as s3
 from constructs import IValidation
 
-from .acknowledgements import acknowledge, compliance_rules
 from .errors import BreakwaterError
-from .invocation_source import InvocationSource
+from .failure_bucket import make_failure_bucket
+from .invocation_source import InvocationSource, check_filters
 from .lazy import lazy_number
 from .required_number import required_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from aws_cdk import aws_kms as kms
 
@@ -34,7 +33,6 @@ _MAXIMUM_TUMBLING_WINDOW = 900
 _RECORD_AGE = range(60, 7 * 24 * 3600 + 1)
 # A record that grows too old must still be in the stream when Lambda reads it to put it into the bucket.
 RETENTION_MARGIN = Duration.hours(1)
-_KEPT = Duration.days(90)
 
 
 class StreamSource(InvocationSource):
@@ -47,24 +45,32 @@ class StreamSource(InvocationSource):
         max_batching_window: Duration | None,
         parallelization_factor: int | None,
         starting_position: lambda_.StartingPosition | None,
+        starting_position_timestamp: datetime | None,
         tumbling_window: Duration | None,
         retry_attempts: int,
         max_record_age: Duration | None,
         filters: Sequence[Mapping[str, Any]] | None,
         filter_encryption: kms.IKey | None,
+        encryption_key: kms.IKey | None,
         on_failure: lambda_.IEventSourceDlq | None,
     ) -> None:
         self._batch_size = batch_size
         self._window = max_batching_window
         # The state of a tumbling window goes from one invocation of a shard to the next, so they follow one another.
         self._factor = 1 if parallelization_factor is None and tumbling_window is not None else parallelization_factor
-        self._starting_position = starting_position or lambda_.StartingPosition.TRIM_HORIZON
+        self._starting_position = starting_position or (
+            lambda_.StartingPosition.TRIM_HORIZON
+            if starting_position_timestamp is None
+            else lambda_.StartingPosition.AT_TIMESTAMP
+        )
+        self._timestamp = starting_position_timestamp
         self._tumbling_window = tumbling_window
         self._retry_attempts = retry_attempts
         self._max_record_age = max_record_age
         self._filters = filters
         self._filter_encryption = filter_encryption
         self._on_failure = on_failure
+        self._encryption_key = encryption_key
 
     @abstractmethod
     def _prepare(self, invocation: DecoupledInvocation) -> tuple[str, int | None, Duration]:
@@ -73,6 +79,7 @@ class StreamSource(InvocationSource):
     def bind(self, invocation: DecoupledInvocation) -> lambda_.EventSourceMapping:
         """See `InvocationSource.bind`."""
         self._check_numbers(invocation)
+        check_filters(invocation, self._filters, self._filter_encryption)
         arn, shards, age = self._prepare(invocation)
         least = (shards or 1) * (self._factor or 1)
         counted = "1 shard or more" if shards is None else f"{shards} {'shard' if shards == 1 else 'shards'}"
@@ -84,7 +91,7 @@ class StreamSource(InvocationSource):
         invocation.maximum_concurrency = lazy_number(parallelism.maximum_concurrency)
         invocation.node.add_validation(parallelism)
         invocation.dead_letter_queue = None
-        destination = self._on_failure or _bucket_destination(invocation)
+        destination = self._on_failure or make_failure_bucket(invocation, self._encryption_key)
         return lambda_.EventSourceMapping(
             *invocation.mapping_scope(),
             target=invocation.function,
@@ -93,6 +100,7 @@ class StreamSource(InvocationSource):
             max_batching_window=self._window,
             parallelization_factor=lazy_number(parallelism.factor),
             starting_position=self._starting_position,
+            starting_position_timestamp=self._timestamp_seconds(invocation),
             tumbling_window=self._tumbling_window,
             retry_attempts=self._retry_attempts,
             max_record_age=age,
@@ -117,6 +125,25 @@ class StreamSource(InvocationSource):
         ):
             if duration is not None:
                 _check_range(invocation, f"{name} in seconds", duration.to_seconds(), allowed)
+
+    def _timestamp_seconds(self, invocation: DecoupledInvocation) -> float | None:
+        at_timestamp = self._starting_position is lambda_.StartingPosition.AT_TIMESTAMP
+        if at_timestamp is not (self._timestamp is not None):
+            raise BreakwaterError(
+                invocation,
+                f"starting_position={self._starting_position.value} "
+                + ("lacks its instant." if at_timestamp else "has no instant."),
+                "Give starting_position_timestamp with AT_TIMESTAMP, and with nothing else.",
+            )
+        if self._timestamp is None:
+            return None
+        if self._timestamp.tzinfo is None:
+            raise BreakwaterError(
+                invocation,
+                f"starting_position_timestamp={self._timestamp.isoformat()} has no time zone.",
+                "Give it one, such as tzinfo=timezone.utc.",
+            )
+        return self._timestamp.timestamp()
 
     def _age_within(self, invocation: DecoupledInvocation, retention_hours: int, where: str) -> Duration:
         latest = Duration.hours(retention_hours).minus(RETENTION_MARGIN)
@@ -189,57 +216,6 @@ class _Parallelism:
             )
         )
         return []
-
-
-@jsii.implements(lambda_.IEventSourceDlq)
-class _BucketDestination:
-    """The L2's S3OnFailureDestination lets the function read and delete as well; this one only lets it add."""
-
-    def __init__(self, bucket: s3.Bucket) -> None:
-        self._bucket = bucket
-
-    def bind(
-        self,
-        target: lambda_.IEventSourceMapping,  # noqa: ARG002 -- the interface's
-        target_handler: lambda_.IFunction,
-    ) -> lambda_.DlqDestinationConfig:
-        # Source: AWS Lambda Developer Guide, "Retain discarded batch records for a Kinesis Data Streams event source".
-        objects = self._bucket.arn_for_objects("*")
-        for action, resource in (("s3:PutObject", objects), ("s3:ListBucket", self._bucket.bucket_arn)):
-            iam.Grant.add_to_principal(grantee=target_handler, actions=[action], resource_arns=[resource])
-        if target_handler.role is not None:
-            logical_id = Stack.of(self._bucket).get_logical_id(self._bucket.node.default_child)  # type: ignore[arg-type]
-            acknowledge(
-                target_handler.role,
-                "Lambda names the objects in the bucket of failed records.",
-                f"AwsSolutions-IAM5[Resource::<{logical_id}.Arn>/*]",
-            )
-        return lambda_.DlqDestinationConfig(destination=self._bucket.bucket_arn)
-
-
-def _bucket_destination(invocation: DecoupledInvocation) -> lambda_.IEventSourceDlq:
-    bucket = s3.Bucket(
-        invocation,
-        "FailureBucket",
-        encryption=s3.BucketEncryption.S3_MANAGED,
-        enforce_ssl=True,
-        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-        lifecycle_rules=[s3.LifecycleRule(expiration=_KEPT, abort_incomplete_multipart_upload_after=Duration.days(7))],
-    )
-    acknowledge(
-        bucket,
-        "Each failed batch is written once under a name of its own, and is a copy for repair with an end: versions, "
-        "replicas, access logs and a customer's key are the app's choice, with on_failure.",
-        "AwsSolutions-S1",
-        *compliance_rules(
-            "S3BucketLoggingEnabled",
-            "S3BucketReplicationEnabled",
-            "S3BucketVersioningEnabled",
-            "S3DefaultEncryptionKMS",
-        ),
-    )
-    invocation.failure_bucket = bucket  # type: ignore[assignment]
-    return _BucketDestination(bucket)  # type: ignore[return-value]
 
 
 def _check_range(invocation: DecoupledInvocation, name: str, value: float, allowed: range) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Annotations, Match, Template
@@ -74,6 +75,61 @@ def test_fifo(stack: cdk.Stack, function: lambda_.Function) -> None:
     found = queues(Template.from_stack(stack))
     assert found["main"]["FifoQueue"] is found["dead"]["FifoQueue"] is True
     assert found["main"]["ContentBasedDeduplication"] is True
+
+
+@pytest.mark.parametrize(("options", "size"), [({"fifo": True}, 1), ({"fifo": True, "batch_size": 10}, 10), ({}, 10)])
+def test_behind_a_failing_message_of_a_group_nothing_is_received(
+    stack: cdk.Stack, function: lambda_.Function, options: dict[str, Any], size: int
+) -> None:
+    DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(**options))
+    Template.from_stack(stack).has_resource_properties("AWS::Lambda::EventSourceMapping", {"BatchSize": size})
+
+
+def test_the_alarm_on_the_dead_letter_queue(stack: cdk.Stack, function: lambda_.Function) -> None:
+    jobs = DecoupledInvocation(stack, "Jobs", function=function)
+    assert jobs.dead_letter_alarm is not None
+    dead: Any = jobs.dead_letter_queue
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::CloudWatch::Alarm",
+        {
+            "AlarmActions": Match.absent(),
+            "AlarmDescription": Match.string_like_regexp("breakwater redrive Stack --construct Stack/Jobs$"),
+            "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+            "Dimensions": [{"Name": "QueueName", "Value": stack.resolve(dead.queue_name)}],
+            "EvaluationPeriods": 1,
+            "MetricName": "ApproximateNumberOfMessagesVisible",
+            "Namespace": "AWS/SQS",
+            "Period": 60,
+            "Statistic": "Maximum",
+            "Threshold": 1,
+            "TreatMissingData": "notBreaching",
+        },
+    )
+
+
+def test_no_alarm_where_none_is_wanted(stack: cdk.Stack, function: lambda_.Function) -> None:
+    source = InvocationSource.sqs(dead_letter_alarm=False)
+    assert DecoupledInvocation(stack, "Jobs", function=function, source=source).dead_letter_alarm is None
+    Template.from_stack(stack).resource_count_is("AWS::CloudWatch::Alarm", 0)
+
+
+def test_what_is_passed_on(stack: cdk.Stack, function: lambda_.Function) -> None:
+    key, filter_key = kms.Key(stack, "Key"), kms.Key(stack, "FilterKey")
+    source = InvocationSource.sqs(
+        encryption_key=key,
+        filters=[lambda_.FilterCriteria.filter({"body": {"kind": lambda_.FilterRule.is_equal("order")}})],
+        filter_encryption=filter_key,
+    )
+    DecoupledInvocation(stack, "Jobs", function=function, source=source)
+    template = Template.from_stack(stack)
+    template.has_resource_properties(
+        "AWS::Lambda::EventSourceMapping",
+        {
+            "FilterCriteria": {"Filters": [{"Pattern": '{"body":{"kind":["order"]}}'}]},
+            "KmsKeyArn": stack.resolve(filter_key.key_arn),
+        },
+    )
+    assert [queue["KmsMasterKeyId"] for queue in queues(template).values()] == [stack.resolve(key.key_arn)] * 2
 
 
 def test_invocations_on_one_function_divide_its_share(stack: cdk.Stack, function: lambda_.Function) -> None:
@@ -154,7 +210,7 @@ def test_grant_send(stack: cdk.Stack, function: lambda_.Function) -> None:
 
 class TestExistingQueue:
     def test_is_used(self, stack: cdk.Stack, function: lambda_.Function) -> None:
-        dead = sqs.Queue(stack, "Dead")
+        dead = sqs.Queue(stack, "Dead", retention_period=cdk.Duration.days(14))
         queue = sqs.Queue(
             stack,
             "Mine",
@@ -164,6 +220,7 @@ class TestExistingQueue:
         jobs = DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(queue))
         assert jobs.queue is queue
         assert jobs.dead_letter_queue is dead
+        assert jobs.dead_letter_alarm is None
         Template.from_stack(stack).resource_count_is("AWS::SQS::Queue", 2)
 
     @pytest.mark.parametrize("seconds", [None, 239])
@@ -244,3 +301,25 @@ class TestErrors:
     ) -> None:
         with pytest.raises(BreakwaterError, match=f"Stack/Jobs: {message}"):
             DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(**options))
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"content_based_deduplication": True}, "content_based_deduplication needs fifo=True"),
+            (
+                {"acknowledge_dead_letter_queue": "legacy"},
+                "acknowledge_dead_letter_queue has no effect here.*breaks no",
+            ),
+        ],
+    )
+    def test_options_without_effect(
+        self, stack: cdk.Stack, function: lambda_.Function, options: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(BreakwaterError, match=f"Stack/Jobs: {message}"):
+            DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(**options))
+
+    def test_a_key_without_filters(self, stack: cdk.Stack, function: lambda_.Function) -> None:
+        for name, make in (("Queue", InvocationSource.sqs), ("Stream", InvocationSource.kinesis)):
+            source = make(filter_encryption=kms.Key(stack, f"{name}Key"))
+            with pytest.raises(BreakwaterError, match=f"Stack/{name}: filter_encryption is given without filters"):
+                DecoupledInvocation(stack, name, function=function, source=source)

@@ -17,6 +17,7 @@ from . import (
     queue_dead_letter_queue,
     queue_visibility_timeout,
     stream_failure_handling,
+    stream_readers,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ RULES: tuple[Rule, ...] = (
     dead_letter_queue_retention.RULE,
     batch_item_failures.RULE,
     stream_failure_handling.RULE,
+    stream_readers.RULE,
     api_throttling.RULE,
     account_concurrency.RULE,
 )

@@ -1,0 +1,187 @@
+"""The mapping templates of a front door: what API Gateway sends to a source for a request, and answers the caller.
+
+Velocity, as API Gateway has it, on one line: a line break within a template would become part of what is sent. A value
+is always encoded where it is written, so no body and no header can change the request around it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+JOB = "breakwater-job"
+"""The message attribute, or attribute of an item, that names the job; `breakwater_runtime` reads it."""
+_LONGEST_KEY = 255
+_KEY = "Idempotency-Key"
+
+
+class Caller(Enum):
+    """Who asks, by the kind of authorization: in a template, and in the function that hands out results."""
+
+    # A role's sessions are one caller: the part behind the colon is the session's name.
+    IAM = (
+        '#set($caller = "$!context.identity.caller")#set($caller = $caller.replaceAll(":.*", ""))'
+        '#set($caller = "$!context.identity.cognitoIdentityId $caller")'
+    )
+    USER_POOL = '#set($caller = "$!context.authorizer.claims.sub")'
+    AUTHORIZER = '#set($caller = "$!context.authorizer.principalId")'
+    API_KEY = '#set($caller = "$!context.identity.apiKeyId")'
+
+
+@dataclass(frozen=True)
+class FrontDoorTemplates:
+    """What a method needs for one source.
+
+    Attributes
+    ----------
+    request
+        From the HTTP request to the source's API.
+    accepted
+        The answer when the source has the job.
+    refused
+        The answer when the source refused it.
+    content_type
+        Of what `request` makes.
+    """
+
+    request: str
+    accepted: str
+    refused: str
+    content_type: str
+
+
+def job_name(tag: str, caller: Caller) -> str:
+    """Write the template's part that sets `$job`, `$key` and `$who`.
+
+    A job's name holds who asked and, of that caller, which key or which request, so that it is the same for a repeated
+    key and belongs to nobody else. `$context.requestId` is a random UUID, but a client may set it; the extended one is
+    API Gateway's own (API Gateway Developer Guide, "Variables for data transformations for API Gateway").
+
+    Parameters
+    ----------
+    tag
+        The door's mark, which tells its jobs from anything else.
+    caller
+        The kind of caller.
+    """
+    return (
+        # HTTP/2 has headers in lower case alone.
+        f"#set($key = \"$!input.params('{_KEY}')\")"
+        f'#if($key == "")#set($key = "$!input.params(\'{_KEY.lower()}\')")#end'
+        '#set($name = "request $context.requestId $context.extendedRequestId")'
+        '#if($key != "")#set($name = "key $key")#end'
+        f"{caller.value}"
+        "#set($who = $util.base64Encode($caller))#set($what = $util.base64Encode($name))"
+        f'#set($job = "{tag}.${{who}}.${{what}}")'
+        '#set($job = $job.replaceAll("[+]", "-").replaceAll("/", "_").replaceAll("=", ""))'
+    )
+
+
+def sqs_templates(job: str, *, fifo: bool, order_by: str | None, longest: int, retry_after: int) -> FrontDoorTemplates:
+    """Write the templates for a queue: one `SendMessage`, whose body is the request's.
+
+    Parameters
+    ----------
+    job
+        See `job_name`.
+    fifo
+        Whether it is a FIFO queue.
+    order_by
+        JSON path within the body: equal values are one message group. Default: each caller is a group.
+    longest
+        Characters of the body.
+    retry_after
+        Seconds until the caller may ask what became of it.
+    """
+    fields = [
+        "Action=$action",
+        "MessageBody=$util.urlEncode($input.body)",
+        f"MessageAttribute.1.Name={JOB}",
+        "MessageAttribute.1.Value.DataType=String",
+        "MessageAttribute.1.Value.StringValue=$util.urlEncode($job)",
+    ]
+    group = ""
+    if fifo:
+        # Twice encoded: the queue takes letters, digits and punctuation (Amazon SQS API Reference, SendMessage).
+        value = f"$!input.path('{order_by}')" if order_by else "$caller"
+        group = f'#set($group = "{value}")#set($group = $util.urlEncode($group))#set($group = "g$group")'
+        fields += [
+            "MessageGroupId=$util.urlEncode($group)",
+            "MessageDeduplicationId=$util.urlEncode($context.extendedRequestId)",
+        ]
+    return FrontDoorTemplates(
+        request=job + group + _guard("action", "SendMessage", "Refused", longest) + "&".join(fields),
+        accepted=_accepted(job, retry_after),
+        refused=_refused(too_large=("InvalidAction", "shorter than"), busy="Throttl"),
+        content_type="application/x-www-form-urlencoded",
+    )
+
+
+def kinesis_templates(
+    job: str, stream: str, *, order_by: str | None, longest: int, retry_after: int
+) -> FrontDoorTemplates:
+    """Write the templates for a stream: one `PutRecord` of "breakwater-job", the job and the body, spaces between."""
+    key = f"$util.urlEncode($input.path('{order_by}'))" if order_by else "$job"
+    return FrontDoorTemplates(
+        request=(
+            f'{job}{_guard("stream", stream, "", longest)}#set($data = "{JOB} $job $input.body")'
+            f'{{"StreamName": "$stream", "PartitionKey": "{key}", "Data": "$util.base64Encode($data)"}}'
+        ),
+        accepted=_accepted(job, retry_after),
+        refused=_refused(too_large=("ValidationException",), busy="Exceeded"),
+        content_type="application/x-amz-json-1.1",
+    )
+
+
+def dynamodb_templates(
+    job: str, table: str, *, partition_key: str, longest: int, retry_after: int
+) -> FrontDoorTemplates:
+    """Write the templates for a table: one `PutItem` on the condition that the job isn't there."""
+    return FrontDoorTemplates(
+        request=(
+            f"{job}{_guard('table', table, '', longest)}"
+            f'{{"TableName": "$table", "Item": {{"{partition_key}": {{"S": "$job"}}, "{JOB}": {{"S": "$job"}}, '
+            '"body": {"B": "$util.base64Encode($input.body)"}}, '
+            '"ConditionExpression": "attribute_not_exists(#pk)", '
+            f'"ExpressionAttributeNames": {{"#pk": "{partition_key}"}}}}'
+        ),
+        accepted=_accepted(job, retry_after),
+        refused=(
+            "#set($error = $input.json('$'))#if($error.contains(\"ConditionalCheckFailed\"))"
+            f"#set($context.responseOverride.status = 202){_accepted(job, retry_after)}#else "
+            f"{_refused(too_large=('ValidationException',), busy='Exceeded')}#end"
+        ),
+        content_type="application/x-amz-json-1.0",
+    )
+
+
+def _guard(name: str, right: str, wrong: str, longest: int) -> str:
+    """Set a variable without which the source refuses the call: a template cannot end a request by itself."""
+    return (
+        f'#set(${name} = "{right}")'
+        f'#if($input.body.length() > {longest} || $key.length() > {_LONGEST_KEY})#set(${name} = "{wrong}")#end'
+    )
+
+
+def _accepted(job: str, retry_after: int) -> str:
+    return (
+        f'{job}#set($location = "$context.path/$job")#set($context.responseOverride.header.Location = $location)'
+        f'#set($context.responseOverride.header.Retry-After = "{retry_after}")'
+        '{"id": "$job", "location": "$location"}'
+    )
+
+
+def _refused(*, too_large: tuple[str, ...], busy: str) -> str:
+    """Tell the caller's faults from the door's: AWS answers 400 to either."""
+    large = " || ".join(f'$error.contains("{code}")' for code in too_large)
+    return (
+        "#set($error = $input.json('$'))"
+        f"#if({large})#set($context.responseOverride.status = 413)"
+        f'#set($message = "The body is too large, or {_KEY} is longer than {_LONGEST_KEY} characters.")'
+        f'#elseif($error.contains("{busy}"))#set($context.responseOverride.status = 503)'
+        '#set($context.responseOverride.header.Retry-After = "1")#set($message = "Too busy, try again.")'
+        '#elseif($error.contains("InvalidMessageContents"))'
+        '#set($message = "The body holds a control character, which a queue does not take.")'
+        '#else#set($context.responseOverride.status = 500)#set($message = "Internal server error")#end'
+        '{"message": "$message"}'
+    )

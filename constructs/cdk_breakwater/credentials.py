@@ -45,9 +45,9 @@ class DatabaseCredentials:
         Raises
         ------
         BreakwaterError
-            When it has none.
+            When it has none, and needs one.
         """
-        if downstream.secret is None:
+        if downstream.secret is None and downstream.needs_login:
             raise BreakwaterError(
                 path,
                 f"the database {downstream.construct.node.path} has no secret, and no credentials are given.",
@@ -64,7 +64,7 @@ class DatabaseCredentials:
         """Return the settings for `breakwater_runtime`; an ARN or a user name, never a password."""
         if self._secret is not None:
             return {environment.SECRET_ARN: self._secret.secret_arn}
-        return {environment.AUTH: "iam", environment.USER: self._iam_user or ""}
+        return {} if self._iam_user is None else {environment.AUTH: "iam", environment.USER: self._iam_user}
 
     def grant(self, function: lambda_.IFunction, downstream: Downstream) -> None:
         """Allow the function to log in so."""

@@ -15,6 +15,8 @@ class _Facts:
     """The protocol that `breakwater_runtime` speaks to it."""
     driver: str | None
     """The Python driver that goes into the runtime layer, as a pip requirement."""
+    connections_per_environment: int = 1
+    """Connections that the driver holds in an execution environment."""
 
 
 # PostgreSQL, 12: superuser_reserved_connections 3 + rds.rds_superuser_reserved_connections or, since 16,
@@ -22,7 +24,8 @@ class _Facts:
 # (User Guide, "Working with parameters"), PostgreSQL docs "Connection Settings".
 # MySQL and MariaDB, 5: an administrator's one connection lies beyond max_connections; the agents of RDS hold a few
 # sessions whose number AWS does not publish.
-# MongoDB, 10: Atlas keeps them per node. Source: Atlas Service Limits, "Connection Limits".
+# MongoDB, 10: Atlas keeps them per node. Source: Atlas Service Limits, "Connection Limits". PyMongo holds two: one for
+# operations, one with which it watches the node. Source: PyMongo documentation, "Connection Pooling".
 _PYMYSQL = "pymysql==1.2.4"
 _PSYCOPG = "psycopg[binary]==3.3.9"
 _MYSQL = _Facts(3306, 5, "mysql", _PYMYSQL)
@@ -36,8 +39,8 @@ _FACTS = {
     "aurora-dsql": _Facts(5432, 0, "postgresql", _PSYCOPG),
     "oracle": _Facts(1521, 0, "oracle", None),
     "sqlserver": _Facts(1433, 0, "sqlserver", None),
-    "mongodb": _Facts(27017, 10, "mongodb", "pymongo==4.18.3"),
-    "docdb": _Facts(27017, 0, "mongodb", "pymongo==4.18.3"),
+    "mongodb": _Facts(27017, 10, "mongodb", "pymongo==4.18.3", 2),
+    "docdb": _Facts(27017, 0, "mongodb", "pymongo==4.18.3", 2),
     "redis": _Facts(6379, 0, "redis", "redis==8.1.0"),
     "valkey": _Facts(6379, 0, "valkey", "redis==8.1.0"),
 }
@@ -78,6 +81,16 @@ class DatabaseEngine(Enum):
     def driver(self) -> str | None:
         """The Python driver for it, as a pip requirement, or None where the runtime has none."""
         return _FACTS[self.value].driver
+
+    @property
+    def connections_per_environment(self) -> int:
+        """Connections that the driver holds in an execution environment."""
+        return _FACTS[self.value].connections_per_environment
+
+    @property
+    def is_cache(self) -> bool:
+        """Whether it speaks Redis's protocol."""
+        return self in (DatabaseEngine.REDIS, DatabaseEngine.VALKEY)
 
     @property
     def is_mysql(self) -> bool:

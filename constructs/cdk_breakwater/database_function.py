@@ -61,7 +61,12 @@ class DatabaseFunction(PreparedFunction):
         downstream = Downstream.of(database)
         credentials = credentials or DatabaseCredentials.of(downstream, path)
         budget = ConnectionBudget.of(downstream)
-        share = budget.share(path, weight=share_weight, concurrency=concurrency)
+        share = budget.share(
+            path,
+            weight=share_weight,
+            concurrency=concurrency,
+            connections_per_environment=downstream.engine.connections_per_environment,
+        )
         timeout = options.get("timeout") or DEFAULT_TIMEOUT
         layer = _layer(scope, downstream, runtime, options.get("architecture"), drivers)
         super().__init__(

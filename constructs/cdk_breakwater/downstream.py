@@ -9,7 +9,7 @@ from constructs import Construct, IConstruct
 
 from .errors import BreakwaterError
 from .max_connections import MaxConnections, UnknownMaxConnections
-from .required_number import required_number
+from .service_limits import endpoint_limit
 
 if TYPE_CHECKING:
     from aws_cdk import aws_ec2 as ec2
@@ -52,6 +52,11 @@ class Downstream:
         """Whether the server's certificate is verified with authorities of its own, not the operating system's."""
         return self._certificate_authority is not None
 
+    @property
+    def needs_login(self) -> bool:
+        """Whether a function needs credentials: not for a cache without AUTH, which its security group protects."""
+        return not self.engine.is_cache
+
     def certificate_authority(self) -> str | None:
         """Return the certificate authorities as PEM, or None for those of the operating system."""
         if self._certificate_authority is None:
@@ -85,13 +90,16 @@ class Downstream:
         )
 
     @staticmethod
-    def of(database: Any) -> Downstream:
+    def of(database: Any, *, certificate_authority: str | None = None) -> Downstream:
         """Look at a database as a downstream.
 
         Parameters
         ----------
         database
-            A `Downstream`, an `rds.DatabaseInstance`, an `rds.DatabaseCluster`, or what implements their interfaces.
+            A `Downstream`, an `rds.DatabaseInstance`, an `rds.DatabaseCluster`, a `docdb.DatabaseCluster`, or what
+            implements their interfaces; an `elasticache.CfnReplicationGroup` or `elasticache.CfnServerlessCache`.
+        certificate_authority
+            Path of a PEM file with the certificate authorities of RDS, for a Region whose are not part of this library.
 
         Raises
         ------
@@ -100,14 +108,23 @@ class Downstream:
         """
         if isinstance(database, Downstream):
             return database
+        if hasattr(database, "cluster_endpoint") and not hasattr(database, "engine"):
+            from .documentdb_downstream import DocumentDbDownstream
+
+            return DocumentDbDownstream(database, certificate_authority=certificate_authority)
         if hasattr(database, "instance_endpoint") or hasattr(database, "cluster_endpoint"):
             from .rds_downstream import RdsDownstream
 
-            return RdsDownstream(database)
+            return RdsDownstream(database, certificate_authority=certificate_authority)
+        if str(getattr(database, "cfn_resource_type", None)).startswith("AWS::ElastiCache::"):
+            from .elasticache_downstream import ElastiCacheDownstream
+
+            return ElastiCacheDownstream(database)
         raise BreakwaterError(
             getattr(getattr(database, "node", None), "path", repr(database)),
             f"{type(database).__name__} is not a downstream.",
-            "Pass an rds.DatabaseInstance, an rds.DatabaseCluster, or Downstream.endpoint(…).",
+            "Pass an rds.DatabaseInstance, an rds.DatabaseCluster, a docdb.DatabaseCluster, a cache of ElastiCache, or "
+            "Downstream.endpoint(…).",
         )
 
     @staticmethod
@@ -117,7 +134,8 @@ class Downstream:
         *,
         host: str,
         engine: DatabaseEngine,
-        max_connections: int,
+        max_connections: int | None = None,
+        atlas_tier: str | None = None,
         port: int | None = None,
         secret: secretsmanager.ISecret | None = None,
         security_group: ec2.ISecurityGroup | None = None,
@@ -135,7 +153,10 @@ class Downstream:
         engine
             Its engine.
         max_connections
-            Connections that the server takes, 1 or more. Not a token.
+            Connections that the server takes, 1 or more. Not a token. Default: the engine's limit, for Redis and Valkey
+            (ElastiCache's 65,000) and Aurora DSQL (10,000); the tier's, with `atlas_tier`.
+        atlas_tier
+            The tier of a MongoDB Atlas cluster, such as ``M30``: it gives the connections per node.
         port
             TCP port. Default: the engine's own.
         secret
@@ -151,11 +172,13 @@ class Downstream:
         Raises
         ------
         BreakwaterError
-            When `max_connections` is a token or below 1.
+            When `max_connections` is a token or below 1, is given together with `atlas_tier`, or neither is given and
+            the engine's limit depends on more.
         """
+        construct = Construct(scope, id)
         return _Endpoint(
-            Construct(scope, id),
-            max_connections,
+            construct,
+            endpoint_limit(construct, engine, max_connections, atlas_tier),
             engine=engine,
             host=host,
             port=port or engine.default_port,
@@ -167,9 +190,9 @@ class Downstream:
 
 
 class _Endpoint(Downstream):
-    def __init__(self, construct: Construct, max_connections: int, **options: Any) -> None:
+    def __init__(self, construct: Construct, max_connections: MaxConnections, **options: Any) -> None:
         super().__init__(construct, **options)
-        self._max_connections = required_number(construct, "max_connections", max_connections)
+        self._max_connections = max_connections
         if self.connectable is not None:
             from aws_cdk import aws_ec2 as ec2
 
@@ -179,4 +202,4 @@ class _Endpoint(Downstream):
             )
 
     def max_connections(self) -> MaxConnections:
-        return MaxConnections(self._max_connections, "max_connections given")
+        return self._max_connections

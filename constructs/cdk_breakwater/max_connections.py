@@ -91,8 +91,10 @@ _SERVERLESS_V2 = (
 # The cap for a minimum capacity of 0 or 0.5 ACU. Source: the same page.
 _SERVERLESS_V2_POSTGRESQL_CAP = 2000
 
-# Sources: Aurora DSQL User Guide, "Cluster quotas"; Amazon ElastiCache User Guide, maxclients (not modifiable).
-_PER_SERVER = {DatabaseEngine.AURORA_DSQL: 10_000, DatabaseEngine.REDIS: 65_000, DatabaseEngine.VALKEY: 65_000}
+
+def parameter_name(engine: DatabaseEngine) -> str:
+    """Name the parameter that limits connections: Oracle's and SQL Server's are not called `max_connections`."""
+    return _PARAMETERS[engine].name if engine in _PARAMETERS else "max_connections"
 
 
 def for_instance_class(
@@ -164,20 +166,6 @@ def for_serverless_v2(engine: DatabaseEngine, max_acu: float, min_acu: float | N
     if (min_acu is None or min_acu < 1) and postgresql > _SERVERLESS_V2_POSTGRESQL_CAP:
         return MaxConnections(_SERVERLESS_V2_POSTGRESQL_CAP, "Aurora PostgreSQL's cap for a minimum below 1 ACU")
     return MaxConnections(postgresql, basis)
-
-
-def for_engine(engine: DatabaseEngine) -> MaxConnections:
-    """Find the limit of an engine that has the same one at every size: Aurora DSQL, ElastiCache for Redis and Valkey.
-
-    Raises
-    ------
-    UnknownMaxConnections
-        The engine's limit depends on more.
-    """
-    if engine not in _PER_SERVER:
-        raise UnknownMaxConnections(f"The connections of {engine.value} depend on its size.", _remedy(engine))
-    service = "Aurora DSQL" if engine is DatabaseEngine.AURORA_DSQL else "ElastiCache"
-    return MaxConnections(_PER_SERVER[engine], f"{service}'s limit")
 
 
 def from_parameter(engine: DatabaseEngine, value: str, instance_class: str | None = None) -> MaxConnections:

@@ -30,7 +30,7 @@ class UnknownRdsCertificates(ValueError):  # noqa: N818 -- it names a state of k
     def __init__(self, region: str) -> None:
         self.problem = f"The certificate authorities of RDS in {region} are not part of cdk-breakwater."
         self.remedy = (
-            "Download the bundle of the Region (Amazon RDS User Guide, Using SSL/TLS) and pass its text as "
+            "Download the bundle of the Region (Amazon RDS User Guide, Using SSL/TLS) and pass its path as "
             "certificate_authority=…. Missing are ap-east-2, ap-southeast-5, ap-southeast-6, ap-southeast-7, "
             "ca-west-1, il-central-1, mx-central-1, GovCloud, China and Regions newer than those."
         )

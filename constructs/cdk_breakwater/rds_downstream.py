@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from aws_cdk import Annotations, Reference, Stack, Token, Tokenization
+from aws_cdk import Reference, Stack, Token, Tokenization
 
 from . import max_connections as known
 from .database_engine import DatabaseEngine
 from .downstream import Downstream
 from .errors import BreakwaterError
 from .max_connections import MaxConnections, UnknownMaxConnections
-from .rds_certificates import UnknownRdsCertificates, expires, rds_certificates
+from .region_certificates import region_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from constructs import IConstruct
 
 _SERVERLESS_CLASS = "db.serverless"
-_NOTICE = datetime.timedelta(days=365)
 
 
 class RdsDownstream(Downstream):
@@ -32,9 +30,11 @@ class RdsDownstream(Downstream):
     ----------
     database
         The L2 construct, owned or imported.
+    certificate_authority
+        Path of a PEM file, for a Region whose roots are not part of this library.
     """
 
-    def __init__(self, database: Any) -> None:
+    def __init__(self, database: Any, *, certificate_authority: str | None = None) -> None:
         self.database = database
         self.is_cluster = hasattr(database, "cluster_endpoint")
         endpoint = database.cluster_endpoint if self.is_cluster else database.instance_endpoint
@@ -47,6 +47,7 @@ class RdsDownstream(Downstream):
             secret=getattr(database, "secret", None),
             database_name=self._known("database_name" if self.is_cluster else "db_name"),
             connectable=database,
+            certificate_authority=certificate_authority,
         )
 
     @cached_property
@@ -59,31 +60,9 @@ class RdsDownstream(Downstream):
         """True: RDS signs with authorities of its own."""
         return True
 
-    def certificate_authority(self) -> str:
-        """Return the roots of the database's Region; of all Regions where it is known at deployment only.
-
-        Raises
-        ------
-        BreakwaterError
-            When they are not part of this library.
-        """
-        region: str | None = Stack.of(self.construct).region
-        region = None if Token.is_unresolved(region) else region
-        try:
-            last_day = expires(region)
-        except UnknownRdsCertificates as unknown:
-            raise BreakwaterError(
-                self.construct,
-                unknown.problem,
-                "Download the bundle of the Region (Amazon RDS User Guide, Using SSL/TLS), and describe the database "
-                'with Downstream.endpoint(…, certificate_authority="path.pem").',
-            ) from unknown
-        if last_day < datetime.datetime.now(datetime.timezone.utc).date() + _NOTICE:
-            Annotations.of(self.construct).add_warning_v2(
-                "cdk-breakwater:certificates-expire",
-                f"The certificate authorities of RDS in the layer expire on {last_day}: upgrade cdk-breakwater.",
-            )
-        return rds_certificates(region)
+    def certificate_authority(self) -> str | None:
+        """Return the file that was given, else the roots of the database's Region, see `region_certificates`."""
+        return super().certificate_authority() or region_certificates(self.construct)
 
     def grant_connect(self, grantee: iam.IGrantable, user: str) -> iam.Grant:
         """Allow IAM database authentication as one user, and turn it on."""
@@ -124,11 +103,12 @@ class RdsDownstream(Downstream):
         groups = [instance.db_parameter_group_name]
         if self.is_cluster:
             groups.append(self.resource.db_cluster_parameter_group_name)
+        parameter = known.parameter_name(self.engine)
         for name in groups:
-            value = self._parameters(name).get("max_connections")
+            value = self._parameters(name).get(parameter)
             if value is not None:
                 return known.from_parameter(
-                    self.engine, self._string(instance, value, "max_connections of the parameter group"), instance_class
+                    self.engine, self._string(instance, value, f"{parameter} of the parameter group"), instance_class
                 )
         if instance_class == _SERVERLESS_CLASS:
             # Not the L1's attribute: the L2 passes a lazy value, and jsii takes it for an empty struct.

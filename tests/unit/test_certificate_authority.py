@@ -12,7 +12,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_rds as rds
 from aws_cdk.assertions import Annotations, Match
 
-from cdk_breakwater import BreakwaterError, DatabaseEngine, Downstream, rds_downstream
+from cdk_breakwater import BreakwaterError, ConnectionBudget, DatabaseEngine, Downstream, region_certificates
 
 from .conftest import POSTGRESQL
 
@@ -34,13 +34,23 @@ def test_a_region_has_its_own_and_an_unknown_one_all(app: cdk.App) -> None:
 
 def test_a_region_without_says_what_to_do(app: cdk.App) -> None:
     downstream = Downstream.of(database_in(app, "il-central-1"))
-    with pytest.raises(BreakwaterError, match=r"Stack/Database: .*il-central-1.*Downstream\.endpoint\(…, certificate"):
+    with pytest.raises(
+        BreakwaterError, match=r"Stack/Database: .*il-central-1.*Downstream\.of\(database, certificate_au"
+    ):
         downstream.certificate_authority()
+
+
+def test_a_bundle_of_ones_own(app: cdk.App, tmp_path: Any) -> None:
+    pem = tmp_path / "il-central-1.pem"
+    pem.write_text("-----BEGIN CERTIFICATE-----\nMAo=\n-----END CERTIFICATE-----\n", encoding="ascii")
+    downstream = Downstream.of(database_in(app, "il-central-1"), certificate_authority=str(pem))
+    assert downstream.certificate_authority() == pem.read_text(encoding="ascii")
+    assert ConnectionBudget.of(downstream) is ConnectionBudget.of(downstream.construct)
 
 
 def test_a_year_before_they_expire_the_synth_says_so(app: cdk.App, monkeypatch: pytest.MonkeyPatch) -> None:
     soon = datetime.datetime.now(datetime.timezone.utc).date() + datetime.timedelta(days=364)
-    monkeypatch.setattr(rds_downstream, "expires", Mock(return_value=soon))
+    monkeypatch.setattr(region_certificates, "expires", Mock(return_value=soon))
     database = database_in(app, "eu-central-1")
     Downstream.of(database).certificate_authority()
     Annotations.from_stack(cdk.Stack.of(database)).has_warning(

@@ -12,7 +12,6 @@ from cdk_breakwater.database_engine import DatabaseEngine as Engine
 from cdk_breakwater.max_connections import (
     MaxConnections,
     UnknownMaxConnections,
-    for_engine,
     for_instance_class,
     for_serverless_v2,
     from_parameter,
@@ -142,13 +141,6 @@ def test_serverless_v2_says_which_row() -> None:
 def test_serverless_v2_refuses(engine: Engine, max_acu: float, min_acu: float | None, message: str) -> None:
     with pytest.raises(UnknownMaxConnections, match=message):
         for_serverless_v2(engine, max_acu, min_acu)
-
-
-def test_engines_with_one_limit() -> None:
-    assert for_engine(Engine.AURORA_DSQL) == MaxConnections(10_000, "Aurora DSQL's limit")
-    assert for_engine(Engine.VALKEY) == for_engine(Engine.REDIS) == MaxConnections(65_000, "ElastiCache's limit")
-    with pytest.raises(UnknownMaxConnections, match="mysql depend on its size"):
-        for_engine(Engine.MYSQL)
 
 
 def test_sql_server_is_unlimited_up_to_its_maximum() -> None:

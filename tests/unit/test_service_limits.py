@@ -1,0 +1,201 @@
+"""What the services besides RDS allow, and how a stack's own clusters and caches become downstreams."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_docdb as docdb
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_elasticache as elasticache
+from aws_cdk.assertions import Match, Template
+
+from cdk_breakwater import BreakwaterError, ConnectionBudget, Downstream, VpcDatabaseFunction
+from cdk_breakwater.database_engine import DatabaseEngine as Engine
+from cdk_breakwater.max_connections import MaxConnections, UnknownMaxConnections
+from cdk_breakwater.service_limits import for_atlas_tier, for_cache_node, for_documentdb_serverless, for_engine
+
+
+def test_engines_with_one_limit() -> None:
+    assert for_engine(Engine.AURORA_DSQL) == MaxConnections(10_000, "Aurora DSQL's limit")
+    assert for_engine(Engine.VALKEY) == for_engine(Engine.REDIS) == MaxConnections(65_000, "ElastiCache's limit")
+    with pytest.raises(UnknownMaxConnections, match="mysql depend on its size"):
+        for_engine(Engine.MYSQL)
+
+
+@pytest.mark.parametrize(
+    ("node_type", "limit"),
+    [("cache.t4g.micro", 20_000), ("cache.t3.small", 46_000), ("cache.t4g.small", 65_000), ("cache.r7g.large", 65_000)],
+)
+def test_the_smallest_nodes_of_elasticache_have_less(node_type: str, limit: int) -> None:
+    assert for_cache_node(node_type).value == limit
+
+
+@pytest.mark.parametrize(
+    ("tier", "limit"),
+    [
+        ("M0", 500), ("M10", 1500), ("M20", 3000), ("M30", 3000), ("M40", 6000), ("M40 low-CPU", 4000),
+        ("M50", 16_000), ("M60", 32_000), ("M80", 96_000), ("M140", 96_000), ("M200", 128_000), ("M700", 128_000),
+    ],
+)  # fmt: skip
+def test_atlas_by_tier(tier: str, limit: int) -> None:
+    assert for_atlas_tier(tier) == MaxConnections(limit, f"Atlas's limit for {tier}")
+
+
+@pytest.mark.parametrize("tier", ["m30", "M31", "R40", ""])
+def test_an_unknown_tier(tier: str) -> None:
+    with pytest.raises(UnknownMaxConnections, match=f"no tier '{tier}'. It has M0, M10, .*pass max_connections=…"):
+        for_atlas_tier(tier)
+
+
+@pytest.mark.parametrize(
+    ("dcu", "limit"),
+    [
+        (0.5, 250), (1, 500), (1.5, 500), (2, 1000), (4, 2000), (8, 4000), (15.5, 4000), (16, 8000), (32, 16_000),
+        (64, 32_000), (128, 60_000), (256, 60_000),
+    ],
+)  # fmt: skip
+def test_documentdb_serverless_by_its_minimum(dcu: float, limit: int) -> None:
+    assert for_documentdb_serverless(dcu).value == limit
+
+
+@pytest.mark.parametrize("dcu", [0, 0.4, 257, float("nan")])
+def test_documentdb_serverless_beyond_the_table(dcu: float) -> None:
+    with pytest.raises(UnknownMaxConnections, match=r"between 0\.5 and 256 DCU"):
+        for_documentdb_serverless(dcu)
+
+
+class TestEndpoint:
+    def test_atlas(self, stack: cdk.Stack) -> None:
+        atlas = Downstream.endpoint(stack, "Atlas", host="c0.example.net", engine=Engine.MONGODB, atlas_tier="M30")
+        budget = ConnectionBudget.of(atlas)
+        assert (budget.max_connections, budget.basis) == (3000, "Atlas's limit for M30")
+        assert (budget.reserved_connections, budget.shared_connections) == (10, 2392)
+
+    def test_dsql_and_caches_need_no_number(self, stack: cdk.Stack) -> None:
+        limits = [
+            Downstream.endpoint(stack, engine.value, host="db.example.net", engine=engine).max_connections().value
+            for engine in (Engine.AURORA_DSQL, Engine.REDIS, Engine.VALKEY)
+        ]
+        assert limits == [10_000, 65_000, 65_000]
+
+    def test_others_do(self, stack: cdk.Stack) -> None:
+        with pytest.raises(BreakwaterError, match=r"Stack/A: .*mongodb depend on its size.*or atlas_tier=\"M30\""):
+            Downstream.endpoint(stack, "A", host="c0.example.net", engine=Engine.MONGODB)
+        with pytest.raises(BreakwaterError, match=r"Stack/B: .*no tier 'M31'"):
+            Downstream.endpoint(stack, "B", host="c0.example.net", engine=Engine.MONGODB, atlas_tier="M31")
+        with pytest.raises(BreakwaterError, match=r"Stack/C: both max_connections=5 and atlas_tier='M30'"):
+            Downstream.endpoint(
+                stack, "C", host="c0.example.net", engine=Engine.MONGODB, atlas_tier="M30", max_connections=5
+            )
+
+
+class TestDocumentDb:
+    def test_serverless(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+        cluster = docdb.DatabaseCluster(
+            stack,
+            "Documents",
+            vpc=vpc,
+            master_user=docdb.Login(username="app"),
+            engine_version="5.0.0",
+            serverless_v2_scaling_configuration=docdb.ServerlessV2ScalingConfiguration(min_capacity=1, max_capacity=8),
+        )
+        VpcDatabaseFunction(stack, "Reader", database=cluster, vpc=vpc, concurrency=5, **code)
+        VpcDatabaseFunction(stack, "Writer", database=cluster, vpc=vpc, **code)
+        budget = ConnectionBudget.of(cluster)
+        assert (budget.max_connections, budget.basis) == (500, "DocumentDB's table for a minimum of 1 DCU")
+        template = Template.from_stack(stack)
+        # PyMongo holds two connections: 400 are 200 environments, 5 of them the reader's.
+        template.has_resource_properties(
+            "AWS::Lambda::Function",
+            {
+                "ReservedConcurrentExecutions": 195,
+                "Environment": {
+                    "Variables": Match.object_like(
+                        {
+                            "BREAKWATER_ENGINE": "mongodb",
+                            "BREAKWATER_TLS_CA": "bundled",
+                            "BREAKWATER_PORT": Match.any_value(),
+                        }
+                    )
+                },
+            },
+        )
+        template.resource_count_is("AWS::EC2::SecurityGroupIngress", 2)
+
+    def test_a_class_wants_the_number(self, stack: cdk.Stack, vpc: ec2.Vpc) -> None:
+        cluster = docdb.DatabaseCluster(
+            stack,
+            "Documents",
+            vpc=vpc,
+            master_user=docdb.Login(username="app"),
+            instance_type=ec2.InstanceType("r6g.large"),
+        )
+        with pytest.raises(BreakwaterError, match=r"DocumentDB's connections follow from the instance class.*Quotas"):
+            ConnectionBudget.of(cluster).max_connections  # noqa: B018 -- the property raises
+        assert ConnectionBudget.of(cluster, max_connections=1700).max_connections == 1700
+
+    def test_an_imported_one_as_well(self, stack: cdk.Stack) -> None:
+        cluster = docdb.DatabaseCluster.from_database_cluster_attributes(
+            stack, "Imported", cluster_identifier="docs", cluster_endpoint_address="d.example.net", port=27017
+        )
+        downstream = Downstream.of(cluster)
+        assert (downstream.engine, downstream.host) == (Engine.DOCUMENTDB, "d.example.net")
+        with pytest.raises(UnknownMaxConnections, match="it is imported"):
+            downstream.max_connections()
+
+
+class TestElastiCache:
+    def group(self, stack: cdk.Stack, **options: Any) -> elasticache.CfnReplicationGroup:
+        return elasticache.CfnReplicationGroup(
+            stack,
+            "Cache",
+            **{
+                "replication_group_description": "sessions",
+                "engine": "valkey",
+                "cache_node_type": "cache.t4g.micro",
+                "transit_encryption_enabled": True,
+                "num_cache_clusters": 1,
+                **options,
+            },
+        )
+
+    def test_a_replication_group(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+        own = ec2.SecurityGroup(stack, "Own", vpc=vpc)
+        cache = self.group(stack, security_group_ids=[own.security_group_id])
+        VpcDatabaseFunction(stack, "Sessions", database=cache, vpc=vpc, concurrency=40, **code)
+        budget = ConnectionBudget.of(cache)
+        assert (budget.max_connections, budget.basis) == (20_000, "ElastiCache's limit for cache.t4g.micro")
+        template = Template.from_stack(stack)
+        (function,) = template.find_resources("AWS::Lambda::Function").values()
+        variables = function["Properties"]["Environment"]["Variables"]
+        assert variables["BREAKWATER_HOST"] == {"Fn::GetAtt": ["Cache", "PrimaryEndPoint.Address"]}
+        assert (variables["BREAKWATER_ENGINE"], variables["BREAKWATER_TLS_CA"]) == ("valkey", "system")
+        assert not {"BREAKWATER_AUTH", "BREAKWATER_USER", "BREAKWATER_SECRET_ARN"} & variables.keys()
+        template.has_resource_properties(
+            "AWS::EC2::SecurityGroupIngress",
+            {"FromPort": 6379, "GroupId": {"Fn::GetAtt": [Match.string_like_regexp("^Own"), "GroupId"]}},
+        )
+
+    def test_a_serverless_cache(self, stack: cdk.Stack) -> None:
+        cache = elasticache.CfnServerlessCache(stack, "Cache", engine="redis", serverless_cache_name="sessions")
+        assert ConnectionBudget.of(cache).max_connections == 65_000
+        assert ConnectionBudget.of(cache) is ConnectionBudget.of(cache)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"engine": "memcached"}, "its engine is 'memcached'. Functions connect to redis and valkey"),
+            ({"transit_encryption_enabled": None}, "transit_encryption_enabled is None, .* over TLS alone"),
+            ({"num_node_groups": 3}, "it has 3 node groups"),
+        ],
+    )
+    def test_refused(self, stack: cdk.Stack, options: dict[str, Any], message: str) -> None:
+        with pytest.raises(BreakwaterError, match=f"Stack/Cache: {message}"):
+            Downstream.of(self.group(stack, **options))
+
+    def test_a_node_type_that_is_a_token(self, stack: cdk.Stack) -> None:
+        node_type = cdk.CfnParameter(stack, "NodeType").value_as_string
+        with pytest.raises(UnknownMaxConnections, match="the smallest nodes take fewer"):
+            Downstream.of(self.group(stack, cache_node_type=node_type)).max_connections()

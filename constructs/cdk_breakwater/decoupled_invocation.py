@@ -106,7 +106,12 @@ class DecoupledInvocation(Construct):
         Messages go from the dead-letter queue back to the queue; failed records of a stream, from the bucket to the
         function.
         """
-        return f"breakwater redrive {Stack.of(self).stack_name} --construct {self.node.path}"
+        from .stream_source import StreamSource
+
+        # What a stream's mapping gave up is found by way of the mapping.
+        scope, id = self.mapping_scope() if isinstance(self._source, StreamSource) else (self, "")
+        path = self.node.path if scope is self else f"{scope.node.path}/{id}"
+        return f"breakwater redrive {Stack.of(scope).stack_name} --construct {path}"
 
     def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow sending to the source."""

@@ -25,7 +25,7 @@ def breakwater(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
-@pytest.mark.parametrize("command", ["plan", "quota"])
+@pytest.mark.parametrize("command", ["plan", "quota", "redrive"])
 def test_help_names_every_command(command: str) -> None:
     assert command in breakwater("--help").stdout
 
@@ -44,8 +44,9 @@ def test_plan_of_an_app_without_budgets(tmp_path: Path) -> None:
     assert "has no connection budget" in done.stdout
 
 
-def test_quota_without_an_answer_is_one_line() -> None:
-    done = breakwater("quota", "Shop")
+@pytest.mark.parametrize("command", ["quota", "redrive"])
+def test_no_answer_is_one_line(command: str) -> None:
+    done = breakwater(command, "Shop")
     assert done.returncode == 1
     assert "127.0.0.1:9" in done.stderr
     assert "Traceback" not in done.stderr

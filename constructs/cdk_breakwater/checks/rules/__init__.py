@@ -11,6 +11,7 @@ from . import (
     database_connections,
     database_function_concurrency,
     dead_letter_queue_retention,
+    function_url_concurrency,
     mapping_concurrency,
     proxy_borrow_timeout,
     public_database_tls,
@@ -36,5 +37,6 @@ RULES: tuple[Rule, ...] = (
     stream_failure_handling.RULE,
     stream_readers.RULE,
     api_throttling.RULE,
+    function_url_concurrency.RULE,
     account_concurrency.RULE,
 )

@@ -26,8 +26,8 @@ RULE = Rule(
     requires="A function with a URL has reserved concurrency.",
     reason="It is the only throttle of a function URL: without it, callers may take the account's concurrency, and "
     "everything behind the function with it.",
-    fix="Set ReservedConcurrentExecutions, with which a URL takes up to ten requests per second for each, or put an API "
-    "with limits before the function.",
+    fix="Set ReservedConcurrentExecutions, with which a URL takes up to ten requests per second for each, or put an "
+    "API with limits before the function.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html",
     check=check,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Names, Stack
 from constructs import Construct
@@ -12,6 +12,8 @@ from .function_concurrency import FunctionConcurrency
 from .invocation_source import InvocationSource
 
 if TYPE_CHECKING:
+    from aws_cdk import Duration, Size
+    from aws_cdk import aws_apigateway as apigateway
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_dynamodb as dynamodb
     from aws_cdk import aws_iam as iam
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_s3 as s3
     from aws_cdk import aws_sqs as sqs
+
+    from .front_door import FrontDoor
 
 
 class DecoupledInvocation(Construct):
@@ -112,6 +116,90 @@ class DecoupledInvocation(Construct):
         scope, id = self.mapping_scope() if isinstance(self._source, StreamSource) else (self, "")
         path = self.node.path if scope is self else f"{scope.node.path}/{id}"
         return f"breakwater redrive {Stack.of(scope).stack_name} --construct {path}"
+
+    def add_front_door(
+        self,
+        id: str,
+        *,
+        path: str,
+        request_schema: apigateway.JsonSchema | None = None,
+        max_body: Size | None = None,
+        order_by: str | None = None,
+        partition_key: str | None = None,
+        result_ttl: Duration | None = None,
+        retry_after: Duration | None = None,
+        rate_limit: float | None = None,
+        burst_limit: int | None = None,
+        results_concurrency: int = 5,
+        **options: Any,
+    ) -> FrontDoor:
+        """Put an HTTP endpoint before the source, with no function in between.
+
+        `POST` answers 202 with an id and the location of the result; a header `Idempotency-Key` makes a repeated one
+        the same job. `GET` on the location answers 202 while the job waits, 200 with what the function returned, 303
+        for an answer above DynamoDB's item limit, 500 once it failed for good, 410 when the answer has expired, and 404
+        for what is no job of the caller's. docs/front_door.md says by which evidence. The function must be made with
+        `breakwater_runtime.batch`, which keeps the answers.
+
+        Parameters
+        ----------
+        id
+            Its id within the invocation.
+        path
+            From the API's root, such as `orders`.
+        request_schema
+            What a body must look like; another gets 400 and is never sent. Default: any JSON.
+        max_body
+            Largest body, counted in characters; what is larger gets 413. Default 256 KiB.
+        order_by
+            JSON path within the body, such as `$.customer`, whose equal values are done in order: the message group of
+            a FIFO queue, the partition key of a stream. Default: in order per caller for a FIFO queue, no order for a
+            stream.
+        partition_key
+            Name of the partition key of an imported table. Default: read from the table.
+        result_ttl
+            How long a result can be fetched, and a key is remembered: 60 s or more. Default 1 day.
+        retry_after
+            What callers are told to wait between two looks. Default 5 s.
+        rate_limit, burst_limit
+            POSTs per second, and at once. Default: what the source takes, 1,250 at most, half of what API Gateway
+            grants an account in its smaller Regions; and half of the rate.
+        results_concurrency
+            Reserved concurrency of the function that hands out results; callers may look 10 times as often per second,
+            as one look takes 100 ms at most. Default 5.
+        **options
+            Every other option of `ThrottledApi`, such as `acknowledge_no_authorization`, `default_method_options` with
+            an authorizer, or `rate_limit_per_address`. Default: callers sign their requests (IAM).
+
+        Returns
+        -------
+        FrontDoor
+            With `url`, `api` and `results`.
+
+        Raises
+        ------
+        BreakwaterError
+            When an option does not fit the source or is out of range, or the function is imported.
+        """
+        from aws_cdk import Duration, Size
+
+        from .front_door import FrontDoor
+
+        return FrontDoor(
+            self,
+            id,
+            path=path,
+            request_schema=request_schema,
+            max_body=max_body or Size.kibibytes(256),
+            order_by=order_by,
+            partition_key=partition_key,
+            result_ttl=result_ttl or Duration.days(1),
+            retry_after=retry_after or Duration.seconds(5),
+            rate_limit=rate_limit,
+            burst_limit=burst_limit,
+            results_concurrency=results_concurrency,
+            options=options,
+        )
 
     def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow sending to the source."""

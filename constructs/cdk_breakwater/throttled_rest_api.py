@@ -130,7 +130,8 @@ class ThrottledRestApi:
             }
         if options.keys() & {"request_models", "request_parameters"} and not options.get("request_validator_options"):
             options.setdefault("request_validator", self._validator)
-        added = resource.add_method(method, apigateway.LambdaIntegration(function), **options)
+        integration = options.pop("integration", None) or apigateway.LambdaIntegration(function)
+        added = resource.add_method(method, integration, **options)
         self._methods.append(added)
         if self._has_clients:
             _ask_for_key(added)

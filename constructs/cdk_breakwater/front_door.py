@@ -1,0 +1,209 @@
+"""The HTTP endpoint of a decoupled invocation: 202 now, the result later."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from aws_cdk import Duration, Size
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from .acknowledgements import acknowledge, compliance_rules
+from .errors import BreakwaterError
+from .front_door_entrances import Entrance, find_entrance
+from .front_door_failures import note_failures
+from .front_door_functions import make_function
+from .front_door_results import JobResults, acknowledge_objects
+from .front_door_templates import Caller, job_name
+from .required_number import required_number
+from .throttled_api import ThrottledApi
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
+    from aws_cdk import aws_sqs as sqs
+
+    from .decoupled_invocation import DecoupledInvocation
+
+_VARIABLE = "BREAKWATER_FRONT_DOOR"
+_MAXIMUM_BODY = 1_048_576
+"""Bytes. What SQS and Kinesis take (Amazon SQS Developer Guide, "Message quotas"); DynamoDB takes items of 400 KB."""
+_GET_DURATION = Duration.millis(100)
+
+
+class FrontDoor(Construct):
+    """An HTTP endpoint before a source; made with `DecoupledInvocation.add_front_door`.
+
+    Attributes
+    ----------
+    api : ThrottledApi
+        The API, for `add_client` and further routes.
+    url : str
+        Where to POST to.
+    results : JobResults
+        The table and the bucket of the answers.
+    results_function : lambda_.Function
+        Hands out results.
+    """
+
+    def __init__(
+        self,
+        scope: DecoupledInvocation,
+        id: str,
+        *,
+        path: str,
+        request_schema: apigateway.JsonSchema | None,
+        max_body: Size,
+        order_by: str | None,
+        partition_key: str | None,
+        result_ttl: Duration,
+        retry_after: Duration,
+        rate_limit: float | None,
+        burst_limit: int | None,
+        results_concurrency: int,
+        options: dict[str, Any],
+    ) -> None:
+        super().__init__(scope, id)
+        self._tag = self.node.addr[-8:]
+        self._caller = _caller(options)
+        self._retry_after = required_number(self, "retry_after in seconds", retry_after.to_seconds())
+        entrance = find_entrance(
+            scope,
+            job_name(self._tag, self._caller),
+            order_by=order_by,
+            partition_key=partition_key,
+            longest=self._longest_body(max_body),
+            retry_after=self._retry_after,
+        )
+        self.results = JobResults.of(self, scope.function, result_ttl)
+        passed = note_failures(scope, self.results)
+        self.results_function = self._hand_out(entrance, passed, results_concurrency)
+        route = "/" + path.strip("/")
+        rate = entrance.rate_limit if rate_limit is None else rate_limit
+        burst = burst_limit if burst_limit is not None else max(1, int(rate) // 2)
+        self.api = ThrottledApi(
+            self, "Api", function=self.results_function, rate_limit=rate, burst_limit=burst, proxy=False, **options
+        )
+        self.api.add_route(
+            "POST",
+            route,
+            rate_limit=rate,
+            burst_limit=burst,
+            request_schema=request_schema or apigateway.JsonSchema(),
+            integration=self._integration(entrance),
+            request_parameters={"method.request.header.Idempotency-Key": False},
+            method_responses=[
+                apigateway.MethodResponse(status_code=status, response_parameters=headers)
+                for status, headers in _RESPONSES.items()
+            ],
+        )
+        self.api.add_route("GET", f"{route}/{{id}}", expected_duration=_GET_DURATION)
+        self.url = f"{self.api.url.rstrip('/')}{route}" if not self.api.url.endswith("/") else self.api.url + route[1:]
+
+    def _longest_body(self, size: Size) -> int:
+        longest = int(size.to_bytes())
+        if not 1 <= longest <= _MAXIMUM_BODY:
+            raise BreakwaterError(
+                self, f"max_body is {longest} bytes.", f"It is 1 to {_MAXIMUM_BODY}, the most that any source takes."
+            )
+        return longest
+
+    def _integration(self, entrance: Entrance) -> apigateway.AwsIntegration:
+        role = iam.Role(
+            self, "Role", assumed_by=cast("iam.IPrincipal", iam.ServicePrincipal("apigateway.amazonaws.com"))
+        )
+        role.add_to_policy(entrance.allowed)
+        if entrance.key is not None:
+            entrance.key.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
+        acknowledge(
+            role,
+            "CDK writes a grant as an inline policy of the role it is granted to.",
+            *compliance_rules("IAMNoInlinePolicy"),
+        )
+        templates = entrance.templates
+        return apigateway.AwsIntegration(
+            service=entrance.service,
+            path=entrance.path,
+            action=entrance.action,
+            options=apigateway.IntegrationOptions(
+                credentials_role=cast("iam.IRole", role),
+                passthrough_behavior=apigateway.PassthroughBehavior.NEVER,
+                request_parameters={"integration.request.header.Content-Type": f"'{templates.content_type}'"},
+                request_templates={"application/json": templates.request},
+                integration_responses=[
+                    _response("202", "2\\d{2}", templates.accepted),
+                    _response("400", "400", templates.refused),
+                    _response("503", "5\\d{2}", '{"message": "Too busy, try again."}', {"Retry-After": "'1'"}),
+                    # What else the source says, such as 403, is a fault of the door.
+                    _response("500", None, '{"message": "Internal server error"}'),
+                ],
+            ),
+        )
+
+    def _hand_out(self, entrance: Entrance, passed: sqs.IQueue | None, concurrency: int) -> lambda_.Function:
+        queues = [*entrance.queues, *([passed] if passed else [])]
+        settings: dict[str, object] = {
+            "table": self.results.table.table_name,
+            "bucket": self.results.bucket.bucket_name,
+            "tag": self._tag,
+            "caller": self._caller.name,
+            "retry_after": self._retry_after,
+            "longest_wait": entrance.longest_wait,
+            "queues": [queue.queue_url for queue in queues],
+        }
+        if entrance.table is not None:
+            settings |= {"source_table": entrance.table.table_name, "partition_key": entrance.partition_key}
+        function = make_function(
+            self,
+            "Results",
+            handler="results",
+            variable=_VARIABLE,
+            settings=settings,
+            reserved=required_number(self, "results_concurrency", concurrency),
+        )
+        self.results.table.grant(function, "dynamodb:GetItem", "dynamodb:UpdateItem")
+        function.add_to_role_policy(
+            iam.PolicyStatement(actions=["s3:GetObject"], resources=[self.results.bucket.arn_for_objects("*")])
+        )
+        acknowledge_objects(function, self.results.bucket, "It links to any answer in the bucket.")
+        for queue in queues:
+            queue.grant(function, "sqs:GetQueueAttributes")
+        if entrance.table is not None:
+            entrance.table.grant(function, "dynamodb:GetItem")
+            if entrance.key is not None:
+                entrance.key.grant_decrypt(function)
+        return function
+
+
+_RESPONSES: dict[str, dict[str, bool]] = {
+    "202": {"method.response.header.Location": True, "method.response.header.Retry-After": True},
+    "400": {},
+    "503": {"method.response.header.Retry-After": True},
+    "500": {},
+}
+
+
+def _response(
+    status: str, pattern: str | None, template: str, headers: dict[str, str] | None = None
+) -> apigateway.IntegrationResponse:
+    return apigateway.IntegrationResponse(
+        status_code=status,
+        selection_pattern=pattern,
+        response_templates={"application/json": template},
+        response_parameters={f"method.response.header.{name}": value for name, value in (headers or {}).items()},
+    )
+
+
+def _caller(options: dict[str, Any]) -> Caller:
+    """Find out who a caller is by how the API authorizes."""
+    method = options.get("default_method_options")
+    given = method.get if isinstance(method, dict) else lambda name: getattr(method, name, None)
+    authorizer = given("authorizer")
+    kind = given("authorization_type") or getattr(authorizer, "authorization_type", None)
+    if authorizer is None and kind is None:
+        return Caller.API_KEY if options.get("acknowledge_no_authorization") else Caller.IAM
+    return {
+        apigateway.AuthorizationType.IAM: Caller.IAM,
+        apigateway.AuthorizationType.COGNITO: Caller.USER_POOL,
+        apigateway.AuthorizationType.CUSTOM: Caller.AUTHORIZER,
+    }.get(cast("apigateway.AuthorizationType", kind), Caller.API_KEY)

@@ -1,0 +1,140 @@
+"""How a front door learns that a job failed for good, whatever the function could still say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from aws_cdk import Annotations, Duration, Stack
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sqs as sqs
+
+from .acknowledgements import acknowledge
+from .front_door_functions import TIMEOUT, make_function
+from .front_door_results import acknowledge_objects
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+    from .decoupled_invocation import DecoupledInvocation
+    from .front_door_results import JobResults
+
+_ID = "Failures"
+_VARIABLE = "BREAKWATER_FRONT_DOOR_FAILURES"
+# Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
+_VISIBILITY_FACTOR = 6
+_RECEIVES = 5
+_CONCURRENCY = 2  # the least that a mapping takes
+
+
+def note_failures(invocation: DecoupledInvocation, results: JobResults) -> sqs.IQueue | None:
+    """Note in the results which jobs of an invocation were given up, once for all its front doors.
+
+    Returns
+    -------
+    sqs.IQueue or None
+        The queue that a message passes on its way to the dead-letter queue.
+    """
+    existing = invocation.node.try_find_child(_ID)
+    if existing is not None:
+        return cast("sqs.IQueue | None", existing.node.try_find_child("Queue"))
+    if hasattr(invocation, "queue"):
+        return _on_the_way(invocation, results)
+    if invocation.failure_bucket is not None:
+        _in_the_bucket(invocation, results, cast("s3.Bucket", invocation.failure_bucket))
+    else:
+        Annotations.of(invocation).add_warning_v2(
+            "cdk-breakwater:failures-unseen",
+            "on_failure keeps no payload that names a job, so a front door tells a job that failed from one that waits "
+            "only when its function says so. Leave on_failure out.",
+        )
+    return None
+
+
+def _on_the_way(invocation: DecoupledInvocation, results: JobResults) -> sqs.IQueue | None:
+    queue, dead_letter_queue = invocation.queue, invocation.dead_letter_queue
+    resource: Any = queue.node.default_child
+    if dead_letter_queue is None or resource is None:
+        Annotations.of(invocation).add_warning_v2(
+            "cdk-breakwater:failures-unseen",
+            f"{queue.node.path} is not of this app or has no dead-letter queue, so a front door cannot learn that a "
+            "job failed for good: its result stays 202 until the queue is empty, and 404 then.",
+        )
+        return None
+    function = _function(invocation, results, {"dead_letters": dead_letter_queue.queue_url, "fifo": bool(queue.fifo)})
+    # In the queue's stack, which refers to it, and which the function's stack refers to already.
+    beside = Stack.of(queue) is Stack.of(invocation)
+    failed = sqs.Queue(
+        cast("Construct", function if beside else queue),
+        "Queue" if beside else f"{_ID}Queue",
+        fifo=True if queue.fifo else None,  # CloudFormation refuses an explicit false
+        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        enforce_ssl=True,
+        visibility_timeout=Duration.seconds(_VISIBILITY_FACTOR * int(TIMEOUT.to_seconds())),
+        retention_period=Duration.days(14),
+        # Nothing lost when noting fails; and SQS moves messages back only from a queue that is some queue's.
+        dead_letter_queue=sqs.DeadLetterQueue(queue=cast("sqs.IQueue", dead_letter_queue), max_receive_count=_RECEIVES),
+    )
+    receives = queue.dead_letter_queue.max_receive_count  # type: ignore[attr-defined]
+    resource.redrive_policy = {"deadLetterTargetArn": failed.queue_arn, "maxReceiveCount": receives}
+    failed.grant_consume_messages(function)
+    dead_letter_queue.grant_send_messages(function)
+    mapping = lambda_.EventSourceMapping(
+        function,
+        "Mapping",
+        target=cast("lambda_.IFunction", function),
+        event_source_arn=failed.queue_arn,
+        batch_size=10,
+        max_concurrency=_CONCURRENCY,
+        report_batch_item_failures=True,
+    )
+    acknowledge(
+        mapping,
+        "A queue's mapping has no failure destination: the queue's dead-letter queue keeps what fails.",
+        "Serverless-LambdaEventSourceMappingDestination",
+    )
+    return cast("sqs.IQueue", failed)
+
+
+def _in_the_bucket(invocation: DecoupledInvocation, results: JobResults, bucket: s3.Bucket) -> None:
+    from aws_cdk import aws_events as events
+    from aws_cdk import aws_events_targets as targets
+
+    function = _function(invocation, results, {})
+    resource: Any = bucket.node.default_child
+    # Not Bucket.enable_event_bridge_notification, which brings a function of its own to set what CloudFormation can.
+    resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+        event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
+    )
+    events.Rule(
+        function,
+        "Rule",
+        event_pattern=events.EventPattern(
+            source=["aws.s3"], detail_type=["Object Created"], detail={"bucket": {"name": [bucket.bucket_name]}}
+        ),
+        targets=[cast("Any", targets.LambdaFunction(cast("lambda_.IFunction", function)))],
+    )
+    function.add_to_role_policy(_read(bucket))
+    acknowledge_objects(function, bucket, "Lambda names the objects in the bucket of failed records.")
+
+
+def _function(invocation: DecoupledInvocation, results: JobResults, settings: dict[str, object]) -> lambda_.Function:
+    function = make_function(
+        invocation,
+        _ID,
+        handler="failures",
+        variable=_VARIABLE,
+        settings={
+            "table": results.table.table_name,
+            "seconds": int(results.ttl.to_seconds()),
+            **settings,
+        },
+    )
+    results.table.grant(function, "dynamodb:UpdateItem")
+    return function
+
+
+def _read(bucket: s3.Bucket) -> Any:
+    from aws_cdk import aws_iam as iam
+
+    return iam.PolicyStatement(actions=["s3:GetObject"], resources=[bucket.arn_for_objects("*")])

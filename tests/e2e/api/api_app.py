@@ -14,10 +14,13 @@ PAGE = "https://shop.example.net"
 CONCURRENCY = 4
 SLOW = Duration.minutes(1)
 DAILY_QUOTA = 3
+URL_CONCURRENCY = 2
 CODE = """
 import os
+import time
 
 def handler(event, context):
+    time.sleep(float(os.environ["SECONDS"]))
     return {"statusCode": 200, "body": os.environ["NAME"]}
 """
 
@@ -26,15 +29,15 @@ def main() -> None:
     app = cdk.App()
     stack = cdk.Stack(app, STACK)
 
-    def function(name: str) -> lambda_.Function:
+    def function(name: str, *, seconds: float = 0, concurrency: int = CONCURRENCY) -> lambda_.Function:
         return lambda_.Function(
             stack,
             name,
             code=lambda_.Code.from_inline(CODE),
             handler="index.handler",
             runtime=lambda_.Runtime.PYTHON_3_14,  # the emulator runs functions under this machine's Python
-            environment={"NAME": name},
-            reserved_concurrent_executions=CONCURRENCY,
+            environment={"NAME": name, "SECONDS": f"{seconds}"},
+            reserved_concurrent_executions=concurrency,
         )
 
     orders, reports, others = function("orders"), function("reports"), function("others")
@@ -82,6 +85,10 @@ def main() -> None:
         protocol=ApiProtocol.HTTP,
     )
     http.add_route("GET", "/reports", function=reports, rate_limit=1)
+    url = function("slow", seconds=3, concurrency=URL_CONCURRENCY).add_function_url(
+        auth_type=lambda_.FunctionUrlAuthType.NONE
+    )
+    CfnOutput(stack, "Url", value=url.url)
     for name, api in {"Routes": routes, "Clients": clients, "Steady": steady}.items():
         assert api.rest_api is not None
         CfnOutput(stack, f"{name}Id", value=api.rest_api.rest_api_id)

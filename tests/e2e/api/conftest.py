@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -45,7 +46,7 @@ class ApiAccount(Emulator):
             name: gateway.get_api_key(apiKey=self.outputs[f"Key{name}"], includeValue=True)["value"]
             for name in ("small", "large", "daily")
         }
-        self._http = urllib3.PoolManager(retries=False, timeout=29)
+        self._http = urllib3.PoolManager(retries=False, timeout=29, maxsize=16)
 
     def _complete(self, gateway: Any) -> None:
         """Do what CloudFormation does with validators and with routes' paths, and the emulator's leaves out."""
@@ -101,6 +102,16 @@ class ApiAccount(Emulator):
         host = f"{self.outputs[f'{api}Id']}.execute-api.localhost:{self.port}"
         sent = {"Host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
         return self._http.request(method, f"{self.url}{stage}{path}", body=body, headers=sent)
+
+    def call_url(self, count: int) -> list[int]:
+        """Call the function URL that many times at once, and return the statuses."""
+        url = urllib3.util.parse_url(self.outputs["Url"])
+        with ThreadPoolExecutor(count) as callers:
+            calls = [
+                callers.submit(self._http.request, "GET", f"{self.url}/", headers={"Host": f"{url.host}:{self.port}"})
+                for _ in range(count)
+            ]
+            return [call.result().status for call in calls]
 
     def burst(
         self, count: int, api: str, path: str, *, method: str = "GET", body: str | None = None, **headers: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from tests.e2e.api.api_app import CONCURRENCY, DAILY_QUOTA, PAGE, SLOW
+from tests.e2e.api.api_app import CONCURRENCY, DAILY_QUOTA, PAGE, SLOW, URL_CONCURRENCY
 
 if TYPE_CHECKING:
     from tests.e2e.api.conftest import ApiAccount
@@ -84,3 +85,7 @@ def test_who_obeys_retry_after_gets_in(account: ApiAccount) -> None:
 def test_an_http_api_leads_each_route_to_its_function(account: ApiAccount) -> None:
     assert account.request("Http", "/reports").data == b"reports"
     assert account.request("Http", "/anything").data == b"others"
+
+
+def test_a_function_url_is_throttled_by_reserved_concurrency_alone(account: ApiAccount) -> None:
+    assert Counter(account.call_url(8)) == {200: URL_CONCURRENCY, 429: 8 - URL_CONCURRENCY}

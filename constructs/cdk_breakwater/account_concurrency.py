@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Annotations, Stack
+from aws_cdk import Annotations, Stack, Stage
 
 from .errors import BreakwaterError
 from .required_number import required_number
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from constructs import IConstruct
 
     from .connection_budget import ConnectionBudget
-    from .connection_share import ConnectionShare
 
 CONTEXT_KEY = "account_concurrency"
 DEFAULT_QUOTA = 1000
@@ -48,7 +47,8 @@ def account_concurrency(scope: IConstruct) -> int:
 def account_concurrency_errors(budget: ConnectionBudget, budgets: Sequence[ConnectionBudget]) -> list[str]:
     """Compare what the app reserves in each account and Region with what the account can grant.
 
-    A deployment that reserves more is refused by Lambda halfway through.
+    Every function of the app counts, also those without a share. A deployment that reserves more is refused by Lambda
+    halfway through.
 
     Parameters
     ----------
@@ -58,18 +58,11 @@ def account_concurrency_errors(budget: ConnectionBudget, budgets: Sequence[Conne
         Every budget there is; those of other apps are left out.
     """
     root = budget.node.root
-    reserving: dict[str, list[tuple[ConnectionBudget, ConnectionShare]]] = {}
-    for other in budgets:
-        if other.node.root is root:
-            for share in other.shares:
-                if share.reserves is not None:
-                    reserving.setdefault(Stack.of(share.reserves).environment, []).append((other, share))
     errors = []
-    for environment, holders in reserving.items():
-        if holders[0][0] is not budget:
-            continue
+    for environment in _first_of(budget, [other for other in budgets if other.node.root is root]):
         quota = account_concurrency(budget)
-        total = sum(share.resolve() for _, share in holders)
+        holders = _reserved(root)[environment]
+        total = sum(holders)
         sentence = (
             f"{len(holders)} functions reserve a concurrency of {total} in {environment}, and an account with a quota "
             f"of {quota} (context {CONTEXT_KEY}) can reserve {max(0, quota - UNRESERVED_MINIMUM)}."
@@ -79,6 +72,36 @@ def account_concurrency_errors(budget: ConnectionBudget, budgets: Sequence[Conne
                 f"{sentence} Raise the quota and the context key, pass concurrency=… or a lower max_connections, or, "
                 "for a sandbox or a new account, reserve_concurrency=False on the functions."
             )
-        elif total > (quota - UNRESERVED_MINIMUM) / 2:
+        elif total >= (quota - UNRESERVED_MINIMUM) / 2:
             Annotations.of(budget).add_warning_v2("cdk-breakwater:account-concurrency", sentence)
     return errors
+
+
+def _first_of(budget: ConnectionBudget, budgets: Sequence[ConnectionBudget]) -> list[str]:
+    first: dict[str, ConnectionBudget] = {}
+    for other in budgets:
+        for share in other.shares:
+            if share.reserves is not None:
+                first.setdefault(_environment(share.reserves), other)
+    return [environment for environment, holder in first.items() if holder is budget]
+
+
+def _reserved(root: IConstruct) -> dict[str, list[int]]:
+    from aws_cdk import aws_lambda as lambda_
+
+    reserved: dict[str, list[int]] = {}
+    for resource in root.node.find_all():
+        if isinstance(resource, lambda_.CfnFunction):
+            value = Stack.of(resource).resolve(resource.reserved_concurrent_executions)
+            if isinstance(value, (int, float)):
+                reserved.setdefault(_environment(resource), []).append(int(value))
+    return reserved
+
+
+def _environment(construct: IConstruct) -> str:
+    environment = Stack.of(construct).environment
+    stage = Stage.of(construct)
+    if stage is None or not stage.node.path or "unknown-" not in environment:
+        return environment
+    # Stages without a concrete environment go to accounts of their own, as far as anybody can tell.
+    return f"{environment} ({stage.node.path})"

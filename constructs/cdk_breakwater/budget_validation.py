@@ -10,6 +10,7 @@ from constructs import IValidation
 
 from .account_concurrency import account_concurrency_errors
 from .errors import BreakwaterError
+from .provisioned_concurrency import provisioned_concurrency_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,11 @@ class BudgetValidation:
 
     def validate(self) -> list[str]:
         """Return what is wrong, in words."""
-        return self._errors() or account_concurrency_errors(self._budget, self._budgets)
+        return (
+            self._errors()
+            or provisioned_concurrency_errors(self._budget)
+            or account_concurrency_errors(self._budget, self._budgets)
+        )
 
     def _errors(self) -> list[str]:
         budget = self._budget

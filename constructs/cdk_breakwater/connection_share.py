@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from .apportionment import Claim
 from .errors import BreakwaterError
 from .lazy import lazy_number
+from .qualified_function import unqualified
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -42,8 +43,8 @@ class ConnectionShare:
 
     @staticmethod
     def of(function: lambda_.IFunction) -> ConnectionShare | None:
-        """Return the share that bounds a function, or None."""
-        return _SHARES.get(function)
+        """Return the share that bounds a function, an alias or a version, or None."""
+        return _SHARES.get(unqualified(function))
 
     @property
     def concurrency(self) -> int:
@@ -100,8 +101,10 @@ class ConnectionShare:
         self.reserves = function if reserve else None
         _SHARES[function] = self
 
-    def limit(self, function: lambda_.Function, *, overlap: bool = True) -> None:
+    def limit(self, function: lambda_.IFunction | lambda_.Function, *, overlap: bool = True) -> None:
         """Set the share as the reserved concurrency of a function made elsewhere.
+
+        On Lambda Managed Instances, which have none, execution environments x requests per environment stay within it.
 
         Code that keeps its connections open without `breakwater_runtime` holds them twice right after a deployment:
         the old environments are frozen with theirs while new ones connect. So the share counts twice.
@@ -109,7 +112,8 @@ class ConnectionShare:
         Parameters
         ----------
         function
-            A function of this app.
+            A function of this app. An alias or a version stands for its function: concurrency is reserved for all of
+            them together, and what is provisioned must be within it.
         overlap
             False says that the function closes its connections before it returns, and then the share counts once.
 
@@ -118,6 +122,9 @@ class ConnectionShare:
         BreakwaterError
             When the function is imported, or has a reserved concurrency already, or the share bounds another function.
         """
+        from .managed_instances import limit_environments, requests_per_environment
+
+        function = unqualified(function)
         resource: Any = function.node.default_child
         if resource is None or not hasattr(resource, "reserved_concurrent_executions"):
             raise BreakwaterError(
@@ -133,9 +140,13 @@ class ConnectionShare:
                 f"it has reserved_concurrent_executions={resource.reserved_concurrent_executions} already.",
                 "Remove that, or pass it as budget.share(…, concurrency=…).",
             )
-        resource.reserved_concurrent_executions = self.concurrency
+        requests = requests_per_environment(resource)
+        if requests is None:
+            resource.reserved_concurrent_executions = self.concurrency
+        else:
+            limit_environments(resource, self, requests)
         self._overlaps = 2 if overlap else 1
-        self.bind(cast("lambda_.IFunction", function), reserve=True)
+        self.bind(function, reserve=requests is None)
         self.budget.recompute()
 
     def description(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from aws_cdk import Stack, Token
 from .apportionment import Claim, OversubscribedError, apportion
 from .connection_share import ConnectionShare
 from .errors import BreakwaterError
+from .qualified_function import unqualified
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -35,7 +36,8 @@ class FunctionConcurrency:
 
     @staticmethod
     def of(function: lambda_.IFunction) -> FunctionConcurrency | None:
-        """Return what limits a function: its share, or its reserved concurrency; None when nothing does."""
+        """Return what limits a function, an alias or a version: a share, or reserved concurrency; None for nothing."""
+        function = unqualified(function)
         if function not in _KNOWN:
             share = ConnectionShare.of(function)
             if share is None and _reserved(function) is None:

@@ -17,6 +17,7 @@ from .existing_queue import MAXIMUM_RETENTION, MINIMUM_RECEIVES, ExistingQueue
 from .function_concurrency import MAXIMUM, MINIMUM
 from .invocation_source import InvocationSource, check_filters
 from .lazy import lazy_number
+from .qualified_function import unqualified
 from .required_number import required_number
 
 if TYPE_CHECKING:
@@ -190,8 +191,9 @@ class SqsSource(InvocationSource):
 
 
 def _timeout_seconds(invocation: DecoupledInvocation) -> int:
-    timeout = getattr(invocation.function, "timeout", None)
-    resource: Any = invocation.function.node.default_child
+    function = unqualified(invocation.function)
+    timeout = getattr(function, "timeout", None)
+    resource: Any = function.node.default_child
     if timeout is None and resource is None:
         raise BreakwaterError(
             invocation,

@@ -83,7 +83,7 @@ def cluster(
 ) -> rds.DatabaseCluster:
     """Make a cluster of the classes, `serverless` among them; `own` is the writer's own max_connections."""
 
-    def member(position: int, name: str) -> rds.ClusterInstance:
+    def member(position: int, name: str) -> rds.IClusterInstance:
         if name == "serverless":
             return rds.ClusterInstance.serverless_v2(f"i{position}")
         parameters = {"max_connections": own} if own and position == 0 else None

@@ -37,14 +37,18 @@ def page(columns: dict[str, dict[tuple[str, str], str]]) -> str:
     return "\n".join(parts)
 
 
-def first_column(text: str) -> dict[tuple[str, str], str]:
-    """Read our values back from a page."""
-    values = {}
+def columns_of(text: str) -> dict[str, dict[tuple[str, str], str]]:
+    """Read the columns back from a page."""
+    columns: dict[str, dict[tuple[str, str], str]] = {}
     title = ""
     for line in text.splitlines():
         if line.startswith("## "):
             title = line.removeprefix("## ")
-        elif title and line.startswith("| ") and not line.startswith(("|  |", "| --- |")):
-            name, value, *_ = [cell.strip() for cell in line.strip("|").split("|")]
-            values[title, name] = value
-    return values
+        elif title and line.startswith("|") and not line.startswith("| --- "):
+            name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+            if name:
+                for column, value in zip(columns.values(), cells, strict=True):
+                    column[title, name] = value
+            else:
+                columns = {heading: columns.get(heading, {}) for heading in cells}
+    return columns

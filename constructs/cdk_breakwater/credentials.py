@@ -2,27 +2,76 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import runtime_environment as environment
 from .errors import BreakwaterError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aws_cdk import RemovalPolicy
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_secretsmanager as secretsmanager
 
     from .downstream import Downstream
 
 
+class OwnLogin(NamedTuple):
+    """A database user that deployments make, change and drop."""
+
+    name: str
+    grants: Sequence[str]
+    iam: bool
+    administrator: secretsmanager.ISecret | None
+    removal_policy: RemovalPolicy | None
+
+
 class DatabaseCredentials:
     """A login: a secret with `username` and `password`, or IAM database authentication.
 
-    Made with `DatabaseCredentials.secret` or `DatabaseCredentials.iam`.
+    Made with `DatabaseCredentials.user`, `DatabaseCredentials.secret` or `DatabaseCredentials.iam`.
     """
 
-    def __init__(self, *, secret: secretsmanager.ISecret | None = None, iam_user: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        secret: secretsmanager.ISecret | None = None,
+        iam_user: str | None = None,
+        own_login: OwnLogin | None = None,
+    ) -> None:
         self._secret = secret
         self._iam_user = iam_user
+        self.own_login = own_login
+
+    @staticmethod
+    def user(
+        name: str,
+        *,
+        grants: Sequence[str],
+        administrator: secretsmanager.ISecret | None = None,
+        removal_policy: RemovalPolicy | None = None,
+    ) -> DatabaseCredentials:
+        """Log in as a user of the function's own, which the deployment makes: MySQL, MariaDB, PostgreSQL.
+
+        The server then holds the line as well: it lets the user hold its share of the connections, and what may
+        overlap during a deployment, and no more. One credentials object given to several functions is one user.
+
+        Parameters
+        ----------
+        name
+            The user's name. Another name makes another user, before the old one is dropped.
+        grants
+            What it may do: what stands between GRANT and TO, one object each, such as ``"SELECT, INSERT ON shop.*"``.
+            In PostgreSQL, ``shop.*`` is every table of the schema shop, those included that the administrator makes
+            later, and a role's name alone is a membership.
+        administrator
+            The secret of the login that may create users. Default: the database's own.
+        removal_policy
+            RETAIN leaves user and secret on the database when they leave the app. Default: the user is dropped; in
+            PostgreSQL, what it owns becomes the administrator's.
+        """
+        return DatabaseCredentials(own_login=OwnLogin(name, grants, False, administrator, removal_policy))
 
     @staticmethod
     def secret(secret: secretsmanager.ISecret) -> DatabaseCredentials:
@@ -30,13 +79,27 @@ class DatabaseCredentials:
         return DatabaseCredentials(secret=secret)
 
     @staticmethod
-    def iam(user: str) -> DatabaseCredentials:
+    def iam(
+        user: str,
+        *,
+        grants: Sequence[str] | None = None,
+        administrator: secretsmanager.ISecret | None = None,
+        removal_policy: RemovalPolicy | None = None,
+    ) -> DatabaseCredentials:
         """Log in as a database user with an IAM token: no password anywhere.
 
-        The user must exist and be allowed to (`rds_iam` in PostgreSQL, `AWSAuthenticationPlugin` in MySQL). Below
-        about 200 new connections per second (RDS User Guide, "IAM database authentication").
+        Below about 200 new connections per second (RDS User Guide, "IAM database authentication").
+
+        Parameters
+        ----------
+        user
+            The user's name. Without grants, it must exist and be allowed to (`rds_iam` in PostgreSQL,
+            `AWSAuthenticationPlugin` in MySQL).
+        grants, administrator, removal_policy
+            As for `DatabaseCredentials.user`: with grants, the deployment makes the user.
         """
-        return DatabaseCredentials(iam_user=user)
+        own_login = None if grants is None else OwnLogin(user, grants, True, administrator, removal_policy)
+        return DatabaseCredentials(iam_user=user, own_login=own_login)
 
     @staticmethod
     def of(downstream: Downstream, path: str) -> DatabaseCredentials:
@@ -54,6 +117,15 @@ class DatabaseCredentials:
                 "Pass credentials=DatabaseCredentials.secret(…) or DatabaseCredentials.iam(user).",
             )
         return DatabaseCredentials(secret=downstream.secret)
+
+    def is_secret_of(self, downstream: Downstream) -> bool:
+        """Whether it is the database's own secret: the master user's."""
+        return self._secret is not None and self._secret is downstream.secret
+
+    def administrator(self, downstream: Downstream) -> secretsmanager.ISecret | None:
+        """Return the secret of a login that may look at the server, and change it where the user asks for that."""
+        given = None if self.own_login is None else self.own_login.administrator
+        return given or downstream.secret or self._secret
 
     @property
     def needs_secrets_manager(self) -> bool:

@@ -11,6 +11,7 @@ from . import runtime_environment as environment
 from .acknowledgements import acknowledge
 from .connection_budget import ConnectionBudget
 from .credentials import DatabaseCredentials
+from .database_deployment import DatabaseDeployment, Vicinity
 from .downstream import Downstream
 from .errors import BreakwaterError
 from .prepared_function import DEFAULT_TIMEOUT, PreparedFunction
@@ -47,6 +48,7 @@ class DatabaseFunction(PreparedFunction):
         credentials: DatabaseCredentials | None,
         reserve_concurrency: bool,
         drivers: Sequence[str] | None,
+        verify_at_deploy: bool,
         network: Mapping[str, Any],
         **options: Unpack[FunctionOptions],
     ) -> None:
@@ -67,6 +69,14 @@ class DatabaseFunction(PreparedFunction):
             concurrency=concurrency,
             connections_per_environment=downstream.engine.connections_per_environment,
         )
+        deployment = DatabaseDeployment(
+            Vicinity(scope, runtime, network, options, reserve_concurrency),
+            downstream,
+            share,
+            credentials,
+            verify=verify_at_deploy,
+        )
+        credentials = deployment.credentials
         timeout = options.get("timeout") or DEFAULT_TIMEOUT
         layer = _layer(scope, downstream, runtime, options.get("architecture"), drivers)
         super().__init__(
@@ -86,6 +96,8 @@ class DatabaseFunction(PreparedFunction):
         self.downstream = downstream
         self.credentials = credentials
         self.share: ConnectionShare = share
+        self.database_user = deployment.user
+        deployment.precede(self)
         share.bind(cast("lambda_.IFunction", self), reserve=reserve_concurrency)
         if not reserve_concurrency:
             Annotations.of(self).add_warning_v2(

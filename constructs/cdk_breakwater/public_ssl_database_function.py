@@ -34,8 +34,10 @@ class PublicSslDatabaseFunction(DatabaseFunction):
 
     Parameters
     ----------
-    scope, id, database, code, handler, runtime, share_weight, concurrency, credentials, reserve_concurrency, drivers
+    scope, id, database, code, handler, runtime, share_weight, concurrency, credentials, reserve_concurrency
         As for `VpcDatabaseFunction`. The database must be publicly accessible.
+    drivers, verify_at_deploy
+        As for `VpcDatabaseFunction`.
     acknowledge_public_access
         Why the database's security group is opened to every address. Without it, no rule is made, and the database must
         be opened by other means. The reason becomes that of the acknowledged cdk-nag rules.
@@ -64,6 +66,7 @@ class PublicSslDatabaseFunction(DatabaseFunction):
         credentials: DatabaseCredentials | None = None,
         reserve_concurrency: bool = True,
         drivers: Sequence[str] | None = None,
+        verify_at_deploy: bool = False,
         **options: Unpack[FunctionOptions],
     ) -> None:
         super().__init__(
@@ -78,6 +81,7 @@ class PublicSslDatabaseFunction(DatabaseFunction):
             credentials=credentials,
             reserve_concurrency=reserve_concurrency,
             drivers=drivers,
+            verify_at_deploy=verify_at_deploy,
             network={},
             **options,
         )

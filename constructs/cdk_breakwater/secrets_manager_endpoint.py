@@ -10,9 +10,14 @@ from aws_cdk import aws_ec2 as ec2
 from .acknowledgements import acknowledge, compliance_rules
 
 if TYPE_CHECKING:
-    from constructs import Construct
+    from constructs import Construct, IConstruct
 
 _ID = "SecretsManagerEndpoint"
+
+
+def secrets_manager_endpoint(vpc: ec2.IVpc) -> IConstruct | None:
+    """Find the endpoint that `ensure_secrets_manager_endpoint` made in a VPC, or None."""
+    return vpc.node.try_find_child(_ID)
 
 
 def ensure_secrets_manager_endpoint(

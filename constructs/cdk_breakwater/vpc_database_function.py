@@ -45,12 +45,16 @@ class VpcDatabaseFunction(DatabaseFunction):
     concurrency
         A fixed share instead of a weight: this many environments.
     credentials
-        How it logs in. Default: the database's own secret.
+        How it logs in: `DatabaseCredentials.user` makes a user of its own. Default: the database's own secret, which is
+        the master user's.
     reserve_concurrency
         False leaves the reserved concurrency unset, for accounts whose quota grants none. The share still limits the
         sources, and an annotation says what is no longer guaranteed. Default True.
     drivers
         What the runtime layer carries, as pip requirements. Default: the engine's driver, see `DatabaseEngine.driver`.
+    verify_at_deploy
+        Compare the server's `max_connections` with the number that the shares were computed from, and fail the
+        deployment when it is below. Default False.
     **options
         Every other prop of `lambda_.Function`. Defaults that differ: `timeout` 30 s, `memory_size` 512 MiB, `tracing`
         active, a log group that keeps a month, a role without AWS managed policies, and, with a security group of its
@@ -62,6 +66,8 @@ class VpcDatabaseFunction(DatabaseFunction):
         Its part of the budget.
     downstream : Downstream
         The database as this library sees it.
+    database_user : DatabaseUser or None
+        The user that `DatabaseCredentials.user` made for it, with its secret.
 
     Raises
     ------
@@ -86,6 +92,7 @@ class VpcDatabaseFunction(DatabaseFunction):
         credentials: DatabaseCredentials | None = None,
         reserve_concurrency: bool = True,
         drivers: Sequence[str] | None = None,
+        verify_at_deploy: bool = False,
         **options: Unpack[FunctionOptions],
     ) -> None:
         subnets = _private_subnets(f"{scope.node.path}/{id}", vpc, vpc_subnets)
@@ -105,6 +112,7 @@ class VpcDatabaseFunction(DatabaseFunction):
             credentials=credentials,
             reserve_concurrency=reserve_concurrency,
             drivers=drivers,
+            verify_at_deploy=verify_at_deploy,
             network=network,
             **options,
         )

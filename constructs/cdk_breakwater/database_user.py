@@ -1,0 +1,149 @@
+"""A database user of one or more functions' own, made at deployment, whose connections the server limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from aws_cdk import Stack, Tokenization
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from .acknowledgements import acknowledge, compliance_rules
+from .credentials import DatabaseCredentials
+from .database_administration import DatabaseAdministration
+from .errors import BreakwaterError
+from .grants import check_user_name, parse_grants
+from .lazy import lazy_number
+
+if TYPE_CHECKING:
+    from .connection_budget import ConnectionBudget
+    from .connection_share import ConnectionShare
+    from .credentials import OwnLogin
+    from .database_deployment import Vicinity
+    from .downstream import Downstream
+
+_USERS: dict[tuple[ConnectionBudget, str], DatabaseUser] = {}
+# As RDS does it: characters that mean something in URLs and shells are left out.
+_PASSWORD_CHARACTERS = 30
+_EXCLUDED_CHARACTERS = " %+~`#$&*()|[]{}:;<>?!'/@\"\\"
+
+
+class DatabaseUser(Construct):
+    """A user, its secret unless it logs in by IAM, and what a deployment does to make it so.
+
+    Not made directly: see `DatabaseCredentials.user` and `DatabaseCredentials.iam`.
+
+    Attributes
+    ----------
+    secret : secretsmanager.ISecret or None
+        The secret, in the format of RDS; None for an IAM login.
+    resource : CustomResource
+        What makes the user: depend on it to come after.
+    """
+
+    def __init__(
+        self, administration: DatabaseAdministration, login: OwnLogin, share: ConnectionShare, vicinity: Vicinity
+    ) -> None:
+        # The name is part of every logical id: another name is another user with another secret, made before the old
+        # ones are deleted, and deleted again by a rollback. A secret that is changed in place gets a new password.
+        super().__init__(administration, login.name)
+        downstream = administration.downstream
+        self.login = login
+        self.shares = [share]
+        self.secret = None if login.iam else self._make_secret(administration)
+        properties: dict[str, Any] = {
+            "User": login.name,
+            "Grants": parse_grants(share.name, downstream.engine, login.grants),
+            "ConnectionLimit": lazy_number(self.connection_limit),
+            # On another server it must be made anew.
+            "Server": f"{downstream.host}:{Tokenization.stringify_number(downstream.port)}",
+            **administration.database_property(vicinity),
+        }
+        if self.secret is not None:
+            self.secret.grant_read(administration.function)
+            properties["SecretArn"] = self.secret.secret_arn
+        self.resource = administration.custom_resource(self, "User", "DatabaseUser", properties, login.removal_policy)
+
+    @staticmethod
+    def of(
+        credentials: DatabaseCredentials, downstream: Downstream, share: ConnectionShare, vicinity: Vicinity
+    ) -> DatabaseUser:
+        """Find the user that credentials stand for on a database, or make it.
+
+        Raises
+        ------
+        BreakwaterError
+            When other credentials have made a user of that name on the database, when a grant or the name is not right,
+            and as for `DatabaseAdministration.beside`.
+        """
+        login = cast("OwnLogin", credentials.own_login)
+        check_user_name(share.name, login.name)
+        known = _USERS.get((share.budget, login.name))
+        if known is None:
+            administration = DatabaseAdministration.beside(
+                vicinity, downstream, credentials, f"the user {login.name!r} with grants"
+            )
+            known = DatabaseUser(administration, login, share, vicinity)
+            _USERS[share.budget, login.name] = known
+        elif known.login is not login:
+            raise BreakwaterError(
+                share.name,
+                f"the database {downstream.construct.node.path} has a user {login.name!r} of {known.shares[0].name} "
+                "already.",
+                "Pass one DatabaseCredentials object to both functions to share the user, or take another name.",
+            )
+        else:
+            known.shares.append(share)
+        return known
+
+    @property
+    def credentials(self) -> DatabaseCredentials:
+        """What a function logs in with."""
+        if self.secret is not None:
+            return DatabaseCredentials.secret(self.secret)
+        return DatabaseCredentials.iam(self.login.name)
+
+    def connection_limit(self) -> int:
+        """Compute the connections that the server lets the user hold: its shares, and what may overlap.
+
+        During a deployment, old environments are frozen with their connections while new ones open theirs: at most as
+        many again, and at most what the budget leaves over, so that no user can take what is another's share.
+        """
+        budget = self.shares[0].budget
+        try:
+            left = budget.usable_connections - budget.shared_connections
+        except BreakwaterError:
+            return 1  # a lazy value must not raise; the budget's validation fails the synth
+        held = sum(share.resolve() * share.connections_per_environment for share in self.shares)
+        return held + min(held, left)
+
+    def _make_secret(self, administration: DatabaseAdministration) -> secretsmanager.ISecret:
+        downstream = administration.downstream
+        template: dict[str, Any] = {"username": self.login.name}
+        database = getattr(downstream, "database", None)
+        if database is None:
+            template |= {"engine": downstream.engine.value, "host": downstream.host, "port": downstream.port}
+            if downstream.database_name is not None:
+                template["dbname"] = downstream.database_name
+        secret = secretsmanager.Secret(
+            self,
+            "Secret",
+            description=f"The login of {self.login.name} on {downstream.construct.node.path}",
+            encryption_key=administration.secret.encryption_key,
+            removal_policy=self.login.removal_policy,
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                secret_string_template=Stack.of(self).to_json_string(template),
+                generate_string_key="password",
+                password_length=_PASSWORD_CHARACTERS,
+                exclude_characters=_EXCLUDED_CHARACTERS,
+            ),
+        )
+        acknowledge(
+            secret,
+            "Encrypted with the key of the administrator's secret, else with AWS's own. Generated, and read by the "
+            "functions alone; rotation is the app's choice, as it is for the administrator's secret.",
+            "AwsSolutions-SMG4",
+            *compliance_rules("SecretsManagerRotationEnabled", "SecretsManagerUsingKMSKey"),
+        )
+        # RDS adds engine, host, port and dbname, without a new password when they change.
+        return cast("secretsmanager.ISecret", secret if database is None else secret.attach(database))

@@ -1,0 +1,79 @@
+"""An emulated account with the four sources deployed, and a real database behind each."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from demo.emulator import Emulator
+
+from tests.e2e.sources.sources_app import STACK
+
+if TYPE_CHECKING:
+    from demo.administrator import SqlServer
+
+# Five receives of a poison message take 5 x 120 s with the timeout that the template has, 6 x the function's; here they
+# take 5 x 4 s.
+VISIBILITY_SECONDS = 4
+
+
+class SourcesAccount(Emulator):
+    """Deploys the stack, and looks at what is left in queues and buckets."""
+
+    def deploy_sources(self, servers: dict[str, SqlServer], certificate_authority: Path) -> None:
+        self.bootstrap()
+        settings = {name: self._described(name, server, certificate_authority) for name, server in servers.items()}
+        self.synthesize(settings, "tests.e2e.sources.sources_app")
+        self.outputs = self.deploy(STACK)
+        self.template: dict[str, Any] = json.loads((self.folder / "cdk.out" / f"{STACK}.template.json").read_text())
+        for name in ("StandardQueue", "FifoQueue"):
+            self.client("sqs").set_queue_attributes(
+                QueueUrl=self.outputs[name], Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)}
+            )
+
+    def _described(self, name: str, server: SqlServer, certificate_authority: Path) -> dict[str, Any]:
+        login = {"username": server.user, "password": server.password, "dbname": server.database}
+        secret = self.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(login))
+        return {
+            "engine": server.engine,
+            "host": server.host,
+            "port": server.port,
+            "name": server.database,
+            "max_connections": server.max_connections,
+            "secret_arn": secret["ARN"],
+            "certificate_authority": str(certificate_authority),
+        }
+
+    def messages(self, url: str) -> int:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+        return sum(int(answer["Attributes"][name]) for name in names)
+
+    def dead_letters(self, url: str) -> list[int]:
+        """Give the numbers of the records in a dead-letter queue, in their order within a group."""
+        sqs, found = self.client("sqs"), []
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            found += [json.loads(message["Body"])["number"] for message in messages]
+            for message in messages:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    def kept(self, bucket: str) -> list[dict[str, Any]]:
+        """Give the records that a bucket keeps, as the stream had them."""
+        s3, found = self.client("s3"), []
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="aws/lambda/"):
+            for listed in page.get("Contents", []):
+                body = s3.get_object(Bucket=bucket, Key=listed["Key"])["Body"].read()
+                found += json.loads(json.loads(body)["payload"])["Records"]
+        return found
+
+    def breakwater(self, *arguments: str) -> str:
+        """Run the command against this account, and give what it prints."""
+        command = [str(Path(sys.executable).with_name("breakwater")), *arguments]
+        environment = {**self._environment, "COLUMNS": "200"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout

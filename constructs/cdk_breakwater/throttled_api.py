@@ -241,7 +241,7 @@ class ThrottledApi(Construct):
         if rate_limit is not None:
             of_share = concurrency if what == "the API" else None
             throttle = Throttle.given(self, what, rate_limit, burst_limit, of_share)
-            if seconds is not None and concurrency is not None and counts:
+            if concurrency is not None and counts:
                 FunctionLoad.of(function, concurrency).add_given(self, what, rate_limit, seconds)
             return throttle
         if seconds is None or concurrency is None:

@@ -25,13 +25,13 @@ _KNOWN: dict[lambda_.IFunction, FunctionLoad] = {}
 @dataclass(frozen=True)
 class _Route:
     name: str
-    seconds: float
+    seconds: float | None
     rate_limit: float | None
 
     @property
     def concurrency(self) -> float:
         """Little's law: what is under way at once is the rate times the time each takes."""
-        return (self.rate_limit or 0) * self.seconds
+        return (self.rate_limit or 0) * (self.seconds or 0)
 
     def __str__(self) -> str:
         return f"{self.name}, {self.rate_limit:g} requests per second of {self.seconds:g} s each"
@@ -53,8 +53,8 @@ class FunctionLoad:
         """Return the one load of a function."""
         return _KNOWN.setdefault(function, FunctionLoad(function, concurrency))
 
-    def add_given(self, api: Construct, what: str, rate_limit: float, seconds: float) -> None:
-        """Count a route whose rate is given."""
+    def add_given(self, api: Construct, what: str, rate_limit: float, seconds: float | None) -> None:
+        """Count a route whose rate is given, as far as its duration is known."""
         self._add(api, _Route(_name(api, what), seconds, rate_limit))
 
     def add_derived(self, api: Construct, what: str, burst_limit: int | None, seconds: float) -> Throttle:
@@ -78,11 +78,19 @@ class FunctionLoad:
     def check(self, api: Construct) -> list[str]:
         """Report given rates that need more than the function's concurrency, as a warning where nothing is derived."""
         given, granted = self._given(), self._concurrency.resolve()
+        if self._concurrency.mappings:
+            # Source: AWS Lambda Developer Guide, "Configuring scaling behavior for SQS": throttled receives count.
+            Annotations.of(api).add_warning_v2(
+                "cdk-breakwater:api-beside-mapping",
+                f"{self._function.node.path} has event source mappings that may take its whole concurrency of "
+                f"{granted}: requests are throttled then, and by requests the mappings, whose messages may end in the "
+                "dead-letter queue untried. Give each a function of its own.",
+            )
         derived = [route.name for route in self._routes if route.rate_limit is None]
         if given < granted or (given == granted and not derived):
             return []
         needed = (
-            f"{'; '.join(str(route) for route in self._routes if route.rate_limit is not None)} need a concurrency of "
+            f"{'; '.join(str(route) for route in self._routes if route.concurrency)} need a concurrency of "
             f"{given:g} (Little's law), and that of {self._function.node.path} is {granted}:"
         )
         if derived:

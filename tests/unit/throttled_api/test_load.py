@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Annotations, Match
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdk_breakwater import ApiProtocol, BreakwaterError, ThrottledApi
+from cdk_breakwater import ApiProtocol, BreakwaterError, DecoupledInvocation, InvocationSource, ThrottledApi
 from cdk_breakwater.throttled_load import FunctionLoad
 
 from .conftest import Functions, Limits, http_limits, rest_limits
@@ -75,6 +77,28 @@ def test_nothing_left_fails_the_synth(app: cdk.App, stack: cdk.Stack, functions:
         app.synth()
 
 
+@pytest.mark.parametrize("limits", [{"rate_limit": 5}, {"expected_duration": MILLIS_200}])
+def test_an_api_beside_a_queue_is_reported(stack: cdk.Stack, functions: Functions, limits: dict[str, Any]) -> None:
+    ThrottledApi(stack, "Api", function=functions.orders, **limits)
+    ThrottledApi(stack, "Other", function=functions.reports, **limits)
+    DecoupledInvocation(stack, "Jobs", function=functions.orders, source=InvocationSource.sqs())
+    found = Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp("event source mappings that may"))
+    assert [warning.id for warning in found] == ["/Stack/Api"]
+
+
+def test_functions_and_apis_of_different_stacks(app: cdk.App, stack: cdk.Stack, functions: Functions) -> None:
+    for protocol in ApiProtocol:
+        here = cdk.Environment(account=stack.account, region=stack.region)
+        other = cdk.Stack(app, protocol.value.title(), env=here)
+        api = ThrottledApi(
+            other, "Api", function=functions.orders, rate_limit=8, expected_duration=MILLIS_200, protocol=protocol
+        )
+        api.add_route("GET", "/reports", function=functions.reports, rate_limit=1)
+    synthesized = app.synth()
+    assert {name.stack_name for name in synthesized.stacks} == {"Stack", "Rest", "Http"}
+    assert rest_limits(app.node.find_child("Rest")) == {"* /*": Limits(8, 16), "GET reports": Limits(1, 1)}
+
+
 class TestErrors:
     def test_a_route_to_another_function_needs_its_duration(self, stack: cdk.Stack, functions: Functions) -> None:
         api = ThrottledApi(stack, "Api", function=functions.orders, expected_duration=MILLIS_200)
@@ -88,6 +112,8 @@ class TestErrors:
 
 
 class _Concurrency:
+    mappings = 0
+
     def __init__(self, granted: int) -> None:
         self._granted = granted
 

@@ -168,7 +168,8 @@ class ThrottledApi(Construct):
         request_schema
             What the body must look like; other requests get 400 and cost no invocation. REST only. Default: anything.
         **options
-            Every other option of `Resource.add_method` (REST) or `HttpApi.add_routes` (HTTP).
+            Every other option of `Resource.add_method` (REST) or `HttpApi.add_routes` (HTTP), such as an `integration`
+            with something that is no function.
 
         Raises
         ------
@@ -183,7 +184,17 @@ class ThrottledApi(Construct):
         if seconds is None and target is self.function:
             seconds = self._seconds
         method = method.upper()
-        throttle = self._throttle(f"{method} {path}", target, seconds, rate_limit, burst_limit)
+        what = f"{method} {path}"
+        if options.get("integration") is None:
+            throttle = self._throttle(what, target, seconds, rate_limit, burst_limit)
+        elif rate_limit is not None:
+            throttle = Throttle.given(self, what, rate_limit, burst_limit)
+        else:
+            raise BreakwaterError(
+                self,
+                f"{what} has an integration of its own, and no function to derive a rate from.",
+                "Give rate_limit=….",
+            )
         self._api.add_route(method, path, throttle, target, request_schema=request_schema, options=options)
 
     def add_client(

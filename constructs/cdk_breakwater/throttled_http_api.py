@@ -109,7 +109,7 @@ class ThrottledHttpApi:
         routes = self.api.add_routes(
             path=path,
             methods=[apigatewayv2.HttpMethod[method]],
-            integration=HttpLambdaIntegration(f"{method}{path}", function),
+            integration=options.pop("integration", None) or HttpLambdaIntegration(f"{method}{path}", function),
             **options,
         )
         self._route_settings[f"{method} {path}"] = {

@@ -77,7 +77,7 @@ class FunctionLoad:
 
     def check(self, api: Construct) -> list[str]:
         """Report given rates that need more than the function's concurrency, as a warning where nothing is derived."""
-        given, granted = self._given(), self._concurrency.resolve()
+        given, granted = round(self._given(), 9), self._concurrency.resolve()  # 0.1 + 0.2 is above 0.3
         if self._concurrency.mappings:
             # Source: AWS Lambda Developer Guide, "Configuring scaling behavior for SQS": throttled receives count.
             Annotations.of(api).add_warning_v2(

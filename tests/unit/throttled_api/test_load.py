@@ -6,7 +6,9 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_apigateway as apigateway
 from aws_cdk.assertions import Annotations, Match
+from aws_cdk.aws_apigatewayv2_integrations import HttpUrlIntegration
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -97,6 +99,20 @@ def test_functions_and_apis_of_different_stacks(app: cdk.App, stack: cdk.Stack, 
     synthesized = app.synth()
     assert {name.stack_name for name in synthesized.stacks} == {"Stack", "Rest", "Http"}
     assert rest_limits(app.node.find_child("Rest")) == {"* /*": Limits(8, 16), "GET reports": Limits(1, 1)}
+
+
+def test_what_is_no_function_takes_nothing_from_one(stack: cdk.Stack, functions: Functions) -> None:
+    mock = apigateway.MockIntegration()
+    elsewhere = HttpUrlIntegration("Elsewhere", "https://status.example.net")
+    for protocol, integration in ((ApiProtocol.REST, mock), (ApiProtocol.HTTP, elsewhere)):
+        api = ThrottledApi(stack, protocol.value, function=functions.orders, rate_limit=8, protocol=protocol)
+        api.add_route("GET", "/status", rate_limit=100, integration=integration)
+        api.add_route("GET", "/orders", expected_duration=MILLIS_200)
+        with pytest.raises(BreakwaterError, match=r"GET /other has an integration of its own, and no function"):
+            api.add_route("GET", "/other", integration=integration)
+    # Two routes to a function of 16, and the rest's duration is not known.
+    assert rest_limits(stack)["GET orders"] == http_limits(stack)["GET /orders"] == Limits(8 / 0.2, 8)
+    assert rest_limits(stack)["GET status"] == http_limits(stack)["GET /status"] == Limits(100, 100)
 
 
 class TestErrors:

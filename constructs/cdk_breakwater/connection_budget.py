@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from constructs import Construct
 
@@ -18,6 +18,10 @@ from .errors import BreakwaterError
 from .lazy import lazy_any, lazy_string
 from .max_connections import MaxConnections, UnknownMaxConnections
 from .required_number import required_number
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_sns as sns
 
 _ID = "ConnectionBudget"
 
@@ -177,6 +181,34 @@ class ConnectionBudget(Construct):
     def shares(self) -> tuple[ConnectionShare, ...]:
         """The shares taken so far."""
         return tuple(self._shares)
+
+    @property
+    def downstream(self) -> Downstream | None:
+        """The database that it stands for, or None where it stands by itself."""
+        return self._downstream
+
+    def alarms(self, topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None = None) -> list[cloudwatch.Alarm]:
+        """Add alarms, once: more connections than planned for 15 minutes; all that clients may have.
+
+        Parameters
+        ----------
+        topic_or_action
+            Whom they call. Default: nobody, they show in the console.
+
+        Raises
+        ------
+        BreakwaterError
+            When nothing measures the connections: no database, and no function with a share so far.
+        """
+        from .monitoring_budget import budget_alarms
+
+        return budget_alarms(self, topic_or_action)
+
+    def widgets(self) -> list[cloudwatch.IWidget]:
+        """Return widgets: connections against max_connections, the concurrency of each share taken so far."""
+        from .monitoring_budget import budget_widgets
+
+        return budget_widgets(self)
 
     @property
     def max_connections(self) -> int:

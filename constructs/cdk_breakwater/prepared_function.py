@@ -14,6 +14,8 @@ from .log_group import make_log_group
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_sns as sns
     from constructs import Construct
 
 DEFAULT_TIMEOUT = Duration.seconds(30)
@@ -70,6 +72,24 @@ class PreparedFunction(lambda_.Function):
         if log_group is not None:
             log_group.grant_write(role)
         _acknowledge(self, role)
+
+    def alarms(self, topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None = None) -> list[cloudwatch.Alarm]:
+        """Add alarms, once: Lambda refuses invocations; the concurrency is at its share for 15 minutes.
+
+        Parameters
+        ----------
+        topic_or_action
+            Whom they call. Default: nobody, they show in the console.
+        """
+        from .monitoring_function import function_alarms
+
+        return function_alarms(self, topic_or_action)
+
+    def widgets(self) -> list[cloudwatch.IWidget]:
+        """Return widgets: concurrency against the share, duration against the timeout, the runtime's connections."""
+        from .monitoring_function import function_widgets
+
+        return function_widgets(self)
 
 
 def _role(scope: Construct, id: str) -> iam.IRole:

@@ -1,0 +1,124 @@
+"""What a connection budget shows and when it calls for help: the server's connections against the numbers at synth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+
+from .errors import BreakwaterError
+from .lazy import lazy_number, lazy_string
+from .monitoring import ABOVE, PERIOD, graph, make_alarm, make_alarms
+from .monitoring_connections import find_connections
+from .monitoring_function import concurrency
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aws_cdk import aws_sns as sns
+    from constructs import Construct
+
+    from .connection_budget import ConnectionBudget
+    from .connection_share import ConnectionShare
+
+_OVERLAP = 15
+"""Minutes. While a deployment replaces environments, old and new ones hold connections together."""
+
+
+def budget_alarms(
+    budget: ConnectionBudget, topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None
+) -> list[cloudwatch.Alarm]:
+    """Make the alarms of a budget; see `ConnectionBudget.alarms`."""
+    connections = find_connections(budget)
+    if connections is None:
+        raise BreakwaterError(
+            budget,
+            "nothing measures its connections: it stands for no database, and no function has a share yet.",
+            "Call alarms() after the shares were taken.",
+        )
+    name = _name(budget)
+
+    def planned() -> int:
+        return _planned(budget) if connections.whole else _or_zero(lambda: budget.shared_connections)
+
+    def most() -> int:
+        return _or_zero(lambda: budget.max_connections - budget.reserved_connections)
+
+    def make(scope: Construct) -> list[cloudwatch.Alarm]:
+        above = make_alarm(
+            scope,
+            "Connections",
+            connections.metric,
+            threshold=lazy_number(planned),
+            comparison_operator=ABOVE,
+            minutes=_OVERLAP,
+            description=lazy_string(
+                lambda: (
+                    f"{name} has had more than the {planned()} planned connections for {_OVERLAP} minutes: somebody "
+                    "outside the budget connects (external_connections), or sessions outlive their environments."
+                )
+            ),
+        )
+        if not connections.whole:
+            return [above]
+        exhausted = make_alarm(
+            scope,
+            "Exhausted",
+            connections.metric,
+            threshold=lazy_number(most),
+            description=lazy_string(
+                lambda: (
+                    f"{name} has {most()} connections, all that max_connections leaves for clients "
+                    f"({budget.reserved_connections} are kept for administrators): it refuses the next one."
+                )
+            ),
+        )
+        return [above, exhausted]
+
+    return make_alarms(budget, make, topic_or_action, beside=connections.beside)
+
+
+def budget_widgets(budget: ConnectionBudget) -> list[cloudwatch.IWidget]:
+    """Return the widgets of a budget; see `ConnectionBudget.widgets`."""
+    connections = find_connections(budget)
+    if connections is None:
+        return []
+    limits = [("budget", lazy_number(lambda: _or_zero(lambda: budget.shared_connections)))]
+    if connections.whole:
+        limits = [
+            ("max_connections", lazy_number(lambda: _or_zero(lambda: budget.max_connections))),
+            ("budget and external connections", lazy_number(lambda: _planned(budget))),
+        ]
+    shares = [_part_of_share(share, number) for number, share in enumerate(budget.shares) if share.function is not None]
+    name = _name(budget)
+    return [
+        graph(f"{name}: connections", [connections.metric], limits=limits),
+        *([graph(f"{name}: concurrency, % of each share", shares, limits=[("share", 100)])] if shares else []),
+    ]
+
+
+def _part_of_share(share: ConnectionShare, number: int) -> cloudwatch.MathExpression:
+    name = f"s{number}"
+    assert share.function is not None  # noqa: S101 -- for type checkers
+    return cloudwatch.MathExpression(
+        expression=f"100 * {name} / {lazy_string(lambda: str(share.resolve()))}",
+        using_metrics={name: concurrency(share.function)},
+        label=lazy_string(lambda: f"{share.name} ({share.resolve()})"),
+        period=PERIOD,
+    )
+
+
+def _planned(budget: ConnectionBudget) -> int:
+    return _or_zero(lambda: budget.shared_connections + budget.external_connections)
+
+
+def _or_zero(compute: Callable[[], int]) -> int:
+    # A lazy value must not raise; where it is 0, the budget's validation fails the synth.
+    try:
+        return compute()
+    except BreakwaterError:
+        return 0
+
+
+def _name(budget: ConnectionBudget) -> str:
+    return (budget if budget.downstream is None else budget.downstream.construct).node.path

@@ -1,0 +1,119 @@
+"""What a function shows and when it calls for help: its concurrency against its share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from .function_concurrency import FunctionConcurrency
+from .lazy import lazy_number, lazy_string
+from .monitoring import ABOVE, PERIOD, graph, make_alarm, make_alarms
+from .monitoring_runtime import runtime_widgets
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_lambda as lambda_
+    from aws_cdk import aws_sns as sns
+    from constructs import Construct
+
+    from .prepared_function import PreparedFunction
+
+_LONG = 15
+"""Minutes. A burst that a share can take is over by then."""
+
+
+def function_alarms(
+    function: PreparedFunction, topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None
+) -> list[cloudwatch.Alarm]:
+    """Make the alarms of a function; see `PreparedFunction.alarms`."""
+
+    def make(scope: Construct) -> list[cloudwatch.Alarm]:
+        throttles = make_alarm(
+            scope,
+            "Throttles",
+            function.metric_throttles(period=PERIOD),
+            threshold=1,
+            minutes=3,
+            of_minutes=5,
+            description=f"Lambda refuses invocations of {function.node.path}: more come than its concurrency takes. "
+            "Put a queue before it, or raise its share.",
+        )
+        return [throttles, *_concurrency_alarms(scope, function)]
+
+    return make_alarms(function, make, topic_or_action)
+
+
+def _concurrency_alarms(scope: Construct, function: PreparedFunction) -> list[cloudwatch.Alarm]:
+    limit = _limit(function)
+    if limit is None:
+        return []
+    path = function.node.path
+    if limit.share is not None and limit.share.reserves is None:
+        # Nothing reserved: here the share can be exceeded.
+        return [
+            make_alarm(
+                scope,
+                "Concurrency",
+                concurrency(function),
+                threshold=lazy_number(limit.resolve),
+                comparison_operator=ABOVE,
+                description=lazy_string(
+                    lambda: (
+                        f"{path} exceeds its share of {limit.resolve()}, and takes connections that are others'. "
+                        "Reserve its concurrency: remove reserve_concurrency=False."
+                    )
+                ),
+            )
+        ]
+    return [
+        make_alarm(
+            scope,
+            "Concurrency",
+            concurrency(function),
+            threshold=lazy_number(limit.resolve),
+            minutes=_LONG,
+            description=lazy_string(
+                lambda: (
+                    f"{path} has been at its limit of {limit.resolve()} for {_LONG} minutes: work waits. Raise its "
+                    "share, or the connections of the database; or let it hold them for a shorter time."
+                )
+            ),
+        )
+    ]
+
+
+def function_widgets(function: PreparedFunction) -> list[cloudwatch.IWidget]:
+    """Return the widgets of a function; see `PreparedFunction.widgets`."""
+    path = function.node.path
+    limit = _limit(function)
+    limits = [] if limit is None else [("share" if limit.share else "reserved", lazy_number(limit.resolve))]
+    timeout = function.timeout
+    return [
+        graph(
+            f"{path}: concurrency",
+            [concurrency(function)],
+            limits=limits,
+            right=[function.metric_throttles(period=PERIOD)],
+            right_unit="throttles",
+        ),
+        graph(
+            f"{path}: duration",
+            [
+                function.metric_duration(period=PERIOD, statistic="avg", label="average"),
+                function.metric_duration(period=PERIOD, statistic="p99", label="p99"),
+            ],
+            limits=[("timeout", timeout.to_milliseconds())] if timeout and not timeout.is_unresolved() else [],
+            unit="ms",
+            right=[function.metric_errors(period=PERIOD)],
+            right_unit="errors",
+        ),
+        *runtime_widgets(cast("lambda_.IFunction", function)),
+    ]
+
+
+def concurrency(function: lambda_.IFunction | lambda_.Function) -> cloudwatch.Metric:
+    """Return how many invocations run at once, to be read as a maximum."""
+    return function.metric("ConcurrentExecutions", statistic="max", period=PERIOD)
+
+
+def _limit(function: PreparedFunction) -> FunctionConcurrency | None:
+    return FunctionConcurrency.of(cast("lambda_.IFunction", function))

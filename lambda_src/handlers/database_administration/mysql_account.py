@@ -16,8 +16,9 @@ from .grant import Grant, settle
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# ER_NONEXISTING_GRANT, ER_NONEXISTING_TABLE_GRANT, ER_NONEXISTING_PROC_GRANT
-_NOT_GRANTED = {1141, 1147, 1403}
+# What a rollback revokes may never have been granted: no such grant (of a table, of a routine), no such table, no such
+# routine, no privilege for this kind of object, no privilege at all.
+_NEVER_GRANTED = {1141, 1147, 1403, 1146, 1305, 1144, 1064}
 _IAM_PLUGIN = "AWSAuthenticationPlugin"
 
 
@@ -79,7 +80,7 @@ class MySqlAccount(Account):
         try:
             self._run(f"REVOKE {grant.privilege} ON {self._object(grant)} FROM %s@'%%'", self._name)
         except (OperationalError, ProgrammingError) as error:
-            if error.args[0] not in _NOT_GRANTED:
+            if error.args[0] not in _NEVER_GRANTED:
                 raise
 
     def _object(self, grant: Grant) -> str:

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from psycopg import sql
+import psycopg
+from psycopg import errors, sql
 
 from .account import Account
 from .grant import Grant, settle
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
     from typing_extensions import LiteralString
 
 _IAM_ROLE = "rds_iam"
+_NEVER_GRANTED = (
+    errors.SyntaxError,
+    errors.UndefinedObject,
+    errors.UndefinedTable,
+    errors.UndefinedFunction,
+    errors.InvalidSchemaName,
+    errors.InvalidCatalogName,
+    errors.InvalidGrantOperation,
+    errors.WrongObjectType,
+)
 
 
 class PostgreSqlAccount(Account):
@@ -86,8 +97,14 @@ class PostgreSqlAccount(Account):
             self._run(statement)
 
     def _revoke(self, grant: Grant) -> None:
-        for statement in self._statements(grant, sql.SQL("REVOKE"), sql.SQL("FROM")):
-            self._run(statement)
+        try:
+            with self._connection.transaction():
+                for statement in self._statements(grant, sql.SQL("REVOKE"), sql.SQL("FROM")):
+                    self._run(statement)
+        except psycopg.Error as error:
+            # What a rollback revokes may never have been granted.
+            if not isinstance(error, _NEVER_GRANTED):
+                raise
 
     def _statements(self, grant: Grant, verb: sql.SQL, preposition: sql.SQL) -> Iterator[sql.Composed]:
         change = sql.SQL("{} {} ON {} {} {} {}")

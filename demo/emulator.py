@@ -8,7 +8,7 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import boto3
 import urllib3
@@ -42,6 +42,8 @@ class Emulator:
     or running environment.
     """
 
+    program: ClassVar = ("-m", "ministack")
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.log = folder / "emulator.log"
@@ -56,7 +58,7 @@ class Emulator:
         with ExitStack() as stack:
             self.port = free_port()
             self._environment = self._isolated_environment()
-            command = [sys.executable, "-m", "ministack"]
+            command = [sys.executable, *self.program]
             process = stack.enter_context(child(command, self._environment, self.folder, self.log))
             deadline = time.monotonic() + START_SECONDS
             while not self._ready():

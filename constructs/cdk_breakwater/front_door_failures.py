@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from aws_cdk import Annotations, Duration, Stack
+from aws_cdk import Annotations, Duration, Stack, Token
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
@@ -24,6 +24,7 @@ _VARIABLE = "BREAKWATER_FRONT_DOOR_FAILURES"
 # Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
 _VISIBILITY_FACTOR = 6
 _RECEIVES = 5
+_MOST_RECEIVES = 1_000
 _CONCURRENCY = 2  # the least that a mapping takes
 
 
@@ -62,6 +63,10 @@ def _on_the_way(invocation: DecoupledInvocation, results: JobResults) -> sqs.IQu
         )
         return None
     function = _function(invocation, results, {"dead_letters": dead_letter_queue.queue_url, "fifo": bool(queue.fifo)})
+    # SQS counts the receives of a message across all queues (Amazon SQS API Reference, ReceiveMessage,
+    # ApproximateReceiveCount), so it arrives with these spent.
+    receives = queue.dead_letter_queue.max_receive_count  # type: ignore[attr-defined]
+    spent = _MOST_RECEIVES if Token.is_unresolved(receives) else int(receives)
     # In the queue's stack, which refers to it, and which the function's stack refers to already.
     beside = Stack.of(queue) is Stack.of(invocation)
     failed = sqs.Queue(
@@ -73,9 +78,10 @@ def _on_the_way(invocation: DecoupledInvocation, results: JobResults) -> sqs.IQu
         visibility_timeout=Duration.seconds(_VISIBILITY_FACTOR * int(TIMEOUT.to_seconds())),
         retention_period=Duration.days(14),
         # Nothing lost when noting fails; and SQS moves messages back only from a queue that is some queue's.
-        dead_letter_queue=sqs.DeadLetterQueue(queue=cast("sqs.IQueue", dead_letter_queue), max_receive_count=_RECEIVES),
+        dead_letter_queue=sqs.DeadLetterQueue(
+            queue=cast("sqs.IQueue", dead_letter_queue), max_receive_count=min(_MOST_RECEIVES, spent + _RECEIVES)
+        ),
     )
-    receives = queue.dead_letter_queue.max_receive_count  # type: ignore[attr-defined]
     resource.redrive_policy = {"deadLetterTargetArn": failed.queue_arn, "maxReceiveCount": receives}
     failed.grant_consume_messages(function)
     dead_letter_queue.grant_send_messages(function)

@@ -142,5 +142,9 @@ class DatabaseCredentials:
         """Allow the function to log in so."""
         if self._secret is not None:
             self._secret.grant_read(function)
+            key = self._secret.encryption_key
+            if key is not None and key.node.default_child is None:
+                # The L2's grant goes into the key's policy, which nobody can change for an imported key.
+                key.grant_decrypt(function)
         elif self._iam_user is not None:
             downstream.grant_connect(function, self._iam_user)

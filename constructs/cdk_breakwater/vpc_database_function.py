@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 
+from .database_access import allow_to_database
 from .database_function import DatabaseFunction
 from .errors import BreakwaterError
 from .secrets_manager_endpoint import ensure_secrets_manager_endpoint
+from .subnet_addresses import SubnetAddresses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,14 +121,12 @@ class VpcDatabaseFunction(DatabaseFunction):
         _allow_network_interfaces(self)
         if own_security_group and not network["allow_all_outbound"]:
             self.connections.allow_to_any_ipv4(ec2.Port.HTTPS, "AWS APIs, Secrets Manager among them")
-        if self.downstream.connectable is not None:
-            # Seen from the function, so that both rules stand in its stack: the other way round, a database in a stack
-            # of its own would depend on the function that depends on it.
-            self.connections.allow_to(
-                self.downstream.connectable, ec2.Port.tcp(self.downstream.port), f"{self.downstream.engine.value}"
-            )
+        allow_to_database(
+            self, self.downstream, own_security_group=own_security_group and not network["allow_all_outbound"]
+        )
         if self.credentials.needs_secrets_manager and _isolated(vpc, subnets):
             ensure_secrets_manager_endpoint(vpc, self, subnets)
+        SubnetAddresses.watch(vpc)
 
 
 def _private_subnets(path: str, vpc: ec2.IVpc, given: ec2.SubnetSelection | None) -> ec2.SubnetSelection:

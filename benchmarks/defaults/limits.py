@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -193,6 +194,34 @@ def _authorization(type_: str) -> Callable[[Assembly], str]:
     return lambda assembly: ", ".join(sorted({str(it.get("AuthorizationType")) for it in assembly.resources(type_)}))
 
 
+def _reaches(verb: str) -> Callable[[Assembly], str]:
+    """Tell the service that a method passes requests on to."""
+
+    def read(assembly: Assembly) -> str:
+        for method in _methods(assembly):
+            if method.get("HttpMethod") == verb:
+                uri = json.dumps(method.properties["Integration"]["Uri"])
+                service = next(name for name in ("lambda", "sqs") if f":{name}:" in uri)
+                templates = json.dumps(method.properties["Integration"].get("RequestTemplates", ""))
+                action = re.search(r"(?:Send|Receive|Delete)Message", templates)
+                return f"{service} {action[0]}" if action else service
+        return "none"
+
+    return read
+
+
+def _accepted(assembly: Assembly) -> str:
+    (post,) = (method for method in _methods(assembly) if method.get("HttpMethod") == "POST")
+    answer = next(it for it in post.get("MethodResponses") if str(it["StatusCode"]).startswith("2"))
+    headers = sorted(name.rsplit(".", 1)[1] for name in answer.get("ResponseParameters", {}))
+    return ", ".join([str(answer["StatusCode"]), *headers])
+
+
+def _validated(assembly: Assembly) -> str:
+    (post,) = (method for method in _methods(assembly) if method.get("HttpMethod") == "POST")
+    return _text(post.get("RequestValidatorId") is not None)
+
+
 _STREAM = [
     Limit("ParallelizationFactor", _of_mapping("ParallelizationFactor")),
     Limit("reserved concurrency of the function", _concurrency),
@@ -253,6 +282,21 @@ SECTIONS = [
             Limit("route: rate and burst", _http_settings("GET /reports")),
             Limit("access log", _access_log("AWS::ApiGatewayV2::Stage", "AccessLogSettings")),
             Limit("authorization", _authorization("AWS::ApiGatewayV2::Route")),
+        ],
+    ),
+    Section(
+        "FrontDoor",
+        "A REST API straight into an SQS queue",
+        [
+            Limit("POST reaches", _reaches("POST")),
+            Limit("POST is answered with", _accepted),
+            Limit("GET reaches", _reaches("GET")),
+            Limit("request validation on POST", _validated),
+            Limit("stage: rate and burst", _rest_settings("/*")),
+            Limit("POST: rate and burst", _rest_settings("orders")),
+            Limit("429 with Retry-After", _retry_after),
+            Limit("access log", _access_log("AWS::ApiGateway::Stage", "AccessLogSetting")),
+            Limit("authorization", _authorization("AWS::ApiGateway::Method")),
         ],
     ),
 ]

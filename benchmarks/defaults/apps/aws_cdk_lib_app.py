@@ -6,6 +6,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
@@ -55,5 +56,26 @@ stack = cdk.Stack(app, "Http")
 integration = HttpLambdaIntegration("Integration", function(stack))
 http = apigatewayv2.HttpApi(stack, "Api", default_integration=integration)
 http.add_routes(path="/reports", methods=[apigatewayv2.HttpMethod.GET], integration=integration)
+
+stack = cdk.Stack(app, "FrontDoor")
+queue = sqs.Queue(stack, "Jobs")
+function(stack).add_event_source(event_sources.SqsEventSource(queue))
+role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"))
+queue.grant_send_messages(role)
+door = apigateway.RestApi(stack, "Door")
+door.root.add_resource("orders").add_method(
+    "POST",
+    apigateway.AwsIntegration(
+        service="sqs",
+        path=f"{stack.account}/{queue.queue_name}",
+        options=apigateway.IntegrationOptions(
+            credentials_role=role,
+            request_parameters={"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"},
+            request_templates={"application/json": "Action=SendMessage&MessageBody=$util.urlEncode($input.body)"},
+            integration_responses=[apigateway.IntegrationResponse(status_code="200")],
+        ),
+    ),
+    method_responses=[apigateway.MethodResponse(status_code="200")],
+)
 
 app.synth()

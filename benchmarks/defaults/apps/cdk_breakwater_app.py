@@ -1,4 +1,4 @@
-"""A queue, two streams and two APIs before a function with a share, with cdk-breakwater."""
+"""A queue, two streams, two APIs and a front door before a function with a share, with cdk-breakwater."""
 
 from __future__ import annotations
 
@@ -44,5 +44,10 @@ api = ThrottledApi(
     stack, "Api", function=function(stack), expected_duration=cdk.Duration.millis(200), protocol=ApiProtocol.HTTP
 )
 api.add_route("GET", "/reports", rate_limit=2)
+
+stack = cdk.Stack(app, "FrontDoor")
+DecoupledInvocation(stack, "Jobs", function=function(stack), source=InvocationSource.sqs()).add_front_door(
+    "Door", path="orders"
+)
 
 app.synth()

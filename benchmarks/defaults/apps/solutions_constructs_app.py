@@ -10,6 +10,7 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_solutions_constructs.aws_apigateway_lambda import ApiGatewayToLambda  # pyrefly: ignore[missing-import]
+from aws_solutions_constructs.aws_apigateway_sqs import ApiGatewayToSqs  # pyrefly: ignore[missing-import]
 from aws_solutions_constructs.aws_dynamodbstreams_lambda import (  # pyrefly: ignore[missing-import]
     DynamoDBStreamsToLambda,
 )
@@ -54,5 +55,10 @@ stack = cdk.Stack(app, "Rest")
 rest = ApiGatewayToLambda(stack, "Api", api_gateway_props={"proxy": False}, **function)
 rest.api_gateway.root.add_method("ANY")
 rest.api_gateway.root.add_resource("reports").add_method("GET")
+
+stack = cdk.Stack(app, "FrontDoor")
+# Its default is to receive messages, not to send them.
+door = ApiGatewayToSqs(stack, "Door", allow_create_operation=True)
+SqsToLambda(stack, "Jobs", existing_queue_obj=door.sqs_queue, **function)
 
 app.synth()

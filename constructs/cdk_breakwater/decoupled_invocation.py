@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kinesis as kinesis
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_s3 as s3
+    from aws_cdk import aws_sns as sns
     from aws_cdk import aws_sqs as sqs
 
     from .front_door import FrontDoor
@@ -116,6 +117,26 @@ class DecoupledInvocation(Construct):
         scope, id = self.mapping_scope() if isinstance(self._source, StreamSource) else (self, "")
         path = self.node.path if scope is self else f"{scope.node.path}/{id}"
         return f"breakwater redrive {Stack.of(scope).stack_name} --construct {path}"
+
+    def alarms(self, topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None = None) -> list[cloudwatch.Alarm]:
+        """Add alarms, once. A queue's: older than its drain time at full share, half of the retention, dead letters.
+
+        A stream's: half of the record age; records failed for good; records lost. Its mapping reports counts for them.
+
+        Parameters
+        ----------
+        topic_or_action
+            Whom they call. Default: nobody, they show in the console.
+        """
+        from .monitoring_source import source_alarms
+
+        return source_alarms(self, self._source, topic_or_action)
+
+    def widgets(self) -> list[cloudwatch.IWidget]:
+        """Return widgets: a queue's depth, dead letters, age and drain time; a stream's iterator age and failures."""
+        from .monitoring_source import source_widgets
+
+        return source_widgets(self)
 
     def add_front_door(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Names, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
@@ -52,7 +52,7 @@ def make_alarms(
     topic_or_action
         Whom they call.
     beside
-        The construct whose stack has what the alarms watch. Default: the construct itself.
+        A construct whose stack has what the alarms watch, where that is another one. Default: the construct itself.
 
     Raises
     ------
@@ -60,7 +60,11 @@ def make_alarms(
         When its alarms exist already, or CloudWatch cannot publish to the topic.
     """
     require_no_alarms(construct)
-    return connect(construct, make(Construct(beside or construct, "Alarms")), topic_or_action)
+    if beside is None or Stack.of(beside) is Stack.of(construct):
+        scope = Construct(construct, "Alarms")
+    else:
+        scope = Construct(beside, f"{Names.node_unique_id(construct.node)}Alarms")
+    return connect(construct, make(scope), topic_or_action)
 
 
 def require_no_alarms(construct: IConstruct) -> None:

@@ -9,7 +9,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from .errors import BreakwaterError
 from .lazy import lazy_number, lazy_string
 from .monitoring import ABOVE, PERIOD, graph, make_alarm, make_alarms
-from .monitoring_connections import find_connections
+from .monitoring_connections import MAXIMUM_METRICS, find_connections
 from .monitoring_function import concurrency
 
 if TYPE_CHECKING:
@@ -35,6 +35,14 @@ def budget_alarms(
             budget,
             "nothing measures its connections: it stands for no database, and no function has a share yet.",
             "Call alarms() after the shares were taken.",
+        )
+    if connections.metrics > MAXIMUM_METRICS:
+        raise BreakwaterError(
+            budget,
+            f"its connections are the sum of {connections.metrics} functions' concurrency, and an alarm takes "
+            f"{MAXIMUM_METRICS} metrics.",
+            "Use the functions' own alarms, or ConnectionBudget.of(database) for a database that reports its "
+            "connections.",
         )
     name = _name(budget)
 

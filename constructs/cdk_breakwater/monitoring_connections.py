@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from .connection_budget import ConnectionBudget
     from .downstream import Downstream
 
+MAXIMUM_METRICS = 10
+"""In the expression of one alarm. Source: Amazon CloudWatch User Guide, "CloudWatch service quotas"."""
+
 _LABEL = "connections"
 
 
@@ -36,11 +39,14 @@ class Connections:
         Whether it counts everyone's connections, not those of this app's functions alone.
     beside
         The construct whose stack has what it refers to.
+    metrics
+        How many metrics it is computed from.
     """
 
     metric: cloudwatch.IMetric
     whole: bool
     beside: Construct
+    metrics: int = 1
 
 
 def find_connections(budget: ConnectionBudget) -> Connections | None:
@@ -52,7 +58,8 @@ def find_connections(budget: ConnectionBudget) -> Connections | None:
     seen = [metric for function in functions if (metric := _seen_by(function)) is not None]
     beside: Any = next(iter(functions), budget)
     if seen:
-        return Connections(_greatest(seen), whole=True, beside=beside)
+        # They all look at the same server.
+        return Connections(_greatest(seen[:MAXIMUM_METRICS]), whole=True, beside=beside)
     if not functions:
         return None
     held = {f"f{number}": concurrency(function) for number, function in enumerate(functions)}
@@ -63,7 +70,7 @@ def find_connections(budget: ConnectionBudget) -> Connections | None:
         label="connections that the functions hold at most",
         period=PERIOD,
     )
-    return Connections(metric, whole=False, beside=beside)
+    return Connections(metric, whole=False, beside=beside, metrics=len(held))
 
 
 def _seen_by(function: lambda_.IFunction) -> cloudwatch.Metric | None:

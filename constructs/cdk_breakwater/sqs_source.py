@@ -68,7 +68,7 @@ class SqsSource(InvocationSource):
         self._encryption_key = encryption_key
         self._filters = filters
         self._filter_encryption = filter_encryption
-        self._dead_letter_alarm = dead_letter_alarm is not False
+        self.wants_dead_letter_alarm = dead_letter_alarm is not False
         self._exceptions = exceptions
         self._of_its_own = {
             "fifo": fifo and not self._fifo,
@@ -186,7 +186,7 @@ class SqsSource(InvocationSource):
             visibility_timeout=Duration.seconds(visibility),
             dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letter_queue, max_receive_count=self._max_receive_count),
         )
-        if self._dead_letter_alarm:
+        if self.wants_dead_letter_alarm:
             invocation.dead_letter_alarm = make_dead_letter_alarm(invocation, dead_letter_queue)
 
 

@@ -1,0 +1,42 @@
+"""The alarms and widgets of a decoupled invocation, by the kind of its source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from .monitoring import make_alarms
+from .monitoring_queue import queue_alarms, queue_widgets
+from .monitoring_stream import stream_alarms, stream_widgets
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_sns as sns
+    from constructs import Construct
+
+    from .decoupled_invocation import DecoupledInvocation
+    from .invocation_source import InvocationSource
+    from .sqs_source import SqsSource
+
+
+def source_alarms(
+    invocation: DecoupledInvocation,
+    source: InvocationSource,
+    topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None,
+) -> list[cloudwatch.Alarm]:
+    """Make the alarms of an invocation; see `DecoupledInvocation.alarms`."""
+    if _reads_queue(invocation):
+        return make_alarms(
+            invocation, lambda scope: queue_alarms(scope, invocation, cast("SqsSource", source)), topic_or_action
+        )
+    # Beside the mapping, which may stand in the function's stack: what they watch is the mapping's and the function's.
+    mapping = cast("Construct", invocation.event_source_mapping)
+    return make_alarms(invocation, lambda scope: stream_alarms(scope, invocation), topic_or_action, beside=mapping)
+
+
+def source_widgets(invocation: DecoupledInvocation) -> list[cloudwatch.IWidget]:
+    """Return the widgets of an invocation; see `DecoupledInvocation.widgets`."""
+    return queue_widgets(invocation) if _reads_queue(invocation) else stream_widgets(invocation)
+
+
+def _reads_queue(invocation: DecoupledInvocation) -> bool:
+    return hasattr(invocation, "queue")

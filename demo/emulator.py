@@ -42,7 +42,7 @@ class Emulator:
     or running environment.
     """
 
-    program: ClassVar = ("-m", "ministack")
+    program: ClassVar[tuple[str, ...]] = ("-m", "ministack")
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -144,13 +144,19 @@ def _dead_letters(resources: list[tuple[str, str, str]], chosen: set[str], sqs: 
         for path, type_, url in resources
         if type_ == "AWS::SQS::Queue"
     ]
+    targets = {
+        queue["QueueArn"]: json.loads(queue.get("RedrivePolicy", "{}")).get("deadLetterTargetArn")
+        for _, queue in queues
+    }
+
+    def origins(arn: str) -> list[str]:
+        """Look past queues that a message only passes on its way, as before a front door's."""
+        sources = [source for source, target in targets.items() if target == arn]
+        return [origin for source in sources for origin in origins(source) or [source]]
+
     for path, queue in queues:
-        sources = [
-            source["QueueArn"]
-            for _, source in queues
-            if json.loads(source.get("RedrivePolicy", "{}")).get("deadLetterTargetArn") == queue["QueueArn"]
-        ]
-        if sources and path in chosen:
+        sources = origins(queue["QueueArn"])
+        if sources and path in chosen and not targets[queue["QueueArn"]]:
             yield DeadLetters(
                 path,
                 queue["QueueArn"],

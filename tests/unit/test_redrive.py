@@ -170,6 +170,15 @@ class TestQueues:
         assert found.redrive(account) == "move started"
         assert found.goes_to == "the queues they came from"
 
+    def test_a_queue_that_messages_pass_on_the_way_is_no_end_of_theirs(self, account: Account) -> None:
+        account.stack("Shop", {name: queue(name, f"Shop/{name}") for name in ("dead", "passed", "main")})
+        account.queue("dead", waiting=1)
+        account.queue("passed", dead_letters="dead")
+        account.queue("main", dead_letters="passed")
+        account.tasks("dead")
+        (found,) = find_failures("Shop", account)
+        assert (found.construct, found.goes_to) == ("Shop/dead", "main")
+
     def test_nested_stacks_belong_to_it(self, account: Account) -> None:
         account.stack("Shop", {"Nested": ("AWS::CloudFormation::Stack", STACK_ID, "Shop/Nested")})
         account.stack(STACK_ID, {"D": queue("dead", "Shop/Nested/Dead"), "Q": queue("main", "Shop/Nested/Queue")})

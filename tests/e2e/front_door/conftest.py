@@ -32,7 +32,7 @@ class Answer:
 
 
 class Account(Emulator):
-    program: ClassVar = (str(Path(__file__).parent / "velocity_gateway.py"),)
+    program: ClassVar[tuple[str, ...]] = (str(Path(__file__).parent / "velocity_gateway.py"),)
 
     def deploy_front_door(self) -> None:
         self.bootstrap()

@@ -60,9 +60,10 @@ def _answer(integration: Any, status: int, text: str, *rest: Any) -> tuple[int, 
     return overrides.get("status", chosen), {**headers, **overrides["header"]}, body
 
 
-apigateway_v1._render_request_template_v1 = _render
-apigateway_v1._invoke_sqs_v1 = _invoke_sqs
-apigateway_v1._service_integration_response = _answer
+gateway: Any = apigateway_v1
+gateway._render_request_template_v1 = _render
+gateway._invoke_sqs_v1 = _invoke_sqs
+gateway._service_integration_response = _answer
 
 if __name__ == "__main__":
     sys.argv[0] = "ministack"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -24,12 +24,15 @@ class Claim:
         Least concurrency the holder can work with.
     connections_per_environment
         Connections that one unit of concurrency holds.
+    holder
+        Who asks, where the same one asks in several pools and can use no more than the smallest of what it gets.
     """
 
     weight: Fraction = Fraction(1)
     fixed: int | None = None
     minimum: int = 1
     connections_per_environment: int = 1
+    holder: str | None = None
 
     @property
     def least_connections(self) -> int:
@@ -83,6 +86,47 @@ def apportion(connections: int, claims: Sequence[Claim]) -> list[int]:
             _round(left, quotas, claims, granted)
             break
         open_claims = above  # the others keep their minimum, so the rest has less to divide
+    return granted
+
+
+def apportion_together(pools: Sequence[tuple[int, Sequence[Claim]]]) -> list[list[int]]:
+    """Divide several pools whose claims have holders in common.
+
+    A holder gets the same concurrency in each of its pools: the smallest. The least of all is settled first, so that
+    what it leaves is divided again among those who can use it.
+
+    Parameters
+    ----------
+    pools
+        Connections to hand out, and who asks for them.
+
+    Returns
+    -------
+    list of list of int
+        For each pool what `apportion` returns.
+
+    Raises
+    ------
+    OversubscribedError
+        When fixed claims and minima need more than a pool has.
+    """
+    claims = [list(asking) for _, asking in pools]
+    granted = [apportion(connections, asking) for connections, asking in pools]
+    unsettled = {claim.holder for asking in claims for claim in asking if claim.holder is not None}
+    while unsettled:
+        smallest, holder = min(
+            (part, claim.holder)
+            for asking, parts in zip(claims, granted, strict=True)
+            for claim, part in zip(asking, parts, strict=True)
+            if claim.holder in unsettled and claim.holder is not None
+        )
+        unsettled.remove(holder)
+        for index, (connections, _) in enumerate(pools):
+            if any(claim.holder == holder for claim in claims[index]):
+                claims[index] = [
+                    replace(claim, fixed=smallest) if claim.holder == holder else claim for claim in claims[index]
+                ]
+                granted[index] = apportion(connections, claims[index])
     return granted
 
 

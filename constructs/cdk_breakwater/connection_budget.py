@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from constructs import Construct
 
-from .apportionment import OversubscribedError, apportion
+from .apportionment import OversubscribedError, apportion, apportion_together
 from .budget_metadata import METADATA
 from .budget_validation import BudgetValidation
 from .connection_share import ConnectionShare
@@ -274,15 +274,40 @@ class ConnectionBudget(Construct):
         """Compute one share's concurrency; 0 while the budget is invalid, and then its validation fails the synth."""
         if self._concurrency is None:
             try:
-                parts = apportion(self.shared_connections, [share.claim for share in self._shares])
+                self._divide()
             except (OversubscribedError, BreakwaterError):
                 return 0
-            self._concurrency = {share.name: part for share, part in zip(self._shares, parts, strict=True)}
-        return self._concurrency[share.name]
+        return cast("dict[str, int]", self._concurrency)[share.name]
+
+    def _divide(self) -> None:
+        connected = self._connected()
+        if len(connected) == 1:
+            divided = [(self._shares, apportion(self.shared_connections, [share.claim for share in self._shares]))]
+        else:
+            # By name: which of two equal shares gets the odd connection must not depend on who was made first, since a
+            # function of another stack may have been.
+            shares = [sorted(budget._shares, key=lambda share: share.name) for budget in connected]
+            pools = [
+                (budget.shared_connections, [share.claim for share in part])
+                for budget, part in zip(connected, shares, strict=True)
+            ]
+            divided = list(zip(shares, apportion_together(pools), strict=True))
+        for budget, (part, granted) in zip(connected, divided, strict=True):
+            budget._concurrency = {share.name: number for share, number in zip(part, granted, strict=True)}
+
+    def _connected(self) -> list[ConnectionBudget]:
+        """Find the budgets that have a function in common with this one, however far; this one first."""
+        found = [self]
+        for budget in found:
+            found += dict.fromkeys(
+                joined.budget for share in budget._shares for joined in share.joined if joined.budget not in found
+            )
+        return found
 
     def recompute(self) -> None:
         """Forget what was computed, since a share has changed."""
-        self._concurrency = None
+        for budget in self._connected():
+            budget._concurrency = None
 
     def settle(self) -> MaxConnections:
         """Look at the database once more, for the last time: what an Aspect has changed since counts.

@@ -40,6 +40,7 @@ class ConnectionShare:
         self._fixed = fixed
         self._minimum = 1
         self._overlaps = 1
+        self._joined = [self]
 
     @staticmethod
     def of(function: lambda_.IFunction) -> ConnectionShare | None:
@@ -58,7 +59,13 @@ class ConnectionShare:
     @property
     def claim(self) -> Claim:
         """What the share asks of the budget."""
-        return Claim(self._weight, self._fixed, self._minimum, self.connections_per_environment * self._overlaps)
+        return Claim(
+            self._weight,
+            self._fixed,
+            self._minimum,
+            self.connections_per_environment * self._overlaps,
+            self._joined[0].name if len(self._joined) > 1 else None,
+        )
 
     @property
     def reason(self) -> str:
@@ -68,7 +75,39 @@ class ConnectionShare:
             text += f", at least {self._minimum}"
         if self.claim.connections_per_environment > 1:
             text += f", {self.claim.connections_per_environment} connections each"
+        if len(self._joined) > 1:
+            text += f", the smallest of its {len(self._joined)} shares"
         return text
+
+    @property
+    def joined(self) -> tuple[ConnectionShare, ...]:
+        """The shares of one function in the budgets of all its databases, this one among them."""
+        return tuple(self._joined)
+
+    def join(self, name: str, budget: ConnectionBudget, connections_per_environment: int) -> ConnectionShare:
+        """Take a part of a further budget for the same function, which then has the smallest of its shares.
+
+        Parameters
+        ----------
+        name
+            The further share's name.
+        budget
+            The further database's.
+        connections_per_environment
+            Connections to that database that each environment holds.
+        """
+        share = budget.share(
+            name,
+            weight=None if self._fixed is not None else float(self._weight),
+            concurrency=self._fixed,
+            connections_per_environment=connections_per_environment,
+        )
+        share.function = self.function
+        share._minimum = self._minimum
+        share._joined = self._joined
+        self._joined.append(share)
+        self.budget.recompute()
+        return share
 
     def require(self, minimum: int, reason: str) -> None:
         """Raise the least concurrency that the share can work with.
@@ -92,7 +131,8 @@ class ConnectionShare:
                 f"Pass concurrency={minimum} or more.",
             )
         if minimum > self._minimum:
-            self._minimum = minimum
+            for share in self._joined:
+                share._minimum = minimum
             self.budget.recompute()
 
     def bind(self, function: lambda_.IFunction, *, reserve: bool) -> None:

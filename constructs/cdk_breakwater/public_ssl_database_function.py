@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Annotations, Token
-from aws_cdk import aws_ec2 as ec2
+from aws_cdk import Token
 
 from .acknowledgements import acknowledge, compliance_rules
 from .database_function import DatabaseFunction
 from .errors import BreakwaterError
+from .public_access import open_to_public
 from .rds_downstream import RdsDownstream
 from .tls_enforcement import enforce_tls
 
@@ -39,8 +39,12 @@ class PublicSslDatabaseFunction(DatabaseFunction):
     drivers, verify_at_deploy
         As for `VpcDatabaseFunction`.
     acknowledge_public_access
-        Why the database's security group is opened to every address. Without it, no rule is made, and the database must
-        be opened by other means. The reason becomes that of the acknowledged cdk-nag rules.
+        Why the database's security group is opened. Without it, no rule is made, and the database must be opened by
+        other means. The reason becomes that of the acknowledged cdk-nag rules.
+    allowed_cidrs
+        CIDR blocks, IPv4 or IPv6, that it is opened to, such as the egress addresses of a partner or of a NAT gateway;
+        tokens are taken for IPv4. The function itself comes from one of the addresses that AWS's ip-ranges.json lists
+        for EC2 in the Region. Default: every address.
     **options
         Every other prop of `lambda_.Function`, with the defaults that `VpcDatabaseFunction` names.
 
@@ -48,7 +52,7 @@ class PublicSslDatabaseFunction(DatabaseFunction):
     ------
     BreakwaterError
         When the database is not publicly accessible, when its engine cannot enforce TLS, or when its parameter group is
-        not part of this app; and as for `VpcDatabaseFunction`.
+        not part of this app; when `allowed_cidrs` has what is no block; and as for `VpcDatabaseFunction`.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class PublicSslDatabaseFunction(DatabaseFunction):
         handler: str,
         runtime: lambda_.Runtime,
         acknowledge_public_access: str | None = None,
+        allowed_cidrs: Sequence[str] | None = None,
         share_weight: float | None = None,
         concurrency: int | None = None,
         credentials: DatabaseCredentials | None = None,
@@ -93,8 +98,7 @@ class PublicSslDatabaseFunction(DatabaseFunction):
         if isinstance(self.downstream, RdsDownstream):
             _require_public(self, self.downstream)
             enforce_tls(self.downstream)
-        if acknowledge_public_access is not None:
-            _open(self, acknowledge_public_access)
+        open_to_public(self, self.downstream, acknowledge_public_access, allowed_cidrs)
 
 
 def _require_public(function: DatabaseFunction, downstream: RdsDownstream) -> None:
@@ -107,26 +111,3 @@ def _require_public(function: DatabaseFunction, downstream: RdsDownstream) -> No
                 f"the database {resource.node.path} is not publicly accessible.",
                 "Use VpcDatabaseFunction, or create the database with publicly_accessible=True.",
             )
-
-
-def _open(function: DatabaseFunction, reason: str) -> None:
-    if not reason.strip():
-        raise BreakwaterError(
-            function, "acknowledge_public_access is empty.", "Say why the database is open to every address."
-        )
-    downstream = function.downstream
-    if downstream.connectable is None:
-        Annotations.of(function).add_info(
-            f"{downstream.construct.node.path} has no security group here, so acknowledge_public_access opens nothing."
-        )
-        return
-    downstream.connectable.connections.allow_from_any_ipv4(
-        ec2.Port.tcp(downstream.port), "public, TLS enforced by the server"
-    )
-    acknowledge(
-        downstream.construct,
-        f"{reason} (TLS is enforced by the server and verified by the client.)",
-        "AwsSolutions-EC23",
-        "CloudFormation-Validate::W9011",
-        *compliance_rules("RDSInstancePublicAccess", "EC2RestrictedCommonPorts"),
-    )

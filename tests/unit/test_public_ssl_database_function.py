@@ -8,9 +8,9 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_rds as rds
-from aws_cdk.assertions import Match, Template
+from aws_cdk.assertions import Annotations, Match, Template
 
-from cdk_breakwater import BreakwaterError, PublicSslDatabaseFunction
+from cdk_breakwater import BreakwaterError, Downstream, PublicSslDatabaseFunction
 
 from .conftest import POSTGRESQL
 
@@ -133,7 +133,84 @@ class TestSecurityGroup:
             PublicSslDatabaseFunction(stack, "Fn", database=public_database(vpc), acknowledge_public_access=" ", **code)
 
 
+class TestAllowedCidrs:
+    def test_narrow_the_opening(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+        address = ec2.CfnEIP(stack, "Nat")
+        blocks = ["203.0.113.0/24", "2001:db8::/32", f"{address.ref}/32"]
+        PublicSslDatabaseFunction(
+            stack,
+            "Fn",
+            database=public_database(vpc),
+            acknowledge_public_access=REASON,
+            allowed_cidrs=blocks,
+            **code,
+        )
+        template = Template.from_stack(stack)
+        template.has_resource_properties(
+            "AWS::EC2::SecurityGroup",
+            {
+                "SecurityGroupIngress": [
+                    Match.object_like({"CidrIp": "203.0.113.0/24", "FromPort": 5432, "ToPort": 5432}),
+                    Match.object_like({"CidrIpv6": "2001:db8::/32"}),
+                    Match.object_like({"CidrIp": {"Fn::Join": ["", [{"Ref": "Nat"}, "/32"]]}}),
+                ]
+            },
+        )
+        assert "0.0.0.0/0" not in str(template.find_resources("AWS::EC2::SecurityGroupIngress"))
+        Annotations.from_stack(stack).has_info("/Stack/Fn", Match.string_like_regexp("no address of its own"))
+
+    @pytest.mark.parametrize(
+        ("blocks", "message"),
+        [
+            ([], r"is \[\]\. Give a list of blocks"),
+            ("203.0.113.0/24", r"is '203\.0\.113\.0/24'\. Give a list"),
+            (["203.0.113.7/24"], r"has '203\.0\.113\.7/24', which is no CIDR block \(.*host bits set\)"),
+            (["partner"], "has 'partner', which is no CIDR block"),
+            (["203.0.113.7"], r"has '203\.0\.113\.7', an address\. Write it as '203\.0\.113\.7/32'"),
+            (["0.0.0.0/0"], r"has '0\.0\.0\.0/0', which is every address\. Leave allowed_cidrs out"),
+            (["::/0"], "has '::/0', which is every address"),
+        ],
+    )
+    def test_that_are_none(
+        self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any], blocks: Any, message: str
+    ) -> None:
+        with pytest.raises(BreakwaterError, match=f"Stack/Fn: allowed_cidrs {message}"):
+            PublicSslDatabaseFunction(
+                stack,
+                "Fn",
+                database=public_database(vpc),
+                acknowledge_public_access=REASON,
+                allowed_cidrs=blocks,
+                **code,
+            )
+
+    def test_want_a_reason(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+        with pytest.raises(BreakwaterError, match=r"is given without acknowledge_public_access\. Say in"):
+            PublicSslDatabaseFunction(
+                stack, "Fn", database=public_database(vpc), allowed_cidrs=["203.0.113.0/24"], **code
+            )
+
+
 class TestErrors:
+    def test_a_region_without_a_bundle(self, app: cdk.App, code: dict[str, Any]) -> None:
+        stack = cdk.Stack(app, "Stack", env=cdk.Environment(account="123456789012", region="il-central-1"))
+        database = public_database(ec2.Vpc(stack, "Vpc", max_azs=2))
+        with pytest.raises(
+            BreakwaterError, match=r"RDS in il-central-1 are not part of.*Downstream\.of\(database, cert"
+        ):
+            PublicSslDatabaseFunction(stack, "Fn", database=database, **code)
+
+    def test_a_region_with_a_bundle_of_ones_own(self, app: cdk.App, code: dict[str, Any], tmp_path: Any) -> None:
+        pem = tmp_path / "bundle.pem"
+        pem.write_text("-----BEGIN CERTIFICATE-----\nMAo=\n-----END CERTIFICATE-----\n", encoding="ascii")
+        stack = cdk.Stack(app, "Stack", env=cdk.Environment(account="123456789012", region="il-central-1"))
+        database = public_database(ec2.Vpc(stack, "Vpc", max_azs=2))
+        downstream = Downstream.of(database, certificate_authority=str(pem))
+        PublicSslDatabaseFunction(stack, "Fn", database=downstream, **code)
+        Template.from_stack(stack).has_resource_properties(
+            "AWS::RDS::DBParameterGroup", {"Parameters": {"max_connections": "112", "rds.force_ssl": "1"}}
+        )
+
     def test_a_private_database(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
         database = public_database(vpc, publicly_accessible=False)
         with pytest.raises(BreakwaterError, match=r"Stack/Database/Resource is not publicly accessible.*VpcDatabaseF"):

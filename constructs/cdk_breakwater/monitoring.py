@@ -27,6 +27,9 @@ PERIOD = Duration.minutes(1)
 AT_LEAST = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
 ABOVE = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
 
+MAXIMUM_METRICS = 10
+"""In the expression of one alarm. Source: Amazon CloudWatch User Guide, "CloudWatch service quotas"."""
+
 # A dashboard has 24 columns: three widgets in a row.
 WIDTH = 8
 HEIGHT = 6
@@ -138,7 +141,7 @@ def make_alarm(
         alarm_description=description,
         comparison_operator=comparison_operator,
         evaluation_periods=of_minutes or minutes,
-        datapoints_to_alarm=minutes,
+        datapoints_to_alarm=minutes if of_minutes else None,
         treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
     )
 

@@ -8,8 +8,8 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 
 from .errors import BreakwaterError
 from .lazy import lazy_number, lazy_string
-from .monitoring import ABOVE, PERIOD, graph, make_alarm, make_alarms
-from .monitoring_connections import MAXIMUM_METRICS, find_connections
+from .monitoring import ABOVE, MAXIMUM_METRICS, PERIOD, graph, make_alarm, make_alarms
+from .monitoring_connections import find_connections
 from .monitoring_function import concurrency
 
 if TYPE_CHECKING:

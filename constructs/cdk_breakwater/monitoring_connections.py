@@ -9,7 +9,7 @@ from aws_cdk import Fn
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from .documentdb_downstream import DocumentDbDownstream
-from .monitoring import PERIOD
+from .monitoring import MAXIMUM_METRICS, PERIOD
 from .monitoring_function import concurrency
 from .monitoring_runtime import SERVER_CONNECTIONS, runtime_metric
 from .rds_downstream import RdsDownstream
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from .connection_budget import ConnectionBudget
     from .downstream import Downstream
-
-MAXIMUM_METRICS = 10
-"""In the expression of one alarm. Source: Amazon CloudWatch User Guide, "CloudWatch service quotas"."""
 
 _LABEL = "connections"
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_sns as sns
     from aws_cdk import aws_sqs as sqs
 
     from .quota_tier import QuotaTier
@@ -176,23 +177,27 @@ class QuotaThrottledInvocation(Construct):
         """Allow sending to `queue`, and to `priority_queue` if there is one."""
         return self._queues.grant_send(grantee)
 
-    def alarms(self, action: cloudwatch.IAlarmAction | None = None) -> list[cloudwatch.Alarm]:
-        """Add alarms: something in the dead-letter queue, the oldest message in its second week, failing functions.
+    def alarms(self, action: sns.ITopic | cloudwatch.IAlarmAction | None = None) -> list[cloudwatch.Alarm]:
+        """Add alarms, once: something in the dead-letter queue, a message older than ten days, failing functions.
 
         Parameters
         ----------
         action
-            What an alarm triggers, e.g. `cloudwatch_actions.SnsAction(topic)`. Default: nothing.
+            Whom they call: a topic, or any action. Default: nobody, they show in the console.
         """
         from .quota_monitoring import quota_alarms
 
         return quota_alarms(self, self._queues, action)
 
-    def dashboard_widgets(self) -> list[cloudwatch.IWidget]:
+    def widgets(self) -> list[cloudwatch.IWidget]:
         """Return widgets: calls per tier against the limit, backlog, age, and time until drained at today's rate."""
         from .quota_monitoring import quota_widgets
 
         return quota_widgets(self, self._queues)
+
+    def dashboard_widgets(self) -> list[cloudwatch.IWidget]:
+        """Return `widgets()`, under its older name."""
+        return self.widgets()
 
     def _grant(self, queues: QuotaQueues) -> None:
         for lane in queues.backlog:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from aws_cdk import Duration
     from aws_cdk import aws_apigateway as apigateway
     from aws_cdk import aws_apigatewayv2 as apigatewayv2
+    from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_lambda as lambda_
+    from aws_cdk import aws_sns as sns
     from aws_cdk import aws_wafv2 as wafv2
 
     from .throttled_http_api import ThrottledHttpApi
@@ -228,6 +230,34 @@ class ThrottledApi(Construct):
         """
         throttle = Throttle.given(self, f"client {name!r}", rate_limit, burst_limit)
         return self._api.add_client(name, throttle, quota)
+
+    def alarms(self, topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None = None) -> list[cloudwatch.Alarm]:
+        """Add alarms, once: a tenth of the rate is refused on top of it; the function takes longer than expected.
+
+        A metric filter on the access log counts the 429s.
+
+        Parameters
+        ----------
+        topic_or_action
+            Whom they call. Default: nobody, they show in the console.
+
+        Raises
+        ------
+        BreakwaterError
+            When the access log goes elsewhere.
+        """
+        from .monitoring_api import api_alarms
+
+        return api_alarms(self, self._seconds, topic_or_action)
+
+    def widgets(self) -> list[cloudwatch.IWidget]:
+        """Return widgets: requests and 429s against the rate, latency against the expected duration.
+
+        A REST API without a name gets one, since CloudWatch tells REST APIs apart by nothing else.
+        """
+        from .monitoring_api import api_widgets
+
+        return api_widgets(self, self._seconds)
 
     def _known_seconds(self, duration: Duration | None) -> float | None:
         if duration is None:

@@ -28,6 +28,9 @@ _ACCESS_LOG = {
     "status": "$context.status",
     "refusal": "$context.error.responseType",
     "message": "$context.error.message",
+    # Lambda's own: 429 where it refused, which the caller sees as an error of the server's.
+    "integrationStatus": "$context.integration.status",
+    "integrationError": "$context.integration.error",
     "latencyMs": "$context.responseLatency",
     "integrationLatencyMs": "$context.integrationLatency",
     "bytes": "$context.responseLength",

@@ -42,6 +42,10 @@ _ACCESS_LOG = {
     # THROTTLED, QUOTA_EXCEEDED, ACCESS_DENIED, …: why a request was refused.
     "refusal": "$context.error.responseType",
     "message": "$context.error.message",
+    # 429 where Lambda refused, which the caller sees as a 500.
+    # Source: API Gateway Developer Guide, "Variables for access logging for API Gateway": Lambda's own status.
+    "integrationStatus": "$context.integration.status",
+    "integrationError": "$context.integration.error",
     "latencyMs": "$context.responseLatency",
     "integrationLatencyMs": "$context.integration.latency",
     "bytes": "$context.responseLength",
@@ -63,11 +67,12 @@ class ThrottledRestApi:
         self._methods: list[apigateway.Method] = []
         self._has_clients = False
         access_log = make_log_group(scope, "AccessLog")
+        logged = _ACCESS_LOG if rate_limit_per_address is None else {**_ACCESS_LOG, "waf": "$context.wafResponseCode"}
         deploy_options: dict[str, Any] = {
             "throttling_rate_limit": scope.throttle.rate_limit,
             "throttling_burst_limit": scope.throttle.burst_limit,
             "access_log_destination": apigateway.LogGroupLogDestination(access_log),
-            "access_log_format": apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
+            "access_log_format": apigateway.AccessLogFormat.custom(json.dumps(logged)),
             "logging_level": apigateway.MethodLoggingLevel.ERROR,
             "metrics_enabled": True,
             "tracing_enabled": True,

@@ -80,12 +80,23 @@ def test_retry_after_is_the_time_to_the_next_token(
     )
 
 
-def test_the_access_log_says_why(stack: cdk.Stack, function: lambda_.Function) -> None:
-    ThrottledApi(stack, "Api", function=function, expected_duration=MILLIS_200)
-    (stage,) = Template.from_stack(stack).find_resources("AWS::ApiGateway::Stage").values()
-    access_log = json.loads(stage["Properties"]["AccessLogSetting"]["Format"])
+@pytest.mark.parametrize("protocol", ApiProtocol)
+def test_the_access_log_says_why(stack: cdk.Stack, function: lambda_.Function, protocol: ApiProtocol) -> None:
+    ThrottledApi(stack, "Api", function=function, expected_duration=MILLIS_200, protocol=protocol)
+    type_, property_ = {
+        ApiProtocol.REST: ("AWS::ApiGateway::Stage", "AccessLogSetting"),
+        ApiProtocol.HTTP: ("AWS::ApiGatewayV2::Stage", "AccessLogSettings"),
+    }[protocol]
+    (stage,) = Template.from_stack(stack).find_resources(type_).values()
+    access_log = json.loads(stage["Properties"][property_]["Format"])
     assert access_log["refusal"] == "$context.error.responseType"
-    assert stage["Properties"]["TracingEnabled"] is True
+    assert access_log["integrationStatus"] == "$context.integration.status"
+    assert "waf" not in access_log
+
+
+def test_requests_are_traced(stack: cdk.Stack, function: lambda_.Function) -> None:
+    ThrottledApi(stack, "Api", function=function, expected_duration=MILLIS_200)
+    Template.from_stack(stack).has_resource_properties("AWS::ApiGateway::Stage", {"TracingEnabled": True})
 
 
 def test_a_route_has_limits_of_its_own_and_the_stages_logging(stack: cdk.Stack, function: lambda_.Function) -> None:

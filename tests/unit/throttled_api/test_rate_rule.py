@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Annotations, Match, Template
@@ -65,7 +67,9 @@ def test_an_address_beyond_it_gets_429_with_retry_after(stack: cdk.Stack, functi
             ],
         },
     )
-    ((stage, _),) = template.find_resources("AWS::ApiGateway::Stage").items()
+    ((stage, described),) = template.find_resources("AWS::ApiGateway::Stage").items()
+    access_log = json.loads(described["Properties"]["AccessLogSetting"]["Format"])
+    assert access_log["waf"] == "$context.wafResponseCode"
     (association,) = template.find_resources("AWS::WAFv2::WebACLAssociation").values()
     assert {"Ref": stage} in association["Properties"]["ResourceArn"]["Fn::Join"][1]
     assert api.web_acl is not None

@@ -52,18 +52,20 @@ class SourcesAccount(Emulator):
         answer = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
         return sum(int(answer["Attributes"][name]) for name in names)
 
-    def dead_letters(self, url: str) -> list[int]:
-        """Give the numbers of the records in a dead-letter queue, in their order within a group."""
-        sqs, found = self.client("sqs"), []
+    def dead_letters(self, url: str) -> list[dict[str, Any]]:
+        """Take the records out of a dead-letter queue."""
+        sqs = self.client("sqs")
+        found: list[dict[str, Any]] = []
         while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
-            found += [json.loads(message["Body"])["number"] for message in messages]
+            found += [json.loads(message["Body"]) for message in messages]
             for message in messages:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return found
 
     def kept(self, bucket: str) -> list[dict[str, Any]]:
         """Give the records that a bucket keeps, as the stream had them."""
-        s3, found = self.client("s3"), []
+        s3 = self.client("s3")
+        found: list[dict[str, Any]] = []
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="aws/lambda/"):
             for listed in page.get("Contents", []):
                 body = s3.get_object(Bucket=bucket, Key=listed["Key"])["Body"].read()

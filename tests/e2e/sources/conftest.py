@@ -20,20 +20,22 @@ from tests.e2e.sources.senders import send_to_queue, send_to_stream, send_to_tab
 from tests.e2e.sources.stream_poller import StreamPoller
 from tests.servers import Certificates, MariaDbServer, PostgreSqlServer
 
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 300
 ALL = len(records(repeated=False))
 
 
 @dataclass
 class Run:
-    """What came of it: the account as it was left, and by source its server, peak, effects and duration."""
+    """What came of it: the account as it was left, and by source its server, peak and duration."""
 
     account: SourcesAccount
     servers: dict[str, SqlServer]
     peaks: dict[str, int]
-    effects: dict[str, Effects]
     pollers: dict[str, StreamPoller]
     seconds: dict[str, float]
+
+    def effects(self, name: str) -> Effects:
+        return read_effects(self.servers[name])
 
     def share(self, name: str) -> int:
         return int(self.account.outputs[f"{name}Share"])
@@ -68,7 +70,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             account,
             servers,
             {name: watch.peak for name, watch in sessions.items()},
-            {name: read_effects(server) for name, server in servers.items()},
             pollers,
             seconds,
         )

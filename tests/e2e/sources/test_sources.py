@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.sources.conftest import Run
-from tests.e2e.sources.records import GOOD, GROUPS, POISON
-from tests.e2e.sources.sources_app import SHARDS
+from tests.e2e.sources.records import COUNT, GOOD, GROUPS, POISON, record
+from tests.e2e.sources.sources_app import SHARDS, STACK
 
 QUEUES = ("Standard", "Fifo")
 STREAMS = ("Clicks", "Changes")
@@ -23,33 +23,47 @@ def number(kept: dict[str, Any]) -> int:
     return int(kept["dynamodb"]["NewImage"]["number"]["N"])
 
 
-def in_groups(numbers: frozenset[int]) -> dict[int, int]:
-    return dict(Counter(each % GROUPS for each in numbers))
+def each_good_one_once(run: Run, name: str) -> None:
+    effects = run.effects(name)
+    assert effects.numbers == sorted(GOOD)
+    assert effects.counted == Counter(each % GROUPS for each in GOOD)
 
 
+def kept_numbers(run: Run, name: str) -> set[int]:
+    return {number(each) for each in run.account.kept(run.account.outputs[f"{name}Bucket"])}
+
+
+# One test, so that workers of pytest-xdist don't each make a run of their own.
 def test_every_source_keeps_its_promise(run: Run, subtests: pytest.Subtests) -> None:
     for name in (*QUEUES, *STREAMS):
         engine, peak, seconds = run.servers[name].engine, run.peaks[name], run.seconds[name]
         kept = f", {run.pollers[name].kept} kept in the bucket" if name in run.pollers else ""
         print(f"{name}: {engine}, peak {peak} of {run.share(name)}, {seconds:.0f} s{kept}")
-    for name in (*QUEUES, *STREAMS):
         with subtests.test("the peak is within the share", source=name):
-            assert 1 <= run.peaks[name] <= run.share(name)
-    for name in QUEUES:
-        with subtests.test("every good one once, every poison one in the dead-letter queue", source=name):
-            assert run.effects[name].numbers == sorted(GOOD)
-            assert run.effects[name].counted == in_groups(GOOD)
-            letters = run.account.dead_letters(run.account.outputs[f"{name}DeadLetters"])
-            assert Counter(letters) == Counter(POISON)
+            assert 1 <= peak <= run.share(name)
     with subtests.test("a share is used"):
         assert run.peaks["Standard"] > 1
         assert run.pollers["Clicks"].most_at_once > SHARDS
+
+    for name in QUEUES:
+        with subtests.test("every good one once", source=name):
+            each_good_one_once(run, name)
+        with subtests.test("every poison one in the dead-letter queue, with its payload", source=name):
+            letters = run.account.dead_letters(run.account.outputs[f"{name}DeadLetters"])
+            assert sorted(letters, key=lambda letter: letter["number"]) == [record(each) for each in sorted(POISON)]
     with subtests.test("in order within each group"):
-        for group, numbers in run.effects["Fifo"].in_order.items():
-            assert numbers == [each for each in range(group, 2_000, GROUPS) if each in GOOD]
+        for group, numbers in run.effects("Fifo").in_order.items():
+            assert numbers == [each for each in range(group, COUNT, GROUPS) if each in GOOD]
+
     for name in STREAMS:
-        with subtests.test("nothing is lost, before anything is tried again", source=name):
-            kept = {number(each) for each in run.account.kept(run.account.outputs[f"{name}Bucket"])}
-            assert kept >= POISON
-            assert kept.union(run.effects[name].numbers) == GOOD | POISON
-            assert POISON.isdisjoint(run.effects[name].numbers)
+        with subtests.test("done or kept, and no poison one done", source=name):
+            done, kept_ones = set(run.effects(name).numbers), kept_numbers(run, name)
+            assert done | kept_ones == GOOD | POISON
+            assert kept_ones >= POISON
+            assert POISON.isdisjoint(done)
+        with subtests.test("tried again: every good one once, every poison one still there", source=name):
+            command = ("redrive", STACK, "--construct", f"{STACK}/{name}")
+            assert "Nothing was moved" in run.account.breakwater(*command)
+            assert f"{len(POISON)} failed again" in run.account.breakwater(*command, "--yes")
+            each_good_one_once(run, name)
+            assert kept_numbers(run, name) == POISON

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .connection_budget import ConnectionBudget
     from .connection_share import ConnectionShare
     from .credentials import DatabaseCredentials
+    from .dashboard import breakwater_dashboard
     from .data_api_function import DataApiFunction
     from .database_engine import DatabaseEngine
     from .decoupled_invocation import DecoupledInvocation
@@ -45,6 +46,7 @@ _MODULES = {
     "RuntimeLayer": "runtime_layer",
     "ThrottledApi": "throttled_api",
     "VpcDatabaseFunction": "vpc_database_function",
+    "breakwater_dashboard": "dashboard",
 }
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "RuntimeLayer",
     "ThrottledApi",
     "VpcDatabaseFunction",
+    "breakwater_dashboard",
 ]
 
 

@@ -1,0 +1,145 @@
+"""A dashboard for each downstream: everything that stands before it, on one page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from aws_cdk import Duration, Names
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct, IConstruct
+
+from .connection_budget import ConnectionBudget
+from .connection_share import ConnectionShare
+from .errors import BreakwaterError
+from .lazy import lazy_string
+from .monitoring import alarms_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_COLUMNS = 24
+
+
+class Monitored(Protocol):
+    """What has widgets: every construct of this library."""
+
+    def widgets(self) -> list[cloudwatch.IWidget]:
+        """Return them."""
+
+
+def breakwater_dashboard(
+    scope: Construct, id: str, constructs: Sequence[Monitored], **options: Any
+) -> list[cloudwatch.Dashboard]:
+    """Make a dashboard for each downstream that the constructs stand before.
+
+    A page begins with the numbers of the connection budget, the alarms made so far, and the server's connections; then
+    come the constructs in the order given. Functions, decoupled invocations and APIs belong to the page of the database
+    that their function has a share of; functions without a share, and quotas, have a page of their own.
+
+    Parameters
+    ----------
+    scope, id
+        Where it stands in the construct tree.
+    constructs
+        Any constructs of this library, of any stacks. Call this after the last share was taken and after the alarms
+        were made.
+    **options
+        Props of `cloudwatch.Dashboard`. Defaults that differ: the last three hours (`default_interval`).
+
+    Returns
+    -------
+    list of cloudwatch.Dashboard
+        In the order of the constructs.
+
+    Raises
+    ------
+    BreakwaterError
+        When there are no constructs, or one has no widgets.
+    """
+    parent = Construct(scope, id)
+    pages: dict[IConstruct, list[Any]] = {}
+    for construct in dict.fromkeys(constructs):
+        if not callable(getattr(construct, "widgets", None)):
+            raise BreakwaterError(
+                parent, f"{construct!r} has no widgets.", "Pass constructs of this library; others' go on add_widgets."
+            )
+        pages.setdefault(_downstream(construct), []).append(construct)
+    if not pages:
+        raise BreakwaterError(parent, "there are no constructs.", "Pass those to be shown.")
+    return [_page(parent, downstream, members, options) for downstream, members in pages.items()]
+
+
+def _downstream(construct: Any) -> IConstruct:
+    """Return what a page is called after: a database, a budget by itself, a quota, or a function without a share."""
+    if isinstance(construct, ConnectionBudget):
+        return construct if construct.downstream is None else construct.downstream.construct
+    if hasattr(construct, "tiers"):
+        return construct
+    function = getattr(construct, "function", construct)
+    share = ConnectionShare.of(function)
+    if share is not None:
+        return _downstream(share.budget)
+    return getattr(function, "cluster", function)
+
+
+def _page(
+    parent: Construct, downstream: IConstruct, members: list[Any], options: dict[str, Any]
+) -> cloudwatch.Dashboard:
+    props: dict[str, Any] = {"default_interval": Duration.hours(3), **options}
+    dashboard = cloudwatch.Dashboard(parent, Names.unique_resource_name(downstream, max_length=100), **props)
+    budget = _budget(members)
+    if budget is not None:
+        members = [budget, *(member for member in members if member is not budget)]
+    dashboard.add_widgets(_heading(downstream, budget))
+    alarms = [alarm for member in members for alarm in alarms_of(member)]
+    if alarms:
+        dashboard.add_widgets(
+            cloudwatch.AlarmStatusWidget(
+                title="Alarms", width=_COLUMNS, height=3, alarms=cast("list[cloudwatch.IAlarm]", alarms)
+            )
+        )
+    for member in members:
+        dashboard.add_widgets(*member.widgets())
+    return dashboard
+
+
+def _budget(members: list[Any]) -> ConnectionBudget | None:
+    for member in members:
+        if isinstance(member, ConnectionBudget):
+            return member
+        share = ConnectionShare.of(getattr(member, "function", member))
+        if share is not None:
+            return share.budget
+    return None
+
+
+def _heading(downstream: IConstruct, budget: ConnectionBudget | None) -> cloudwatch.TextWidget:
+    path = downstream.node.path
+    if budget is None:
+        return cloudwatch.TextWidget(markdown=f"## {path}", width=_COLUMNS, height=1)
+    # A row of a table is about as high as a row of the dashboard.
+    return cloudwatch.TextWidget(
+        markdown=lazy_string(lambda: _numbers(path, budget)), width=_COLUMNS, height=4 + len(budget.shares)
+    )
+
+
+def _numbers(path: str, budget: ConnectionBudget) -> str:
+    try:
+        found = budget.max_connections
+    except BreakwaterError:
+        return f"## {path}"  # a lazy value must not raise; the budget's validation fails the synth
+    shares = [share.description() for share in budget.shares]
+    return "\n".join(
+        [
+            f"## {path}",
+            f"({found} max_connections − {budget.reserved_connections} reserved − {budget.external_connections} "
+            f"external) × {budget.utilization:g} = **{budget.shared_connections}** for functions. {budget.basis}.",
+            "",
+            "| share | concurrency | connections | because |",
+            "|---|---:|---:|---|",
+            *(
+                f"| {share['name']} | {share['concurrency']} | {share['connections']} | {share['reason']} |"
+                for share in shares
+            ),
+        ]
+    )

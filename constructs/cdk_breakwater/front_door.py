@@ -75,7 +75,7 @@ class FrontDoor(Construct):
             longest=self._longest_body(max_body),
             retry_after=self._retry_after,
         )
-        self.results = JobResults.of(self, scope.function, result_ttl)
+        self.results = JobResults.of(self, scope, scope.function, result_ttl)
         passed = note_failures(scope, self.results)
         self.results_function = self._hand_out(entrance, passed, results_concurrency)
         route = "/" + path.strip("/")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Aws, Token
+from aws_cdk import Aws, Stack, Token
 from aws_cdk import aws_iam as iam
 
 from .errors import BreakwaterError
@@ -163,29 +163,29 @@ def _table(invocation: DecoupledInvocation, job: str, given: str | None, common:
 
 
 def _partition_key(invocation: DecoupledInvocation, given: str | None) -> str:
-    resource: Any = invocation.table.node.default_child
-    schema = cast("list[Any]", getattr(resource, "key_schema", None) or [])
-    names = {_member(key, "key_type"): _member(key, "attribute_name") for key in schema}
-    if "RANGE" in names:
+    table = invocation.table
+    schema = {key["keyType"]: key["attributeName"] for key in _described(table, "key_schema")}
+    types = {
+        attribute["attributeName"]: attribute["attributeType"]
+        for attribute in _described(table, "attribute_definitions")
+    }
+    if "RANGE" in schema:
         raise BreakwaterError(
             invocation,
-            f"{invocation.table.node.path} has a sort key, and a job is one item by its name.",
+            f"{table.node.path} has a sort key, and a job is one item by its name.",
             "Use a table with a partition key alone.",
         )
-    types = {
-        _member(attribute, "attribute_name"): _member(attribute, "attribute_type")
-        for attribute in getattr(resource, "attribute_definitions", None) or []
-    }
-    name = names.get("HASH") or given
+    name = schema.get("HASH") or given
     if not name or not _ATTRIBUTE_NAME.fullmatch(name) or types.get(name, "S") != "S":
         raise BreakwaterError(
             invocation,
-            f"the partition key of {invocation.table.node.path} is {name!r}, type {types.get(name or '', 'unknown')}.",
+            f"the partition key of {table.node.path} is {name!r}, type {types.get(name or '', 'unknown')}.",
             "It is a string whose name has letters, digits, _, . and - alone; name that of an imported table with "
             "partition_key.",
         )
     return name
 
 
-def _member(struct: Any, name: str) -> Any:
-    return struct.get(name) if isinstance(struct, dict) else getattr(struct, name)
+def _described(table: dynamodb.ITable | dynamodb.ITableV2, name: str) -> list[dict[str, str]]:
+    """Return a list of the resource's, empty for an imported table."""
+    return Stack.of(table).resolve(getattr(table.node.default_child, name, None)) or []

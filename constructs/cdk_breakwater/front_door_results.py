@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from aws_cdk import Annotations, Duration, RemovalPolicy, Stack, Token
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -15,8 +13,8 @@ from .acknowledgements import acknowledge, compliance_rules
 from .errors import BreakwaterError
 from .runtime_environment import RESULTS_BUCKET, RESULTS_SECONDS, RESULTS_TABLE, variable
 
-_ID = "JobResults"
 _SHORTEST = 60
+_KNOWN: dict[lambda_.Function, JobResults] = {}
 
 
 class JobResults(Construct):
@@ -24,6 +22,8 @@ class JobResults(Construct):
 
     Parameters
     ----------
+    scope, id
+        Beside the source: the function refers to both, and neither to the function.
     function
         Whose jobs.
     ttl
@@ -36,10 +36,8 @@ class JobResults(Construct):
     bucket : s3.Bucket
     """
 
-    def __init__(self, function: lambda_.Function, ttl: Duration) -> None:
-        # Within the function, whose role and environment refer to it: beside the front door of another stack, the two
-        # stacks would need each other first.
-        super().__init__(function, _ID)
+    def __init__(self, scope: Construct, id: str, *, function: lambda_.Function, ttl: Duration) -> None:
+        super().__init__(scope, id)
         self.ttl = ttl
         self.table = dynamodb.TableV2(
             self,
@@ -85,7 +83,7 @@ class JobResults(Construct):
         self._allow(function)
 
     @staticmethod
-    def of(where: Construct, function: lambda_.IFunction, ttl: Duration) -> JobResults:
+    def of(where: Construct, scope: Construct, function: lambda_.IFunction, ttl: Duration) -> JobResults:
         """Return a function's results, made with its first front door.
 
         Raises
@@ -101,10 +99,9 @@ class JobResults(Construct):
             )
         if ttl.is_unresolved() or Token.is_unresolved(ttl.to_seconds()) or ttl.to_seconds() < _SHORTEST:
             raise BreakwaterError(where, f"result_ttl={ttl} is no known time of {_SHORTEST} s or more.", "")
-        existing = function.node.try_find_child(_ID)
-        if existing is None:
-            return JobResults(function, ttl)
-        results = cast("JobResults", existing)
+        if function not in _KNOWN:
+            _KNOWN[function] = JobResults(scope, "JobResults", function=function, ttl=ttl)
+        results = _KNOWN[function]
         if results.ttl.to_seconds() != ttl.to_seconds():
             raise BreakwaterError(
                 where,

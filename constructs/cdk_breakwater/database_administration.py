@@ -89,14 +89,14 @@ class DatabaseAdministration(Construct):
             downstream.engine is DatabaseEngine.AURORA_DSQL
         ):
             raise BreakwaterError(
-                vicinity.scope,
+                vicinity.path,
                 f"{needed_by} is for MySQL, MariaDB and PostgreSQL, and {path} is {downstream.engine.value}.",
                 "Leave it out.",
             )
         secret = credentials.administrator(downstream)
         if secret is None:
             raise BreakwaterError(
-                vicinity.scope,
+                vicinity.path,
                 f"{needed_by} works on the database {path} as its administrator, and the app does not know its secret.",
                 "Pass administrator=secret to DatabaseCredentials.user(…) or .iam(…).",
             )

@@ -26,6 +26,7 @@ MASTER_USER = "cdk-breakwater:master-user"
 class Vicinity(NamedTuple):
     """Where a database function stands, so that what works for it can stand beside it and reach what it reaches."""
 
+    path: str
     scope: Construct
     runtime: lambda_.Runtime
     network: Mapping[str, Any]

@@ -70,7 +70,7 @@ class DatabaseFunction(PreparedFunction):
             connections_per_environment=downstream.engine.connections_per_environment,
         )
         deployment = DatabaseDeployment(
-            Vicinity(scope, runtime, network, options, reserve_concurrency),
+            Vicinity(path, scope, runtime, network, options, reserve_concurrency),
             downstream,
             share,
             credentials,

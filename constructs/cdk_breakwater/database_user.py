@@ -53,7 +53,7 @@ class DatabaseUser(Construct):
         self.secret = None if login.iam else self._make_secret(administration)
         properties: dict[str, Any] = {
             "User": login.name,
-            "Grants": parse_grants(share.name, downstream.engine, login.grants),
+            "Grants": parse_grants(vicinity.path, downstream.engine, login.grants),
             "ConnectionLimit": lazy_number(self.connection_limit),
             # On another server it must be made anew.
             "Server": f"{downstream.host}:{Tokenization.stringify_number(downstream.port)}",
@@ -77,7 +77,7 @@ class DatabaseUser(Construct):
             and as for `DatabaseAdministration.beside`.
         """
         login = cast("OwnLogin", credentials.own_login)
-        check_user_name(share.name, login.name)
+        check_user_name(vicinity.path, login.name)
         known = _USERS.get((share.budget, login.name))
         if known is None:
             administration = DatabaseAdministration.beside(
@@ -87,7 +87,7 @@ class DatabaseUser(Construct):
             _USERS[share.budget, login.name] = known
         elif known.login is not login:
             raise BreakwaterError(
-                share.name,
+                vicinity.path,
                 f"the database {downstream.construct.node.path} has a user {login.name!r} of {known.shares[0].name} "
                 "already.",
                 "Pass one DatabaseCredentials object to both functions to share the user, or take another name.",

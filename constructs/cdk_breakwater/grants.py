@@ -32,7 +32,7 @@ _ROLE = re.compile(_UNQUOTED)
 # MySQL 32, MariaDB 80, PostgreSQL 63: the least of them.
 # Source: MySQL 8.4 Reference Manual, "Account User Names"; PostgreSQL docs, "Identifiers and Key Words".
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}")
-_RESERVED = re.compile(r"(pg_|rds|mysql)|(root|public|none|postgres)$", re.IGNORECASE)
+_RESERVED = re.compile(r"(pg_|rds)|(root|public|none|postgres)$", re.IGNORECASE)
 
 
 def check_user_name(where: str, name: str) -> None:
@@ -47,7 +47,7 @@ def check_user_name(where: str, name: str) -> None:
         raise BreakwaterError(
             where,
             f"{name!r} is no name for a database user.",
-            "Take up to 32 letters, digits, underscores and hyphens, beginning with a letter.",
+            "Take up to 32 letters, digits, underscores and hyphens, not beginning with a digit or a hyphen.",
         )
     if _RESERVED.match(name):
         raise BreakwaterError(where, f"the user name {name!r} belongs to the database or to RDS.", "Take another one.")

@@ -83,8 +83,8 @@ class FunctionLoad:
             Annotations.of(api).add_warning_v2(
                 "cdk-breakwater:api-beside-mapping",
                 f"{self._function.node.path} has event source mappings that may take its whole concurrency of "
-                f"{granted}: requests are throttled then, and the mappings by requests, so that messages of a queue may "
-                "end in the dead-letter queue untried. Give each a function of its own.",
+                f"{granted}: requests are throttled then, and the mappings by requests, so that messages of a queue "
+                "may end in the dead-letter queue untried. Give each a function of its own.",
             )
         derived = [route.name for route in self._routes if route.rate_limit is None]
         if given < granted or (given == granted and not derived):

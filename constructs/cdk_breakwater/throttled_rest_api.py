@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import inspect
 import json
-import math
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Stack
 from aws_cdk import aws_apigateway as apigateway
 
 from .acknowledgements import acknowledge, compliance_rules
-from .lazy import lazy_any, lazy_string
+from .lazy import lazy_any
 from .log_group import make_log_group
+from .throttled_refusals import refuse_politely
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -21,14 +21,8 @@ if TYPE_CHECKING:
     from .throttle import Throttle
     from .throttled_api import ThrottledApi
 
-# A spent quota comes back with its day, week or month, which a gateway response cannot tell: an hour keeps a client
-# from hammering.
-_QUOTA_SECONDS = 3600
-
 # A stage has settings for each of the verbs that ANY stands for, none for ANY.
 _VERBS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-
-_OTHER_ERRORS = (apigateway.ResponseType.DEFAULT_4_XX, apigateway.ResponseType.DEFAULT_5_XX)
 
 _ACCESS_LOG = {
     "requestId": "$context.requestId",
@@ -103,7 +97,8 @@ class ThrottledRestApi:
         self._validator = self.api.add_request_validator(
             "RequestValidator", validate_request_body=True, validate_request_parameters=True
         )
-        self._refuse_politely(_given(options.get("default_cors_preflight_options"), apigateway.CorsOptions))
+        cors = _given(options.get("default_cors_preflight_options"), apigateway.CorsOptions)
+        refuse_politely(self.api, scope.throttle.rate_limit, cors)
         self._share_method_settings()
         self.web_acl: wafv2.CfnWebACL | None = None
         if rate_limit_per_address is not None:
@@ -169,29 +164,6 @@ class ThrottledRestApi:
         plan.add_api_key(key)
         return key
 
-    def _refuse_politely(self, cors: dict[str, Any]) -> None:
-        readable = _readable_by_browsers(cors) if cors else {}
-        for name, response_type, retry_after in (
-            ("Throttled", apigateway.ResponseType.THROTTLED, lazy_string(self._seconds_to_next_token)),
-            ("QuotaExceeded", apigateway.ResponseType.QUOTA_EXCEEDED, f"'{_QUOTA_SECONDS}'"),
-        ):
-            self.api.add_gateway_response(
-                name,
-                type=response_type,
-                status_code="429",
-                response_headers={"Retry-After": retry_after, **readable},
-                templates={"application/json": '{"message": $context.error.messageString}'},
-            )
-        for response_type in _OTHER_ERRORS if cors else ():
-            self.api.add_gateway_response(
-                response_type.response_type, type=response_type, response_headers=dict(readable)
-            )
-
-    def _seconds_to_next_token(self) -> str:
-        # The API's own: a gateway response does not know which route or client ran out.
-        rate = Stack.of(self._scope).resolve(self._scope.throttle.rate_limit)
-        return f"'{math.ceil(1 / rate) if rate else 1}'"
-
     def _share_method_settings(self) -> None:
         # A setting of a method replaces the stage's whole, it does not inherit: each route repeats logging and metrics.
         stage: Any = self.api.deployment_stage.node.default_child
@@ -207,20 +179,6 @@ class ThrottledRestApi:
 def _ask_for_key(method: apigateway.Method) -> None:
     resource: Any = method.node.default_child
     resource.api_key_required = True
-
-
-def _readable_by_browsers(cors: dict[str, Any]) -> dict[str, str]:
-    """Headers without which a page cannot see that it was refused, nor read `Retry-After`."""
-    origins = list(cors["allow_origins"])
-    # A header is a constant or taken from the request: one of several origins can only be the caller's own. What every
-    # origin may read then is that it was refused.
-    origin = f"'{origins[0]}'" if len(origins) == 1 else "method.request.header.Origin"
-    return {
-        "Access-Control-Allow-Origin": origin,
-        "Access-Control-Expose-Headers": "'Retry-After'",
-        **({"Vary": "'Origin'"} if origins != ["*"] else {}),
-        **({"Access-Control-Allow-Credentials": "'true'"} if cors.get("allow_credentials") else {}),
-    }
 
 
 def _given(value: Any, struct: type) -> dict[str, Any]:

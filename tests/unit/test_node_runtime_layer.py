@@ -112,8 +112,10 @@ def test_the_second_build_installs_nothing(empty_cache: Path, monkeypatch: pytes
 
 
 def test_without_npm(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = shutil.which
-    monkeypatch.setattr(shutil, "which", lambda name, **options: None if name == "npm" else found(name, **options))
+    def nothing(name: str, path: str) -> None:
+        assert name == "npm"
+
+    monkeypatch.setattr(shutil, "which", nothing)
     with pytest.raises(BreakwaterError, match=r"^App/Layer: .*needs npm, and there is none\. Install npm.*on the PATH"):
         build()
     assert not list(empty_cache.iterdir())

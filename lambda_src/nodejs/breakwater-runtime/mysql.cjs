@@ -13,6 +13,8 @@ const RETRYABLE = [
 // MySQL protocol, "SERVER_STATUS_flags_enum"
 const IN_TRANSACTION = 0x0001
 const AUTOCOMMIT = 0x0002
+// MySQL protocol, "Capabilities Flags"; mysql2 asks for it
+const CLIENT_IGNORE_SPACE = 0x100
 
 /**
  * A connection of MySQL or MariaDB.
@@ -69,7 +71,10 @@ class MySqlConnection {
     } else if (this.#changed) {
       // COM_CHANGE_USER, since after COM_RESET_CONNECTION another database stays selected
       await this.#send('changeUser', this.#login)
-      await this.#send('query', this.#startStatement)
+      // of the login's flags it forgets this one
+      const ignoreSpace = this.#connection.config.clientFlags & CLIENT_IGNORE_SPACE
+      const mode = ignoreSpace ? ", SESSION sql_mode=CONCAT('IGNORE_SPACE,', @@sql_mode)" : ''
+      await this.#send('query', this.#startStatement + mode)
     } else if (this.#inTransaction) {
       await this.#send('query', 'ROLLBACK')
     }

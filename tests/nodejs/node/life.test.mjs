@@ -1,0 +1,224 @@
+// The life of a connection, on MariaDB and on PostgreSQL.
+import assert from 'node:assert/strict'
+import { after, afterEach, before, beforeEach, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ConnectionLost, ConnectionUnavailable } from 'breakwater-runtime'
+import { Network, closeAll, closeDatabases, connect, context, hold, isPostgreSql, kill, make, neighbour, number, rows, sessionId, sessions, until } from './support.mjs'
+
+let plain
+before(async () => {
+  plain = await connect()
+  await plain.query('DROP TABLE IF EXISTS notes')
+  await plain.query('CREATE TABLE notes (text VARCHAR(80))')
+})
+beforeEach(() => plain.query('DELETE FROM notes'))
+afterEach(closeDatabases)
+after(closeAll)
+
+const notes = async () => rows(await plain.query('SELECT text FROM notes ORDER BY text')).map((row) => row.text)
+const insert = (client, text) => client.query(`INSERT INTO notes VALUES ('${text}')`)
+
+test('one connection, kept over invocations', async () => {
+  const database = make()
+  const own = context()
+  const first = await database.use(own, sessionId)
+  assert.equal(own.callbackWaitsForEmptyEventLoop, false)
+  assert.equal(await database.use(context(), sessionId), first)
+  await database.close()
+  await until(async () => !(await sessions()).includes(first), 'the session ended')
+  assert.notEqual(await database.use(context(), sessionId), first)
+})
+
+test('what a handler leaves open is undone, on the same connection', async () => {
+  const database = make()
+  const left = isPostgreSql
+    ? ['SET search_path TO elsewhere', 'CREATE TEMPORARY TABLE mine (id INT)', 'SELECT pg_advisory_lock(7)']
+    : ['SET @mine = 1', 'CREATE TEMPORARY TABLE mine (id INT)', 'USE information_schema', 'SET SESSION sql_mode = ""']
+  const state = isPostgreSql
+    ? "SELECT current_setting('search_path') AS a, to_regclass('mine') AS b, current_setting('idle_session_timeout') AS c, (SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory') AS d"
+    : 'SELECT @mine AS a, DATABASE() AS b, @@sql_mode AS c, @@wait_timeout AS d, @@character_set_client AS e'
+  const clean = await database.use(context(), async (client) => [await sessionId(client), rows(await client.query(state))])
+  const failed = database.use(context(), async (client) => {
+    for (const statement of [isPostgreSql ? 'BEGIN' : 'START TRANSACTION', "INSERT INTO notes VALUES ('lost')"]) await client.query(statement)
+    throw new Error('from the handler')
+  })
+  await assert.rejects(failed, { message: 'from the handler' })
+  await database.use(context(), async (client) => { for (const statement of left) await client.query(statement) })
+  await database.use(context(), async (client) => {
+    await client.query(isPostgreSql ? 'BEGIN' : 'SET autocommit = 0')
+    await insert(client, 'lost, too')
+  })
+  const now = await database.use(context(), async (client) => [await sessionId(client), rows(await client.query(state))])
+  assert.deepEqual(now, clean)
+  assert.deepEqual(await notes(), [])
+})
+
+test('a session that was ended between invocations is replaced without a word', async () => {
+  const database = make()
+  for (let round = 0; round < 3; round++) {
+    const id = await database.use(context(), sessionId)
+    await kill(id)
+    await until(async () => !(await sessions()).includes(id), 'the session ended')
+    assert.notEqual(await database.use(context(), sessionId), id)
+  }
+})
+
+test('a session that is ended within a transaction is an error, and nothing is written', async () => {
+  const database = make()
+  const seen = []
+  const work = async (client) => {
+    await client.query(isPostgreSql ? 'BEGIN' : 'START TRANSACTION')
+    await insert(client, 'first')
+    const id = await sessionId(client)
+    await kill(id)
+    await until(async () => !(await sessions()).includes(id), 'the session ended')
+    for (const statement of ["INSERT INTO notes VALUES ('second')", 'COMMIT']) {
+      await client.query(statement).catch((error) => seen.push(error))
+    }
+  }
+  await database.use(context(), work)
+  assert.deepEqual(seen.map((error) => [error.constructor, error.code]), Array(2).fill([ConnectionLost, 'CONNECTION_LOST']))
+  assert.ok(seen[0].cause instanceof Error)
+  assert.equal(seen[1].sent, false)
+  assert.deepEqual(await notes(), [])
+  await database.use(context(), (client) => insert(client, 'healed'))
+  assert.deepEqual(await notes(), ['healed'])
+})
+
+test('a statement whose reply was lost is not sent again', async () => {
+  const network = await new Network().start()
+  const database = make({ port: network.port })
+  network.losesReplyOf = 'once'
+  const failed = database.use(context(), (client) => insert(client, 'once'))
+  await assert.rejects(failed, (error) => error instanceof ConnectionLost && error.sent)
+  assert.deepEqual(await notes(), ['once'])
+  await database.use(context(), (client) => insert(client, 'next'))
+  assert.deepEqual(await notes(), ['next', 'once'])
+  await database.close()
+  network.stop()
+})
+
+test('a full server is waited for, in every invocation anew', async () => {
+  const database = make()
+  // PostgreSQL keeps three for superusers, and the administrator holds one
+  const held = await hold(isPostgreSql ? 25 : 29)
+  await assert.rejects(database.use(context(1.5), sessionId), (error) => {
+    assert.ok(error instanceof ConnectionUnavailable)
+    assert.match(error.message, isPostgreSql ? /127\.0\.0\.1: no connection after \d+ attempts .* times 53300/ : /times ER_CON_COUNT_ERROR/)
+    assert.ok(error.attempts > 2)
+    assert.equal(error.cause.code, isPostgreSql ? '53300' : 'ER_CON_COUNT_ERROR')
+    return true
+  })
+  const later = database.use(context(15), sessionId)
+  // serverless-mysql's fifty tries last two seconds
+  await sleep(3000)
+  await held.release()
+  assert.ok((await later) > 0)
+})
+
+test('above the utilization the connection is given back, whoever holds the others', async () => {
+  const database = make()
+  const others = await hold(23, neighbour)
+  await database.use(context(), sessionId)
+  await until(async () => (await sessions()).length === 1, 'none but the test itself')
+  await others.release()
+  const roomy = make({ maxConnections: 1000 })
+  const kept = await roomy.use(context(), sessionId)
+  assert.equal(await roomy.use(context(), sessionId), kept)
+})
+
+test('a live session is not ended, however long it idles and however full the server is', async () => {
+  const waiting = make()
+  const others = await hold(22, neighbour)
+  const written = waiting.use(context(), async (client) => {
+    await client.query(isPostgreSql ? 'BEGIN' : 'START TRANSACTION')
+    await insert(client, 'first')
+    await sleep(4500)
+    await insert(client, 'second')
+    await client.query('COMMIT')
+  })
+  await sleep(4000)
+  for (let n = 0; n < 3; n++) {
+    await make().use(context(), async (client) => {
+      await client.query('SELECT 1')
+      // what the peers' own clean-up would end others' sessions with
+      await (client.clean?.() ?? client.end())
+    }).catch((error) => assert.equal(error.constructor, ConnectionLost))
+  }
+  await written
+  assert.deepEqual(await notes(), ['first', 'second'])
+  await others.release()
+})
+
+test('the server ends a session that has idled for longer than the function may run', async () => {
+  const database = make({ functionTimeout: 1 })
+  const id = await database.use(context(), sessionId)
+  assert.ok((await sessions()).includes(id))
+  await until(async () => !(await sessions()).includes(id), 'the session ended')
+  assert.notEqual(await database.use(context(), sessionId), id)
+})
+
+test('through RDS Proxy nothing is SET', async () => {
+  const statement = isPostgreSql ? 'SHOW idle_session_timeout' : 'SELECT @@wait_timeout = @@GLOBAL.wait_timeout AS same'
+  const [answer] = rows(await make({ proxy: true }).use(context(), (client) => client.query(statement)))
+  assert.equal(String(Object.values(answer)[0]), isPostgreSql ? '0' : '1')
+})
+
+test('a half-open connection is noticed before the first statement', async () => {
+  const network = await new Network().start()
+  const database = make({ port: network.port })
+  const id = await database.use(context(), sessionId)
+  network.blackHole()
+  await sleep(2600)
+  assert.notEqual(await database.use(context(5), sessionId), id)
+  await database.close()
+  network.stop()
+})
+
+test('a server that is away for a while is waited for', async () => {
+  const network = await new Network().start()
+  const database = make({ port: network.port })
+  await database.use(context(), sessionId)
+  network.stop()
+  await sleep(50)
+  const later = database.use(context(), sessionId)
+  await sleep(1000)
+  const back = await new Network().start(network.port)
+  assert.ok((await later) > 0)
+  await database.close()
+  back.stop()
+})
+
+test('a wrong password and an unknown database are told at once', async () => {
+  const refused = isPostgreSql ? { code: '28P01' } : { code: 'ER_ACCESS_DENIED_ERROR' }
+  await assert.rejects(make({ password: 'not it' }).use(context(), sessionId), refused)
+  await assert.rejects(make({ database: 'nowhere' }).use(context(), sessionId), (error) => !(error instanceof ConnectionUnavailable))
+})
+
+test('uses at the same time take turns, and the one that gets none says so', async () => {
+  const database = make()
+  const ids = await Promise.all(Array.from({ length: 5 }, () => database.use(context(), sessionId)))
+  assert.equal(new Set(ids).size, 1)
+  const nested = database.use(context(), () => database.use(context(0.7), sessionId))
+  await assert.rejects(nested, { code: 'CONNECTION_UNAVAILABLE', message: /another use of this connection has not ended/ })
+  assert.equal(await database.use(context(), sessionId), ids[0])
+})
+
+test('errors of statements are the driver\'s own, and the connection stays', async () => {
+  const database = make()
+  const id = await database.use(context(), sessionId)
+  const code = isPostgreSql ? '42P01' : 'ER_NO_SUCH_TABLE'
+  await assert.rejects(database.use(context(), (client) => client.query('SELECT * FROM nowhere')), { code })
+  assert.equal(await database.use(context(), sessionId), id)
+})
+
+test('what was not awaited ends before the connection is cleaned', async () => {
+  const database = make()
+  const id = await database.use(context(), async (client) => {
+    client.query(isPostgreSql ? 'SELECT pg_sleep(0.3)' : 'SELECT SLEEP(0.3)')
+    return sessionId(client)
+  })
+  assert.equal(number(await database.use(context(), (client) => client.query('SELECT 5'))), 5)
+  assert.equal(await database.use(context(), sessionId), id)
+})
+

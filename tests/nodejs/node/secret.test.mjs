@@ -1,0 +1,41 @@
+// Secrets Manager is the AWS SDK's own client against pytest's endpoint, which hands out what TEST_SECRETS says, in turn.
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { ConfigurationError } from 'breakwater-runtime'
+import { closeAll, closeDatabases, context, make, password, sessionId } from './support.mjs'
+
+const { TEST_SECRET_ARN: secretArn, TEST_CASE: name } = process.env
+const own = (options) => make({ user: undefined, password: undefined, secretArn, ...options })
+after(closeAll)
+
+if (name === 'rotated') {
+  test('a secret is fetched once, kept, and fetched anew when the login is refused', async () => {
+    const database = own()
+    assert.ok(await database.use(context(), sessionId))
+    await database.close()
+    assert.ok(await database.use(context(), sessionId))
+  })
+} else if (name === 'wrong') {
+  test('a wrong secret is fetched once more, and then told', async () => {
+    await assert.rejects(own().use(context(), sessionId), (error) => {
+      assert.match(error.code, /^(28P01|ER_ACCESS_DENIED_ERROR)$/)
+      assert.ok(!error.message.includes(password))
+      return true
+    })
+  })
+} else if (name === 'names-the-host') {
+  test('the secret names host and port, and then TLS is verified', async () => {
+    const failed = own({ host: undefined, port: undefined }).use(context(3), sessionId)
+    await assert.rejects(failed, /does not support (SSL|secure)|verifies a certificate/)
+    await closeDatabases()
+  })
+} else {
+  test('a secret in another format is named, but not shown', async () => {
+    await assert.rejects(own().use(context(), sessionId), (error) => {
+      assert.ok(error instanceof ConfigurationError)
+      assert.ok(error.message.includes(secretArn))
+      assert.ok(!error.message.includes('not it'))
+      return true
+    })
+  })
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Annotations, Duration, Stack, Token
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
@@ -25,6 +26,7 @@ _VARIABLE = "BREAKWATER_FRONT_DOOR_FAILURES"
 _VISIBILITY_FACTOR = 6
 _RECEIVES = 5
 _MOST_RECEIVES = 1_000
+_DAY = 86_400
 _CONCURRENCY = 2  # the least that a mapping takes
 
 
@@ -76,7 +78,7 @@ def _on_the_way(invocation: DecoupledInvocation, results: JobResults) -> sqs.IQu
         encryption=sqs.QueueEncryption.SQS_MANAGED,
         enforce_ssl=True,
         visibility_timeout=Duration.seconds(_VISIBILITY_FACTOR * int(TIMEOUT.to_seconds())),
-        retention_period=Duration.days(14),
+        retention_period=_retention(dead_letter_queue),
         # Nothing lost when noting fails; and SQS moves messages back only from a queue that is some queue's.
         dead_letter_queue=sqs.DeadLetterQueue(
             queue=cast("sqs.IQueue", dead_letter_queue), max_receive_count=min(_MOST_RECEIVES, spent + _RECEIVES)
@@ -112,7 +114,7 @@ def _in_the_bucket(invocation: DecoupledInvocation, results: JobResults, bucket:
     resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
         event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
     )
-    events.Rule(
+    rule = events.Rule(
         function,
         "Rule",
         event_pattern=events.EventPattern(
@@ -120,7 +122,12 @@ def _in_the_bucket(invocation: DecoupledInvocation, results: JobResults, bucket:
         ),
         targets=[cast("Any", targets.LambdaFunction(cast("lambda_.IFunction", function)))],
     )
-    function.add_to_role_policy(_read(bucket))
+    acknowledge(
+        rule,
+        "EventBridge tries for 24 h, and the records that it speaks of stay in the bucket.",
+        "Serverless-EventBusDLQ",
+    )
+    function.add_to_role_policy(iam.PolicyStatement(actions=["s3:GetObject"], resources=[bucket.arn_for_objects("*")]))
     acknowledge_objects(function, bucket, "Lambda names the objects in the bucket of failed records.")
 
 
@@ -140,7 +147,8 @@ def _function(invocation: DecoupledInvocation, results: JobResults, settings: di
     return function
 
 
-def _read(bucket: s3.Bucket) -> Any:
-    from aws_cdk import aws_iam as iam
-
-    return iam.PolicyStatement(actions=["s3:GetObject"], resources=[bucket.arn_for_objects("*")])
+def _retention(dead_letter_queue: sqs.IQueue) -> Duration:
+    """Return a day less than the dead-letter queue's: a message's age counts from when it was first sent."""
+    seconds = getattr(dead_letter_queue.node.default_child, "message_retention_period", None)
+    known = seconds is not None and not Token.is_unresolved(seconds)
+    return Duration.seconds(max(_DAY, int(seconds) - _DAY)) if known else Duration.days(13)

@@ -36,6 +36,7 @@ def main() -> None:
             code=lambda_.Code.from_inline(CODE),
             handler="index.handler",
             runtime=lambda_.Runtime.PYTHON_3_14,  # the emulator runs functions under this machine's Python
+            timeout=Duration.seconds(20),
             environment={"NAME": name, "SECONDS": f"{seconds}"},
             reserved_concurrent_executions=concurrency,
         )

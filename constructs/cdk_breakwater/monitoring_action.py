@@ -47,7 +47,8 @@ def _let_cloudwatch_publish(construct: IConstruct, topic: sns.ITopic) -> None:
 
     key: Any = topic.master_key
     cloudwatch = iam.ServicePrincipal("cloudwatch.amazonaws.com")
-    # Source: Amazon SNS Developer Guide, "Setting up Amazon SNS encryption with ... event sources".
+    # Source: Amazon SNS Developer Guide, "Managing Amazon SNS encryption keys and costs", compatibility between event
+    # sources from AWS services and encrypted topics.
     if getattr(key, "alias_name", None) == _MANAGED_KEY:
         raise BreakwaterError(
             construct,

@@ -1,0 +1,184 @@
+"""A server's connections against max_connections and against what was planned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_docdb as docdb
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_elasticache as elasticache
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_rds as rds
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk.assertions import Template
+
+from cdk_breakwater import BreakwaterError, ConnectionBudget, DatabaseEngine, Downstream, VpcDatabaseFunction
+
+from .templates import alarms, bodies, limits, metrics_of_alarm, widgets
+
+
+def limited(scope: cdk.Stack, budget: ConnectionBudget, name: str, code: dict[str, Any]) -> lambda_.Function:
+    function = lambda_.Function(scope, name, **code)
+    budget.share(name).limit(function, overlap=False)
+    return function
+
+
+def test_thresholds_are_the_budgets_numbers(
+    stack: cdk.Stack, database: rds.DatabaseInstance, code: dict[str, Any]
+) -> None:
+    # (112 - 12 reserved - 20 external) x 0.8 = 64
+    budget = ConnectionBudget.of(database, external_connections=20)
+    limited(stack, budget, "Worker", code)
+    budget.alarms()
+    cloudwatch.Dashboard(stack, "Dashboard").add_widgets(*budget.widgets())
+    found = alarms(stack)
+    planned = found["Database/ConnectionBudget/Alarms/Connections"]
+    assert planned["Threshold"] == 64 + 20
+    assert (planned["ComparisonOperator"], planned["EvaluationPeriods"]) == ("GreaterThanThreshold", 15)
+    assert metrics_of_alarm(planned) == {("AWS/RDS", "DatabaseConnections", ("DBInstanceIdentifier",))}
+    full = found["Database/ConnectionBudget/Alarms/Exhausted"]
+    assert full["Threshold"] == 112 - 12
+    assert (full["ComparisonOperator"], full["EvaluationPeriods"]) == ("GreaterThanOrEqualToThreshold", 1)
+    assert full["Metrics"][0]["MetricStat"]["Stat"] == "Maximum"
+    shown = widgets(bodies(stack)[0])
+    assert limits(shown["Stack/Database: connections"]) == {
+        "max_connections": 112,
+        "budget and external connections": 84,
+    }
+    shares = shown["Stack/Database: concurrency, % of each share"]
+    assert shares["metrics"][0][0]["label"] == "Worker (64)"
+    assert shares["metrics"][0][0]["expression"] == "100 * s0 / 64"
+
+
+def test_what_an_aspect_changes_still_counts(stack: cdk.Stack, database: rds.DatabaseInstance) -> None:
+    budget = ConnectionBudget.of(database)
+    budget.alarms()
+    ConnectionBudget.of(database, max_connections=212)
+    found = alarms(stack)
+    assert found["Database/ConnectionBudget/Alarms/Exhausted"]["Threshold"] == 200
+    assert found["Database/ConnectionBudget/Alarms/Connections"]["Threshold"] == 160
+
+
+def test_a_cluster_is_as_full_as_its_fullest_instance(stack: cdk.Stack, vpc: ec2.Vpc) -> None:
+    cluster = rds.DatabaseCluster(
+        stack,
+        "Aurora",
+        engine=rds.DatabaseClusterEngine.aurora_mysql(version=rds.AuroraMysqlEngineVersion.VER_3_08_0),
+        writer=rds.ClusterInstance.provisioned(
+            "Writer", instance_type=ec2.InstanceType.of(ec2.InstanceClass.R6G, ec2.InstanceSize.LARGE)
+        ),
+        vpc=vpc,
+        storage_encrypted=True,
+    )
+    budget = ConnectionBudget.of(cluster)
+    budget.alarms()
+    full = alarms(stack)["Aurora/ConnectionBudget/Alarms/Exhausted"]
+    assert metrics_of_alarm(full) == {("AWS/RDS", "DatabaseConnections", ("DBClusterIdentifier",))}
+    assert full["Threshold"] == 1000 - 5  # Aurora MySQL's table for db.r6g.large
+
+
+def test_documentdb_and_elasticache_report_their_own(stack: cdk.Stack, vpc: ec2.Vpc) -> None:
+    documents = docdb.DatabaseCluster(
+        stack,
+        "Documents",
+        master_user=docdb.Login(username="app"),
+        instance_type=ec2.InstanceType.of(ec2.InstanceClass.R6G, ec2.InstanceSize.LARGE),
+        vpc=vpc,
+    )
+    ConnectionBudget.of(documents, max_connections=1700).alarms()
+    group = elasticache.CfnReplicationGroup(
+        stack,
+        "Cache",
+        replication_group_description="cache",
+        engine="valkey",
+        cache_node_type="cache.r7g.large",
+        num_cache_clusters=2,
+        transit_encryption_enabled=True,
+    )
+    ConnectionBudget.of(group).alarms()
+    serverless = elasticache.CfnServerlessCache(stack, "Serverless", engine="valkey", serverless_cache_name="cache")
+    ConnectionBudget.of(serverless).alarms()
+    found = alarms(stack)
+    assert metrics_of_alarm(found["Documents/ConnectionBudget/Alarms/Exhausted"]) == {
+        ("AWS/DocDB", "DatabaseConnectionsMax", ("DBClusterIdentifier",))
+    }
+    nodes = found["Cache/ConnectionBudget/Alarms/Exhausted"]
+    assert metrics_of_alarm(nodes) == {("AWS/ElastiCache", "CurrConnections", ("CacheClusterId",))}
+    assert nodes["Metrics"][0]["Expression"] == "MAX([c0, c1])"
+    identifiers = [query["MetricStat"]["Metric"]["Dimensions"][0]["Value"] for query in nodes["Metrics"][1:]]
+    assert identifiers == [{"Fn::Join": ["-", [{"Ref": "Cache"}, node]]} for node in ("001", "002")]
+    assert nodes["Threshold"] == 65_000
+    assert metrics_of_alarm(found["Serverless/ConnectionBudget/Alarms/Exhausted"]) == {
+        ("AWS/ElastiCache", "CurrConnections", ("clusterId",))
+    }
+
+
+def test_elsewhere_the_runtime_tells_what_it_saw(stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+    server = Downstream.endpoint(
+        stack,
+        "Server",
+        host="db.example.net",
+        engine=DatabaseEngine.MYSQL,
+        max_connections=105,
+        secret=secretsmanager.Secret(stack, "Secret"),
+    )
+    for name in ("Orders", "Reports"):
+        VpcDatabaseFunction(stack, name, database=server, vpc=vpc, **code)
+    ConnectionBudget.of(server).alarms()
+    found = alarms(stack)["Server/ConnectionBudget/Alarms/Exhausted"]
+    assert metrics_of_alarm(found) == {("Breakwater", "ServerConnections", ("Downstream", "FunctionName"))}
+    assert found["Metrics"][0]["Expression"] == "MAX([c0, c1])"
+    assert found["Threshold"] == 100
+
+
+def test_a_budget_by_itself_counts_what_functions_can_hold(
+    app: cdk.App, stack: cdk.Stack, code: dict[str, Any]
+) -> None:
+    # Of another stack, the function refers to nothing here, and nothing here may refer to it.
+    budget = ConnectionBudget(stack, "Budget", max_connections=100)
+    other = cdk.Stack(app, "Other", env=cdk.Environment(account="123456789012", region="eu-central-1"))
+    for name in ("Orders", "Reports"):
+        function = lambda_.Function(other, name, **code)
+        budget.share(name, connections_per_environment=2).limit(function, overlap=False)
+    budget.alarms()
+    assert not alarms(stack)
+    ((path, found),) = alarms(other).items()
+    assert path.startswith("Orders/")
+    assert found["Metrics"][0]["Expression"] == "FILL(f0, 0) * 2 + FILL(f1, 0) * 2"
+    assert found["Threshold"] == 80
+    Template.from_stack(stack)
+
+
+def test_an_alarm_takes_ten_metrics(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    budget = ConnectionBudget(stack, "Budget", max_connections=100)
+    for number in range(11):
+        limited(stack, budget, f"Worker{number}", code)
+    with pytest.raises(BreakwaterError, match="the sum of 11 functions' concurrency, and an alarm takes 10"):
+        budget.alarms()
+
+
+def test_nothing_to_measure_is_an_error(stack: cdk.Stack) -> None:
+    budget = ConnectionBudget(stack, "Budget", max_connections=100)
+    assert budget.widgets() == []
+    with pytest.raises(BreakwaterError, match="Stack/Budget: nothing measures its connections"):
+        budget.alarms()
+
+
+def test_an_unknown_max_connections_is_the_budgets_own_error(app: cdk.App, stack: cdk.Stack) -> None:
+    imported = rds.DatabaseInstance.from_database_instance_attributes(
+        stack,
+        "Imported",
+        instance_identifier="orders",
+        instance_endpoint_address="orders.example.net",
+        port=5432,
+        security_groups=[],
+        engine=rds.DatabaseInstanceEngine.POSTGRES,
+    )
+    budget = ConnectionBudget.of(imported)
+    budget.alarms()
+    cloudwatch.Dashboard(stack, "Dashboard").add_widgets(*budget.widgets())
+    with pytest.raises(RuntimeError, match=r"nothing in the app tells its max_connections.*ConnectionBudget.of"):
+        app.synth()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .decoupled_invocation import DecoupledInvocation
     from .downstream import Downstream
     from .errors import BreakwaterError
+    from .front_door import FrontDoor
     from .invocation_source import InvocationSource
     from .public_ssl_database_function import PublicSslDatabaseFunction
     from .quota_throttled_invocation import QuotaThrottledInvocation
@@ -39,6 +40,7 @@ _MODULES = {
     "DecoupledInvocation": "decoupled_invocation",
     "Downstream": "downstream",
     "DownstreamChecks": "checks.downstream_checks",
+    "FrontDoor": "front_door",
     "InvocationSource": "invocation_source",
     "PublicSslDatabaseFunction": "public_ssl_database_function",
     "QuotaThrottledInvocation": "quota_throttled_invocation",
@@ -60,6 +62,7 @@ __all__ = [
     "DecoupledInvocation",
     "Downstream",
     "DownstreamChecks",
+    "FrontDoor",
     "InvocationSource",
     "PublicSslDatabaseFunction",
     "QuotaThrottledInvocation",

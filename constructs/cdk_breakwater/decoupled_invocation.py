@@ -187,7 +187,7 @@ class DecoupledInvocation(Construct):
             grants an account in its smaller Regions; and half of the rate.
         results_concurrency
             Reserved concurrency of the function that hands out results; callers may look 10 times as often per second,
-            as one look takes 100 ms at most. Default 5.
+            since one look is reckoned with 100 ms. Default 5.
         **options
             Every other option of `ThrottledApi`, such as `acknowledge_no_authorization`, `default_method_options` with
             an authorizer, or `rate_limit_per_address`. Default: callers sign their requests (IAM).

@@ -27,7 +27,10 @@ _FIFO_RATE = 300
 _SHARD_RATE = 1_000
 _RETENTION_DEFAULT_SECONDS = 345_600  # of a queue that says nothing else (Amazon SQS API Reference, CreateQueue)
 _LONGEST_RETENTION_SECONDS = 14 * 86_400
-_LONGEST_STREAM_SECONDS = 7 * 86_400
+# A stream keeps records for 24 h by default; an event source mapping gives them up after 7 days at most (Amazon Kinesis
+# Data Streams Developer Guide, "Change the data retention period"; AWS Lambda API Reference, CreateEventSourceMapping).
+_STREAM_DEFAULT_HOURS = 24
+_LONGEST_STREAM_HOURS = 7 * 24
 _JSON_PATH = re.compile(r"\$(\.[A-Za-z_][A-Za-z0-9_]*)+")
 _ATTRIBUTE_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -133,8 +136,11 @@ def _queue(invocation: DecoupledInvocation, job: str, order_by: str | None, comm
 
 def _stream(invocation: DecoupledInvocation, job: str, order_by: str | None, common: dict[str, Any]) -> Entrance:
     stream = invocation.stream
-    shards = getattr(stream.node.default_child, "shard_count", None)
+    resource: Any = stream.node.default_child
+    shards, hours = getattr(resource, "shard_count", None), getattr(resource, "retention_period_hours", None)
     known = shards is not None and not Token.is_unresolved(shards)
+    if resource is None or Token.is_unresolved(hours):
+        hours = _LONGEST_STREAM_HOURS
     return Entrance(
         service="kinesis",
         action="PutRecord",
@@ -142,7 +148,7 @@ def _stream(invocation: DecoupledInvocation, job: str, order_by: str | None, com
         allowed=iam.PolicyStatement(actions=["kinesis:PutRecord"], resources=[stream.stream_arn]),
         key=stream.encryption_key,
         rate_limit=min(_RATE, _SHARD_RATE * int(shards)) if known else _RATE,
-        longest_wait=_LONGEST_STREAM_SECONDS,
+        longest_wait=int(hours or _STREAM_DEFAULT_HOURS) * 3600,
     )
 
 
@@ -156,7 +162,7 @@ def _table(invocation: DecoupledInvocation, job: str, given: str | None, common:
         allowed=iam.PolicyStatement(actions=["dynamodb:PutItem"], resources=[table.table_arn]),
         key=table.encryption_key,
         rate_limit=_RATE,
-        longest_wait=_LONGEST_STREAM_SECONDS,
+        longest_wait=_LONGEST_STREAM_HOURS * 3600,
         table=table,
         partition_key=partition_key,
     )

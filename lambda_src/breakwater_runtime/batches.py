@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+class FirstRecordFailedError(RuntimeError):
+    """The first of several records of a stream failed; Lambda splits the batch after an error, and only then."""
+
+
 @overload
 def batch(handler: RecordHandler, *, idempotency: Idempotency = None) -> BatchHandler: ...
 @overload
@@ -33,9 +37,11 @@ def batch(
 
     Standard queues: each record stands for itself. FIFO queues: after the first failure in a message group, the rest of
     that group is left for later, so that its order holds. Kinesis and DynamoDB Streams: Lambda comes back to the first
-    failure and delivers everything from there on again, so the batch ends with it. A record that is delivered twice is
-    normal: make the work idempotent, or let `idempotency` skip what is done. The mapping must report batch item
-    failures, as `DecoupledInvocation` makes it.
+    failure and delivers everything from there on again, so the batch ends with it. When that is the first of several
+    records, the handler raises: Lambda then splits the batch, until the bad record is alone and is given up alone, and
+    not with all that was behind it. A record that is delivered twice is normal: make the work idempotent, or let
+    `idempotency` skip what is done. The mapping must report batch item failures, and split batches on errors, as
+    `DecoupledInvocation` makes it.
 
     A record is not begun when less time is left than the slowest record before it took; it is reported as failed, and
     comes again, instead of being killed half-way. With a tumbling window the state is the function's own affair: don't
@@ -62,6 +68,8 @@ def batch(
     ------
     TypeError
         By that handler, for an event without records.
+    FirstRecordFailedError
+        By that handler, when the first of several records of a stream failed.
     ValueError
         By that handler, for a record that comes from neither SQS, Kinesis nor DynamoDB Streams.
     ConfigurationError
@@ -109,6 +117,8 @@ def _failures(handler: RecordHandler, jobs: Jobs | None, event: dict[str, Any], 
                 jobs.run(handler, record, identifier, context)
         except Exception as error:
             _log.error("Record %s failed: %s", identifier, _describe(error))
+            if ends_batch and position == 0 and len(records) > 1:
+                raise FirstRecordFailedError(identifier) from None  # the log shows no cause: it may quote the record
             yield identifier
             if ends_batch:
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import traceback
 from time import perf_counter, sleep
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import breakwater_runtime as breakwater
+from breakwater_runtime.batches import FirstRecordFailedError
 
 QUEUE = "arn:aws:sqs:eu-central-1:123456789012:jobs"
 
@@ -96,11 +98,26 @@ def test_fifo_keeps_the_order_of_each_group(groups: list[str], failing: set[int]
 
 @pytest.mark.parametrize("record", [kinesis, dynamodb])
 @given(count=st.integers(0, 30), failing=st.sets(st.integers(0, 29)))
-def test_a_stream_stops_at_its_first_failure(record: Any, count: int, failing: set[int]) -> None:
-    seen, reported = run([record(number) for number in range(count)], failing)
+def test_a_stream_ends_at_its_first_failure(record: Any, count: int, failing: set[int]) -> None:
+    records = [record(number) for number in range(count)]
     first = min(failing & set(range(count)), default=None)
+    if first == 0 and count > 1:
+        with pytest.raises(FirstRecordFailedError, match=r"^0$"):
+            run(records, failing)
+        return
+    seen, reported = run(records, failing)
     assert seen == list(range(count if first is None else first + 1))
     assert reported == ([] if first is None else [first])
+
+
+def test_what_makes_lambda_split_a_batch_quotes_no_record() -> None:
+    @breakwater.batch
+    def handler(record: dict[str, Any], context: Any) -> None:
+        raise ValueError("card number")
+
+    with pytest.raises(FirstRecordFailedError) as raised:
+        handler({"Records": [kinesis(0), kinesis(1)]}, None)
+    assert "card number" not in "".join(traceback.format_exception(raised.value))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from aws_cdk import Annotations
 
 from . import runtime_environment as environment
+from .connection_budget import ConnectionBudget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +71,8 @@ class DatabaseDeployment:
     ) -> None:
         self.user: DatabaseUser | None = None
         self.credentials = credentials
-        self._is_master = credentials.is_secret_of(downstream) and _has_users(downstream)
+        server = behind_proxy(downstream)
+        self._is_master = credentials.is_secret_of(downstream) and _has_users(server)
         self._first: list[IDependable] = []
         if credentials.own_login is not None:
             from .database_user import DatabaseUser
@@ -81,8 +83,8 @@ class DatabaseDeployment:
         if verify:
             from .database_administration import DatabaseAdministration
 
-            administration = DatabaseAdministration.beside(vicinity, downstream, credentials, "verify_at_deploy=True")
-            self._first.append(administration.verify_max_connections(share.budget, vicinity))
+            administration = DatabaseAdministration.beside(vicinity, server, credentials, "verify_at_deploy=True")
+            self._first.append(administration.verify_max_connections(ConnectionBudget.of(server), vicinity))
 
     def precede(self, function: lambda_.Function) -> None:
         """Let it happen before the function is made or changed, and say what was not asked for."""
@@ -95,6 +97,11 @@ class DatabaseDeployment:
                 "It logs in as the database's master user, who may do everything and whose connections no server "
                 "limits. credentials=DatabaseCredentials.user(name, grants=[…]) makes a user of its own at deployment.",
             )
+
+
+def behind_proxy(downstream: Downstream) -> Downstream:
+    """Return the database behind an RDS Proxy; where there is none, the downstream itself."""
+    return getattr(downstream, "target", downstream)
 
 
 def _has_users(downstream: Downstream) -> bool:

@@ -9,18 +9,21 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from .acknowledgements import acknowledge, compliance_rules
+from .connection_budget import ConnectionBudget
 from .credentials import DatabaseCredentials
 from .database_administration import DatabaseAdministration
+from .database_deployment import behind_proxy
+from .downstream import Downstream
 from .errors import BreakwaterError
 from .grants import check_user_name, parse_grants
 from .lazy import lazy_number
 
 if TYPE_CHECKING:
-    from .connection_budget import ConnectionBudget
+    from collections.abc import Sequence
+
     from .connection_share import ConnectionShare
     from .credentials import OwnLogin
     from .database_deployment import Vicinity
-    from .downstream import Downstream
 
 _USERS: dict[tuple[ConnectionBudget, str], DatabaseUser] = {}
 # As RDS does it: characters that mean something in URLs and shells are left out.
@@ -41,15 +44,13 @@ class DatabaseUser(Construct):
         What makes the user: depend on it to come after.
     """
 
-    def __init__(
-        self, administration: DatabaseAdministration, login: OwnLogin, share: ConnectionShare, vicinity: Vicinity
-    ) -> None:
+    def __init__(self, administration: DatabaseAdministration, login: OwnLogin, vicinity: Vicinity) -> None:
         # The name is part of every logical id: another name is another user with another secret, made before the old
         # ones are deleted, and deleted again by a rollback. A secret that is changed in place gets a new password.
         super().__init__(administration, login.name)
         downstream = administration.downstream
         self.login = login
-        self.shares = [share]
+        self._uses: list[tuple[ConnectionShare, Downstream]] = []
         self.secret = None if login.iam else self._make_secret(administration)
         properties: dict[str, Any] = {
             "User": login.name,
@@ -78,22 +79,21 @@ class DatabaseUser(Construct):
         """
         login = cast("OwnLogin", credentials.own_login)
         check_user_name(vicinity.path, login.name)
-        known = _USERS.get((share.budget, login.name))
+        writer = _writer(behind_proxy(downstream), vicinity.path)
+        key = (ConnectionBudget.of(writer), login.name)
+        known = _USERS.get(key)
         if known is None:
-            administration = DatabaseAdministration.beside(
-                vicinity, downstream, credentials, f"the user {login.name!r} with grants"
-            )
-            known = DatabaseUser(administration, login, share, vicinity)
-            _USERS[share.budget, login.name] = known
+            asked_by = f"the user {login.name!r} with grants"
+            administration = DatabaseAdministration.beside(vicinity, writer, credentials, asked_by)
+            known = _USERS[key] = DatabaseUser(administration, login, vicinity)
         elif known.login is not login:
             raise BreakwaterError(
                 vicinity.path,
-                f"the database {downstream.construct.node.path} has a user {login.name!r} of {known.shares[0].name} "
+                f"the database {writer.construct.node.path} has a user {login.name!r} of {known._uses[0][0].name} "
                 "already.",
                 "Pass one DatabaseCredentials object to both functions to share the user, or take another name.",
             )
-        else:
-            known.shares.append(share)
+        known._uses.append((share, downstream))
         return known
 
     @property
@@ -104,18 +104,23 @@ class DatabaseUser(Construct):
         return DatabaseCredentials.iam(self.login.name)
 
     def connection_limit(self) -> int:
-        """Compute the connections that the server lets the user hold: its shares, and what may overlap.
+        """Compute the connections that a server lets the user hold: its shares there, and what may overlap.
 
         During a deployment, old environments are frozen with their connections while new ones open theirs: at most as
-        many again, and at most what the budget leaves over, so that no user can take what is another's share.
+        many again, and at most what the budget leaves over, so that no user can take what is another's share. An RDS
+        Proxy may open its whole pool as this user. Writer and readers count apart, and have the limit in common.
         """
-        budget = self.shares[0].budget
+        shares: dict[ConnectionBudget, list[ConnectionShare]] = {}
+        pools: set[ConnectionBudget] = set()
+        for share, downstream in self._uses:
+            shares.setdefault(share.budget, []).append(share)
+            if behind_proxy(downstream) is not downstream:
+                pools.add(share.budget)
         try:
-            left = budget.usable_connections - budget.shared_connections
+            pooled = sum(budget.max_connections for budget in pools)
+            return pooled + max((_limit(*use) for use in shares.items() if use[0] not in pools), default=0)
         except BreakwaterError:
             return 1  # a lazy value must not raise; the budget's validation fails the synth
-        held = sum(share.resolve() * share.connections_per_environment for share in self.shares)
-        return held + min(held, left)
 
     def _make_secret(self, administration: DatabaseAdministration) -> secretsmanager.ISecret:
         downstream = administration.downstream
@@ -147,3 +152,25 @@ class DatabaseUser(Construct):
         )
         # RDS adds engine, host, port and dbname, without a new password when they change.
         return cast("secretsmanager.ISecret", secret if database is None else secret.attach(database))
+
+
+def _limit(budget: ConnectionBudget, shares: Sequence[ConnectionShare]) -> int:
+    held = sum(share.resolve() * share.connections_per_environment for share in shares)
+    return held + min(held, budget.usable_connections - budget.shared_connections)
+
+
+def _writer(downstream: Downstream, path: str) -> Downstream:
+    """Return where users are made: readers and replicas take them from there."""
+    if getattr(downstream, "is_readers", False):
+        return Downstream.of(downstream.construct)
+    if not getattr(downstream, "is_replica", False):
+        return downstream
+    source = getattr(downstream, "source", None)
+    if source is None:
+        raise BreakwaterError(
+            path,
+            f"{downstream.construct.node.path} is a replica, whose users are made on its source, and that is not of "
+            "this app.",
+            "Make the user there, and pass credentials=DatabaseCredentials.secret(…).",
+        )
+    return Downstream.of(source)

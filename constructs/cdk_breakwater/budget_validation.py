@@ -11,6 +11,7 @@ from constructs import IValidation
 from .account_concurrency import account_concurrency_errors
 from .errors import BreakwaterError
 from .provisioned_concurrency import provisioned_concurrency_errors
+from .proxy_pools import pools_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,9 +47,12 @@ class BudgetValidation:
         budget = self._budget
         try:
             found = budget.settle()
+            too_much = pools_error(budget) if budget.pools else None
         except BreakwaterError as error:
             return [f"{error.problem} {error.remedy}"]
-        if budget.shared_connections < 1:
+        if too_much is not None:
+            return [too_much]
+        if budget.shared_connections < 1 and (budget.shares or not budget.pools):
             return [
                 f"max_connections = {found.value} ({found.basis}) leaves nothing to share: {self._arithmetic()}. "
                 "Raise max_connections, or lower external_connections."
@@ -67,7 +71,8 @@ class BudgetValidation:
         budget = self._budget
         return (
             f"({budget.max_connections} - {budget.reserved_connections} reserved - {budget.external_connections} "
-            f"external) x {budget.utilization} = {budget.shared_connections}"
+            f"external{f' - {budget.pool_connections} of proxies' if budget.pools else ''}) x {budget.utilization} = "
+            f"{budget.shared_connections}"
         )
 
     def _oversubscription(self) -> str:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_sns as sns
 
-_ID = "ConnectionBudget"
-
 # jsii keeps Python objects by weak reference: without this one, a budget whose last Python reference is gone would
 # come back from the construct tree as a bare Construct, its shares forgotten.
 _BUDGETS: list[ConnectionBudget] = []
@@ -65,6 +63,7 @@ class ConnectionBudget(Construct):
         super().__init__(scope, id)
         self._downstream: Downstream | None = None
         self._shares: list[ConnectionShare] = []
+        self._pools: list[Downstream] = []
         self._concurrency: dict[str, int] | None = None
         self._settled: MaxConnections | None = None
         self._configure(max_connections, external_connections, utilization)
@@ -112,7 +111,7 @@ class ConnectionBudget(Construct):
         }
         given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
         if budget is None:
-            budget = ConnectionBudget(cast("Construct", downstream.construct), _ID, **given)
+            budget = ConnectionBudget(cast("Construct", downstream.construct), downstream.budget_id, **given)
             budget._downstream = downstream
         elif given:
             if budget._shares:
@@ -219,7 +218,7 @@ class ConnectionBudget(Construct):
         BreakwaterError
             When nothing in the app tells.
         """
-        return self._found().value
+        return self.found().value
 
     @cached_property
     def max_connections_token(self) -> str:
@@ -236,17 +235,33 @@ class ConnectionBudget(Construct):
     @property
     def basis(self) -> str:
         """Where `max_connections` comes from, in words."""
-        return self._found().basis
+        return self.found().basis
 
     @property
     def reserved_connections(self) -> int:
         """Connections that the server keeps for administrators and for AWS's agents; see `DatabaseEngine`."""
-        return 0 if self._downstream is None else self._downstream.engine.reserved_connections
+        return 0 if self._downstream is None else self._downstream.reserved_connections
 
     @property
     def usable_connections(self) -> int:
-        """`max_connections` less the reserved and the external ones; never below 0."""
-        return max(0, self.max_connections - self.reserved_connections - self.external_connections)
+        """`max_connections` less the reserved ones, the external ones, and the proxies' pools; never below 0."""
+        others = self.reserved_connections + self.external_connections + self.pool_connections
+        return max(0, self.max_connections - others)
+
+    @property
+    def pools(self) -> tuple[Downstream, ...]:
+        """The RDS Proxies of this app that hold connections of the database, each with a budget of its own."""
+        return tuple(self._pools)
+
+    @property
+    def pool_connections(self) -> int:
+        """Connections that the pools of RDS Proxies may hold together."""
+        return sum(ConnectionBudget.of(pool).max_connections for pool in self._pools)
+
+    def add_pool(self, pool: Downstream) -> None:
+        """Leave a part of the connections to the pool of an RDS Proxy."""
+        self._pools.append(pool)
+        self.recompute()
 
     @property
     def shared_connections(self) -> int:
@@ -254,7 +269,14 @@ class ConnectionBudget(Construct):
         # A Fraction of the decimal that the user typed: 0.29 * 100 is 28.999999999999996 in floating point.
         return math.floor(self.usable_connections * Fraction(str(self.utilization)))
 
-    def _found(self) -> MaxConnections:
+    def found(self) -> MaxConnections:
+        """Find `max_connections`, and what it rests on.
+
+        Raises
+        ------
+        BreakwaterError
+            When nothing in the app tells.
+        """
         if self._settled is not None:
             return self._settled
         if self._given is not None:
@@ -266,6 +288,8 @@ class ConnectionBudget(Construct):
             return self._downstream.max_connections()
         except UnknownMaxConnections as unknown:
             call = "ConnectionBudget(…, max_connections=…)"
+            if self._downstream is not None and self._downstream.behind_proxy:
+                raise BreakwaterError(self, unknown.problem, unknown.remedy) from unknown
             if self._downstream is not None:
                 call = "ConnectionBudget.of(database, max_connections=…) before its first function"
             raise BreakwaterError(self, str(unknown), f"Call {call}.") from unknown
@@ -297,11 +321,10 @@ class ConnectionBudget(Construct):
 
     def _connected(self) -> list[ConnectionBudget]:
         """Find the budgets that have a function in common with this one, however far; this one first."""
-        found = [self]
+        found: list[ConnectionBudget] = [self]
         for budget in found:
-            found += dict.fromkeys(
-                joined.budget for share in budget._shares for joined in share.joined if joined.budget not in found
-            )
+            joined = (other.budget for share in budget._shares for other in share.joined)
+            found += [other for other in dict.fromkeys(joined) if other not in found]
         return found
 
     def recompute(self) -> None:
@@ -321,7 +344,7 @@ class ConnectionBudget(Construct):
         """
         self.recompute()
         self._settled = None
-        self._settled = self._found()
+        self._settled = self.found()
         return self._settled
 
     def _description(self) -> dict[str, Any]:
@@ -331,6 +354,7 @@ class ConnectionBudget(Construct):
             "basis": self.basis,
             "reserved": self.reserved_connections,
             "external": self.external_connections,
+            "pools": self.pool_connections,
             "utilization": self.utilization,
             "shared": self.shared_connections,
             "shares": [share.description() for share in self._shares],
@@ -338,7 +362,7 @@ class ConnectionBudget(Construct):
 
 
 def _existing(downstream: Downstream) -> ConnectionBudget | None:
-    found = downstream.construct.node.try_find_child(_ID)
+    found = downstream.construct.node.try_find_child(downstream.budget_id)
     if isinstance(found, ConnectionBudget):
         return found
     # A database that two stacks import is one database: the same host, in the same app.

@@ -40,7 +40,7 @@ class ConnectionShare:
         self._fixed = fixed
         self._minimum = 1
         self._overlaps = 1
-        self._joined = [self]
+        self._joined: list[ConnectionShare] = [self]
 
     @staticmethod
     def of(function: lambda_.IFunction) -> ConnectionShare | None:

@@ -128,6 +128,16 @@ class DatabaseCredentials:
         return given or downstream.secret or self._secret
 
     @property
+    def login_secret(self) -> secretsmanager.ISecret | None:
+        """The secret it logs in with, if it does."""
+        return self._secret
+
+    @property
+    def login_user(self) -> str | None:
+        """The user it logs in as by IAM, if it does."""
+        return self._iam_user
+
+    @property
     def needs_secrets_manager(self) -> bool:
         """Whether the function must reach Secrets Manager."""
         return self._secret is not None

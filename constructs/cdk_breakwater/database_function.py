@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aws_cdk import Duration
+    from aws_cdk import aws_ec2 as ec2
     from constructs import Construct
     from typing_extensions import Unpack
 
@@ -49,6 +50,7 @@ class DatabaseFunction(PreparedFunction):
         reserve_concurrency: bool,
         drivers: Sequence[str] | None,
         verify_at_deploy: bool,
+        proxy: Any = None,
         network: Mapping[str, Any],
         **options: Unpack[FunctionOptions],
     ) -> None:
@@ -60,8 +62,9 @@ class DatabaseFunction(PreparedFunction):
                 "and the share of the connections decides it.",
                 "Pass concurrency=… for a fixed share, or share_weight=… for a part.",
             )
-        downstream = Downstream.of(database)
-        credentials = credentials or DatabaseCredentials.of(downstream, path)
+        server = Downstream.of(database)
+        credentials = credentials or DatabaseCredentials.of(server, path)
+        downstream = through_proxy(server, proxy, path, network.get("vpc"))
         budget = ConnectionBudget.of(downstream)
         share = budget.share(
             path,
@@ -83,7 +86,7 @@ class DatabaseFunction(PreparedFunction):
             scope,
             id,
             layer=cast("lambda_.ILayerVersion | None", layer),
-            settings=_settings(downstream, budget, credentials, timeout),
+            settings=settings_of(downstream, budget, credentials, timeout),
             options=options,
             fixed={
                 **network,
@@ -107,11 +110,26 @@ class DatabaseFunction(PreparedFunction):
             )
             acknowledge(self, "reserve_concurrency=False says so.", "Breakwater::DatabaseFunctionConcurrency")
         credentials.grant(cast("lambda_.IFunction", self), downstream)
+        downstream.serve(self, credentials, timeout)
 
 
-def _settings(
-    downstream: Downstream, budget: ConnectionBudget, credentials: DatabaseCredentials, timeout: Duration
+def through_proxy(database: Downstream, proxy: Any, path: str, vpc: ec2.IVpc | None) -> Downstream:
+    """Look at a database through the RDS Proxy that a function asks for, or at itself."""
+    if proxy is None or proxy is False:
+        return database
+    from .proxy_downstream import ProxyDownstream
+
+    return ProxyDownstream.before(database, proxy, where=path, vpc=vpc)
+
+
+def settings_of(
+    downstream: Downstream,
+    budget: ConnectionBudget,
+    credentials: DatabaseCredentials,
+    timeout: Duration,
+    name: str | None = None,
 ) -> dict[str, str]:
+    """Return the variables that tell `breakwater_runtime` of a database; `name` is that of a further one."""
     settings = {
         environment.ENGINE: downstream.engine.runtime_engine,
         environment.HOST: downstream.host,
@@ -124,7 +142,9 @@ def _settings(
     }
     if downstream.database_name is not None:
         settings[environment.DATABASE] = downstream.database_name
-    return {environment.variable(setting): value for setting, value in settings.items()}
+    if downstream.behind_proxy:
+        settings[environment.PROXY] = "1"
+    return {environment.variable(setting, name): value for setting, value in settings.items()}
 
 
 def _layer(

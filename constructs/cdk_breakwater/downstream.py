@@ -12,10 +12,13 @@ from .max_connections import MaxConnections, UnknownMaxConnections
 from .service_limits import endpoint_limit
 
 if TYPE_CHECKING:
+    from aws_cdk import Duration
     from aws_cdk import aws_ec2 as ec2
     from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_rds as rds
     from aws_cdk import aws_secretsmanager as secretsmanager
 
+    from .credentials import DatabaseCredentials
     from .database_engine import DatabaseEngine
 
 
@@ -25,6 +28,11 @@ class Downstream:
     An RDS instance or Aurora cluster is a downstream as it is: pass it wherever a downstream is asked for. Anything
     else is described with `Downstream.endpoint`.
     """
+
+    budget_id = "ConnectionBudget"
+    """The id of its budget beneath its construct."""
+    behind_proxy = False
+    """Whether an RDS Proxy stands between it and who connects: then nothing is SET, since that pins a session."""
 
     def __init__(
         self,
@@ -51,6 +59,11 @@ class Downstream:
     def has_certificate_authority(self) -> bool:
         """Whether the server's certificate is verified with authorities of its own, not the operating system's."""
         return self._certificate_authority is not None
+
+    @property
+    def reserved_connections(self) -> int:
+        """Connections that the server keeps for administrators and for AWS's own agents."""
+        return self.engine.reserved_connections
 
     @property
     def needs_login(self) -> bool:
@@ -87,6 +100,68 @@ class Downstream:
             self.construct,
             f"IAM database authentication as {user!r} is for databases of RDS and Aurora.",
             "Pass credentials=DatabaseCredentials.secret(…).",
+        )
+
+    def serve(self, function: Construct, credentials: DatabaseCredentials, timeout: Duration) -> None:
+        """Prepare for a function that logs in; what stands between the two needs to know."""
+
+    @staticmethod
+    def readers(cluster: Any) -> Downstream:
+        """Look at the readers of an Aurora or Multi-AZ cluster, behind its reader endpoint.
+
+        Their budget is apart from the writer's. A function that uses both takes part in both:
+        `function.add_database("readers", database=Downstream.readers(cluster))`.
+
+        Parameters
+        ----------
+        cluster
+            An `rds.DatabaseCluster`, or an imported one with a reader endpoint.
+
+        Raises
+        ------
+        BreakwaterError
+            When it is no cluster, or has no reader, or no reader endpoint.
+        """
+        from .rds_downstream import ReadersDownstream
+
+        return ReadersDownstream(cluster)
+
+    @staticmethod
+    def proxy(
+        database: Any,
+        proxy: rds.IDatabaseProxy | rds.DatabaseProxy | bool = True,
+        *,
+        vpc: ec2.IVpc | None = None,
+        max_connections_percent: int | None = None,
+    ) -> Downstream:
+        """Look at a database through an RDS Proxy; `VpcDatabaseFunction(proxy=…)` does the same for one function.
+
+        Functions share the connections of the proxy's pool, and those that connect to the database itself share what
+        the pools leave.
+
+        Parameters
+        ----------
+        database
+            A database of RDS or Aurora.
+        proxy
+            A proxy that leads to the database, owned or imported. Default: one proxy of the database's own, the same
+            for all that ask for it.
+        vpc
+            Where a proxy of its own stands. Default: the database's, where it is known.
+        max_connections_percent
+            MaxConnectionsPercent, 1 to 100. Default: what a proxy of this app says; for a proxy of its own 70, less
+            what other proxies of the database have. An imported proxy needs it.
+
+        Raises
+        ------
+        BreakwaterError
+            When the database is of another kind or a read replica, or the percentage is out of its range.
+        """
+        from .proxy_downstream import ProxyDownstream
+
+        target = Downstream.of(database)
+        return ProxyDownstream.before(
+            target, proxy, where=target.construct.node.path, vpc=vpc, percent=max_connections_percent
         )
 
     @staticmethod

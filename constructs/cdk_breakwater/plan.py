@@ -36,6 +36,7 @@ class Plan:
     basis: str
     reserved: int
     external: int
+    pools: int
     utilization: float
     shared: int
     holders: tuple[Holder, ...]
@@ -69,7 +70,8 @@ def render(plans: list[Plan]) -> Group:
     for plan in plans:
         table = Table(
             title=f"[bold]{plan.path}[/]  max_connections {plan.max_connections} ({plan.basis})",
-            caption=f"({plan.max_connections} − {plan.reserved} reserved − {plan.external} external) × "
+            caption=f"({plan.max_connections} − {plan.reserved} reserved − {plan.external} external"
+            f"{f' − {plan.pools} of proxies' if plan.pools else ''}) × "
             f"{plan.utilization:g} = {plan.shared} to share",
             title_justify="left",
             caption_justify="left",
@@ -108,6 +110,7 @@ def _plan(data: dict[str, Any]) -> Plan:
         data["basis"],
         data["reserved"],
         data["external"],
+        data.get("pools", 0),
         data["utilization"],
         data["shared"],
         tuple(

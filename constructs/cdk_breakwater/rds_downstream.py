@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +13,7 @@ from .database_engine import DatabaseEngine
 from .downstream import Downstream
 from .errors import BreakwaterError
 from .max_connections import MaxConnections, UnknownMaxConnections
+from .referenced import referenced
 from .region_certificates import region_certificates
 
 if TYPE_CHECKING:
@@ -34,18 +36,22 @@ class RdsDownstream(Downstream):
         Path of a PEM file, for a Region whose roots are not part of this library.
     """
 
+    is_readers = False
+    """Whether it stands for the readers of a cluster."""
+
     def __init__(self, database: Any, *, certificate_authority: str | None = None) -> None:
         self.database = database
         self.is_cluster = hasattr(database, "cluster_endpoint")
-        endpoint = database.cluster_endpoint if self.is_cluster else database.instance_endpoint
-        engine = _engine(database)
+        endpoint = self._endpoint()
+        engine = _engine(database, self.source)
         super().__init__(
             database,
             engine=engine,
             host=endpoint.hostname,
             port=self._port(engine) or endpoint.port,
-            secret=getattr(database, "secret", None),
-            database_name=self._known("database_name" if self.is_cluster else "db_name"),
+            # A replica has the users of its source.
+            secret=getattr(self.source or database, "secret", None),
+            database_name=self._known("database_name" if self.is_cluster else "db_name", self.source),
             connectable=database,
             certificate_authority=certificate_authority,
         )
@@ -54,6 +60,20 @@ class RdsDownstream(Downstream):
     def resource(self) -> Any:
         """The L1 beneath, or None for an imported database."""
         return self.database.node.default_child
+
+    @cached_property
+    def source(self) -> Any:
+        """What a read replica is a replica of, where that is part of this app."""
+        if not self.is_replica:
+            return None
+        found = referenced(self.resource.source_db_instance_identifier, self.database)
+        instance = next((target for target in found if hasattr(target, "db_instance_class")), None)
+        return None if instance is None else instance.node.scope
+
+    @property
+    def is_replica(self) -> bool:
+        """Whether it is a read replica of an instance."""
+        return getattr(self.resource, "source_db_instance_identifier", None) is not None
 
     @property
     def has_certificate_authority(self) -> bool:
@@ -90,6 +110,9 @@ class RdsDownstream(Downstream):
             if getattr(child, "cfn_resource_type", None) == "AWS::RDS::DBInstance":
                 yield child
 
+    def _endpoint(self) -> Any:
+        return self.database.cluster_endpoint if self.is_cluster else self.database.instance_endpoint
+
     def _port(self, engine: DatabaseEngine) -> int | None:
         # A number rather than the endpoint's attribute, so that the rules of cdk-nag can read it. Not for a cluster
         # without one: CloudFormation's default for Aurora PostgreSQL is 3306 (AWS::RDS::DBCluster, Port).
@@ -101,6 +124,9 @@ class RdsDownstream(Downstream):
     def _of_instance(self, instance: Any) -> MaxConnections:
         instance_class = self._string(instance, instance.db_instance_class, "the instance class")
         groups = [instance.db_parameter_group_name]
+        if groups == [None] and self.source is not None and self._in_one_region():
+            # Source: Amazon RDS API Reference, CreateDBInstanceReadReplica, DBParameterGroupName.
+            groups = [self.source.node.default_child.db_parameter_group_name]
         if self.is_cluster:
             groups.append(self.resource.db_cluster_parameter_group_name)
         parameter = known.parameter_name(self.engine)
@@ -120,7 +146,10 @@ class RdsDownstream(Downstream):
     @property
     def engine_version(self) -> str | None:
         """The engine's version, or None where it is a token or not given."""
-        return self._known("engine_version")
+        return self._known("engine_version", self.source)
+
+    def _in_one_region(self) -> bool:
+        return Stack.of(self.source).region == Stack.of(self.database).region
 
     def parameter_group(self, name: str | None) -> IConstruct | None:
         """Find the L1 parameter group that a name refers to, or None where there is none in this app."""
@@ -138,8 +167,9 @@ class RdsDownstream(Downstream):
         msg = f"its parameter group {name!r} is imported and may set any max_connections."
         raise UnknownMaxConnections(msg)
 
-    def _known(self, attribute: str) -> str | None:
-        value = getattr(self.resource, attribute, None)
+    def _known(self, attribute: str, source: Any = None) -> str | None:
+        resource = self.resource if source is None else source.node.default_child
+        value = getattr(resource, attribute, None)
         return None if value is None or Token.is_unresolved(value) else value
 
     def _string(self, owner: Any, value: Any, what: str) -> str:
@@ -150,8 +180,52 @@ class RdsDownstream(Downstream):
         return str(resolved)
 
 
-def _engine(database: Any) -> DatabaseEngine:
-    engine = getattr(database, "engine", None)
+class ReadersDownstream(RdsDownstream):
+    """The readers of a cluster, behind its reader endpoint. Made with `Downstream.readers`.
+
+    Each reader is a server of its own, and the endpoint's DNS name may lead every connection to the same one: so there
+    are as many as the smallest of them takes.
+    """
+
+    is_readers = True
+    budget_id = "ReaderConnectionBudget"
+
+    def __init__(self, cluster: Any) -> None:
+        if not hasattr(cluster, "cluster_endpoint"):
+            raise BreakwaterError(
+                cluster, f"{type(cluster).__name__} has no readers.", "Pass a read replica as database=… itself."
+            )
+        super().__init__(cluster)
+        if self.resource is not None and len(list(super().instances())) < 2:
+            raise BreakwaterError(
+                cluster,
+                "it has no reader, and its reader endpoint then leads to the writer.",
+                "Add readers=[…] to the cluster, or pass the cluster itself as database=….",
+            )
+
+    def instances(self) -> Iterator[Any]:
+        """Yield the `CfnDBInstance`s of the readers; the cluster makes its writer first."""
+        instances = super().instances()
+        next(instances, None)
+        yield from instances
+
+    def max_connections(self) -> MaxConnections:
+        """Take that of the smallest reader."""
+        found = super().max_connections()
+        readers = len(list(self.instances()))
+        return replace(found, basis=f"the smallest of {readers} readers: {found.basis}") if readers > 1 else found
+
+    def _endpoint(self) -> Any:
+        try:
+            return self.database.cluster_read_endpoint
+        except RuntimeError as missing:  # what a getter of jsii that throws becomes
+            raise BreakwaterError(
+                self.database, "its reader endpoint is not known.", "Import it with reader_endpoint_address=…."
+            ) from missing
+
+
+def _engine(database: Any, source: Any) -> DatabaseEngine:
+    engine = getattr(database, "engine", None) or getattr(source, "engine", None)
     engine_type = engine.engine_type if engine is not None else None
     for candidate in DatabaseEngine:
         # Oracle's and SQL Server's types carry the edition: oracle-ee, sqlserver-ex.

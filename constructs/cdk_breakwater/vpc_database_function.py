@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 
 from .database_access import allow_to_database
 from .database_function import DatabaseFunction
-from .errors import BreakwaterError
+from .private_subnets import isolated, private_subnets
 from .secrets_manager_endpoint import ensure_secrets_manager_endpoint
 from .subnet_addresses import SubnetAddresses
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aws_cdk import aws_lambda as lambda_
+    from aws_cdk import aws_rds as rds
     from constructs import Construct
     from typing_extensions import Unpack
 
@@ -57,6 +58,10 @@ class VpcDatabaseFunction(DatabaseFunction):
     verify_at_deploy
         Compare the server's `max_connections` with the number that the shares were computed from, and fail the
         deployment when it is below. Default False.
+    proxy
+        True connects through an RDS Proxy of the database's own, which all functions with proxy=True share: TLS
+        required, the borrow timeout half of the shortest of their timeouts, at most 70 % of the connections. Or a proxy
+        of this app, or an imported one, see `Downstream.proxy`. The share is then one of the proxy's pool.
     **options
         Every other prop of `lambda_.Function`. Defaults that differ: `timeout` 30 s, `memory_size` 512 MiB, `tracing`
         active, a log group that keeps a month, a role without AWS managed policies, and, with a security group of its
@@ -95,9 +100,10 @@ class VpcDatabaseFunction(DatabaseFunction):
         reserve_concurrency: bool = True,
         drivers: Sequence[str] | None = None,
         verify_at_deploy: bool = False,
+        proxy: rds.IDatabaseProxy | rds.DatabaseProxy | bool | None = None,
         **options: Unpack[FunctionOptions],
     ) -> None:
-        subnets = _private_subnets(f"{scope.node.path}/{id}", vpc, vpc_subnets)
+        subnets = private_subnets(f"{scope.node.path}/{id}", vpc, vpc_subnets)
         network: dict[str, Any] = {"vpc": vpc, "vpc_subnets": subnets}
         own_security_group = not options.get("security_groups")
         if own_security_group:
@@ -115,6 +121,7 @@ class VpcDatabaseFunction(DatabaseFunction):
             reserve_concurrency=reserve_concurrency,
             drivers=drivers,
             verify_at_deploy=verify_at_deploy,
+            proxy=proxy,
             network=network,
             **options,
         )
@@ -124,40 +131,9 @@ class VpcDatabaseFunction(DatabaseFunction):
         allow_to_database(
             self, self.downstream, own_security_group=own_security_group and not network["allow_all_outbound"]
         )
-        if self.credentials.needs_secrets_manager and _isolated(vpc, subnets):
+        if self.credentials.needs_secrets_manager and isolated(vpc, subnets):
             ensure_secrets_manager_endpoint(vpc, self, subnets)
         SubnetAddresses.watch(vpc)
-
-
-def _private_subnets(path: str, vpc: ec2.IVpc, given: ec2.SubnetSelection | None) -> ec2.SubnetSelection:
-    if given is None:
-        if vpc.private_subnets:
-            return ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
-        if vpc.isolated_subnets:
-            return ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
-        raise BreakwaterError(
-            path,
-            f"the VPC {vpc.node.path} has no private subnet, and a function in a public one has no way out.",
-            "Add private subnets to the VPC, or use PublicSslDatabaseFunction outside it.",
-        )
-    chosen = _select(vpc, given)
-    if chosen.has_public:
-        raise BreakwaterError(
-            path,
-            f"vpc_subnets selects public subnets of {vpc.node.path}, and a function in one has no way out.",
-            "Select private subnets: PRIVATE_WITH_EGRESS or PRIVATE_ISOLATED.",
-        )
-    return given
-
-
-def _select(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> ec2.SelectedSubnets:
-    names = ("availability_zones", "one_per_az", "subnet_filters", "subnet_group_name", "subnets", "subnet_type")
-    return vpc.select_subnets(**{name: getattr(subnets, name) for name in names})
-
-
-def _isolated(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> bool:
-    isolated = {subnet.subnet_id for subnet in vpc.isolated_subnets}
-    return any(subnet_id in isolated for subnet_id in _select(vpc, subnets).subnet_ids)
 
 
 def _allow_network_interfaces(function: lambda_.Function) -> None:

@@ -1,0 +1,228 @@
+"""The RDS Proxy of a database, made once for all of its functions."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+from aws_cdk import Duration, Stack, Token
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_rds as rds
+from constructs import Construct
+
+from .acknowledgements import acknowledge, compliance_rules
+from .errors import BreakwaterError
+from .lazy import lazy_any, lazy_number, lazy_string
+from .private_subnets import private_subnets, select
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aws_cdk import aws_secretsmanager as secretsmanager
+    from constructs import IConstruct
+
+    from .credentials import DatabaseCredentials
+    from .downstream import Downstream
+
+_ID = "BreakwaterProxy"
+# Source: AWS::RDS::DBProxyTargetGroup ConnectionPoolConfigurationInfoFormat, ConnectionBorrowTimeout; the API's own
+# reference says 3600. 0 would be without a limit.
+_LONGEST_BORROW = 300
+# A flow that is idle for about 350 s is dropped on its way without a word (AWS Lambda Developer Guide, VPC networking),
+# so that nobody comes back to a client connection that has been idle for longer.
+_IDLE_CLIENT = 360
+
+
+class DatabaseProxy(Construct):
+    """An RDS Proxy whose logins and timeouts follow from the functions behind it.
+
+    Not made directly: see `VpcDatabaseFunction(proxy=True)` and `Downstream.proxy`.
+
+    Parameters
+    ----------
+    database
+        The database, of RDS or Aurora.
+    vpc
+        Where the database is.
+    percent
+        Computes MaxConnectionsPercent at synth.
+
+    Attributes
+    ----------
+    proxy : rds.DatabaseProxy
+        The proxy.
+    """
+
+    def __init__(self, database: Downstream, vpc: ec2.IVpc, percent: Callable[[], int]) -> None:
+        super().__init__(cast("Construct", database.construct), _ID)
+        self._database = database
+        self._secrets: dict[secretsmanager.ISecret, None] = {}
+        self._users: set[str] = set()
+        self._timeouts: list[int] = []
+        self._subnets = self._two_zones(vpc)
+        self._security_group = ec2.SecurityGroup(
+            self, "SecurityGroup", vpc=vpc, description="RDS Proxy", allow_all_outbound=False
+        )
+        self._role = iam.Role(
+            self, "Role", assumed_by=cast("iam.IPrincipal", iam.ServicePrincipal("rds.amazonaws.com"))
+        )
+        acknowledge(
+            self._role,
+            "CDK writes a grant as an inline policy of the role it is granted to.",
+            *compliance_rules("IAMNoInlinePolicy"),
+        )
+        source: Any = database.construct
+        rules = _rules(source)
+        target = rds.ProxyTarget.from_cluster if hasattr(source, "cluster_endpoint") else rds.ProxyTarget.from_instance
+        self.proxy = rds.DatabaseProxy(
+            self,
+            "Proxy",
+            proxy_target=target(source),
+            vpc=vpc,
+            vpc_subnets=self._subnets,
+            security_groups=[cast("ec2.ISecurityGroup", self._security_group)],
+            role=cast("iam.IRole", self._role),
+            db_proxy_name=_unique_name(self),
+            require_tls=True,
+            default_auth_scheme=rds.DefaultAuthScheme.IAM_AUTH,
+            max_connections_percent=lazy_number(percent),
+            borrow_timeout=Duration.seconds(lazy_number(self._borrow_timeout)),
+            idle_client_timeout=Duration.seconds(lazy_number(lambda: max([_IDLE_CLIENT, *self._timeouts]))),
+            # Drivers SET variables when they connect; PostgreSQL has no filter. Source: RDS User Guide, "Avoiding
+            # pinning an RDS Proxy" and "Creating a proxy".
+            session_pinning_filters=[rds.SessionPinningFilter.EXCLUDE_VARIABLE_SETS]
+            if database.engine.is_mysql
+            else None,
+        )
+        for rule in _rules(source) - rules:
+            acknowledge(
+                rule,
+                "The proxy's security group, at the database's port: an attribute that the rule cannot read.",
+                *compliance_rules("EC2RestrictedCommonPorts", "EC2RestrictedSSH"),
+            )
+        resource: Any = self.proxy.node.default_child
+        # The L2 fixes them in its constructor, and functions with logins of their own come later.
+        resource.auth = lazy_any(self._auth)
+        resource.default_auth_scheme = lazy_string(lambda: "IAM_AUTH" if self._users else "NONE")
+
+    @staticmethod
+    def of(database: Downstream, vpc: ec2.IVpc | None, percent: Callable[[], int], where: str) -> DatabaseProxy:
+        """Find the proxy of a database, or make it.
+
+        Raises
+        ------
+        BreakwaterError
+            When the VPC is not known, or has no private subnets in two Availability Zones.
+        """
+        found = database.construct.node.try_find_child(_ID)
+        if isinstance(found, DatabaseProxy):
+            return found
+        vpc = getattr(database.construct, "vpc", None) or vpc
+        if vpc is None:
+            raise BreakwaterError(
+                where,
+                f"the VPC of {database.construct.node.path} is not known, and its RDS Proxy must be in it.",
+                "Pass vpc=… to Downstream.proxy(…).",
+            )
+        return DatabaseProxy(database, vpc, percent)
+
+    def serve(self, function: Construct, credentials: DatabaseCredentials, timeout: Duration) -> None:
+        """Take part in a function's login, and answer before its timeout.
+
+        Raises
+        ------
+        BreakwaterError
+            When the secret is in a stack that depends on the proxy's, or the timeout leaves no time to wait.
+        """
+        seconds = int(timeout.to_seconds())
+        if seconds < 2:
+            raise BreakwaterError(
+                function,
+                f"timeout={seconds} s leaves no time to wait for a connection of the proxy, whose borrow timeout is "
+                "1 s or more.",
+                "Pass a timeout of 2 s or more.",
+            )
+        self._timeouts.append(seconds)
+        if credentials.login_secret is not None:
+            self._add_secret(function, credentials.login_secret)
+        elif credentials.login_user is not None and credentials.login_user not in self._users:
+            self._users.add(credentials.login_user)
+            self._database.grant_connect(self._role, credentials.login_user)
+
+    def read_only_endpoint(self) -> str:
+        """Return the host name of the endpoint that leads to a cluster's readers."""
+        endpoint = self.node.try_find_child("Readers")
+        if not isinstance(endpoint, rds.CfnDBProxyEndpoint):
+            endpoint = rds.CfnDBProxyEndpoint(
+                self,
+                "Readers",
+                db_proxy_name=self.proxy.db_proxy_name,
+                db_proxy_endpoint_name=_unique_name(self, "Readers"),
+                target_role="READ_ONLY",
+                vpc_subnet_ids=select(self._vpc, self._subnets).subnet_ids,
+                vpc_security_group_ids=[self._security_group.security_group_id],
+            )
+            # It is refused until the proxy knows a reader. Source: Aurora User Guide, "Creating a proxy endpoint".
+            endpoint.node.add_dependency(self.proxy.node.find_child("ProxyTargetGroup"))
+        return endpoint.attr_endpoint
+
+    def _two_zones(self, vpc: ec2.IVpc) -> ec2.SubnetSelection:
+        self._vpc = vpc
+        subnets = private_subnets(self.node.path, vpc, None)
+        zones = select(vpc, subnets).availability_zones
+        if not any(Token.is_unresolved(zone) for zone in zones) and len(set(zones)) < 2:
+            raise BreakwaterError(
+                self,
+                f"the private subnets of {vpc.node.path} are in {len(set(zones))} Availability Zone, and an RDS Proxy "
+                "needs two.",
+                "Add private subnets in another zone.",
+            )
+        return subnets
+
+    def _borrow_timeout(self) -> int:
+        # Half of the shortest timeout: whoever has waited still has the other half for the work itself.
+        return min([_LONGEST_BORROW, *(seconds // 2 for seconds in self._timeouts)])
+
+    def _auth(self) -> list[dict[str, str]] | None:
+        return [
+            {"authScheme": "SECRETS", "iamAuth": "DISABLED", "secretArn": secret.secret_arn} for secret in self._secrets
+        ] or None
+
+    def _add_secret(self, function: Construct, secret: secretsmanager.ISecret) -> None:
+        if secret in self._secrets:
+            return
+        mine, its = Stack.of(self), Stack.of(secret)
+        if its is not mine and its is Stack.of(function) and secret.node.default_child is not None:
+            raise BreakwaterError(
+                function,
+                f"the proxy of {self._database.construct.node.path} is in the stack {mine.node.path} and would need "
+                f"{secret.node.path} of the stack {its.node.path}, which needs the proxy.",
+                "Make the secret in the database's stack, log in with DatabaseCredentials.iam(…), or pass proxy=… with "
+                "a proxy of this stack.",
+            )
+        self._secrets[secret] = None
+        secret.grant_read(self._role)
+        if secret.encryption_key is not None:
+            secret.encryption_key.grant_decrypt(self._role)
+
+
+def _rules(database: Any) -> set[IConstruct]:
+    return {rule for group in database.connections.security_groups for rule in group.node.children}
+
+
+def _unique_name(construct: IConstruct, suffix: str = "") -> str:
+    """Derive a name that no other stack of the account and Region has.
+
+    CloudFormation makes none for a proxy. `Names.unique_resource_name` starts at the nested stack, whose own name is
+    known at deployment only, so that two apps with one nested stack would get the same.
+    """
+    stack = Stack.of(construct)
+    while stack.nested_stack_parent is not None:
+        stack = stack.nested_stack_parent
+    path = construct.node.path.removeprefix(f"{stack.node.path}/")
+    full = f"{stack.stack_name}/{path}/{suffix}"
+    digest = hashlib.sha256(full.encode()).hexdigest()[:8]
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", full.replace(f"/{_ID}", "")).strip("-")
+    return f"{readable[:50].rstrip('-')}-{digest}"

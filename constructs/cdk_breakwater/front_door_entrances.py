@@ -162,7 +162,7 @@ def _table(invocation: DecoupledInvocation, job: str, given: str | None, common:
         allowed=iam.PolicyStatement(actions=["dynamodb:PutItem"], resources=[table.table_arn]),
         key=table.encryption_key,
         rate_limit=_RATE,
-        longest_wait=_LONGEST_STREAM_HOURS * 3600,
+        longest_wait=_STREAM_DEFAULT_HOURS * 3600,  # as long as any table's stream keeps records
         table=table,
         partition_key=partition_key,
     )

@@ -141,7 +141,7 @@ def dynamodb_templates(
         request=(
             f"{job}{_guard('table', table, '', longest)}"
             f'{{"TableName": "$table", "Item": {{"{partition_key}": {{"S": "$job"}}, "{JOB}": {{"S": "$job"}}, '
-            '"body": {"B": "$util.base64Encode($input.body)"}}, '
+            '"posted": {"N": "$context.requestTimeEpoch"}, "body": {"B": "$util.base64Encode($input.body)"}}, '
             '"ConditionExpression": "attribute_not_exists(#pk)", '
             f'"ExpressionAttributeNames": {{"#pk": "{partition_key}"}}}}'
         ),

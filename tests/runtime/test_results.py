@@ -172,6 +172,15 @@ def test_a_failure_leaves_its_type_and_a_later_try_may_succeed(account: Emulator
     assert (stored["outcome"]["S"], "reason" in stored) == ("done", False)
 
 
+def test_a_dead_lettered_job_that_is_sent_again_may_succeed(account: Emulator) -> None:
+    job = str(uuid4())
+    failed = {"job": {"S": job}, "outcome": {"S": "failed"}, "reason": {"S": "KeyError"}, "expires": {"N": "1"}}
+    account.client("dynamodb").put_item(TableName=TABLE, Item=failed)
+    assert failures(breakwater.batch(lambda *_: "ok"), sqs(job)) == 0
+    stored = item(account, job)
+    assert (stored["outcome"]["S"], "reason" in stored) == ("done", False)
+
+
 def test_two_invocations_never_work_on_one_job(account: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     job = str(uuid4())
     calls: list[Any] = []

@@ -83,16 +83,18 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     jobs = Jobs(_client("dynamodb"), settings.table)
     item = jobs.read(job)
     if "expires" in item and int(item["expires"]["N"]) <= now:
-        return _answer(410, {"message": "The result has expired."})
+        return _answer(410, _EXPIRED)
     outcome = item.get("outcome", {}).get("S")
     if outcome == "done":
         return _result(settings, item)
     if outcome == "failed":
         return _answer(500, {"message": "The job failed.", "reason": item["reason"]["S"]})
-    if outcome in {"waiting", "working"} or _may_wait(settings, jobs, job, item, now):
-        message = {"id": job, "message": "The job is waiting or under way."}
-        return _answer(202, message, {"Retry-After": str(settings.retry_after)})
-    return _unknown()
+    if outcome not in {"waiting", "working"}:
+        status = _of_table(settings, job, now) if settings.source_table else _of_queue(settings, jobs, job, item, now)
+        if status != 202:
+            return _unknown() if status == 404 else _answer(410, _EXPIRED)
+    message = {"id": job, "message": "The job is waiting or under way."}
+    return _answer(202, message, {"Retry-After": str(settings.retry_after)})
 
 
 def caller(kind: str, request: dict[str, Any]) -> str:
@@ -112,25 +114,31 @@ def _belongs(settings: Settings, job: str, who: str) -> bool:
     return _JOB.fullmatch(job) is not None and job.startswith(f"{settings.tag}.{encoded}.")
 
 
-def _may_wait(settings: Settings, jobs: Jobs, job: str, item: dict[str, Any], now: int) -> bool:
-    """Tell whether a job of which nobody has spoken yet may still be in the source."""
-    if settings.source_table:
-        key = {settings.partition_key: {"S": job}}
-        found = _client("dynamodb").get_item(
-            TableName=settings.source_table,
-            Key=key,
-            ConsistentRead=True,
-            ProjectionExpression="#key",
-            ExpressionAttributeNames={"#key": settings.partition_key},
-        )
-        return "Item" in found
+def _of_table(settings: Settings, job: str, now: int) -> int:
+    """Return the status of a job of which nothing is known but what its source, a table, says."""
+    found = _client("dynamodb").get_item(
+        TableName=settings.source_table,
+        Key={settings.partition_key: {"S": job}},
+        ConsistentRead=True,
+        ProjectionExpression="posted",
+    )
+    if "Item" not in found:
+        return 404
+    posted = int(found["Item"].get("posted", {"N": now * 1000})["N"]) // 1000
+    return 202 if now - posted <= settings.longest_wait else 410
+
+
+def _of_queue(settings: Settings, jobs: Jobs, job: str, item: dict[str, Any], now: int) -> int:
+    """Return the status of a job that may be in a queue or stream, which cannot be asked for it."""
     if not item:
         jobs.asked(job, now, now + settings.longest_wait + 86_400)
-        return True
+        return 202
     waited = now - int(item["asked_at"]["N"])
     if waited <= SETTLED_SECONDS:
-        return True
-    return waited <= settings.longest_wait and not (settings.queues and all(map(_is_empty, settings.queues)))
+        return 202
+    if waited > settings.longest_wait or (settings.queues and all(map(_is_empty, settings.queues))):
+        return 404
+    return 202
 
 
 def _is_empty(queue: str) -> bool:
@@ -147,6 +155,7 @@ def _result(settings: Settings, item: dict[str, Any]) -> dict[str, Any]:
 
 
 # What one caller may read must not be kept for another on the way.
+_EXPIRED = {"message": "The result has expired."}
 _HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
 

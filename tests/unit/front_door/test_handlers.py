@@ -192,8 +192,10 @@ class TestEvidence:
         set_settings(door, monkeypatch, source_table="orders", partition_key="order_id")
         job = name()
         assert door.get(job)[0] == 404
-        door.dynamodb.put_item(TableName="orders", Item={"order_id": {"S": job}})
-        assert door.get(job)[0] == 202
+        for age, status in ((60, 202), (4 * DAY + 60, 410)):
+            posted = {"N": str(int(1000 * (time.time() - age)))}
+            door.dynamodb.put_item(TableName="orders", Item={"order_id": {"S": job}, "posted": posted})
+            assert door.get(job)[0] == status
 
     def test_who_asks_late_changes_nothing(self, door: Door) -> None:
         job = name()

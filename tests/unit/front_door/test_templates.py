@@ -22,6 +22,7 @@ CONTEXT: dict[str, Any] = {
     "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
     "extendedRequestId": "Fx1yZ+Eo/AMFd9g=",
     "path": "/prod/orders",
+    "requestTimeEpoch": 1795517749123,
     "identity": {"caller": "", "cognitoIdentityId": "", "apiKeyId": ""},
     "authorizer": {"principalId": "bob", "claims": {"sub": "4c1f"}},
 }
@@ -64,6 +65,7 @@ def sent(source: str, rendered: str) -> tuple[str, bytes, dict[str, Any]]:
         assert job is not None
         return job, b64decode(record["kinesis"]["data"]), request
     item = request.pop("Item")
+    assert item["posted"] == {"N": "1795517749123"}
     assert item.pop(JOB) == item["order_id"]
     return item["order_id"]["S"], b64decode(item["body"]["B"]), request
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from aws_cdk import Duration, Names
+from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct, IConstruct
 
@@ -86,7 +86,7 @@ def _page(
     parent: Construct, downstream: IConstruct, members: list[Any], options: dict[str, Any]
 ) -> cloudwatch.Dashboard:
     props: dict[str, Any] = {"default_interval": Duration.hours(3), **options}
-    dashboard = cloudwatch.Dashboard(parent, Names.unique_resource_name(downstream, max_length=100), **props)
+    dashboard = cloudwatch.Dashboard(parent, downstream.node.path.replace("/", "-"), **props)
     budget = _budget(members)
     if budget is not None:
         members = [budget, *(member for member in members if member is not budget)]

@@ -84,16 +84,21 @@ def _of_downstream(downstream: Downstream) -> cloudwatch.IMetric | None:
     if getattr(database, "cfn_resource_type", None) == "AWS::ElastiCache::ServerlessCache":
         return _metric("AWS/ElastiCache", "CurrConnections", "clusterId", database.ref)
     if getattr(database, "cfn_resource_type", None) == "AWS::ElastiCache::ReplicationGroup":
-        # Per node; the nodes are called after the group. Source: Amazon ElastiCache User Guide, "Metrics for Valkey and
-        # Redis OSS" and "Viewing a replication group's details".
-        nodes = database.num_cache_clusters or 1 + (database.replicas_per_node_group or 0)
         return _greatest(
-            [
-                _metric("AWS/ElastiCache", "CurrConnections", "CacheClusterId", Fn.join("-", [database.ref, node]))
-                for node in (f"{number:03}" for number in range(1, int(nodes) + 1))
-            ]
+            [_metric("AWS/ElastiCache", "CurrConnections", "CacheClusterId", node) for node in _cache_nodes(database)]
         )
     return None
+
+
+def _cache_nodes(group: Any) -> list[str]:
+    """Name the nodes, which report each by itself: after the group, in cluster mode with the node group's number.
+
+    Source: Amazon ElastiCache User Guide, "Creating a Valkey or Redis OSS replication group from scratch".
+    """
+    clustered = group.cluster_mode in ("enabled", "compatible") or "cluster.on" in str(group.cache_parameter_group_name)
+    count = int(group.num_cache_clusters or 1 + (group.replicas_per_node_group or 0))
+    numbers = [f"{'0001-' if clustered else ''}{number:03}" for number in range(1, count + 1)]
+    return [Fn.join("-", [group.ref, number]) for number in numbers]
 
 
 def _metric(namespace: str, name: str, dimension: str, value: str) -> cloudwatch.Metric:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk.assertions import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def alarms(stack: cdk.Stack) -> dict[str, dict[str, Any]]:
@@ -22,8 +25,17 @@ def alarms(stack: cdk.Stack) -> dict[str, dict[str, Any]]:
 
 def bodies(stack: cdk.Stack) -> list[dict[str, Any]]:
     """Parse the dashboards' bodies; references are written as <logical id>."""
-    found = Template.from_stack(stack).find_resources("AWS::CloudWatch::Dashboard").values()
-    return [json.loads(_text(dashboard["Properties"]["DashboardBody"])) for dashboard in found]
+    return bodies_in(Template.from_stack(stack).to_json())
+
+
+def bodies_in(template: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Parse the bodies of a template's dashboards."""
+    return [json.loads(_text(found["DashboardBody"])) for found in properties(template, "AWS::CloudWatch::Dashboard")]
+
+
+def properties(template: Mapping[str, Any], resource_type: str) -> list[dict[str, Any]]:
+    """Give the properties of a template's resources of one type."""
+    return [found["Properties"] for found in template["Resources"].values() if found["Type"] == resource_type]
 
 
 def _text(value: Any) -> str:

@@ -116,6 +116,27 @@ def test_documentdb_and_elasticache_report_their_own(stack: cdk.Stack, vpc: ec2.
     }
 
 
+@pytest.mark.parametrize(
+    "options", [{"cluster_mode": "enabled"}, {"cache_parameter_group_name": "default.valkey8.cluster.on"}]
+)
+def test_in_cluster_mode_nodes_bear_their_groups_number(stack: cdk.Stack, options: dict[str, Any]) -> None:
+    group = elasticache.CfnReplicationGroup(
+        stack,
+        "Cache",
+        replication_group_description="cache",
+        engine="valkey",
+        cache_node_type="cache.r7g.large",
+        num_node_groups=1,
+        replicas_per_node_group=0,
+        transit_encryption_enabled=True,
+        **options,
+    )
+    ConnectionBudget.of(group).alarms()
+    (query,) = alarms(stack)["Cache/ConnectionBudget/Alarms/Exhausted"]["Metrics"]
+    (dimension,) = query["MetricStat"]["Metric"]["Dimensions"]
+    assert dimension["Value"] == {"Fn::Join": ["-", [{"Ref": "Cache"}, "0001-001"]]}
+
+
 def test_elsewhere_the_runtime_tells_what_it_saw(stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
     server = Downstream.endpoint(
         stack,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Annotations
+import jsii
+from aws_cdk import Annotations, Token
 from aws_cdk import aws_ec2 as ec2
+from constructs import IValidation
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -25,48 +27,79 @@ def allow_to_database(function: lambda_.Function, downstream: Downstream, *, own
     own_security_group
         Whether the function's security group was made for it, and lets out nothing that is not allowed here.
     """
-    port = ec2.Port.tcp(downstream.port)
-    groups: list[ec2.ISecurityGroup] = (
-        [] if downstream.connectable is None else downstream.connectable.connections.security_groups
-    )
-    if downstream.connectable is not None and groups:
-        # Seen from the function, so that both rules stand in its stack: the other way round, a database in a stack of
-        # its own would depend on the function that depends on it.
-        function.connections.allow_to(downstream.connectable, port, downstream.engine.value)
-        _warn_of_immutable(function, downstream, groups)
+    database = downstream.connectable
+    if database is not None and database.connections.security_groups:
+        _allow(function, downstream, database)
         return
     if own_security_group:
-        function.connections.allow_to_any_ipv4(port, f"{downstream.engine.value} at an address known at deployment")
-    if downstream.connectable is not None:
+        function.connections.allow_to_any_ipv4(
+            ec2.Port.tcp(downstream.port), f"{downstream.engine.value} at an address known at deployment"
+        )
+    if database is not None:
         Annotations.of(function).add_info(
             f"{downstream.construct.node.path} has no security group here: its own must let port "
             f"{_written(downstream.port)} in from {_names(function)}."
         )
 
 
-def _warn_of_immutable(function: lambda_.Function, downstream: Downstream, groups: list[ec2.ISecurityGroup]) -> None:
+def _allow(function: lambda_.Function, downstream: Downstream, database: ec2.IConnectable) -> None:
+    groups = database.connections.security_groups
+    if all(_rules(group, function, downstream.port) for group in groups):
+        return  # EC2 refuses a second rule of the same kind
+    # Seen from the function, so that both rules stand in its stack: the other way round, a database in a stack of its
+    # own would depend on the function that depends on it.
+    function.connections.allow_to(database, ec2.Port.tcp(downstream.port), downstream.engine.value)
+    function.node.add_validation(_OneRule(function, downstream, groups))
     # An imported group with mutable=False, or one that was looked up, silently takes no rule.
-    closed = [group for group in groups if not _lets_in(group, function)]
-    if len(closed) == len(groups):
+    if not any(_rules(group, function, downstream.port) for group in groups):
         Annotations.of(function).add_warning_v2(
             "cdk-breakwater:security-group-not-changed",
-            f"the security group {closed[0].node.path} of {downstream.construct.node.path} cannot be changed here: it "
+            f"the security group {groups[0].node.path} of {downstream.construct.node.path} cannot be changed here: it "
             f"must let port {_written(downstream.port)} in from {_names(function)}, or be imported with mutable=True.",
         )
 
 
-def _lets_in(group: ec2.ISecurityGroup, function: lambda_.Function) -> bool:
+@jsii.implements(IValidation)
+class _OneRule:
+    """Two rules for one port, written once as a number and once as the database's attribute: EC2 refuses the second."""
+
+    def __init__(self, function: lambda_.Function, downstream: Downstream, groups: list[ec2.ISecurityGroup]) -> None:
+        self._function = function
+        self._downstream = downstream
+        self._groups = groups
+
+    def validate(self) -> list[str]:
+        paths = [
+            sorted(rule.node.path for rule in _rules(group, self._function, self._downstream.port))
+            for group in self._groups
+        ]
+        return [
+            f"{' and '.join(rules)} open the same port of {self._downstream.construct.node.path} to the same security "
+            "group, and EC2 refuses the second. Remove the call of connections.allow_…: the port is open already."
+            for rules in paths
+            if len(rules) > 1
+        ]
+
+
+def _rules(group: ec2.ISecurityGroup, function: lambda_.Function, port: float) -> list[ec2.CfnSecurityGroupIngress]:
     sources = function.connections.security_groups
-    rules = [
-        child
+    of_sources = {source.security_group_id for source in sources}
+    found = {
+        child.node.path: child
         for owner in (group, *sources)
         for child in owner.node.children
         if isinstance(child, ec2.CfnSecurityGroupIngress)
-    ]
-    of_sources = {source.security_group_id for source in sources}
-    return any(
-        rule.group_id == group.security_group_id and rule.source_security_group_id in of_sources for rule in rules
-    )
+        and child.group_id == group.security_group_id
+        and child.source_security_group_id in of_sources
+        and _covers(child, port)
+    }
+    return list(found.values())
+
+
+def _covers(rule: ec2.CfnSecurityGroupIngress, port: float) -> bool:
+    # A port that is known at deployment only is the database's own attribute.
+    ends = (rule.from_port, rule.to_port)
+    return all(end is not None and (end == port or Token.is_unresolved(end)) for end in ends)
 
 
 def _names(function: lambda_.Function) -> str:
@@ -74,6 +107,4 @@ def _names(function: lambda_.Function) -> str:
 
 
 def _written(port: float) -> Any:
-    from aws_cdk import Token
-
     return "of the database" if Token.is_unresolved(port) else int(port)

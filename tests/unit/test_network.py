@@ -220,6 +220,24 @@ class TestSecurityGroups:
         Template.from_stack(stack).resource_count_is("AWS::EC2::SecurityGroupIngress", 1)
         Annotations.from_stack(stack).has_no_warning("*", Match.string_like_regexp("cannot be changed"))
 
+    def test_a_rule_that_is_there_is_enough(
+        self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+    ) -> None:
+        group = ec2.SecurityGroup(stack, "Functions", vpc=vpc)
+        database.connections.allow_default_port_from(group)
+        VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, security_groups=[group], **code)
+        Template.from_stack(stack).resource_count_is("AWS::EC2::SecurityGroupIngress", 1)
+
+    def test_a_second_rule_fails_the_synth(
+        self, app: cdk.App, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+    ) -> None:
+        function = VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, **code)
+        database.connections.allow_from(function, ec2.Port.tcp(9999))
+        app.synth()
+        database.connections.allow_default_port_from(function)
+        with pytest.raises(RuntimeError, match=r"open the same port of Stack/Database .* EC2 refuses the second"):
+            app.synth(force=True)
+
     def test_a_database_without_one_leaves_the_way_out_open(
         self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]
     ) -> None:

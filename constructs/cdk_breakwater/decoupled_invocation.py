@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs
 
     from .front_door import FrontDoor
+    from .front_door_results import JobResults
 
 
 class DecoupledInvocation(Construct):
@@ -221,6 +222,25 @@ class DecoupledInvocation(Construct):
             results_concurrency=results_concurrency,
             options=options,
         )
+
+    def keep_results(self, *, result_ttl: Duration | None = None) -> JobResults:
+        """Give the function the table that `breakwater_runtime.batch(…, idempotency=…)` needs; a front door does too.
+
+        Parameters
+        ----------
+        result_ttl
+            How long a key is remembered, 60 s or more. Default 1 day.
+
+        Raises
+        ------
+        BreakwaterError
+            When the function is imported, or has a table with another term already.
+        """
+        from aws_cdk import Duration
+
+        from .front_door_results import JobResults
+
+        return JobResults.of(self, self, self.function, result_ttl or Duration.days(1))
 
     def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow sending to the source."""

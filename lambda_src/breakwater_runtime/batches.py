@@ -56,8 +56,9 @@ def batch(
     idempotency
         A record whose key is done already is skipped, for as long as results are kept. True: the key is the record's
         id, for records that are delivered twice. A callable: takes the record and returns its key, or None for a record
-        that may be done again. Needs the table in BREAKWATER_RESULTS_TABLE, which a front door brings. Default: jobs
-        of a front door alone. An invocation that dies between its work and the table's write does the work again.
+        that may be done again. Needs the table in BREAKWATER_RESULTS_TABLE, which `keep_results` or a front door makes.
+        Default: jobs of a front door alone. An invocation that dies between its work and the table's write does the
+        work again.
 
     Returns
     -------

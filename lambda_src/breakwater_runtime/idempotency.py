@@ -35,8 +35,9 @@ class Jobs:
         self._results = Results.from_environment()
         if self._results is None and idempotency:
             raise ConfigurationError(
-                f"batch(idempotency=…) needs a table, and {TABLE} names none. DecoupledInvocation.add_front_door makes "
-                'one; another has the partition key "job", a string, and the time to live attribute "delete_after".'
+                f"batch(idempotency=…) needs a table, and {TABLE} names none. "
+                'DecoupledInvocation.keep_results makes one; another has the partition key "job", a string, and expires by '
+                '"delete_after".'
             )
 
     def run(self, handler: Callable[[Record, Any], object], record: Record, identifier: str, context: Any) -> None:

@@ -306,6 +306,17 @@ def test_two_doors_of_one_invocation_share_results_and_failures(stack: cdk.Stack
     assert text(stack.resolve(second.url)).count("others") == 1
 
 
+def test_results_alone_are_for_idempotency(stack: cdk.Stack, function: lambda_.Function) -> None:
+    jobs = DecoupledInvocation(stack, "Jobs", function=function)
+    kept = jobs.keep_results(result_ttl=cdk.Duration.days(3))
+    assert jobs.keep_results(result_ttl=cdk.Duration.days(3)) is kept
+    template = Template.from_stack(stack)
+    template.resource_count_is("AWS::ApiGateway::RestApi", 0)
+    template.has_resource_properties(
+        "AWS::Lambda::Function", {"Environment": {"Variables": {results.SECONDS: "259200"}}}
+    )
+
+
 @pytest.mark.parametrize("kind", ["sqs", "fifo", "kinesis", "dynamodb"])
 def test_function_and_source_in_stacks_of_their_own(app: cdk.App, code: dict[str, Any], kind: str) -> None:
     environment_ = cdk.Environment(account="123456789012", region="eu-central-1")

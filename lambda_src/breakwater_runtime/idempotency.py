@@ -36,8 +36,8 @@ class Jobs:
         if self._results is None and idempotency:
             raise ConfigurationError(
                 f"batch(idempotency=…) needs a table, and {TABLE} names none. "
-                'DecoupledInvocation.keep_results makes one; another has the partition key "job", a string, and expires by '
-                '"delete_after".'
+                "DecoupledInvocation.keep_results makes one; another has the partition key 'job', a string, and expires "
+                "by 'delete_after'."
             )
 
     def run(self, handler: Callable[[Record, Any], object], record: Record, identifier: str, context: Any) -> None:

@@ -36,7 +36,7 @@ class Jobs:
         if self._results is None and idempotency:
             raise ConfigurationError(
                 f"batch(idempotency=…) needs a table, and {TABLE} names none. "
-                "DecoupledInvocation.keep_results makes one; another has the partition key 'job', a string, and expires "
+                "DecoupledInvocation.keep_results makes one; another has the key 'job', a string, and expires "
                 "by 'delete_after'."
             )
 

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import math
+import re
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,3 +128,71 @@ def test_functions(arguments: list[int]) -> None:
     assert evaluate(f"LEAST({listed})", {}) == min(arguments)
     assert evaluate(f"GREATEST({listed})", {}) == max(arguments)
     assert evaluate(f"SUM({listed})", {}) == sum(arguments)
+
+
+# The grammar once more, as regular expressions, with an arithmetic of its own: an oracle that shares no code.
+OPERATION = r"(?:[*/](?=\d{1,18}(?!\d))0*[1-9]\d*)*"
+BRACED = rf"\{{(?:DBInstanceClassMemory{OPERATION}|log\(DBInstanceClassMemory{OPERATION}\){OPERATION})\}}"
+ARGUMENT = rf"(?:-?\d{{1,18}}|{BRACED})"
+WHOLE = re.compile(rf"{ARGUMENT}|(?i:LEAST|GREATEST|SUM)\({ARGUMENT}(?:,{ARGUMENT})*\)")
+
+
+def oracle(text: str, memory: int) -> int | None:
+    if not WHOLE.fullmatch(text):
+        return None
+
+    def argument(match: re.Match[str]) -> str:
+        operand, _, operations = match[0].partition(")") if "log" in match[0] else ("", "", match[0])
+        value = memory
+        if operand:
+            exact = Fraction(memory)
+            for sign, number in re.findall(r"([*/])(\d+)", operand):
+                exact = exact * int(number) if sign == "*" else exact / int(number)
+            value = math.floor(math.log2(exact) + 0.5)
+        for sign, number in re.findall(r"([*/])(\d+)", operations):
+            value = value * int(number) if sign == "*" else int(Fraction(value, int(number)))
+        return str(value)
+
+    plain = re.sub(BRACED, argument, text)
+    name, _, rest = plain.partition("(")
+    numbers = [int(number) for number in (rest or name).strip(")").split(",")]
+    return {"LEAST": min, "GREATEST": max, "SUM": sum}[name.upper()](numbers) if rest else numbers[0]
+
+
+SMALL = st.integers(1, 10**6).map(str)
+FACTORS = st.lists(st.tuples(st.sampled_from("*/"), SMALL).map("".join), max_size=2).map("".join)
+PLAIN = FACTORS.map(lambda operations: f"{{DBInstanceClassMemory{operations}}}")
+LOGARITHM = st.tuples(st.integers(1, 2**29).map(str), FACTORS).map(
+    lambda parts: f"{{log(DBInstanceClassMemory/{parts[0]}){parts[1]}}}"
+)
+CALLS = st.tuples(
+    st.sampled_from(["LEAST", "greatest", "Sum"]), st.lists(PLAIN | LOGARITHM | SMALL, min_size=1, max_size=3)
+).map(lambda call: f"{call[0]}({','.join(call[1])})")
+
+
+@given(PLAIN | LOGARITHM | CALLS | SMALL, st.integers(2**30, 2**42))
+def test_every_formula_has_the_value_that_its_arithmetic_has(text: str, memory: int) -> None:
+    expected = oracle(text, memory)
+    assert expected is not None
+    assert evaluate(text, {"DBInstanceClassMemory": memory}) == expected
+
+
+@given(
+    PLAIN | LOGARITHM | CALLS,
+    st.lists(st.tuples(st.integers(0, 80), st.sampled_from("{}(),*/-5x0L")), min_size=1, max_size=3),
+    st.booleans(),
+)
+def test_a_slip_of_the_pen_is_an_error_and_never_another_number(
+    text: str, slips: list[tuple[int, str]], insert: bool
+) -> None:
+    for position, character in slips:
+        at = position % (len(text) + 1)
+        text = text[:at] + (character if insert else "") + text[at + (0 if insert else 1) :]
+    memory = 2**40
+    expected = oracle(text, memory)
+    if expected is not None:
+        assert evaluate(text, {"DBInstanceClassMemory": memory}) == expected
+        return
+    with pytest.raises(FormulaError) as error:
+        evaluate(text, {"DBInstanceClassMemory": memory})
+    assert repr(text) in str(error.value)

@@ -84,17 +84,22 @@ class ConnectionShare:
         """The shares of one function in the budgets of all its databases, this one among them."""
         return tuple(self._joined)
 
-    def join(self, name: str, budget: ConnectionBudget, connections_per_environment: int) -> ConnectionShare:
+    def join(self, budget: ConnectionBudget, name: str, *, connections_per_environment: int = 1) -> ConnectionShare:
         """Take a part of a further budget for the same function, which then has the smallest of its shares.
 
         Parameters
         ----------
-        name
-            The further share's name.
         budget
             The further database's.
+        name
+            Who holds it; unique in that budget.
         connections_per_environment
-            Connections to that database that each environment holds.
+            Connections to that database that each environment holds, 1 or more. Default 1.
+
+        Raises
+        ------
+        BreakwaterError
+            As for `ConnectionBudget.share`.
         """
         share = budget.share(
             name,
@@ -103,7 +108,7 @@ class ConnectionShare:
             connections_per_environment=connections_per_environment,
         )
         share.function = self.function
-        share._minimum = self._minimum
+        share._minimum, share._overlaps = self._minimum, self._overlaps
         share._joined = self._joined
         self._joined.append(share)
         self.budget.recompute()
@@ -185,7 +190,9 @@ class ConnectionShare:
             resource.reserved_concurrent_executions = self.concurrency
         else:
             limit_environments(resource, self, requests)
-        self._overlaps = 2 if overlap else 1
+        for share in self._joined:
+            share.function = function
+            share._overlaps = 2 if overlap else 1
         self.bind(function, reserve=requests is None)
         self.budget.recompute()
 

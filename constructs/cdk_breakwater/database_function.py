@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Annotations, Tokenization
@@ -72,16 +73,17 @@ class DatabaseFunction(PreparedFunction):
             concurrency=concurrency,
             connections_per_environment=downstream.engine.connections_per_environment,
         )
+        vicinity = Vicinity(path, scope, runtime, network, options, reserve_concurrency)
         deployment = DatabaseDeployment(
-            Vicinity(path, scope, runtime, network, options, reserve_concurrency),
-            downstream,
+            vicinity,
+            getattr(downstream, "target", server),
             share,
             credentials,
             verify=verify_at_deploy,
         )
         credentials = deployment.credentials
         timeout = options.get("timeout") or DEFAULT_TIMEOUT
-        layer = _layer(scope, downstream, runtime, options.get("architecture"), drivers)
+        layer = _layer(vicinity, [downstream], drivers)
         super().__init__(
             scope,
             id,
@@ -99,6 +101,8 @@ class DatabaseFunction(PreparedFunction):
         self.downstream = downstream
         self.credentials = credentials
         self.share: ConnectionShare = share
+        self._downstreams = {"": downstream}
+        self._vicinity, self._drivers, self._layer, self._verify = vicinity, drivers, layer, verify_at_deploy
         self.database_user = deployment.user
         deployment.precede(self)
         share.bind(cast("lambda_.IFunction", self), reserve=reserve_concurrency)
@@ -111,6 +115,51 @@ class DatabaseFunction(PreparedFunction):
             acknowledge(self, "reserve_concurrency=False says so.", "Breakwater::DatabaseFunctionConcurrency")
         credentials.grant(cast("lambda_.IFunction", self), downstream)
         downstream.serve(self, credentials, timeout)
+
+    def _add_database(
+        self, name: str, database: Any, credentials: DatabaseCredentials | None, proxy: Any
+    ) -> tuple[Downstream, DatabaseCredentials, ConnectionShare]:
+        path = self.node.path
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+            raise BreakwaterError(
+                path,
+                f"the further database's name is {name!r}, and becomes a part of environment variables.",
+                "Give letters, digits and underscores, a letter first.",
+            )
+        if name.upper() in self._downstreams:
+            raise BreakwaterError(path, f"it has a further database {name!r} already.", "Give each its own name.")
+        server = Downstream.of(database)
+        credentials = credentials or DatabaseCredentials.of(server, path)
+        downstream = through_proxy(server, proxy, path, self._vicinity.network.get("vpc"))
+        budget = ConnectionBudget.of(downstream)
+        share = self.share.join(
+            budget, f"{path} ({name})", connections_per_environment=downstream.engine.connections_per_environment
+        )
+        # The name in the function's own variables is that of its first database's schema.
+        options = {option: value for option, value in self._vicinity.options.items() if option != "environment"}
+        deployment = DatabaseDeployment(
+            self._vicinity._replace(options=options),
+            getattr(downstream, "target", server),
+            share,
+            credentials,
+            verify=self._verify,
+        )
+        credentials = deployment.credentials
+        deployment.precede(self)
+        timeout = self._vicinity.options.get("timeout") or DEFAULT_TIMEOUT
+        own = self._vicinity.options.get("environment") or {}
+        for variable, value in settings_of(downstream, budget, credentials, timeout, name).items():
+            if variable not in own:
+                self.add_environment(variable, value)
+        self._downstreams[name.upper()] = downstream
+        layer = _layer(self._vicinity, list(self._downstreams.values()), self._drivers)
+        if layer is not None and layer is not self._layer:
+            # Of two layers, the later one's files win: it has what the earlier one has.
+            self.add_layers(cast("lambda_.ILayerVersion", layer))
+            self._layer = layer
+        credentials.grant(cast("lambda_.IFunction", self), downstream)
+        downstream.serve(self, credentials, timeout)
+        return downstream, credentials, share
 
 
 def through_proxy(database: Downstream, proxy: Any, path: str, vpc: ec2.IVpc | None) -> Downstream:
@@ -147,26 +196,21 @@ def settings_of(
     return {environment.variable(setting, name): value for setting, value in settings.items()}
 
 
-def _layer(
-    scope: Construct,
-    downstream: Downstream,
-    runtime: lambda_.Runtime,
-    architecture: lambda_.Architecture | None,
-    drivers: Sequence[str] | None,
-) -> RuntimeLayer | None:
-    if runtime.family == lambda_.RuntimeFamily.NODEJS:
+def _layer(vicinity: Vicinity, downstreams: Sequence[Downstream], drivers: Sequence[str] | None) -> RuntimeLayer | None:
+    if vicinity.runtime.family == lambda_.RuntimeFamily.NODEJS:
         # the Node.js layer knows these two protocols; what others need is in the function's own code
-        if not (downstream.engine.is_mysql or downstream.engine.is_postgresql):
+        if not any(downstream.engine.is_mysql or downstream.engine.is_postgresql for downstream in downstreams):
             return None
         drivers = drivers or []
-    elif runtime.family != lambda_.RuntimeFamily.PYTHON:
+    elif vicinity.runtime.family != lambda_.RuntimeFamily.PYTHON:
         return None
     elif drivers is None:
-        drivers = [driver] if (driver := downstream.engine.driver) else []
+        drivers = [driver for downstream in downstreams if (driver := downstream.engine.driver)]
+    authorities = dict.fromkeys(pem for downstream in downstreams if (pem := downstream.certificate_authority()))
     return RuntimeLayer.for_function_in(
-        scope,
-        runtime=runtime,
-        architecture=architecture,
+        vicinity.scope,
+        runtime=vicinity.runtime,
+        architecture=vicinity.options.get("architecture"),
         drivers=drivers,
-        certificate_authority=downstream.certificate_authority(),
+        certificate_authority="\n".join(authorities) or None,
     )

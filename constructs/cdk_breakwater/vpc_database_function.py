@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from constructs import Construct
     from typing_extensions import Unpack
 
+    from .connection_share import ConnectionShare
     from .credentials import DatabaseCredentials
+    from .downstream import Downstream
     from .function_options import FunctionOptions
 
 
@@ -128,12 +130,50 @@ class VpcDatabaseFunction(DatabaseFunction):
         _allow_network_interfaces(self)
         if own_security_group and not network["allow_all_outbound"]:
             self.connections.allow_to_any_ipv4(ec2.Port.HTTPS, "AWS APIs, Secrets Manager among them")
-        allow_to_database(
-            self, self.downstream, own_security_group=own_security_group and not network["allow_all_outbound"]
-        )
-        if self.credentials.needs_secrets_manager and isolated(vpc, subnets):
-            ensure_secrets_manager_endpoint(vpc, self, subnets)
+        self._closed = own_security_group and not network["allow_all_outbound"]
+        self._vpc, self._subnets = vpc, subnets
+        self._reach(self.downstream, self.credentials)
         SubnetAddresses.watch(vpc)
+
+    def add_database(
+        self,
+        name: str,
+        *,
+        database: Any,
+        credentials: DatabaseCredentials | None = None,
+        proxy: rds.IDatabaseProxy | rds.DatabaseProxy | bool | None = None,
+    ) -> ConnectionShare:
+        """Use a further database: `breakwater.database(name)` in the function's code.
+
+        The function takes part in the budgets of all of its databases, with the weight or the concurrency that it was
+        given, and its reserved concurrency is the smallest of its shares. What it cannot use of the others goes to the
+        functions that can.
+
+        Parameters
+        ----------
+        name
+            Letters, digits and underscores; part of the variables `BREAKWATER_<NAME>_…`.
+        database, credentials, proxy
+            As for the constructor.
+
+        Returns
+        -------
+        ConnectionShare
+            The function's share of the further database.
+
+        Raises
+        ------
+        BreakwaterError
+            When the name is not right or taken, and as for the constructor.
+        """
+        downstream, credentials, share = self._add_database(name, database, credentials, proxy)
+        self._reach(downstream, credentials)
+        return share
+
+    def _reach(self, downstream: Downstream, credentials: DatabaseCredentials) -> None:
+        allow_to_database(self, downstream, own_security_group=self._closed)
+        if credentials.needs_secrets_manager and isolated(self._vpc, self._subnets):
+            ensure_secrets_manager_endpoint(self._vpc, self, self._subnets)
 
 
 def _allow_network_interfaces(function: lambda_.Function) -> None:

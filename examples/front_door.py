@@ -40,7 +40,8 @@ writer = VpcDatabaseFunction(
     handler="index.handler",
     code=lambda_.Code.from_inline(
         "import json\n\nimport breakwater_runtime as breakwater\n\n\n"
-        "@breakwater.batch\ndef handler(record, context):\n    return {'ordered': json.loads(record['body'])['article']}\n"
+        "@breakwater.batch\ndef handler(record, context):\n"
+        "    return {'ordered': json.loads(record['body'])['article']}\n"
     ),
 )
 jobs = DecoupledInvocation(stack, "Jobs", function=writer)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Aws, Stack, Token
+from aws_cdk import Stack, Token
 from aws_cdk import aws_iam as iam
 
 from .errors import BreakwaterError
@@ -124,7 +124,7 @@ def _queue(invocation: DecoupledInvocation, job: str, order_by: str | None, comm
         retention = _LONGEST_RETENTION_SECONDS
     return Entrance(
         service="sqs",
-        path=f"{Aws.ACCOUNT_ID if Token.is_unresolved(queue.env.account) else queue.env.account}/{queue.queue_name}",
+        path=f"{queue.env.account}/{queue.queue_name}",
         templates=sqs_templates(job, fifo=queue.fifo, order_by=order_by, **common),
         allowed=iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn]),
         key=queue.encryption_master_key,

@@ -13,6 +13,9 @@ JOB = "breakwater-job"
 """The message attribute, or attribute of an item, that names the job; `breakwater_runtime` reads it."""
 _LONGEST_KEY = 255
 _KEY = "Idempotency-Key"
+# Parts of AWS's error codes.
+_BUSY = ("Throttl", "Exceeded")
+_UNFIT = ("InvalidMessageContents", "InvalidParameterValue")
 
 
 class Caller(Enum):
@@ -100,19 +103,21 @@ def sqs_templates(job: str, *, fifo: bool, order_by: str | None, longest: int, r
         "MessageAttribute.1.Value.DataType=String",
         "MessageAttribute.1.Value.StringValue=$util.urlEncode($job)",
     ]
-    group = ""
     if fifo:
-        # Twice encoded: the queue takes letters, digits and punctuation (Amazon SQS API Reference, SendMessage).
-        value = f"$!input.path('{order_by}')" if order_by else "$caller"
-        group = f'#set($group = "{value}")#set($group = $util.urlEncode($group))#set($group = "g$group")'
         fields += [
+            # Twice encoded: the queue takes letters, digits and punctuation (Amazon SQS API Reference, SendMessage).
             "MessageGroupId=$util.urlEncode($group)",
             "MessageDeduplicationId=$util.urlEncode($context.extendedRequestId)",
         ]
     return FrontDoorTemplates(
-        request=job + group + _guard("action", "SendMessage", "Refused", longest) + "&".join(fields),
+        request=(
+            job
+            + (_group(order_by) if fifo else "")
+            + _guard("action", "SendMessage", "Refused", longest)
+            + "&".join(fields)
+        ),
         accepted=_accepted(job, retry_after),
-        refused=_refused(too_large=("InvalidAction", "shorter than"), busy="Throttl"),
+        refused=_refused(("InvalidAction", "shorter than")),
         content_type="application/x-www-form-urlencoded",
     )
 
@@ -121,14 +126,14 @@ def kinesis_templates(
     job: str, stream: str, *, order_by: str | None, longest: int, retry_after: int
 ) -> FrontDoorTemplates:
     """Write the templates for a stream: one `PutRecord` of "breakwater-job", the job and the body, spaces between."""
-    key = f"$util.urlEncode($input.path('{order_by}'))" if order_by else "$job"
+    key, group = ("$group", _group(order_by)) if order_by else ("$job", "")
     return FrontDoorTemplates(
         request=(
-            f'{job}{_guard("stream", stream, "", longest)}#set($data = "{JOB} $job $input.body")'
+            f'{job}{group}{_guard("stream", stream, "", longest)}#set($data = "{JOB} $job $input.body")'
             f'{{"StreamName": "$stream", "PartitionKey": "{key}", "Data": "$util.base64Encode($data)"}}'
         ),
         accepted=_accepted(job, retry_after),
-        refused=_refused(too_large=("ValidationException",), busy="Exceeded"),
+        refused=_refused(("ValidationException",)),
         content_type="application/x-amz-json-1.1",
     )
 
@@ -149,10 +154,16 @@ def dynamodb_templates(
         refused=(
             "#set($error = $input.json('$'))#if($error.contains(\"ConditionalCheckFailed\"))"
             f"#set($context.responseOverride.status = 202){_accepted(job, retry_after)}#else "
-            f"{_refused(too_large=('ValidationException',), busy='Exceeded')}#end"
+            f"{_refused(('ValidationException',))}#end"
         ),
         content_type="application/x-amz-json-1.0",
     )
+
+
+def _group(order_by: str | None) -> str:
+    """Set `$group`: the encoded value of what keeps order, the caller by default, never empty."""
+    value = f"$!input.path('{order_by}')" if order_by else "$caller"
+    return f'#set($group = "{value}")#set($group = $util.urlEncode($group))#set($group = "g$group")'
 
 
 def _guard(name: str, right: str, wrong: str, longest: int) -> str:
@@ -171,17 +182,20 @@ def _accepted(job: str, retry_after: int) -> str:
     )
 
 
-def _refused(*, too_large: tuple[str, ...], busy: str) -> str:
+def _refused(too_large: tuple[str, ...]) -> str:
     """Tell the caller's faults from the door's: AWS answers 400 to either."""
-    large = " || ".join(f'$error.contains("{code}")' for code in too_large)
     return (
         "#set($error = $input.json('$'))"
-        f"#if({large})#set($context.responseOverride.status = 413)"
+        f"#if({_any(too_large)})#set($context.responseOverride.status = 413)"
         f'#set($message = "The body is too large, or {_KEY} is longer than {_LONGEST_KEY} characters.")'
-        f'#elseif($error.contains("{busy}"))#set($context.responseOverride.status = 503)'
+        f"#elseif({_any(_BUSY)})#set($context.responseOverride.status = 503)"
         '#set($context.responseOverride.header.Retry-After = "1")#set($message = "Too busy, try again.")'
-        '#elseif($error.contains("InvalidMessageContents"))'
-        '#set($message = "The body holds a control character, which a queue does not take.")'
+        f"#elseif({_any(_UNFIT)})"
+        '#set($message = "The body holds what a queue does not take: a control character, or a long order key.")'
         '#else#set($context.responseOverride.status = 500)#set($message = "Internal server error")#end'
         '{"message": "$message"}'
     )
+
+
+def _any(codes: tuple[str, ...]) -> str:
+    return " || ".join(f'$error.contains("{code}")' for code in codes)

@@ -161,10 +161,11 @@ def test_fifo_orders_by_what_the_body_says(value: object, group: str) -> None:
     assert sent("fifo", rendered)[2]["MessageGroupId"] == group
 
 
-def test_kinesis_orders_by_what_the_body_says() -> None:
+@pytest.mark.parametrize(("value", "key"), [('a"b', "ga%22b"), (7, "g7"), (None, "g")])
+def test_kinesis_orders_by_what_the_body_says(value: object, key: str) -> None:
     made = templates.kinesis_templates(NAME, "clicks", order_by="$.customer", **OPTIONS)
-    rendered, _ = render(made.request, json.dumps({"customer": 'a"b'}), **CONTEXT)
-    assert sent("kinesis", rendered)[2]["PartitionKey"] == "a%22b"
+    rendered, _ = render(made.request, json.dumps({"customer": value}), **CONTEXT)
+    assert sent("kinesis", rendered)[2]["PartitionKey"] == key
 
 
 class TestRefusals:
@@ -185,7 +186,8 @@ class TestRefusals:
         [
             ("sqs", {"Error": {"Code": "InvalidAction"}}, 413, "The body is too large, or Idempotency-Key is longer"),
             ("sqs", {"Error": {"Code": "x", "Message": "must be shorter than 1 bytes"}}, 413, "The body is too large"),
-            ("sqs", {"Error": {"Code": "InvalidMessageContents"}}, None, "The body holds a control character"),
+            ("sqs", {"Error": {"Code": "InvalidMessageContents"}}, None, "The body holds what a queue does not take"),
+            ("fifo", {"Error": {"Code": "InvalidParameterValue"}}, None, "The body holds what a queue does not take"),
             ("fifo", {"Error": {"Code": "RequestThrottled"}}, 503, "Too busy, try again."),
             ("sqs", {"Error": {"Code": "KmsDisabled"}}, 500, "Internal server error"),
             ("kinesis", {"__type": "ValidationException"}, 413, "The body is too large"),
@@ -193,6 +195,7 @@ class TestRefusals:
             ("kinesis", {"__type": "ResourceNotFoundException"}, 500, "Internal server error"),
             ("dynamodb", {"__type": "x#ValidationException"}, 413, "The body is too large"),
             ("dynamodb", {"__type": "x#RequestLimitExceeded"}, 503, "Too busy, try again."),
+            ("dynamodb", {"__type": "x#ThrottlingException"}, 503, "Too busy, try again."),
         ],
     )
     def test_the_callers_faults_are_told_from_the_doors(

@@ -7,8 +7,13 @@ const { requestHandler } = require('./request-handler.cjs')
 const database = (options) => new Database(options)
 
 function withDatabase (handler, options) {
-  // made at the first invocation, so that a wrong setting is an invocation's error and not an import's
   let own
+  try {
+    // now, since Lambda's init phase has more CPU than an invocation
+    own = new Database(options)
+  } catch {
+    // a wrong setting is the invocation's error, not the import's
+  }
   return async (event, context) => {
     own ??= new Database(options)
     return own.use(context, (client) => handler(event, context, client))

@@ -83,9 +83,9 @@ class MySqlConnection {
 
   /** Count everybody's connections; any user may. */
   async usage (maxConnections) {
-    const [{ Value: used }] = await this.#send('query', "SHOW GLOBAL STATUS LIKE 'Threads_connected'")
+    const [{ Value: used }] = await this.#send('query', own("SHOW GLOBAL STATUS LIKE 'Threads_connected'"))
     if (maxConnections) return [Number(used), maxConnections]
-    const [{ limit }] = await this.#send('query', 'SELECT @@GLOBAL.max_connections AS `limit`')
+    const [{ limit }] = await this.#send('query', own('SELECT @@GLOBAL.max_connections AS `limit`'))
     return [Number(used), Number(limit)]
   }
 
@@ -163,14 +163,22 @@ class MySqlConnection {
   }
 
   #noteChange (result) {
-    for (const header of Array.isArray(result) ? result : [result]) {
-      if (header?.constructor.name !== 'ResultSetHeader') continue
+    // of several statements an array, as the rows of one
+    const several = Array.isArray(result) && [result[0], result.at(-1)].some((part) => Array.isArray(part) || isHeader(part))
+    for (const header of several ? result : [result]) {
+      if (!isHeader(header)) continue
       // without autocommit a SELECT opens a transaction, too
       this.#inTransaction = Boolean(header.serverStatus & IN_TRANSACTION) || !(header.serverStatus & AUTOCOMMIT)
       if (header.stateChanges) this.#changed = true
     }
   }
 }
+
+/** Whether this is what mysql2 makes of a statement without rows; it does not export the class. */
+const isHeader = (result) => result?.constructor?.name === 'ResultSetHeader'
+
+/** A statement of the runtime's own, whose rows are not what the user's options make of them. */
+const own = (sql) => ({ sql, rowsAsArray: false, nestTables: false, typeCast: true })
 
 /** Whether the connection is over; after a statement's own timeout its reply would be taken for the next one's. */
 function isOver (error) {

@@ -13,7 +13,7 @@ const RETRYABLE_STATE = /^(53300|57P|08)/
 const NETWORK = ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN']
 // pg's own errors have no code
 const PG_LOST = /^(Connection terminated|timeout expired|Client has encountered|Client was closed|Client network socket)/
-const MARGIN_SECONDS = 2 ** 31
+const NEVER_SECONDS = 2 ** 31
 
 /** pg's client; serverless-postgres makes it, and neither sends again nor dies on what this one throws. */
 class GuardedClient extends pg.Client {
@@ -88,7 +88,7 @@ class PostgreSqlConnection {
         : { options: `-c idle_session_timeout=${idleSeconds}s -c idle_in_transaction_session_timeout=${idleSeconds}s` }),
       library: { Client },
       // what its clean() would end: sessions between two statements of a running invocation
-      minConnectionIdleTimeSec: MARGIN_SECONDS
+      minConnectionIdleTimeSec: NEVER_SECONDS
     })
   }
 
@@ -129,7 +129,7 @@ class PostgreSqlConnection {
       "SELECT sum(numbackends)::int AS used, current_setting('max_connections')::int AS limit FROM pg_stat_database"
     )
     this.#client.touched = false
-    return [used, maxConnections ?? limit]
+    return [Number(used), maxConnections ?? Number(limit)]
   }
 
   async close () {

@@ -212,6 +212,17 @@ test('errors of statements are the driver\'s own, and the connection stays', asy
   assert.equal(await database.use(context(), sessionId), id)
 })
 
+test('options of the driver reach the handler\'s statements, not the runtime\'s', async () => {
+  const asked = isPostgreSql ? { statement_timeout: 1234 } : { rowsAsArray: true, multipleStatements: true }
+  const database = make({ maxConnections: undefined, driver: asked })
+  const statement = isPostgreSql ? 'SHOW statement_timeout' : 'SELECT 1 AS one'
+  const seen = await database.use(context(), async (client) => [rows(await client.query(statement)), await sessionId(client)])
+  assert.deepEqual(seen[0], isPostgreSql ? [{ statement_timeout: '1234ms' }] : [[1]])
+  await database.use(context(), (client) => client.query(isPostgreSql ? 'SELECT 1; BEGIN; SELECT 2' : 'SELECT 1; START TRANSACTION; SELECT 2'))
+  if (!isPostgreSql) assert.equal(number(await database.use(context(), (client) => client.query('SELECT @@in_transaction'))), 0)
+  assert.equal(await database.use(context(), sessionId), seen[1])
+})
+
 test('what was not awaited ends before the connection is cleaned', async () => {
   const database = make()
   const id = await database.use(context(), async (client) => {

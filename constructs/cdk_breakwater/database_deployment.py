@@ -77,7 +77,7 @@ class DatabaseDeployment:
         if credentials.own_login is not None:
             from .database_user import DatabaseUser
 
-            self.user = DatabaseUser.of(credentials, downstream, share, vicinity)
+            self.user = DatabaseUser.of(credentials, server, share, vicinity)
             self.credentials = self.user.credentials
             self._first.append(self.user.resource)
         if verify:

@@ -12,7 +12,6 @@ from .acknowledgements import acknowledge, compliance_rules
 from .connection_budget import ConnectionBudget
 from .credentials import DatabaseCredentials
 from .database_administration import DatabaseAdministration
-from .database_deployment import behind_proxy
 from .downstream import Downstream
 from .errors import BreakwaterError
 from .grants import check_user_name, parse_grants
@@ -50,7 +49,8 @@ class DatabaseUser(Construct):
         super().__init__(administration, login.name)
         downstream = administration.downstream
         self.login = login
-        self._uses: list[tuple[ConnectionShare, Downstream]] = []
+        self._shares: list[ConnectionShare] = []
+        self._pools: set[ConnectionBudget] = set()
         self.secret = None if login.iam else self._make_secret(administration)
         properties: dict[str, Any] = {
             "User": login.name,
@@ -71,6 +71,17 @@ class DatabaseUser(Construct):
     ) -> DatabaseUser:
         """Find the user that credentials stand for on a database, or make it.
 
+        Parameters
+        ----------
+        credentials
+            With a login of their own.
+        downstream
+            The database itself, not a proxy before it.
+        share
+            The function's part, of the database's budget or of a proxy's pool.
+        vicinity
+            The function's.
+
         Raises
         ------
         BreakwaterError
@@ -79,7 +90,7 @@ class DatabaseUser(Construct):
         """
         login = cast("OwnLogin", credentials.own_login)
         check_user_name(vicinity.path, login.name)
-        writer = _writer(behind_proxy(downstream), vicinity.path)
+        writer = _writer(downstream, vicinity.path)
         key = (ConnectionBudget.of(writer), login.name)
         known = _USERS.get(key)
         if known is None:
@@ -89,11 +100,13 @@ class DatabaseUser(Construct):
         elif known.login is not login:
             raise BreakwaterError(
                 vicinity.path,
-                f"the database {writer.construct.node.path} has a user {login.name!r} of {known._uses[0][0].name} "
+                f"the database {writer.construct.node.path} has a user {login.name!r} of {known._shares[0].name} "
                 "already.",
                 "Pass one DatabaseCredentials object to both functions to share the user, or take another name.",
             )
-        known._uses.append((share, downstream))
+        known._shares.append(share)
+        if share.budget is not ConnectionBudget.of(downstream):
+            known._pools.add(share.budget)
         return known
 
     @property
@@ -111,14 +124,12 @@ class DatabaseUser(Construct):
         Proxy may open its whole pool as this user. Writer and readers count apart, and have the limit in common.
         """
         shares: dict[ConnectionBudget, list[ConnectionShare]] = {}
-        pools: set[ConnectionBudget] = set()
-        for share, downstream in self._uses:
-            shares.setdefault(share.budget, []).append(share)
-            if behind_proxy(downstream) is not downstream:
-                pools.add(share.budget)
+        for share in self._shares:
+            if share.budget not in self._pools:
+                shares.setdefault(share.budget, []).append(share)
         try:
-            pooled = sum(budget.max_connections for budget in pools)
-            return pooled + max((_limit(*use) for use in shares.items() if use[0] not in pools), default=0)
+            pooled = sum(budget.max_connections for budget in self._pools)
+            return pooled + max((_limit(*use) for use in shares.items()), default=0)
         except BreakwaterError:
             return 1  # a lazy value must not raise; the budget's validation fails the synth
 

@@ -318,6 +318,43 @@ def test_an_endpoints_secret_says_where_it_is(stack: cdk.Stack, vpc: ec2.Vpc, co
     assert user(template)["Database"] == "shop"
 
 
+def test_a_proxy_may_open_its_whole_pool_as_the_user(
+    stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+) -> None:
+    shared = orders()
+    VpcDatabaseFunction(stack, "Pooled", database=database, vpc=vpc, credentials=shared, proxy=True, **code)
+    VpcDatabaseFunction(stack, "Direct", database=database, vpc=vpc, credentials=shared, concurrency=2, **code)
+    template = Template.from_stack(stack)
+    # 70 % of 112, and twice 2
+    assert user(template)["ConnectionLimit"] == 78 + 4
+    _, administration = function(template, "database_administration.administration.handler")
+    host = administration["Properties"]["Environment"]["Variables"]["BREAKWATER_HOST"]
+    assert host == {"Fn::GetAtt": ["DatabaseB269D8BB", "Endpoint.Address"]}
+    (proxy,) = template.find_resources("AWS::RDS::DBProxy").values()
+    assert [auth["SecretArn"] for auth in proxy["Properties"]["Auth"]] == [user(template)["SecretArn"]]
+
+
+def test_readers_take_their_users_from_the_writer(stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+    size = ec2.InstanceType.of(ec2.InstanceClass.R6G, ec2.InstanceSize.LARGE)
+    cluster = rds.DatabaseCluster(
+        stack,
+        "Cluster",
+        engine=rds.DatabaseClusterEngine.aurora_postgres(version=rds.AuroraPostgresEngineVersion.VER_17_5),
+        vpc=vpc,
+        parameters={"max_connections": "112"},
+        writer=rds.ClusterInstance.provisioned("Writer", instance_type=size),
+        readers=[rds.ClusterInstance.provisioned("Reader", instance_type=size)],
+    )
+    shared = orders()
+    readers = Downstream.readers(cluster)
+    VpcDatabaseFunction(stack, "Writer", database=cluster, vpc=vpc, credentials=shared, concurrency=5, **code)
+    VpcDatabaseFunction(stack, "Reader", database=readers, vpc=vpc, credentials=shared, concurrency=8, **code)
+    made = user(Template.from_stack(stack))
+    assert made["Server"]["Fn::Join"][1][0]["Fn::GetAtt"][1] == "Endpoint.Address"
+    # 10 on the writer, 16 on the reader: one limit for both
+    assert made["ConnectionLimit"] == 16
+
+
 def test_an_imported_database_needs_its_administrators_secret(
     stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]
 ) -> None:

@@ -28,7 +28,7 @@ def mongo(name: str | None = None, *, parallelism: int = 1, **arguments: Any) ->
         How many connections for operations an environment may hold; PyMongo's own default is 100.
     arguments
         host, port, user, password, secret_arn, tls_ca, function_timeout, as for `database`; anything else goes to
-        `pymongo.MongoClient`, such as `retryWrites=False` for DocumentDB, which has no retryable writes.
+        `pymongo.MongoClient`.
 
     Returns
     -------
@@ -52,6 +52,10 @@ def mongo(name: str | None = None, *, parallelism: int = 1, **arguments: Any) ->
         "maxIdleTimeMS": 60_000,
         "connect": False,
     }
+    if ".docdb." in login.host:
+        # DocumentDB has no retryable writes, and refuses a client that asks for them.
+        # Source: Amazon DocumentDB Developer Guide, "Functional differences: Amazon DocumentDB and MongoDB".
+        options["retryWrites"] = False
     if login.user:
         options |= {"username": login.user, "password": login.password}
     if settings.tls_ca is not None:

@@ -53,6 +53,16 @@ def test_more_connections_where_the_handler_uses_threads() -> None:
     documents.close()
 
 
+@pytest.mark.parametrize(
+    ("host", "retried"),
+    [("shop.cluster-abc.eu-central-1.docdb.amazonaws.com", False), ("cluster0.example.net", True)],
+)
+def test_documentdb_has_no_retryable_writes(host: str, retried: bool) -> None:
+    documents = breakwater.mongo(host=host, user="app", password="not used")
+    assert documents.options.retry_writes is retried
+    documents.close()
+
+
 def test_tls_is_verified_beyond_loopback() -> None:
     documents = breakwater.mongo(host="cluster0.example.net", user="app", password="not used")
     options = documents.options.pool_options

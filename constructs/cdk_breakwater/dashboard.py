@@ -13,6 +13,7 @@ from .connection_share import ConnectionShare
 from .errors import BreakwaterError
 from .lazy import lazy_string
 from .monitoring import alarms_of
+from .monitoring_budget import budget_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,9 @@ def breakwater_dashboard(
 def _downstream(construct: Any) -> IConstruct:
     """Return what a page is called after: a database, a budget by itself, a quota, or a function without a share."""
     if isinstance(construct, ConnectionBudget):
-        return construct if construct.downstream is None else construct.downstream.construct
+        if construct.downstream is None:
+            return construct
+        return getattr(construct.downstream, "target", construct.downstream).construct
     if hasattr(construct, "tiers"):
         return construct
     function = getattr(construct, "function", construct)
@@ -87,53 +90,69 @@ def _page(
 ) -> cloudwatch.Dashboard:
     props: dict[str, Any] = {"default_interval": Duration.hours(3), **options}
     dashboard = cloudwatch.Dashboard(parent, downstream.node.path.replace("/", "-"), **props)
-    budget = _budget(members)
-    if budget is not None:
-        members = [budget, *(member for member in members if member is not budget)]
-    dashboard.add_widgets(_heading(downstream, budget))
-    alarms = [alarm for member in members for alarm in alarms_of(member)]
+    budgets = _budgets(members)
+    if not budgets:
+        dashboard.add_widgets(cloudwatch.TextWidget(markdown=f"## {downstream.node.path}", width=_COLUMNS, height=1))
+    for budget in budgets:
+        dashboard.add_widgets(_heading(budget))
+    shown = list(dict.fromkeys([*budgets, *members]))
+    alarms = [alarm for member in shown for alarm in alarms_of(member)]
     if alarms:
         dashboard.add_widgets(
             cloudwatch.AlarmStatusWidget(
                 title="Alarms", width=_COLUMNS, height=3, alarms=cast("list[cloudwatch.IAlarm]", alarms)
             )
         )
-    for member in members:
+    for member in shown:
         dashboard.add_widgets(*member.widgets())
     return dashboard
 
 
-def _budget(members: list[Any]) -> ConnectionBudget | None:
+def _budgets(members: list[Any]) -> list[ConnectionBudget]:
+    """Return the budgets that the members have shares of; before a proxy's pool that of the database behind it."""
+    found: dict[ConnectionBudget, None] = {}
     for member in members:
-        if isinstance(member, ConnectionBudget):
-            return member
+        budget = member if isinstance(member, ConnectionBudget) else None
         share = ConnectionShare.of(getattr(member, "function", member))
-        if share is not None:
-            return share.budget
-    return None
+        if budget is None and share is not None:
+            budget = share.budget
+        if budget is not None:
+            target = getattr(budget.downstream, "target", None)
+            if target is not None:
+                found[ConnectionBudget.of(target)] = None
+            found[budget] = None
+    return list(found)
 
 
-def _heading(downstream: IConstruct, budget: ConnectionBudget | None) -> cloudwatch.TextWidget:
-    path = downstream.node.path
-    if budget is None:
-        return cloudwatch.TextWidget(markdown=f"## {path}", width=_COLUMNS, height=1)
+def _heading(budget: ConnectionBudget) -> cloudwatch.TextWidget:
     # A row of a table is about as high as a row of the dashboard.
     return cloudwatch.TextWidget(
-        markdown=lazy_string(lambda: _numbers(path, budget)), width=_COLUMNS, height=4 + len(budget.shares)
+        markdown=lazy_string(lambda: _numbers(budget)),
+        width=_COLUMNS,
+        height=4 + len(budget.shares) if budget.shares else 2,
     )
 
 
-def _numbers(path: str, budget: ConnectionBudget) -> str:
+def _numbers(budget: ConnectionBudget) -> str:
+    title = f"## {budget_name(budget)}"
     try:
-        found = budget.max_connections
+        terms = [
+            f"{budget.max_connections} max_connections",
+            f"{budget.reserved_connections} reserved",
+            f"{budget.external_connections} external",
+            *([f"{budget.pool_connections} in pools"] if budget.pools else []),
+        ]
+        shared, basis = budget.shared_connections, budget.basis
     except BreakwaterError:
-        return f"## {path}"  # a lazy value must not raise; the budget's validation fails the synth
+        return title  # a lazy value must not raise; the budget's validation fails the synth
+    text = f"({' − '.join(terms)}) × {budget.utilization:g} = **{shared}** for functions. {basis}."
     shares = [share.description() for share in budget.shares]
+    if not shares:
+        return f"{title}\n{text}"
     return "\n".join(
         [
-            f"## {path}",
-            f"({found} max_connections − {budget.reserved_connections} reserved − {budget.external_connections} "
-            f"external) × {budget.utilization:g} = **{budget.shared_connections}** for functions. {budget.basis}.",
+            title,
+            text,
             "",
             "| share | concurrency | connections | because |",
             "|---|---:|---:|---|",

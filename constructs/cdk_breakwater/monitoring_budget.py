@@ -9,7 +9,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from .errors import BreakwaterError
 from .lazy import lazy_number, lazy_string
 from .monitoring import ABOVE, MAXIMUM_METRICS, PERIOD, graph, make_alarm, make_alarms
-from .monitoring_connections import find_connections
+from .monitoring_connections import find_connections, proxy_metric
 from .monitoring_function import concurrency
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .connection_budget import ConnectionBudget
     from .connection_share import ConnectionShare
+    from .downstream import Downstream
 
 _OVERLAP = 15
 """Minutes. While a deployment replaces environments, old and new ones hold connections together."""
@@ -44,10 +45,10 @@ def budget_alarms(
             "Use the functions' own alarms, or ConnectionBudget.of(database) for a database that reports its "
             "connections.",
         )
-    name = _name(budget)
+    name = budget_name(budget)
 
     def planned() -> int:
-        return _planned(budget) if connections.whole else _or_zero(lambda: budget.shared_connections)
+        return _planned(budget) if connections.full is not None else _or_zero(lambda: budget.shared_connections)
 
     def most() -> int:
         return _or_zero(lambda: budget.max_connections - budget.reserved_connections)
@@ -67,16 +68,18 @@ def budget_alarms(
                 )
             ),
         )
-        if not connections.whole:
+        if connections.full is None:
             return [above]
         exhausted = make_alarm(
             scope,
             "Exhausted",
-            connections.metric,
+            connections.full,
             threshold=lazy_number(most),
             description=lazy_string(
                 lambda: (
-                    f"{name} has {most()} connections, all that max_connections leaves for clients "
+                    f"All {most()} connections of the pool of {name} are lent: who asks for one waits."
+                    if budget.downstream is not None and budget.downstream.behind_proxy
+                    else f"{name} has {most()} connections, all that max_connections leaves for clients "
                     f"({budget.reserved_connections} are kept for administrators): it refuses the next one."
                 )
             ),
@@ -92,16 +95,33 @@ def budget_widgets(budget: ConnectionBudget) -> list[cloudwatch.IWidget]:
     if connections is None:
         return []
     limits = [("budget", lazy_number(lambda: _or_zero(lambda: budget.shared_connections)))]
-    if connections.whole:
+    if connections.full is not None:
         limits = [
             ("max_connections", lazy_number(lambda: _or_zero(lambda: budget.max_connections))),
-            ("budget and external connections", lazy_number(lambda: _planned(budget))),
+            ("planned", lazy_number(lambda: _planned(budget))),
         ]
     shares = [_part_of_share(share, number) for number, share in enumerate(budget.shares) if share.function is not None]
-    name = _name(budget)
+    name, downstream = budget_name(budget), budget.downstream
     return [
         graph(f"{name}: connections", [connections.metric], limits=limits),
         *([graph(f"{name}: concurrency, % of each share", shares, limits=[("share", 100)])] if shares else []),
+        *(_pool_widgets(name, downstream) if downstream is not None and downstream.behind_proxy else []),
+    ]
+
+
+def _pool_widgets(name: str, proxy: Downstream) -> list[cloudwatch.IWidget]:
+    counts = (
+        "DatabaseConnections",
+        "DatabaseConnectionsCurrentlyBorrowed",
+        "DatabaseConnectionsCurrentlySessionPinned",
+    )
+    return [
+        graph(
+            f"{name}: pool",
+            [proxy_metric(proxy, count) for count in counts],
+            right=[proxy_metric(proxy, "DatabaseConnectionsBorrowLatency", statistic="max")],
+            right_unit="borrow latency (µs)",
+        )
     ]
 
 
@@ -117,7 +137,7 @@ def _part_of_share(share: ConnectionShare, number: int) -> cloudwatch.MathExpres
 
 
 def _planned(budget: ConnectionBudget) -> int:
-    return _or_zero(lambda: budget.shared_connections + budget.external_connections)
+    return _or_zero(lambda: budget.shared_connections + budget.pool_connections + budget.external_connections)
 
 
 def _or_zero(compute: Callable[[], int]) -> int:
@@ -128,5 +148,10 @@ def _or_zero(compute: Callable[[], int]) -> int:
         return 0
 
 
-def _name(budget: ConnectionBudget) -> str:
-    return (budget if budget.downstream is None else budget.downstream.construct).node.path
+def budget_name(budget: ConnectionBudget) -> str:
+    """Name what a budget stands for."""
+    downstream = budget.downstream
+    if downstream is None:
+        return budget.node.path
+    server = getattr(downstream, "target", downstream)
+    return downstream.construct.node.path + (" (readers)" if getattr(server, "is_readers", False) else "")

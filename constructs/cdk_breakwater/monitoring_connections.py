@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import Fn
 from aws_cdk import aws_cloudwatch as cloudwatch
 
+from .connection_share import ConnectionShare
+from .database_engine import DatabaseEngine
 from .documentdb_downstream import DocumentDbDownstream
 from .monitoring import MAXIMUM_METRICS, PERIOD
 from .monitoring_function import concurrency
@@ -31,9 +33,9 @@ class Connections:
     Parameters
     ----------
     metric
-        To be read as a maximum.
-    whole
-        Whether it counts everyone's connections, not those of this app's functions alone.
+        What is compared with the plan.
+    full
+        What is compared with all there is; None where only this app's functions are counted.
     beside
         The construct whose stack has what it refers to.
     metrics
@@ -41,22 +43,30 @@ class Connections:
     """
 
     metric: cloudwatch.IMetric
-    whole: bool
+    full: cloudwatch.IMetric | None
     beside: Construct
     metrics: int = 1
 
 
 def find_connections(budget: ConnectionBudget) -> Connections | None:
     """Return what tells the connections of a budget's downstream; None without a downstream and without functions."""
-    own = None if budget.downstream is None else _of_downstream(budget.downstream)
+    downstream = budget.downstream
+    if downstream is not None and downstream.behind_proxy:
+        return Connections(
+            proxy_metric(downstream, "ClientConnections"),
+            full=proxy_metric(downstream, "DatabaseConnectionsCurrentlyBorrowed"),
+            beside=budget,
+        )
+    own = None if downstream is None else _of_downstream(downstream)
     if own is not None:
-        return Connections(own, whole=True, beside=budget)
+        return Connections(own, full=own, beside=budget)
     functions = {share.function: share for share in budget.shares if share.function is not None}
-    seen = [metric for function in functions if (metric := _seen_by(function)) is not None]
+    seen = [metric for function in functions if (metric := _seen_by(function, budget)) is not None]
     beside: Any = next(iter(functions), budget)
     if seen:
         # They all look at the same server.
-        return Connections(_greatest(seen[:MAXIMUM_METRICS]), whole=True, beside=beside)
+        greatest = _greatest(seen[:MAXIMUM_METRICS])
+        return Connections(greatest, full=greatest, beside=beside)
     if not functions:
         return None
     held = {f"f{number}": concurrency(function) for number, function in enumerate(functions)}
@@ -67,18 +77,43 @@ def find_connections(budget: ConnectionBudget) -> Connections | None:
         label="connections that the functions hold at most",
         period=PERIOD,
     )
-    return Connections(metric, whole=False, beside=beside, metrics=len(held))
+    return Connections(metric, full=None, beside=beside, metrics=len(held))
 
 
-def _seen_by(function: lambda_.IFunction) -> cloudwatch.Metric | None:
+def _seen_by(function: lambda_.IFunction, budget: ConnectionBudget) -> cloudwatch.Metric | None:
+    share = ConnectionShare.of(function)
+    if share is None or share.budget is not budget:
+        return None  # a further database of the function's
     return runtime_metric(function, SERVER_CONNECTIONS, statistic="max")
+
+
+def proxy_metric(downstream: Downstream, name: str, *, statistic: str = "sum") -> cloudwatch.Metric:
+    """Return a metric of an RDS Proxy, whose nodes report each by itself: counts are sums over a minute.
+
+    Source: Amazon RDS User Guide, "Monitoring RDS Proxy metrics with Amazon CloudWatch".
+    """
+    proxy: Any = downstream.construct
+    return cloudwatch.Metric(
+        namespace="AWS/RDS",
+        metric_name=name,
+        dimensions_map={"ProxyName": proxy.db_proxy_name},
+        statistic=statistic,
+        period=PERIOD,
+    ).attach_to(downstream.construct)
 
 
 def _of_downstream(downstream: Downstream) -> cloudwatch.IMetric | None:
     database: Any = downstream.construct
     if isinstance(downstream, RdsDownstream):
-        # Of a cluster: the greatest of its instances' numbers.
-        return database.metric_database_connections(statistic="max", period=PERIOD, label=_LABEL)
+        if downstream.engine not in (DatabaseEngine.AURORA_MYSQL, DatabaseEngine.AURORA_POSTGRESQL):
+            # Of a cluster: the greatest of its instances' numbers.
+            return database.metric_database_connections(statistic="max", period=PERIOD, label=_LABEL)
+        # Source: Amazon RDS User Guide, "Amazon CloudWatch dimensions for Amazon RDS".
+        role = "READER" if downstream.is_readers else "WRITER"
+        dimensions = {"DBClusterIdentifier": database.cluster_identifier, "Role": role}
+        return database.metric(
+            "DatabaseConnections", dimensions_map=dimensions, statistic="max", period=PERIOD, label=_LABEL
+        )
     if isinstance(downstream, DocumentDbDownstream):
         return _metric("AWS/DocDB", "DatabaseConnectionsMax", "DBClusterIdentifier", database.cluster_identifier)
     if getattr(database, "cfn_resource_type", None) == "AWS::ElastiCache::ServerlessCache":

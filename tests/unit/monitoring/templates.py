@@ -16,11 +16,17 @@ if TYPE_CHECKING:
 def alarms(stack: cdk.Stack) -> dict[str, dict[str, Any]]:
     """Give the alarms' properties by the path of their construct, without the stack."""
     template = Template.from_stack(stack).find_resources("AWS::CloudWatch::Alarm")
+    made = [alarm for alarm in stack.node.find_all() if isinstance(alarm, cloudwatch.Alarm)]
     return {
-        alarm.node.path.partition("/")[2]: template[stack.resolve(alarm.node.default_child.logical_id)]["Properties"]
-        for alarm in stack.node.find_all()
-        if isinstance(alarm, cloudwatch.Alarm)
+        alarm.node.path.partition("/")[2]: template[stack.get_logical_id(_resource(alarm))]["Properties"]
+        for alarm in made
     }
+
+
+def _resource(alarm: cloudwatch.Alarm) -> cdk.CfnElement:
+    resource = alarm.node.default_child
+    assert isinstance(resource, cdk.CfnElement)
+    return resource
 
 
 def bodies(stack: cdk.Stack) -> list[dict[str, Any]]:

@@ -15,9 +15,17 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.assertions import Template
 
-from cdk_breakwater import BreakwaterError, ConnectionBudget, DatabaseEngine, Downstream, VpcDatabaseFunction
+from cdk_breakwater import (
+    BreakwaterError,
+    ConnectionBudget,
+    DatabaseEngine,
+    Downstream,
+    VpcDatabaseFunction,
+    breakwater_dashboard,
+)
 
-from .templates import alarms, bodies, limits, metrics_of_alarm, widgets
+from .documented_metrics import DOCUMENTED
+from .templates import alarms, bodies, limits, metrics_of_alarm, metrics_of_graph, widgets
 
 
 def limited(scope: cdk.Stack, budget: ConnectionBudget, name: str, code: dict[str, Any]) -> lambda_.Function:
@@ -46,7 +54,7 @@ def test_thresholds_are_the_budgets_numbers(
     shown = widgets(bodies(stack)[0])
     assert limits(shown["Stack/Database: connections"]) == {
         "max_connections": 112,
-        "budget and external connections": 84,
+        "planned": 84,
     }
     shares = shown["Stack/Database: concurrency, % of each share"]
     assert shares["metrics"][0][0]["label"] == "Worker (64)"
@@ -62,7 +70,7 @@ def test_what_an_aspect_changes_still_counts(stack: cdk.Stack, database: rds.Dat
     assert found["Database/ConnectionBudget/Alarms/Connections"]["Threshold"] == 160
 
 
-def test_a_cluster_is_as_full_as_its_fullest_instance(stack: cdk.Stack, vpc: ec2.Vpc) -> None:
+def test_writer_and_readers_are_told_apart(stack: cdk.Stack, vpc: ec2.Vpc) -> None:
     cluster = rds.DatabaseCluster(
         stack,
         "Aurora",
@@ -70,14 +78,55 @@ def test_a_cluster_is_as_full_as_its_fullest_instance(stack: cdk.Stack, vpc: ec2
         writer=rds.ClusterInstance.provisioned(
             "Writer", instance_type=ec2.InstanceType.of(ec2.InstanceClass.R6G, ec2.InstanceSize.LARGE)
         ),
+        readers=[
+            rds.ClusterInstance.provisioned(
+                "Reader", instance_type=ec2.InstanceType.of(ec2.InstanceClass.R6G, ec2.InstanceSize.XLARGE)
+            )
+        ],
         vpc=vpc,
         storage_encrypted=True,
     )
-    budget = ConnectionBudget.of(cluster)
-    budget.alarms()
-    full = alarms(stack)["Aurora/ConnectionBudget/Alarms/Exhausted"]
-    assert metrics_of_alarm(full) == {("AWS/RDS", "DatabaseConnections", ("DBClusterIdentifier",))}
+    ConnectionBudget.of(cluster).alarms()
+    ConnectionBudget.of(Downstream.readers(cluster)).alarms()
+    found = alarms(stack)
+    full = found["Aurora/ConnectionBudget/Alarms/Exhausted"]
+    assert metrics_of_alarm(full) == {("AWS/RDS", "DatabaseConnections", ("DBClusterIdentifier", "Role"))}
+    assert full["Metrics"][0]["MetricStat"]["Metric"]["Dimensions"][1]["Value"] == "WRITER"
     assert full["Threshold"] == 1000 - 5  # Aurora MySQL's table for db.r6g.large
+    readers = found["Aurora/ReaderConnectionBudget/Alarms/Exhausted"]
+    assert readers["Metrics"][0]["MetricStat"]["Metric"]["Dimensions"][1]["Value"] == "READER"
+    assert readers["Threshold"] == 2000 - 5
+
+
+def test_behind_a_proxy(stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]) -> None:
+    function = VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, proxy=True, **code)
+    pool, behind = function.share.budget, ConnectionBudget.of(database)
+    pool.alarms()
+    behind.alarms()
+    breakwater_dashboard(stack, "Dashboards", [function])
+    found = alarms(stack)
+    # 70 % of 112 = 78 connections in the pool, 0.8 of them shared; (100 - 78) x 0.8 = 17 beside it.
+    planned, lent = (
+        found[f"{pool.node.path.partition('/')[2]}/Alarms/{name}"] for name in ("Connections", "Exhausted")
+    )
+    assert metrics_of_alarm(planned) == {("AWS/RDS", "ClientConnections", ("ProxyName",))}
+    assert planned["Threshold"] == 62
+    assert metrics_of_alarm(lent) == {("AWS/RDS", "DatabaseConnectionsCurrentlyBorrowed", ("ProxyName",))}
+    assert lent["Threshold"] == 78
+    assert found["Database/ConnectionBudget/Alarms/Connections"]["Threshold"] == 17 + 78
+    assert found["Database/ConnectionBudget/Alarms/Exhausted"]["Threshold"] == 100
+    (page,) = bodies(stack)
+    text = [widget["properties"]["markdown"] for widget in page["widgets"] if widget["type"] == "text"]
+    assert "(112 max_connections − 12 reserved − 0 external − 78 in pools) × 0.8 = **17**" in text[0]
+    assert "(78 max_connections − 0 reserved − 0 external) × 0.8 = **62**" in text[1]
+    shown = widgets(page)
+    proxy = "Stack/Database/BreakwaterProxy/Proxy"
+    assert limits(shown["Stack/Database: connections"]) == {"max_connections": 112, "planned": 95}
+    assert limits(shown[f"{proxy}: connections"]) == {"max_connections": 78, "planned": 62}
+    assert {metric for graph in shown.values() for metric in metrics_of_graph(graph) if metric[0] == "AWS/RDS"} <= {
+        *DOCUMENTED
+    }
+    assert len(metrics_of_graph(shown[f"{proxy}: pool"])) == 4
 
 
 def test_documentdb_and_elasticache_report_their_own(stack: cdk.Stack, vpc: ec2.Vpc) -> None:

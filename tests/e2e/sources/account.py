@@ -47,6 +47,14 @@ class SourcesAccount(Emulator):
             "certificate_authority": str(certificate_authority),
         }
 
+    def mend(self, name: str) -> None:
+        """Let a function take what it has refused so far."""
+        functions, function = self.client("lambda"), self.outputs[f"{name}Function"]
+        variables = functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+        functions.update_function_configuration(
+            FunctionName=function, Environment={"Variables": variables | {"MENDED": "1"}}
+        )
+
     def messages(self, url: str) -> int:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)

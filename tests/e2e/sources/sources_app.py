@@ -17,7 +17,8 @@ from cdk_breakwater import ConnectionBudget, DecoupledInvocation, Downstream, In
 
 STACK = "Sources"
 SHARDS = 2
-RETRIES = 2
+# Few retries and small batches: after an error the emulator starts the function's process anew, and AWS does not.
+FAILING = {"retry_attempts": 2, "batch_size": 5}
 
 
 def make_sources(stack: cdk.Stack) -> dict[str, InvocationSource]:
@@ -26,8 +27,8 @@ def make_sources(stack: cdk.Stack) -> dict[str, InvocationSource]:
     return {
         "Standard": InvocationSource.sqs(),
         "Fifo": InvocationSource.sqs(fifo=True),
-        "Clicks": InvocationSource.kinesis(shard_count=SHARDS, retry_attempts=RETRIES),
-        "Changes": InvocationSource.dynamodb_stream(table, retry_attempts=RETRIES),
+        "Clicks": InvocationSource.kinesis(shard_count=SHARDS, **FAILING),
+        "Changes": InvocationSource.dynamodb_stream(table, parallelization_factor=4, **FAILING),
     }
 
 
@@ -56,6 +57,7 @@ def add_source(stack: cdk.Stack, vpc: ec2.IVpc, name: str, source: InvocationSou
     invocation = DecoupledInvocation(stack, name, function=function, source=source)
     outputs: dict[str, Any] = {
         "Share": ConnectionBudget.of(downstream).shared_connections,
+        "Function": function.function_name,
         "Mapping": invocation.event_source_mapping.event_source_mapping_id,
     }
     if invocation.dead_letter_queue is not None:

@@ -25,7 +25,7 @@ def handler(record: dict[str, Any], context: Any) -> None:
     item = _item(record)
     # The emulator waits 50 ms for the log of an invocation that writes none: most of the time that one takes.
     print(item["number"], flush=True)
-    if item["poison"]:
+    if item["poison"] and "MENDED" not in os.environ:
         raise ValueError("poison")
     database.run(lambda connection: write(connection, item), context)
 

@@ -18,6 +18,7 @@ from cdk_breakwater import (
     DatabaseCredentials,
     DatabaseEngine,
     Downstream,
+    DownstreamChecks,
     VpcDatabaseFunction,
 )
 
@@ -371,6 +372,19 @@ class TestStacks:
         Template.from_stack(stacks[1]).resource_count_is("AWS::RDS::DBProxy", 0)
 
 
+@pytest.mark.parametrize("context", [{"account_concurrency": 3000}])
+def test_the_checks_find_nothing(
+    app: cdk.App, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+) -> None:
+    cluster = aurora(stack, vpc, readers=1)
+    VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, proxy=True, **code)
+    VpcDatabaseFunction(stack, "Direct", database=database, vpc=vpc, **code)
+    reports = VpcDatabaseFunction(stack, "Reports", database=Downstream.readers(cluster), vpc=vpc, proxy=True, **code)
+    reports.add_database("shop", database=database, proxy=True)
+    cdk.Validations.of(app).add_plugins(DownstreamChecks())
+    app.synth()
+
+
 class TestGiven:
     def test_several_on_one_database(
         self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
@@ -504,3 +518,51 @@ class TestErrors:
         )
         with pytest.raises(BreakwaterError, match=r"the VPC of Stack/Imported is not known.*Pass vpc=…"):
             Downstream.proxy(database)
+
+
+class TestOwnUser:
+    def test_is_made_on_the_database_and_known_to_the_proxy(
+        self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+    ) -> None:
+        orders = VpcDatabaseFunction(
+            stack,
+            "Orders",
+            database=database,
+            vpc=vpc,
+            proxy=True,
+            credentials=DatabaseCredentials.user("orders", grants=["SELECT ON shop.*"]),
+            **code,
+        )
+        assert orders.credentials.login_secret is not None
+        template = Template.from_stack(stack)
+        order(template)
+        secret = stack.resolve(orders.credentials.login_secret.secret_arn)
+        template.has_resource_properties("AWS::RDS::DBProxy", {"Auth": [Match.object_like({"SecretArn": secret})]})
+        template.has_resource_properties(
+            "Custom::DatabaseUser",
+            {"User": "orders", "Server": {"Fn::Join": ["", Match.array_with([":5432"])]}},
+        )
+        administration = next(
+            body["Properties"]["Environment"]["Variables"]
+            for name, body in template.find_resources("AWS::Lambda::Function").items()
+            if name.startswith("DatabaseAdministration") and "BREAKWATER_HOST" in str(body)
+        )
+        assert administration["BREAKWATER_HOST"] == {"Fn::GetAtt": ["DatabaseB269D8BB", "Endpoint.Address"]}
+        assert "BREAKWATER_PROXY" not in administration
+
+    def test_in_another_stack_it_logs_in_by_iam(self, app: cdk.App, code: dict[str, Any]) -> None:
+        data, compute = (cdk.Stack(app, name, env=ENV) for name in ("Data", "Compute"))
+        vpc = ec2.Vpc(data, "Vpc", max_azs=2)
+        database = rds.DatabaseInstance(data, "Database", engine=POSTGRESQL, vpc=vpc)
+        options = {"database": database, "vpc": vpc, "proxy": True, **code}
+        with pytest.raises(BreakwaterError, match=r"Compute/Orders: the proxy .* log in with DatabaseCredentials\.iam"):
+            VpcDatabaseFunction(
+                compute,
+                "Orders",
+                credentials=DatabaseCredentials.user("orders", grants=["SELECT ON shop.*"]),
+                **options,
+            )
+        VpcDatabaseFunction(
+            compute, "Reports", credentials=DatabaseCredentials.iam("reports", grants=["SELECT ON shop.*"]), **options
+        )
+        app.synth()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .connection_share import ConnectionShare
     from .credentials import OwnLogin
     from .database_deployment import Vicinity
+    from .rds_downstream import RdsDownstream
 
 _USERS: dict[tuple[ConnectionBudget, str], DatabaseUser] = {}
 # As RDS does it: characters that mean something in URLs and shells are left out.
@@ -90,7 +91,7 @@ class DatabaseUser(Construct):
         """
         login = cast("OwnLogin", credentials.own_login)
         check_user_name(vicinity.path, login.name)
-        writer = _writer(downstream, vicinity.path)
+        writer = _writer(downstream)
         key = (ConnectionBudget.of(writer), login.name)
         known = _USERS.get(key)
         if known is None:
@@ -170,18 +171,10 @@ def _limit(budget: ConnectionBudget, shares: Sequence[ConnectionShare]) -> int:
     return held + min(held, budget.usable_connections - budget.shared_connections)
 
 
-def _writer(downstream: Downstream, path: str) -> Downstream:
+def _writer(downstream: Downstream) -> Downstream:
     """Return where users are made: readers and replicas take them from there."""
     if getattr(downstream, "is_readers", False):
         return Downstream.of(downstream.construct)
-    if not getattr(downstream, "is_replica", False):
-        return downstream
-    source = getattr(downstream, "source", None)
-    if source is None:
-        raise BreakwaterError(
-            path,
-            f"{downstream.construct.node.path} is a replica, whose users are made on its source, and that is not of "
-            "this app.",
-            "Make the user there, and pass credentials=DatabaseCredentials.secret(…).",
-        )
-    return Downstream.of(source)
+    if getattr(downstream, "is_replica", False):
+        return Downstream.of(cast("RdsDownstream", downstream).source)
+    return downstream

@@ -236,6 +236,35 @@ def test_functions_in_two_stacks(
     Template.from_stack(stack).resource_count_is("AWS::Lambda::Function", 0)
 
 
+def test_one_user_for_functions_in_two_stacks(
+    app: cdk.App, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+) -> None:
+    shared = orders()
+    consumers = [cdk.Stack(app, name, env={"account": stack.account, "region": stack.region}) for name in ("A", "B")]
+    for consumer in consumers:
+        VpcDatabaseFunction(consumer, "Function", database=database, vpc=vpc, credentials=shared, concurrency=3, **code)
+    app.synth()
+    first, second = (Template.from_stack(consumer) for consumer in consumers)
+    assert user(first)["ConnectionLimit"] == 12
+    second.resource_count_is("Custom::DatabaseUser", 0)
+    assert [stack.node.id for stack in consumers[1].dependencies if stack is consumers[0]] == ["A"]
+
+
+def test_nested_stacks_and_stages(app: cdk.App, code: dict[str, Any]) -> None:
+    outer = cdk.Stack(cdk.Stage(app, "Stage"), "Outer")
+    inner = cdk.NestedStack(outer, "Inner")
+    vpc = ec2.Vpc(inner, "Vpc", max_azs=2, nat_gateways=1)
+    database = rds.DatabaseInstance(
+        inner, "Database", engine=POSTGRESQL, vpc=vpc, parameters={"max_connections": "112"}
+    )
+    functions = cdk.NestedStack(outer, "Functions")
+    VpcDatabaseFunction(outer, "One", database=database, vpc=vpc, credentials=orders(), **code)
+    sales = DatabaseCredentials.user("sales", grants=GRANTS)
+    VpcDatabaseFunction(functions, "Two", database=database, vpc=vpc, credentials=sales, **code)
+    for stack in (outer, functions):
+        Template.from_stack(stack).resource_count_is("Custom::DatabaseUser", 1)
+
+
 def test_another_name_is_another_user_with_another_secret(app: cdk.App, code: dict[str, Any]) -> None:
     ids = []
     for name in ("orders", "sales"):
@@ -352,6 +381,26 @@ def test_readers_take_their_users_from_the_writer(stack: cdk.Stack, vpc: ec2.Vpc
     made = user(Template.from_stack(stack))
     assert made["Server"]["Fn::Join"][1][0]["Fn::GetAtt"][1] == "Endpoint.Address"
     # 10 on the writer, 16 on the reader: one limit for both
+    assert made["ConnectionLimit"] == 16
+
+
+def test_a_replica_takes_its_users_from_its_source(
+    stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+) -> None:
+    replica = rds.DatabaseInstanceReadReplica(
+        stack,
+        "Replica",
+        source_database_instance=database,
+        instance_type=ec2.InstanceType.of(ec2.InstanceClass.T4G, ec2.InstanceSize.LARGE),
+        vpc=vpc,
+    )
+    ConnectionBudget.of(replica, max_connections=62)
+    shared = orders()
+    VpcDatabaseFunction(stack, "Writer", database=database, vpc=vpc, credentials=shared, concurrency=5, **code)
+    VpcDatabaseFunction(stack, "Reader", database=replica, vpc=vpc, credentials=shared, concurrency=8, **code)
+    made = user(Template.from_stack(stack))
+    assert made["Server"]["Fn::Join"][1][0] == {"Fn::GetAtt": ["DatabaseB269D8BB", "Endpoint.Address"]}
+    # 10 on the writer, 16 on the replica: one limit for both
     assert made["ConnectionLimit"] == 16
 
 

@@ -153,7 +153,7 @@ def dynamodb_templates(
         accepted=_accepted(job, retry_after),
         refused=(
             "#set($error = $input.json('$'))#if($error.contains(\"ConditionalCheckFailed\"))"
-            f"#set($context.responseOverride.status = 202){_accepted(job, retry_after)}#else "
+            f"#set($context.responseOverride.status = 202){_accepted(job, retry_after)}#else"
             f"{_refused(('ValidationException',))}#end"
         ),
         content_type="application/x-amz-json-1.0",
@@ -168,9 +168,10 @@ def _group(order_by: str | None) -> str:
 
 def _guard(name: str, right: str, wrong: str, longest: int) -> str:
     """Set a variable without which the source refuses the call: a template cannot end a request by itself."""
+    # In braces, since letters may follow.
     return (
         f'#set(${name} = "{right}")'
-        f'#if($input.body.length() > {longest} || $key.length() > {_LONGEST_KEY})#set(${name} = "{wrong}")#end'
+        f'#if($input.body.length() > {longest} || $key.length() > {_LONGEST_KEY})#set(${name} = "{wrong}")#{{end}}'
     )
 
 

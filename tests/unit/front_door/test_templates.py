@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from base64 import b64decode
 from typing import Any
 from urllib.parse import parse_qs
@@ -68,6 +69,14 @@ def sent(source: str, rendered: str) -> tuple[str, bytes, dict[str, Any]]:
     assert item["posted"] == {"N": "1795517749123"}
     assert item.pop(JOB) == item["order_id"]
     return item["order_id"]["S"], b64decode(item["body"]["B"]), request
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_no_letter_follows_a_directive(source: str) -> None:
+    # Velocity reads #endAction as one name, airspeed as #end.
+    made = SOURCES[source]
+    for template in (made.request, made.accepted, made.refused):
+        assert not re.search(r"#(end|else)\w", template)
 
 
 def decoded(job: str) -> list[str]:

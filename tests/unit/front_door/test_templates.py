@@ -76,7 +76,7 @@ def test_no_letter_follows_a_directive(source: str) -> None:
     # Velocity reads #endAction as one name, airspeed as #end.
     made = SOURCES[source]
     for template in (made.request, made.accepted, made.refused):
-        assert not re.search(r"#(end|else)\w", template)
+        assert not re.search(r"#(end|else(?!if))\w", template)
 
 
 def decoded(job: str) -> list[str]:

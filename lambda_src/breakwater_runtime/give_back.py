@@ -33,12 +33,16 @@ class GiveBack:
     def __init__(self, driver: Driver, counters: Counters) -> None:
         self._driver = driver
         self._counters = counters
+        # The server's sessions are the proxy's then, to keep and to end: that many of them are open says nothing.
+        self._behind_proxy = driver.settings.proxy
         self._next_look = 0.0
         self._pause = FULL_LOOK_SECONDS
         self.full = False
 
     def refused(self) -> None:
         """Note that the server refused a connection for want of one."""
+        if self._behind_proxy:
+            return
         self.full = True
         self._next_look = min(self._next_look, monotonic() + self._pause)
 
@@ -50,7 +54,7 @@ class GiveBack:
         connection
             A connection outside a transaction.
         """
-        if monotonic() < self._next_look:
+        if self._behind_proxy or monotonic() < self._next_look:
             return
         # should this fail, the next one is not at once
         self._next_look = monotonic() + LOOK_SECONDS[0]

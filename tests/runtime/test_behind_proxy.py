@@ -1,0 +1,30 @@
+"""Behind an RDS Proxy the server's sessions are the proxy's: nobody counts them, or gives one back for them."""
+
+from __future__ import annotations
+
+import pytest
+
+import breakwater_runtime as breakwater
+from tests.runtime.sql import Context, SqlServer, execute
+
+
+@pytest.mark.parametrize("proxy", [False, True])
+def test_a_full_server_takes_nothing_from_those_behind_a_proxy(server: SqlServer, proxy: bool) -> None:
+    # One connection of 0.8 x 1 is one too many. The host is no RDS Proxy: what is tried is what the runtime sends.
+    database = breakwater.database(**server.settings | {"max_connections": 1}, proxy=proxy)
+    for _ in range(3):
+        with database.connection(Context(20)) as connection:
+            execute(connection, "SELECT 1")
+    assert (database.counters.connects, database.counters.closes) == ((1, 0) if proxy else (3, 3))
+    assert bool(database.counters.server_connections) is not proxy
+    database.close()
+
+
+def test_a_refusal_is_not_held_against_the_connections_that_follow(server: SqlServer) -> None:
+    database = breakwater.database(**server.settings, proxy=True)
+    database._give_back.refused()
+    for _ in range(2):
+        with database.connection(Context(20)) as connection:
+            execute(connection, "SELECT 1")
+    assert (database.counters.connects, database.counters.closes) == (1, 0)
+    database.close()

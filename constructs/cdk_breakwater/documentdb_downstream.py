@@ -8,6 +8,7 @@ from aws_cdk import Stack, Token
 
 from .database_engine import DatabaseEngine
 from .downstream import Downstream
+from .errors import BreakwaterError
 from .max_connections import MaxConnections, UnknownMaxConnections
 from .region_certificates import region_certificates
 from .service_limits import for_documentdb_serverless
@@ -26,17 +27,30 @@ class DocumentDbDownstream(Downstream):
 
     def __init__(self, cluster: Any, *, certificate_authority: str | None = None) -> None:
         self._resource: Any = cluster.node.default_child
-        port = getattr(self._resource, "port", None)
-        known = port is not None and not Token.is_unresolved(port)
+        if self._resource is not None and self._resource.cfn_resource_type != "AWS::DocDB::DBCluster":
+            raise BreakwaterError(
+                cluster,
+                f"{type(cluster).__name__} of {self._resource.cfn_resource_type} is not a downstream.",
+                "Describe it with Downstream.endpoint(…).",
+            )
         super().__init__(
             cluster,
             engine=DatabaseEngine.DOCUMENTDB,
             host=cluster.cluster_endpoint.hostname,
-            port=int(port) if known else cluster.cluster_endpoint.port,
+            port=self._port() or cluster.cluster_endpoint.port,
             secret=getattr(cluster, "secret", None),
             connectable=cluster,
             certificate_authority=certificate_authority,
         )
+
+    def _port(self) -> int | None:
+        # A number rather than the endpoint's attribute, so that the rules of cdk-nag can read it.
+        if self._resource is None:
+            return None
+        port = self._resource.port
+        if port is None:
+            return DatabaseEngine.DOCUMENTDB.default_port
+        return None if Token.is_unresolved(port) else int(port)
 
     @property
     def has_certificate_authority(self) -> bool:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .credentials import DatabaseCredentials
     from .database_engine import DatabaseEngine
 
+_CACHES = ("AWS::ElastiCache::ReplicationGroup", "AWS::ElastiCache::ServerlessCache")
+
 
 class Downstream:
     """The system being protected: where it is, who may connect to it, and how many connections it takes.
@@ -179,8 +181,16 @@ class Downstream:
         Raises
         ------
         BreakwaterError
-            When it is none of these.
+            When it is none of these, or has no certificate that those of RDS verify.
         """
+        resource_type = str(getattr(database, "cfn_resource_type", None))
+        if certificate_authority is not None and (isinstance(database, Downstream) or resource_type in _CACHES):
+            raise BreakwaterError(
+                database.construct if isinstance(database, Downstream) else database,
+                f"certificate_authority={certificate_authority!r} is given, and it is no database of RDS or "
+                "DocumentDB.",
+                "Pass it to Downstream.endpoint(…), or leave it out.",
+            )
         if isinstance(database, Downstream):
             return database
         if hasattr(database, "cluster_endpoint") and not hasattr(database, "engine"):
@@ -191,7 +201,7 @@ class Downstream:
             from .rds_downstream import RdsDownstream
 
             return RdsDownstream(database, certificate_authority=certificate_authority)
-        if str(getattr(database, "cfn_resource_type", None)).startswith("AWS::ElastiCache::"):
+        if resource_type in _CACHES:
             from .elasticache_downstream import ElastiCacheDownstream
 
             return ElastiCacheDownstream(database)

@@ -13,8 +13,7 @@ from .errors import BreakwaterError
 from .max_connections import MaxConnections, UnknownMaxConnections
 from .service_limits import for_cache_node, for_engine
 
-REPLICATION_GROUP = "AWS::ElastiCache::ReplicationGroup"
-SERVERLESS_CACHE = "AWS::ElastiCache::ServerlessCache"
+_SERVERLESS = "AWS::ElastiCache::ServerlessCache"
 _ENGINES = {"redis": DatabaseEngine.REDIS, "valkey": DatabaseEngine.VALKEY}
 
 
@@ -34,7 +33,7 @@ class ElastiCacheDownstream(Downstream):
 
     def __init__(self, cache: Any) -> None:
         self._cache = cache
-        serverless = cache.cfn_resource_type == SERVERLESS_CACHE
+        serverless = cache.cfn_resource_type == _SERVERLESS
         engine = _ENGINES.get(cache.engine or "redis")
         if engine is None:
             raise BreakwaterError(
@@ -66,7 +65,7 @@ class ElastiCacheDownstream(Downstream):
 
     def max_connections(self) -> MaxConnections:
         """Take ElastiCache's limit for the node type."""
-        if self._cache.cfn_resource_type == SERVERLESS_CACHE:
+        if self._cache.cfn_resource_type == _SERVERLESS:
             return for_engine(self.engine)
         node_type = self._cache.cache_node_type
         if node_type is None or Token.is_unresolved(node_type):

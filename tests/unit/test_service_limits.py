@@ -116,7 +116,7 @@ class TestDocumentDb:
                         {
                             "BREAKWATER_ENGINE": "mongodb",
                             "BREAKWATER_TLS_CA": "bundled",
-                            "BREAKWATER_PORT": Match.any_value(),
+                            "BREAKWATER_PORT": "27017",
                         }
                     )
                 },
@@ -144,6 +144,15 @@ class TestDocumentDb:
         assert (downstream.engine, downstream.host) == (Engine.DOCUMENTDB, "d.example.net")
         with pytest.raises(UnknownMaxConnections, match="it is imported"):
             downstream.max_connections()
+
+    def test_a_cluster_of_another_kind_is_not_taken_for_one(self, stack: cdk.Stack) -> None:
+        class Graph(cdk.Resource):
+            cluster_endpoint: Any = None
+
+        graph = Graph(stack, "Graph")
+        cdk.CfnResource(graph, "Resource", type="AWS::Neptune::DBCluster")
+        with pytest.raises(BreakwaterError, match="Stack/Graph: Graph of AWS::Neptune::DBCluster is not a downstream"):
+            Downstream.of(graph)
 
 
 class TestElastiCache:
@@ -194,6 +203,21 @@ class TestElastiCache:
     def test_refused(self, stack: cdk.Stack, options: dict[str, Any], message: str) -> None:
         with pytest.raises(BreakwaterError, match=f"Stack/Cache: {message}"):
             Downstream.of(self.group(stack, **options))
+
+    def test_a_cache_cluster_is_none(self, stack: cdk.Stack) -> None:
+        cluster = elasticache.CfnCacheCluster(
+            stack, "Cache", engine="memcached", cache_node_type="cache.t4g.micro", num_cache_nodes=1
+        )
+        with pytest.raises(BreakwaterError, match="Stack/Cache: CfnCacheCluster is not a downstream"):
+            Downstream.of(cluster)
+
+    def test_has_no_certificate_of_rds(self, stack: cdk.Stack) -> None:
+        cache = self.group(stack)
+        for database in (cache, Downstream.of(cache)):
+            with pytest.raises(
+                BreakwaterError, match=r"Stack/Cache: certificate_authority='a\.pem' is given, and it is no"
+            ):
+                Downstream.of(database, certificate_authority="a.pem")
 
     def test_a_node_type_that_is_a_token(self, stack: cdk.Stack) -> None:
         node_type = cdk.CfnParameter(stack, "NodeType").value_as_string

@@ -11,7 +11,7 @@ from aws_cdk import CfnOutput, Duration
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_lambda as lambda_
 
-from cdk_breakwater import DecoupledInvocation
+from cdk_breakwater import DecoupledInvocation, InvocationSource
 
 HERE = Path(__file__).parent
 FUNCTION_TIMEOUT = Duration.seconds(10)
@@ -36,24 +36,33 @@ def main() -> None:
     authorizer = apigateway.TokenAuthorizer(
         stack, "Callers", handler=function(stack, "authorizer"), results_cache_ttl=Duration.seconds(0)
     )
-    jobs = DecoupledInvocation(stack, "Jobs", function=worker)
-    door = jobs.add_front_door(
-        "Door",
-        path="shop/orders",
-        request_schema=apigateway.JsonSchema(type=apigateway.JsonSchemaType.OBJECT, required=["do"]),
-        default_method_options=apigateway.MethodOptions(authorizer=authorizer),
-    )
-    assert door.api.rest_api is not None
-    assert jobs.dead_letter_queue is not None
-    for name, value in {
-        "Api": door.api.rest_api.rest_api_id,
-        "Stage": door.api.rest_api.deployment_stage.stage_name,
-        "Table": door.results.table.table_name,
-        "Queue": jobs.queue.queue_url,
-        "DeadLetters": jobs.dead_letter_queue.queue_url,
-        "Results": door.results_function.function_name,
-    }.items():
-        CfnOutput(stack, name, value=value)
+    doors = {
+        "Standard": (
+            InvocationSource.sqs(),
+            {"default_method_options": apigateway.MethodOptions(authorizer=authorizer)},
+        ),
+        "Ordered": (
+            InvocationSource.sqs(fifo=True),
+            {"order_by": "$.customer", "acknowledge_no_authorization": "the test's callers have no names"},
+        ),
+    }
+    for name, (source, options) in doors.items():
+        jobs = DecoupledInvocation(stack, name, function=worker, source=source)
+        door = jobs.add_front_door(
+            "Door",
+            path="shop/orders",
+            request_schema=apigateway.JsonSchema(type=apigateway.JsonSchemaType.OBJECT, required=["do"]),
+            **options,
+        )
+        assert door.api.rest_api is not None
+        assert jobs.dead_letter_queue is not None
+        for output, value in {
+            "Api": door.api.rest_api.rest_api_id,
+            "Table": door.results.table.table_name,
+            "Queue": jobs.queue.queue_url,
+            "DeadLetters": jobs.dead_letter_queue.queue_url,
+        }.items():
+            CfnOutput(stack, f"{name}{output}", value=value)
     app.synth()
 
 

@@ -9,6 +9,8 @@ from uuid import uuid4
 
 import urllib3
 
+from tests.e2e.front_door.conftest import PATH
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -21,7 +23,7 @@ def test_202_while_it_waits_and_200_with_what_the_function_returned(account: Acc
     assert posted.status == 202
     assert posted.headers["Retry-After"] == "5"
     assert posted.headers["Location"] == posted.body["location"]
-    assert posted.body["location"] == f"/{account.outputs['Stage']}/shop/orders/{posted.body['id']}"
+    assert posted.body["location"] == f"{PATH}/{posted.body['id']}"
     waiting = account.get(posted)
     assert (waiting.status, waiting.headers["Retry-After"]) == (202, "5")
     (tmp_path / "gate").touch()
@@ -68,11 +70,11 @@ def test_500_with_the_reason_once_it_is_in_the_dead_letter_queue(account: Accoun
     assert ids == {posted.body["id"] for posted in posts.values()}
 
 
-def receive_all(account: Account, count: int) -> list[dict[str, Any]]:
+def receive_all(account: Account, count: int, door: str = "Standard") -> list[dict[str, Any]]:
     letters: dict[str, dict[str, Any]] = {}
     for _ in range(20):
         answer = account.client("sqs").receive_message(
-            QueueUrl=account.outputs["DeadLetters"],
+            QueueUrl=account.outputs[f"{door}DeadLetters"],
             MessageAttributeNames=["All"],
             MaxNumberOfMessages=10,
             WaitTimeSeconds=1,
@@ -96,6 +98,26 @@ def test_410_once_it_has_expired(account: Account) -> None:
     assert account.get(posted).status == 410
 
 
+def test_a_fifo_queue_keeps_each_customers_order_and_a_failure_holds_up_nobody_else(
+    account: Account, tmp_path: Path
+) -> None:
+    logs = {customer: tmp_path / customer for customer in "ab"}
+    posts = [
+        account.post(
+            {"do": "ok", "customer": customer, "log": str(logs[customer]), "mark": str(number)}, door="Ordered"
+        )
+        for number in range(5)
+        for customer in "ab"
+    ]
+    failing = account.post({"do": "fail", "customer": "c"}, door="Ordered")
+    for posted in posts:
+        account.until(posted, 200, door="Ordered")
+    assert [log.read_text(encoding="utf-8") for log in logs.values()] == ["01234"] * 2
+    assert account.until(failing, 500, 120, door="Ordered").body["reason"] == "KeyError"
+    (letter,) = receive_all(account, 1, "Ordered")
+    assert json.loads(letter["Body"]) == {"do": "fail", "customer": "c"}
+
+
 class TestUnknownJobs:
     def own(self, account: Account, posted: Answer, name: str) -> Answer:
         """Invent a job of the same door and caller."""
@@ -111,9 +133,8 @@ class TestUnknownJobs:
         assert account.get(posted, caller="bob").status == 404
         account.until(posted, 200)
         assert account.get(posted, caller="bob").status == 404
-        stage = account.outputs["Stage"]
         for job in (str(uuid4()), "x", "a.b.c", posted.body["id"][1:], f"{posted.body['id']}."):
-            assert account.request("GET", f"/{stage}/shop/orders/{job}").status == 404, job
+            assert account.request("GET", f"{PATH}/{job}").status == 404, job
 
     def test_404_for_an_invented_one_once_everything_is_worked_off(self, account: Account, tmp_path: Path) -> None:
         waiting = account.post({"do": "wait", "gate": str(tmp_path / "gate")})
@@ -123,7 +144,7 @@ class TestUnknownJobs:
         assert account.get(invented).status == 202, "it may be what is in the queue"
         (tmp_path / "gate").touch()
         account.until(waiting, 200)
-        sqs, queue = account.client("sqs"), account.outputs["Queue"]
+        sqs, queue = account.client("sqs"), account.outputs["StandardQueue"]
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         for _ in range(100):
             numbers = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
@@ -147,8 +168,7 @@ class TestRefusals:
         assert account.post({"do": "ok"}, key="k" * 256).status == 413
 
     def test_415_for_what_is_not_json(self, account: Account) -> None:
-        path = f"/{account.outputs['Stage']}/shop/orders"
-        assert account.request("POST", path, '{"do": "ok"}', **{"Content-Type": "text/xml"}).status == 415
+        assert account.request("POST", PATH, '{"do": "ok"}', **{"Content-Type": "text/xml"}).status == 415
 
     def test_401_for_nobody(self, account: Account) -> None:
         assert account.post({"do": "ok"}, caller="").status == 401

@@ -16,7 +16,7 @@ def handler(record: dict[str, Any], context: object) -> object:
     order = json.loads(record["body"])
     if "log" in order:
         with Path(order["log"]).open("a", encoding="utf-8") as log:
-            log.write("x")
+            log.write(order.get("mark", "x"))
     match order["do"]:
         case "wait":
             deadline = time.monotonic() + 8

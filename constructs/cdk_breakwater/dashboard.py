@@ -78,6 +78,9 @@ def _downstream(construct: Any) -> IConstruct:
         return getattr(construct.downstream, "target", construct.downstream).construct
     if hasattr(construct, "tiers"):
         return construct
+    door = construct.node.scope
+    if hasattr(door, "results_function"):
+        return _downstream(door.node.scope)  # the invocation's
     function = getattr(construct, "function", construct)
     share = ConnectionShare.of(function)
     if share is not None:

@@ -120,7 +120,7 @@ class DecoupledInvocation(Construct):
         return f"breakwater redrive {Stack.of(scope).stack_name} --construct {path}"
 
     def alarms(self, topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None = None) -> list[cloudwatch.Alarm]:
-        """Add alarms, once. A queue's: older than its drain time at full share, half of the retention, dead letters.
+        """Add alarms, once. A queue's: less done than at full share, too old until it is drained, dead letters.
 
         A stream's: half of the record age; records failed for good; records lost. Its mapping reports counts for them.
 

@@ -26,6 +26,7 @@ PERIOD = Duration.minutes(1)
 
 AT_LEAST = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
 ABOVE = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
+BELOW = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
 
 MAXIMUM_METRICS = 10
 """In the expression of one alarm. Source: Amazon CloudWatch User Guide, "CloudWatch service quotas"."""

@@ -64,6 +64,8 @@ def _concurrency_alarms(scope: Construct, function: PreparedFunction) -> list[cl
                 ),
             )
         ]
+    if limit.mappings:
+        return []  # behind a queue or stream, the share is there to be used up, and its alarms tell of the backlog
     return [
         make_alarm(
             scope,

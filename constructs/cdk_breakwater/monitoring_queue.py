@@ -1,15 +1,16 @@
-"""What a queue before a function shows and when it calls for help: its age against its drain time at full share."""
+"""What a queue before a function shows and when it calls for help: what a full share does against what is done."""
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Stack, Token
+from aws_cdk import Duration, Stack, Token
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from .dead_letter_alarm import make_dead_letter_alarm
-from .lazy import lazy_string
-from .monitoring import ABOVE, PERIOD, graph, make_alarm
+from .lazy import lazy_number, lazy_string
+from .monitoring import BELOW, PERIOD, graph, make_alarm
 from .qualified_function import unqualified
 
 if TYPE_CHECKING:
@@ -19,80 +20,97 @@ if TYPE_CHECKING:
     from .decoupled_invocation import DecoupledInvocation
     from .sqs_source import SqsSource
 
-# A message received three times no longer counts as the oldest. Source: Amazon SQS Developer Guide, "Available
-# CloudWatch metrics for Amazon SQS", ApproximateAgeOfOldestMessage.
-_COUNTED_RECEIVES = 3
-_LONG = 5
-"""Minutes."""
+_SHORTEST_WINDOW = 300
 # What CloudFormation and Lambda fill in. Sources: CloudFormation Template Reference, AWS::SQS::Queue; AWS Lambda API
 # Reference, CreateFunction.
 _DEFAULT_RETENTION = 345_600
-_DEFAULT_VISIBILITY = 30
 _DEFAULT_TIMEOUT = 3
 
 
 def queue_alarms(scope: Construct, invocation: DecoupledInvocation, source: SqsSource) -> list[cloudwatch.Alarm]:
     """Make the alarms of a queue, and add the one on the dead-letter queue."""
-    path = invocation.node.path
-    attempts = _COUNTED_RECEIVES * _visibility(invocation)
-    alarms = [
-        make_alarm(
-            scope,
-            "Backlog",
-            cloudwatch.MathExpression(
-                expression=f"age - visible * {_seconds_per_message(invocation)}",
-                using_metrics={"age": _age(invocation.queue), "visible": _visible(invocation.queue)},
-                label="age beyond the drain time",
-                period=PERIOD,
-            ),
-            threshold=attempts,
-            comparison_operator=ABOVE,
-            minutes=_LONG,
-            description=f"The oldest message of {path} waits for longer than the backlog takes at the function's full "
-            f"share, even were every batch to last until its timeout, and than {_COUNTED_RECEIVES} attempts take: the "
-            "function fails, is throttled, or its event source mapping is off.",
-        )
-    ]
+    alarms = [_stalled(scope, invocation)]
     retention = _retention(invocation.queue)
     if retention is not None:
-        alarms.append(
-            make_alarm(
-                scope,
-                "Retention",
-                _age(invocation.queue),
-                threshold=retention / 2,
-                description=f"The oldest message of {path} has waited for half of the {retention / 86_400:g} days that "
-                "the queue keeps it. More comes than the share takes: raise it, or the retention period.",
-            )
-        )
+        alarms.append(_too_old(scope, invocation, retention))
+    dead = invocation.dead_letter_queue
+    if invocation.dead_letter_alarm is None and dead is not None and source.wants_dead_letter_alarm:
+        invocation.dead_letter_alarm = make_dead_letter_alarm(invocation, dead)
     if invocation.dead_letter_alarm is not None:
         alarms.append(invocation.dead_letter_alarm)
-    elif invocation.dead_letter_queue is not None and source.wants_dead_letter_alarm:
-        alarms.append(make_dead_letter_alarm(invocation, invocation.dead_letter_queue))
     return alarms
+
+
+def _stalled(scope: Construct, invocation: DecoupledInvocation) -> cloudwatch.Alarm:
+    """Compare what left the queue with what a full share does at its slowest, while there is enough for all to do."""
+    queue = invocation.queue
+    window = window_seconds(_timeout(invocation))
+    period = Duration.seconds(window)
+
+    def least() -> int:
+        return least_done(_at_once(invocation), _timeout(invocation), window)
+
+    return make_alarm(
+        scope,
+        "Stalled",
+        cloudwatch.MathExpression(
+            expression=f"IF(waiting >= {lazy_string(lambda: str(_at_once(invocation)))}, FILL(done, 0), "
+            f"{lazy_string(lambda: str(least()))})",
+            using_metrics={
+                "waiting": queue.metric_approximate_number_of_messages_visible(statistic="min", period=period),
+                "done": queue.metric_number_of_messages_deleted(statistic="sum", period=period),
+            },
+            label="done while others wait",
+            period=period,
+        ),
+        threshold=lazy_number(least),
+        comparison_operator=BELOW,
+        description=lazy_string(
+            lambda: (
+                f"Messages of {invocation.node.path} wait, and in {window // 60} minutes fewer than {least()} were "
+                "done, which is what the function's full share does even when each batch lasts until its timeout: it "
+                "fails, is throttled, or its event source mapping is off."
+            )
+        ),
+    )
+
+
+def _too_old(scope: Construct, invocation: DecoupledInvocation, retention: int) -> cloudwatch.Alarm:
+    return make_alarm(
+        scope,
+        "Age",
+        cloudwatch.MathExpression(
+            expression=f"age + {_drain(invocation)}",
+            using_metrics={"age": _age(invocation.queue), **_drain_metrics(invocation)},
+            label="age once the backlog is done",
+            period=PERIOD,
+        ),
+        threshold=retention / 2,
+        description=f"When all that waits in {invocation.node.path} is done at the function's full share, the oldest "
+        f"of it will be as old as half of the {retention / 86_400:g} days that the queue keeps it. More comes than the "
+        "share takes: raise it, or the retention period.",
+    )
 
 
 def queue_widgets(invocation: DecoupledInvocation) -> list[cloudwatch.IWidget]:
     """Return the widgets of a queue."""
     path = invocation.node.path
     queue, dead = invocation.queue, invocation.dead_letter_queue
+    in_flight = queue.metric_approximate_number_of_messages_not_visible(
+        statistic="max", period=PERIOD, label="in flight"
+    )
     drain = cloudwatch.MathExpression(
-        expression=f"visible * {_seconds_per_message(invocation)}",
-        using_metrics={"visible": _visible(queue)},
-        label="drain time at full share, at most",
+        expression=_drain(invocation),
+        using_metrics=_drain_metrics(invocation),
+        label="drain time at full share",
         period=PERIOD,
     )
     retention = _retention(queue)
     return [
         graph(
             f"{path}: messages",
-            [
-                _visible(queue),
-                queue.metric_approximate_number_of_messages_not_visible(
-                    statistic="max", period=PERIOD, label="in flight"
-                ),
-            ],
-            right=[] if dead is None else [_visible(dead, "dead letters")],
+            [_waiting(queue), in_flight],
+            right=[] if dead is None else [_waiting(dead, "dead letters")],
             right_unit="dead letters",
         ),
         graph(
@@ -104,23 +122,40 @@ def queue_widgets(invocation: DecoupledInvocation) -> list[cloudwatch.IWidget]:
     ]
 
 
+def window_seconds(timeout: int) -> int:
+    """Return a time in which each invocation of a full share ends at least twice."""
+    return max(_SHORTEST_WINDOW, 60 * ceil(2 * timeout / 60))
+
+
+def least_done(at_once: int, timeout: int, window: int) -> int:
+    """Return the fewest messages that are done in a window when `at_once` of them are always under way."""
+    return at_once * (window // timeout)
+
+
+def _drain(invocation: DecoupledInvocation) -> str:
+    """Express how long the backlog takes at full share, as long as batches last now; without any, until the timeout."""
+    at_once = lazy_string(lambda: str(1000 * _at_once(invocation)))
+    return f"waiting * FILL(batch, {1000 * _timeout(invocation)}) / {at_once}"
+
+
+def _drain_metrics(invocation: DecoupledInvocation) -> dict[str, cloudwatch.IMetric]:
+    batch = unqualified(invocation.function).metric_duration(statistic="avg", period=PERIOD)
+    return {"waiting": _waiting(invocation.queue), "batch": batch}
+
+
 def _age(queue: sqs.IQueue) -> cloudwatch.Metric:
     return queue.metric_approximate_age_of_oldest_message(statistic="max", period=PERIOD, label="oldest message")
 
 
-def _visible(queue: sqs.IQueue, label: str = "waiting") -> cloudwatch.Metric:
+def _waiting(queue: sqs.IQueue, label: str = "waiting") -> cloudwatch.Metric:
     return queue.metric_approximate_number_of_messages_visible(statistic="max", period=PERIOD, label=label)
 
 
-def _seconds_per_message(invocation: DecoupledInvocation) -> str:
-    """Return the timeout over what is under way at once: the slowest that a full share drains a backlog."""
-    batch = _batch(invocation).batch_size
-
-    def seconds() -> str:
-        concurrency = Stack.of(invocation).resolve(invocation.maximum_concurrency)
-        return f"{_timeout(invocation) / (batch * max(1, concurrency)):.6g}"
-
-    return lazy_string(seconds)
+def _at_once(invocation: DecoupledInvocation) -> int:
+    """Return the messages that a full share works on: maximum concurrency x batch size."""
+    mapping: Any = invocation.event_source_mapping.node.default_child
+    concurrency = Stack.of(invocation).resolve(invocation.maximum_concurrency)
+    return max(1, int(mapping.batch_size * concurrency))
 
 
 def _timeout(invocation: DecoupledInvocation) -> int:
@@ -128,27 +163,12 @@ def _timeout(invocation: DecoupledInvocation) -> int:
     return _DEFAULT_TIMEOUT if timeout is None else int(timeout.to_seconds())
 
 
-def _batch(invocation: DecoupledInvocation) -> Any:
-    return invocation.event_source_mapping.node.default_child
-
-
-def _visibility(invocation: DecoupledInvocation) -> int:
-    given = _seconds(invocation.queue, "visibility_timeout", _DEFAULT_VISIBILITY)
-    if given is not None:
-        return given
-    return 6 * _timeout(invocation) + int(_batch(invocation).maximum_batching_window_in_seconds or 0)
-
-
 def _retention(queue: sqs.IQueue) -> int | None:
-    return _seconds(queue, "message_retention_period", _DEFAULT_RETENTION)
-
-
-def _seconds(queue: sqs.IQueue, name: str, default: int) -> int | None:
-    """Return a time of a queue of this app; None for an imported one's, and for a token."""
-    resource = queue.node.default_child
+    """Return the retention period of a queue of this app; None for an imported one's, and for a token."""
+    resource: Any = queue.node.default_child
     if resource is None:
         return None
-    given = getattr(resource, name)
+    given = resource.message_retention_period
     if given is None:
-        return default
+        return _DEFAULT_RETENTION
     return None if Token.is_unresolved(given) else int(given)

@@ -24,13 +24,15 @@ def source_alarms(
     topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None,
 ) -> list[cloudwatch.Alarm]:
     """Make the alarms of an invocation; see `DecoupledInvocation.alarms`."""
-    if _reads_queue(invocation):
-        return make_alarms(
-            invocation, lambda scope: queue_alarms(scope, invocation, cast("SqsSource", source)), topic_or_action
-        )
-    # Beside the mapping, which may stand in the function's stack: what they watch is the mapping's and the function's.
+
+    def make(scope: Construct) -> list[cloudwatch.Alarm]:
+        if _reads_queue(invocation):
+            return queue_alarms(scope, invocation, cast("SqsSource", source))
+        return stream_alarms(scope, invocation)
+
+    # Beside the mapping, which may stand in the function's stack: they watch the mapping's and the function's metrics.
     mapping = cast("Construct", invocation.event_source_mapping)
-    return make_alarms(invocation, lambda scope: stream_alarms(scope, invocation), topic_or_action, beside=mapping)
+    return make_alarms(invocation, make, topic_or_action, beside=mapping)
 
 
 def source_widgets(invocation: DecoupledInvocation) -> list[cloudwatch.IWidget]:

@@ -76,6 +76,8 @@ class PreparedFunction(lambda_.Function):
     def alarms(self, topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None = None) -> list[cloudwatch.Alarm]:
         """Add alarms, once: Lambda refuses invocations; the concurrency is at its share for 15 minutes.
 
+        Not the latter for a function that a queue or stream feeds: call it after that was made.
+
         Parameters
         ----------
         topic_or_action

@@ -30,6 +30,7 @@ DOCUMENTED: dict[tuple[str, str, tuple[str, ...]], str] = {
             "ApproximateAgeOfOldestMessage",
             "ApproximateNumberOfMessagesNotVisible",
             "ApproximateNumberOfMessagesVisible",
+            "NumberOfMessagesDeleted",
         )
     },
     ("AWS/RDS", "DatabaseConnections", ("DBInstanceIdentifier",)): _RDS,

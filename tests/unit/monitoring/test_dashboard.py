@@ -142,8 +142,8 @@ def test_a_page_begins_with_the_budgets_numbers(world: World) -> None:
     assert "(112 max_connections − 12 reserved − 0 external) × 0.8 = **80** for functions" in text
     assert "| Shop/Writer | 27 | 27 | weight 1" in text
     assert first["width"] == second["width"] == 24
-    # functions 3 x 2, queue 3, stream 3, APIs 2 + 1, budget 2
-    assert len(second["properties"]["alarms"]) == 6 + 3 + 3 + 3 + 2
+    # functions 1 + 1 + 2, queue 3, stream 3, APIs 2 + 1, budget 2
+    assert len(second["properties"]["alarms"]) == 4 + 3 + 3 + 3 + 2
 
 
 def test_widgets_lie_side_by_side_and_not_upon_each_other(world: World) -> None:
@@ -201,6 +201,10 @@ def test_a_function_without_a_share_has_a_page_of_its_own(tmp_path: Path) -> Non
     jobs = DecoupledInvocation(stack, "Jobs", function=function)
     (dashboard,) = breakwater_dashboard(stack, "Dashboards", [jobs, jobs])
     assert dashboard.node.id == "Stack-Worker"
-    (page,) = bodies(stack)
+    # The function that hands out results has a reservation of its own, and its door stands before the same source.
+    door = jobs.add_front_door("Door", path="jobs")
+    more = breakwater_dashboard(stack, "More", [jobs, door.api, door.results_function])
+    assert [dashboard.node.id for dashboard in more] == ["Stack-Worker"]
+    page, _ = bodies(stack)
     assert titles(page) == ["Stack/Jobs: messages", "Stack/Jobs: age"]
     assert page["start"] == "-PT3H"

@@ -13,7 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
 
 from breakwater_runtime import metrics as runtime
-from cdk_breakwater import BreakwaterError, DataApiFunction, VpcDatabaseFunction
+from cdk_breakwater import BreakwaterError, DataApiFunction, DecoupledInvocation, VpcDatabaseFunction
 from cdk_breakwater.monitoring import NAMESPACE
 from cdk_breakwater.monitoring_runtime import COUNTERS, SERVER_CONNECTIONS
 
@@ -118,6 +118,17 @@ def test_the_data_api_takes_no_share(
     else:
         assert found["Data/Alarms/Concurrency"]["Threshold"] == reserved
     assert len(function.widgets()) == 2
+
+
+def test_behind_a_queue_the_share_is_there_to_be_used_up(
+    stack: cdk.Stack, functions: dict[str, VpcDatabaseFunction]
+) -> None:
+    for name in ("Orders", "Reports"):
+        DecoupledInvocation(stack, f"{name}Jobs", function=functions[name])
+        functions[name].alarms()
+    found = {path for path in alarms(stack) if path.startswith(("Orders/", "Reports/"))}
+    # Unreserved, it can still be exceeded.
+    assert found == {"Orders/Alarms/Throttles", "Reports/Alarms/Throttles", "Reports/Alarms/Concurrency"}
 
 
 def test_alarms_twice_is_an_error(functions: dict[str, VpcDatabaseFunction]) -> None:

@@ -1,7 +1,8 @@
-"""A queue's age against its drain time, a stream's against the age at which records are given up."""
+"""What a queue's full share does against what is done, a stream's against the age at which records are given up."""
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import aws_cdk as cdk
@@ -10,8 +11,11 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Template
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cdk_breakwater import ConnectionBudget, DecoupledInvocation, InvocationSource
+from cdk_breakwater.monitoring_queue import least_done, window_seconds
 
 from .templates import alarms, bodies, limits, metrics_of_alarm, widgets
 
@@ -26,28 +30,38 @@ def function(stack: cdk.Stack, code: dict[str, Any]) -> lambda_.Function:
     return function
 
 
+def expression(alarm: dict[str, Any]) -> str:
+    return alarm["Metrics"][0]["Expression"]
+
+
 def test_a_queues_thresholds(stack: cdk.Stack, function: lambda_.Function) -> None:
     jobs = DecoupledInvocation(stack, "Jobs", function=function)
     made = jobs.alarms()
     cloudwatch.Dashboard(stack, "Dashboard").add_widgets(*jobs.widgets())
     found = alarms(stack)
-    backlog = found["Jobs/Alarms/Backlog"]
-    # 16 invocations of 10 messages, at worst 40 s each: a message every 0.25 s
-    assert backlog["Metrics"][0]["Expression"] == "age - visible * 0.25"
-    assert metrics_of_alarm(backlog) == {
+    assert set(found) == {"Jobs/DeadLetterAlarm", "Jobs/Alarms/Stalled", "Jobs/Alarms/Age"}
+    assert jobs.dead_letter_alarm in made
+    # 16 invocations of 10 messages; in 5 minutes each ends at least 7 times, even when it lasts for 40 s.
+    stalled = found["Jobs/Alarms/Stalled"]
+    assert expression(stalled) == "IF(waiting >= 160, FILL(done, 0), 1120)"
+    assert (stalled["Threshold"], stalled["ComparisonOperator"]) == (16 * 10 * 7, "LessThanThreshold")
+    watched = {query["Id"]: query["MetricStat"] for query in stalled["Metrics"][1:]}
+    assert {name: (stat["Stat"], stat["Period"]) for name, stat in watched.items()} == {
+        "waiting": ("Minimum", 300),
+        "done": ("Sum", 300),
+    }
+    assert watched["done"]["Metric"]["MetricName"] == "NumberOfMessagesDeleted"
+    # As long as a batch lasts now (ms), or without any its timeout.
+    age = found["Jobs/Alarms/Age"]
+    assert expression(age) == "age + waiting * FILL(batch, 40000) / 160000"
+    assert metrics_of_alarm(age) == {
         ("AWS/SQS", "ApproximateAgeOfOldestMessage", ("QueueName",)),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible", ("QueueName",)),
+        ("AWS/Lambda", "Duration", ("FunctionName",)),
     }
-    assert backlog["Threshold"] == 3 * 6 * 40  # three attempts, each hidden for the visibility timeout
-    assert (backlog["ComparisonOperator"], backlog["EvaluationPeriods"]) == ("GreaterThanThreshold", 5)
-    assert found["Jobs/Alarms/Retention"]["Threshold"] == 4 * DAY / 2
-    assert jobs.dead_letter_alarm in made
-    assert set(found) == {"Jobs/DeadLetterAlarm", "Jobs/Alarms/Backlog", "Jobs/Alarms/Retention"}
+    assert age["Threshold"] == 4 * DAY / 2
     shown = widgets(bodies(stack)[0])
     assert limits(shown["Stack/Jobs: age"]) == {"half of the retention": 2 * DAY}
-    assert [row[0].get("expression") for row in shown["Stack/Jobs: age"]["metrics"] if isinstance(row[0], dict)] == [
-        "visible * 0.25"
-    ]
     assert [row[-1]["label"] for row in shown["Stack/Jobs: messages"]["metrics"]] == [
         "waiting",
         "in flight",
@@ -55,15 +69,14 @@ def test_a_queues_thresholds(stack: cdk.Stack, function: lambda_.Function) -> No
     ]
 
 
-def test_several_mappings_divide_the_drain_rate(stack: cdk.Stack, function: lambda_.Function) -> None:
+def test_several_mappings_divide_what_is_done(stack: cdk.Stack, function: lambda_.Function) -> None:
     for name in ("Jobs", "More"):
         source = InvocationSource.sqs(batch_size=100, max_batching_window=cdk.Duration.seconds(30))
         DecoupledInvocation(stack, name, function=function, source=source).alarms()
     found = alarms(stack)
     for name in ("Jobs", "More"):
-        backlog = found[f"{name}/Alarms/Backlog"]
-        assert backlog["Metrics"][0]["Expression"] == f"age - visible * {40 / (8 * 100):g}"
-        assert backlog["Threshold"] == 3 * (6 * 40 + 30)
+        assert found[f"{name}/Alarms/Stalled"]["Threshold"] == 8 * 100 * 7
+        assert expression(found[f"{name}/Alarms/Age"]).endswith("/ 800000")
 
 
 def test_an_existing_queues_own_numbers(stack: cdk.Stack, function: lambda_.Function) -> None:
@@ -78,21 +91,39 @@ def test_an_existing_queues_own_numbers(stack: cdk.Stack, function: lambda_.Func
     jobs = DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(queue))
     jobs.alarms()
     found = alarms(stack)
-    assert found["Jobs/Alarms/Backlog"]["Threshold"] == 3 * 600
-    assert found["Jobs/Alarms/Retention"]["Threshold"] == 5 * DAY
+    assert found["Jobs/Alarms/Age"]["Threshold"] == 5 * DAY
     assert found["Jobs/DeadLetterAlarm"]["Threshold"] == 1
+    assert jobs.dead_letter_alarm is not None
 
 
 def test_an_imported_queue_tells_no_retention(stack: cdk.Stack, function: lambda_.Function) -> None:
     queue = sqs.Queue.from_queue_arn(stack, "Queue", "arn:aws:sqs:eu-central-1:123456789012:orders")
     DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(queue)).alarms()
-    assert {path: alarm["Threshold"] for path, alarm in alarms(stack).items()} == {"Jobs/Alarms/Backlog": 3 * 6 * 40}
+    assert set(alarms(stack)) == {"Jobs/Alarms/Stalled"}
+
+
+@given(
+    timeout=st.integers(1, 900),
+    at_once=st.integers(1, 10),
+    shortest=st.floats(0.2, 1),
+    seed=st.integers(0, 10**6),
+)
+def test_a_full_share_never_does_less(timeout: int, at_once: int, shortest: float, seed: int) -> None:
+    window, chance = window_seconds(timeout), Random(seed)  # noqa: S311 -- durations of batches
+    done = 0
+    for _ in range(at_once):
+        clock = -chance.uniform(0, timeout)  # under way when the window begins
+        while clock <= window:
+            clock += chance.uniform(shortest * timeout, timeout)
+            done += 0 < clock <= window
+    assert window >= 2 * timeout
+    assert done >= least_done(at_once, timeout, window) > 0
 
 
 def test_no_dead_letter_alarm_where_none_is_wanted(stack: cdk.Stack, function: lambda_.Function) -> None:
     source = InvocationSource.sqs(dead_letter_alarm=False)
     DecoupledInvocation(stack, "Jobs", function=function, source=source).alarms()
-    assert set(alarms(stack)) == {"Jobs/Alarms/Backlog", "Jobs/Alarms/Retention"}
+    assert set(alarms(stack)) == {"Jobs/Alarms/Stalled", "Jobs/Alarms/Age"}
 
 
 def test_a_streams_thresholds(stack: cdk.Stack, function: lambda_.Function) -> None:
@@ -135,6 +166,6 @@ def test_across_stacks(app: cdk.App, stack: cdk.Stack, function: lambda_.Functio
     clicks.alarms()
     cloudwatch.Dashboard(page, "Dashboard").add_widgets(*jobs.widgets(), *clicks.widgets())
     # The function's stack refers to the sources; what watches the function can't stand beside them.
-    assert {path.split("/")[0] for path in alarms(other)} == {"Jobs"}
+    assert set(alarms(other)) == {"Jobs/DeadLetterAlarm"}
     assert {path.split("/")[0] for path in alarms(stack)} == {"Worker"}
     assert len(widgets(bodies(page)[0])) == 4

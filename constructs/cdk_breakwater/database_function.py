@@ -66,6 +66,13 @@ class DatabaseFunction(PreparedFunction):
         server = Downstream.of(database)
         credentials = credentials or DatabaseCredentials.of(server, path)
         downstream = through_proxy(server, proxy, path, network.get("vpc"))
+        if downstream.behind_proxy and "vpc" not in network:
+            # Source: RDS User Guide, "Quotas and limitations for RDS Proxy".
+            raise BreakwaterError(
+                path,
+                "an RDS Proxy can be reached in its VPC alone.",
+                "Use VpcDatabaseFunction, or the database itself.",
+            )
         budget = ConnectionBudget.of(downstream)
         share = budget.share(
             path,

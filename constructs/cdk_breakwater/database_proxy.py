@@ -47,20 +47,23 @@ class DatabaseProxy(Construct):
     vpc
         Where the database is.
     percent
-        Computes MaxConnectionsPercent at synth.
+        Computes MaxConnectionsPercent of this proxy at synth; must not raise.
 
     Attributes
     ----------
     proxy : rds.DatabaseProxy
         The proxy.
+    given_percent : int or None
+        MaxConnectionsPercent, where the user says it.
     """
 
-    def __init__(self, database: Downstream, vpc: ec2.IVpc, percent: Callable[[], int]) -> None:
+    def __init__(self, database: Downstream, vpc: ec2.IVpc, percent: Callable[[DatabaseProxy], int]) -> None:
         super().__init__(cast("Construct", database.construct), _ID)
         self._database = database
         self._secrets: dict[secretsmanager.ISecret, None] = {}
         self._users: set[str] = set()
         self._timeouts: list[int] = []
+        self.given_percent: int | None = None
         self._subnets = self._two_zones(vpc)
         self._security_group = ec2.SecurityGroup(
             self, "SecurityGroup", vpc=vpc, description="RDS Proxy", allow_all_outbound=False
@@ -87,7 +90,7 @@ class DatabaseProxy(Construct):
             db_proxy_name=_unique_name(self),
             require_tls=True,
             default_auth_scheme=rds.DefaultAuthScheme.IAM_AUTH,
-            max_connections_percent=lazy_number(percent),
+            max_connections_percent=lazy_number(lambda: percent(self)),
             borrow_timeout=Duration.seconds(lazy_number(self._borrow_timeout)),
             idle_client_timeout=Duration.seconds(lazy_number(lambda: max([_IDLE_CLIENT, *self._timeouts]))),
             # Drivers SET variables when they connect; PostgreSQL has no filter. Source: RDS User Guide, "Avoiding
@@ -108,7 +111,9 @@ class DatabaseProxy(Construct):
         resource.default_auth_scheme = lazy_string(lambda: "IAM_AUTH" if self._users else "NONE")
 
     @staticmethod
-    def of(database: Downstream, vpc: ec2.IVpc | None, percent: Callable[[], int], where: str) -> DatabaseProxy:
+    def of(
+        database: Downstream, vpc: ec2.IVpc | None, percent: Callable[[DatabaseProxy], int], where: str
+    ) -> DatabaseProxy:
         """Find the proxy of a database, or make it.
 
         Raises

@@ -205,8 +205,15 @@ class Downstream:
             from .elasticache_downstream import ElastiCacheDownstream
 
             return ElastiCacheDownstream(database)
+        path = getattr(getattr(database, "node", None), "path", repr(database))
+        if hasattr(database, "db_proxy_name"):
+            raise BreakwaterError(
+                path,
+                "an RDS Proxy does not tell which database it leads to.",
+                "Pass Downstream.proxy(database, proxy).",
+            )
         raise BreakwaterError(
-            getattr(getattr(database, "node", None), "path", repr(database)),
+            path,
             f"{type(database).__name__} is not a downstream.",
             "Pass an rds.DatabaseInstance, an rds.DatabaseCluster, a docdb.DatabaseCluster, a cache of ElastiCache, or "
             "Downstream.endpoint(…).",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Stack
 from constructs import Construct
@@ -17,8 +17,6 @@ from .rds_downstream import RdsDownstream
 from .required_number import required_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from aws_cdk import Duration
     from aws_cdk import aws_ec2 as ec2
     from aws_cdk import aws_iam as iam
@@ -50,11 +48,11 @@ class ProxyDownstream(Downstream):
 
     behind_proxy = True
 
-    def __init__(self, database: RdsDownstream, proxy: Any, own: DatabaseProxy | None, percent: int | None) -> None:
+    def __init__(self, database: RdsDownstream, proxy: Any, own: DatabaseProxy | None) -> None:
         self.target = database
         self.database_proxy = proxy
         self._own = own
-        self._given = percent
+        self._given: int | None = None
         host = proxy.endpoint
         if database.is_readers:
             if own is None:
@@ -84,6 +82,8 @@ class ProxyDownstream(Downstream):
     ) -> ProxyDownstream:
         """Look at a database through a proxy; see `Downstream.proxy`."""
         target = Downstream.of(database)
+        if isinstance(target, ProxyDownstream) and proxy is True:
+            return target
         if not isinstance(target, RdsDownstream):
             raise BreakwaterError(
                 where,
@@ -106,24 +106,16 @@ class ProxyDownstream(Downstream):
         if proxy is True:
             # A database that two stacks import has one budget, and with it one proxy.
             owner = budget.downstream or target
-            own = DatabaseProxy.of(owner, vpc, lambda: _percent_of_own(owner), where)
+            own = DatabaseProxy.of(owner, vpc, _percent_or_one, where)
             proxy = own.proxy
         found = _KNOWN.get((proxy, target.budget_id))
         if found is None:
-            found = _KNOWN[proxy, target.budget_id] = ProxyDownstream(target, proxy, own, percent)
+            found = _KNOWN[proxy, target.budget_id] = ProxyDownstream(target, proxy, own)
             budget.add_pool(found)
             ConnectionBudget.of(found)
-        elif percent is not None:
-            found.set_percent(percent)
+        if percent is not None:
+            found._set_percent(percent)
         return found
-
-    def set_percent(self, percent: int) -> None:
-        """Give MaxConnectionsPercent, once."""
-        if self._given not in (None, percent):
-            raise BreakwaterError(
-                self.construct, f"max_connections_percent={percent} is given after {self._given}.", "Give it once."
-            )
-        self._given = percent
 
     @property
     def reserved_connections(self) -> int:
@@ -144,10 +136,10 @@ class ProxyDownstream(Downstream):
         UnknownMaxConnections
             When the proxy is imported, or the number is a token.
         """
+        if self._own is not None:
+            return _percent_of_own(self._own)
         if self._given is not None:
             return self._given
-        if self._own is not None:
-            return MOST_PERCENT - sum(pool.percent for pool in self._neighbours())
         group: Any = self.database_proxy.node.try_find_child("ProxyTargetGroup")
         if group is None:
             msg = "it is imported, so nothing in the app tells its MaxConnectionsPercent."
@@ -177,15 +169,32 @@ class ProxyDownstream(Downstream):
         if self._own is not None:
             self._own.serve(function, credentials, timeout)
 
-    def _neighbours(self) -> Iterator[ProxyDownstream]:
-        budget = ConnectionBudget.of(self.target)
-        return (pool for pool in budget.pools if isinstance(pool, ProxyDownstream) and not pool.is_own)
+    def _set_percent(self, percent: int) -> None:
+        # The writer's and the readers' endpoint of a proxy of our own have one target group.
+        given = self._given if self._own is None else self._own.given_percent
+        if given not in (None, percent):
+            raise BreakwaterError(
+                self.construct, f"max_connections_percent={percent} is given after {given}.", "Give it once."
+            )
+        if self._own is None:
+            self._given = percent
+        else:
+            self._own.given_percent = percent
+
+    def _others(self) -> int:
+        pools = cast("tuple[ProxyDownstream, ...]", ConnectionBudget.of(self.target).pools)
+        return sum(pool.percent for pool in pools if not pool.is_own)
 
 
-def _percent_of_own(database: Downstream) -> int:
-    # A lazy value must not raise; the budgets' validation fails the synth then.
-    own = next(pool for pool in _KNOWN.values() if pool.is_own and pool.target.construct is database.construct)
+def _percent_of_own(own: DatabaseProxy) -> int:
+    if own.given_percent is not None:
+        return own.given_percent
+    return MOST_PERCENT - max(pool._others() for pool in _KNOWN.values() if pool._own is own)
+
+
+def _percent_or_one(own: DatabaseProxy) -> int:
+    # A lazy value must not raise, and what is no percentage fails the synth in the budgets' validation.
     try:
-        return max(1, own.percent)
+        return max(1, _percent_of_own(own))
     except UnknownMaxConnections:
         return 1

@@ -74,7 +74,7 @@ class VpcDatabaseFunction(DatabaseFunction):
     share : ConnectionShare
         Its part of the budget.
     downstream : Downstream
-        The database as this library sees it.
+        The database as this library sees it, or its RDS Proxy.
     database_user : DatabaseUser or None
         The user that `DatabaseCredentials.user` made for it, with its secret.
 

@@ -19,6 +19,7 @@ from cdk_breakwater import (
     DatabaseEngine,
     Downstream,
     DownstreamChecks,
+    PublicSslDatabaseFunction,
     VpcDatabaseFunction,
 )
 
@@ -454,6 +455,22 @@ class TestGiven:
         ):
             app.synth()
 
+    @pytest.mark.parametrize("context", [{"account_concurrency": 3000}])
+    def test_one_percentage_for_writer_and_readers(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+        cluster = aurora(stack, vpc, readers=1)
+        readers = Downstream.proxy(Downstream.readers(cluster), max_connections_percent=40)
+        VpcDatabaseFunction(stack, "Reports", database=readers, vpc=vpc, **code)
+        VpcDatabaseFunction(stack, "Orders", database=cluster, vpc=vpc, proxy=True, **code)
+        VpcDatabaseFunction(stack, "Search", database=readers, vpc=vpc, proxy=True, **code)
+        template = Template.from_stack(stack)
+        pools = {
+            name: variables(template, name)["BREAKWATER_MAX_CONNECTIONS"] for name in ("Reports", "Orders", "Search")
+        }
+        assert pools == dict.fromkeys(pools, "400")
+        template.has_resource_properties(
+            "AWS::RDS::DBProxyTargetGroup", {"ConnectionPoolConfigurationInfo": {"MaxConnectionsPercent": 40}}
+        )
+
     def test_the_number_once(self, stack: cdk.Stack, database: rds.DatabaseInstance) -> None:
         proxy = imported_proxy(stack)
         Downstream.proxy(database, proxy, max_connections_percent=10)
@@ -466,6 +483,16 @@ class TestGiven:
 
 
 class TestErrors:
+    def test_a_proxy_as_database(self, stack: cdk.Stack) -> None:
+        with pytest.raises(
+            BreakwaterError, match=r"Stack/Imported: an RDS Proxy .* Downstream\.proxy\(database, proxy\)"
+        ):
+            ConnectionBudget.of(imported_proxy(stack))
+
+    def test_from_outside_its_vpc(self, stack: cdk.Stack, database: rds.DatabaseInstance, code: dict[str, Any]) -> None:
+        with pytest.raises(BreakwaterError, match=r"Stack/Public: an RDS Proxy can be reached in its VPC alone"):
+            PublicSslDatabaseFunction(stack, "Public", database=Downstream.proxy(database), **code)
+
     def test_a_downstream_of_another_kind(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
         endpoint = Downstream.endpoint(
             stack, "Atlas", host="cluster0.example.net", engine=DatabaseEngine.MONGODB, max_connections=1500,

@@ -14,6 +14,7 @@ from . import (
     function_url_concurrency,
     mapping_concurrency,
     proxy_borrow_timeout,
+    proxy_connections,
     public_database_tls,
     queue_dead_letter_queue,
     queue_visibility_timeout,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 RULES: tuple[Rule, ...] = (
     database_function_concurrency.RULE,
     database_connections.RULE,
+    proxy_connections.RULE,
     proxy_borrow_timeout.RULE,
     public_database_tls.RULE,
     mapping_concurrency.RULE,

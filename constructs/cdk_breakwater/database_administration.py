@@ -36,7 +36,6 @@ _TIMEOUT = Duration.minutes(2)
 # Requests of one deployment wait for each other: as long as a function can.
 _ANSWER_TIMEOUT = Duration.minutes(15)
 
-
 # jsii keeps Python objects by weak reference, see connection_budget.py.
 _ADMINISTRATIONS: list[DatabaseAdministration] = []
 
@@ -45,7 +44,7 @@ class DatabaseAdministration(Construct):
     """Works on one database, logged in as its administrator, whenever a deployment asks for it.
 
     One per database, administrator's secret and stack: `DatabaseAdministration.beside` finds it, or makes it. It is a
-    database function as any other, with a share of one connection, which it holds during deployments only.
+    database function as any other, with a share of one connection, so that plan and checks count it, too.
     """
 
     def __init__(

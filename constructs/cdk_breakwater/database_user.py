@@ -47,7 +47,7 @@ class DatabaseUser(Construct):
     def __init__(self, administration: DatabaseAdministration, login: OwnLogin, vicinity: Vicinity) -> None:
         # The name is part of every logical id: another name is another user with another secret, made before the old
         # ones are deleted, and deleted again by a rollback. A secret that is changed in place gets a new password.
-        super().__init__(administration, login.name)
+        super().__init__(administration, f"User-{login.name}")
         downstream = administration.downstream
         self.login = login
         self._shares: list[ConnectionShare] = []
@@ -64,7 +64,9 @@ class DatabaseUser(Construct):
         if self.secret is not None:
             self.secret.grant_read(administration.function)
             properties["SecretArn"] = self.secret.secret_arn
-        self.resource = administration.custom_resource(self, "User", "DatabaseUser", properties, login.removal_policy)
+        self.resource = administration.custom_resource(
+            self, "Resource", "DatabaseUser", properties, login.removal_policy
+        )
 
     @staticmethod
     def of(

@@ -192,6 +192,15 @@ def test_two_functions_share_a_user(
     assert user(Template.from_stack(stack))["ConnectionLimit"] == 14
 
 
+@pytest.mark.parametrize("name", ["Function", "Answer", "MaxConnections", "a_b-c"])
+def test_no_name_is_taken_by_the_administration_itself(
+    stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any], name: str
+) -> None:
+    login = DatabaseCredentials.user(name, grants=GRANTS)
+    VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, credentials=login, verify_at_deploy=True, **code)
+    assert user(Template.from_stack(stack))["User"] == name
+
+
 def test_two_users_of_one_name_are_refused(
     stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
 ) -> None:

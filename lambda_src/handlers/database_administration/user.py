@@ -35,8 +35,8 @@ def change(event: dict[str, Any], context: Any, server: str) -> dict[str, Any]:
     Parameters
     ----------
     event
-        CloudFormation's, with the properties `User`, `ConnectionLimit`, `Grants`, and `SecretArn` or `Iam`; `Database`
-        names the database whose objects the grants are about.
+        CloudFormation's, with the properties `User`, `ConnectionLimit`, `Grants`, and `SecretArn` unless it logs in by
+        IAM; `Database` names the database whose objects the grants are about.
     context
         Lambda's.
     server

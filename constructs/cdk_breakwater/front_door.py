@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from aws_cdk import Duration, Size
+from aws_cdk import Duration, Size, Token
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -98,7 +98,9 @@ class FrontDoor(Construct):
             ],
         )
         self.api.add_route("GET", f"{route}/{{id}}", expected_duration=_GET_DURATION)
-        self.url = f"{self.api.url.rstrip('/')}{route}" if not self.api.url.endswith("/") else self.api.url + route[1:]
+        url = self.api.url
+        # An API's own address ends with a slash, a custom domain's may not.
+        self.url = url + (route[1:] if Token.is_unresolved(url) or url.endswith("/") else route)
 
     def _longest_body(self, size: Size) -> int:
         longest = int(size.to_bytes())

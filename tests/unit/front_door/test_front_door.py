@@ -8,6 +8,7 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kinesis as kinesis
@@ -303,7 +304,16 @@ def test_two_doors_of_one_invocation_share_results_and_failures(stack: cdk.Stack
     template.resource_count_is("AWS::DynamoDB::GlobalTable", 1)
     template.resource_count_is("AWS::SQS::Queue", 3)
     template.resource_count_is("AWS::ApiGateway::RestApi", 2)
-    assert text(stack.resolve(second.url)).count("others") == 1
+    assert stack.resolve(second.url)["Fn::Join"][1][-1] == "/others"
+
+
+@pytest.mark.parametrize(("base_path", "url"), [(None, "/orders"), ("shop", "/shop/orders")])
+def test_behind_a_custom_domain(stack: cdk.Stack, function: lambda_.Function, base_path: str | None, url: str) -> None:
+    arn = "arn:aws:acm:eu-central-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
+    certificate: Any = acm.Certificate.from_certificate_arn(stack, "Certificate", arn)
+    domain = apigateway.DomainNameOptions(domain_name="api.example.net", certificate=certificate, base_path=base_path)
+    jobs = DecoupledInvocation(stack, "Jobs", function=function)
+    assert jobs.add_front_door("Door", path="orders", domain_name=domain).url == f"https://api.example.net{url}"
 
 
 def test_results_alone_are_for_idempotency(stack: cdk.Stack, function: lambda_.Function) -> None:

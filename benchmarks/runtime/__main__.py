@@ -23,8 +23,8 @@ def main() -> None:
     subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], check=True, cwd=NODE_FOLDER)
     context = multiprocessing.get_context("spawn")
     for engine in options.engine or ["mariadb", "postgresql"]:
-        results = []
         for case in options.case or cases.CASES:
+            results = []
             for strategy in options.strategy or strategies.of(engine):
                 # a process of its own, without threads, since it forks the environments
                 with context.Pool(1) as pool:
@@ -37,10 +37,10 @@ def main() -> None:
                     f"opened {result.opened_per_1000:4.0f}  held {result.held_after_pause}  {errors}",
                     flush=True,
                 )
-        text = table(engine, results)
-        print(text)
-        if options.write:
-            write(f"python -m benchmarks.runtime --engine {engine}", text)
+            text = table(engine, results)
+            print(text)
+            if options.write:
+                write(f"{engine}, {case}", text)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,11 @@ from typing import Any
 import psycopg
 import pymysql
 from tests.runtime.sql import execute, rows
-from tests.servers import MariaDbServer, Network, PostgreSqlServer
+from tests.servers import MariaDbServer, Network
 
 from benchmarks.runtime.bursts import Burst, burst
 from benchmarks.runtime.execution_environment import Environment, Function, start
+from benchmarks.runtime.postgresql_server import PostgreSqlServer
 
 CALLERS = 100
 MAX_CONNECTIONS = 30
@@ -30,6 +31,7 @@ CASES = {
     "no limit": "all 100 at once",
     "deployment": "at most 24 at once; after the pause fresh environments take over, the old ones keep what they hold",
     "failover": "at most 24 at once; 1 s into the second burst the server is gone for 3 s",
+    "address": "at most 24 at once; 1 s into the second burst the server is gone, after 3 s its name leads to another",
     "freeze": "at most 24 at once; the server ends every session during the pause",
     "half open": "at most 24 at once; every connection loses its packets during the pause, without a reset",
     "neighbour": "at most 24 at once; another user holds 20 connections from the beginning",
@@ -58,7 +60,8 @@ def _counters(server: Server) -> tuple[int, int]:
     """Connections opened and statements so far."""
     with server.admin() as admin:
         if isinstance(server, PostgreSqlServer):
-            return rows(admin, "SELECT sessions FROM pg_stat_database WHERE datname = 'shop'")[0][0], 0
+            opened = rows(admin, "SELECT sessions FROM pg_stat_database WHERE datname = 'shop'")
+            return opened[0][0], server.statements()
         # not the status variable Connections, which counts some of the refused ones
         opened = rows(admin, "SELECT total_connections FROM information_schema.user_statistics WHERE user = 'app'")
         questions = rows(admin, "SHOW GLOBAL STATUS LIKE 'Questions'")
@@ -95,14 +98,17 @@ def _end_sessions(server: Server) -> None:
                     execute(admin, f"KILL {session}")
 
 
-async def _outage(server: Server) -> float:
-    """Return when the server was back, in seconds from now."""
+async def _outage(server: Server, network: Network | None, standby: Server | None) -> float:
+    """Return when there was a server again, in seconds from now: the same, or the standby at its address."""
     begun = time.monotonic()
     await asyncio.sleep(1)
     crash = signal.SIGQUIT if isinstance(server, PostgreSqlServer) else signal.SIGKILL
     await asyncio.to_thread(server.stop, signal_number=crash)
     await asyncio.sleep(OUTAGE_SECONDS)
-    await asyncio.to_thread(server.start)
+    if network is not None and standby is not None:
+        network.point_to(standby)
+    else:
+        await asyncio.to_thread(server.start)
     return time.monotonic() - begun
 
 
@@ -135,7 +141,7 @@ def measure(engine: str, case: str, strategy: str, seconds: float) -> Result:
         _prepare(server)
         settings = server.settings | {"utilization": 0.8, "function_timeout": 15}
         concurrency = CALLERS if case == "no limit" else CONCURRENCY
-        network = Network(server) if case == "half open" else None
+        network = Network(server) if case in ("half open", "address") else None
         if network is not None:
             settings["port"] = network.port
         generations = 2 if case == "deployment" else 1
@@ -149,50 +155,61 @@ def measure(engine: str, case: str, strategy: str, seconds: float) -> Result:
             stack.enter_context(network)
         if case == "neighbour":
             _neighbour(server, stack)
-        return asyncio.run(
-            _measure(
-                server, case, strategy, seconds, environments=environments, concurrency=concurrency, network=network
-            )
-        )
+        standby = stack.enter_context(_standby(server)) if case == "address" else None
+        run = _Run(server, case, strategy, seconds, environments, concurrency, network, standby)
+        return asyncio.run(_measure(run))
 
 
-async def _measure(
-    server: Server,
-    case: str,
-    strategy: str,
-    seconds: float,
-    *,
-    environments: list[Environment],
-    concurrency: int,
-    network: Network | None,
-) -> Result:
+def _standby(server: Server) -> Server:
+    standby = type(server)(max_connections=MAX_CONNECTIONS)
+    standby.password = server.password
+    return standby
+
+
+@dataclass
+class _Run:
+    server: Server
+    case: str
+    strategy: str
+    seconds: float
+    environments: list[Environment]
+    concurrency: int
+    network: Network | None
+    standby: Server | None
+
+
+async def _measure(run: _Run) -> Result:
+    server, environments, concurrency = run.server, run.environments, run.concurrency
+    if run.standby is not None:
+        await asyncio.to_thread(_prepare, run.standby)
     function = Function(environments[:concurrency], concurrency)
     await burst(function, CALLERS, 1)  # processes and server warm up
-    first = await burst(function, CALLERS, seconds)
+    first = await burst(function, CALLERS, run.seconds)
     await asyncio.sleep(PAUSE_SECONDS)
     held = await asyncio.to_thread(server.sessions)
-    if case == "deployment":
+    if run.case == "deployment":
         function.deploy(environments[concurrency:])
-    elif case == "freeze":
+    elif run.case == "freeze":
         await asyncio.to_thread(_end_sessions, server)
-    elif network is not None:
-        network.black_hole()
+    elif run.case == "half open" and run.network is not None:
+        run.network.black_hole()
     ten = await burst(function, 10, 1)
     before = await asyncio.to_thread(_counters, server)
-    outage = asyncio.create_task(_outage(server)) if case == "failover" else None
-    second = await burst(function, CALLERS, seconds)
+    is_outage = run.case in ("failover", "address")
+    outage = asyncio.create_task(_outage(server, run.network, run.standby)) if is_outage else None
+    second = await burst(function, CALLERS, run.seconds)
     back = await outage if outage is not None else None
-    after = await asyncio.to_thread(_counters, server)
+    after = await asyncio.to_thread(_counters, run.standby or server)
     calls = len(second.milliseconds)
     # a restart empties the counters
     opened = after[0] - (before[0] if outage is None else 0)
     return Result(
-        case,
-        strategy,
+        run.case,
+        run.strategy,
         second,
         ten,
         1000 * opened / calls if calls else 0.0,
-        (after[1] - before[1]) / calls if calls and after[1] and outage is None else None,
+        (after[1] - before[1]) / calls if calls and outage is None else None,
         held,
         _recovered(first, second, back) if back is not None else None,
     )

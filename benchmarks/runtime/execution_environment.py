@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.runtime import strategies
+from cdk_breakwater.node_layer_content import node_layer_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,7 @@ def start(strategy: str, settings: dict[str, Any]) -> tuple[int, socket.socket]:
         process = subprocess.Popen(
             ["node", "environment.js", strategy, json.dumps(settings)],
             cwd=NODE_FOLDER,
+            env={**os.environ, "LAYER": str(node_layer_content("benchmarks", None) / "nodejs" / "node_modules")},
             stdin=theirs.fileno(),
             stdout=theirs.fileno(),
             start_new_session=True,

@@ -32,6 +32,10 @@ def _failures(result: Result) -> int:
 
 
 _NO_FAILURE: Goal = ("no failure", lambda ours, _: _failures(ours) == 0)
+_RECOVERED: Goal = (
+    "full throughput within 1 s",
+    lambda ours, _: ours.recovered_after is not None and ours.recovered_after <= 1,
+)
 GOALS: dict[str, list[Goal]] = {
     "limit": [
         _NO_FAILURE,
@@ -77,13 +81,8 @@ GOALS: dict[str, list[Goal]] = {
         ),
         ("at most 40 opened per 1,000", lambda ours, _: ours.opened_per_1000 <= 40),
     ],
-    "failover": [
-        _NO_FAILURE,
-        (
-            "full throughput within 1 s",
-            lambda ours, _: ours.recovered_after is not None and ours.recovered_after <= 1,
-        ),
-    ],
+    "failover": [_NO_FAILURE, _RECOVERED],
+    "address": [_NO_FAILURE, _RECOVERED],
     "freeze": [_NO_FAILURE],
     "half open": [_NO_FAILURE],
     "neighbour": [_NO_FAILURE],

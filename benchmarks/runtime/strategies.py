@@ -128,10 +128,15 @@ PYTHON = {
     "psycopg_pool": psycopg_pool,
     "breakwater": ours,
 }
-NODE = {"serverless-mysql": "mariadb", "serverless-postgres": "postgresql"}
+# the engines that they speak to
+NODE = {
+    "serverless-mysql": ("mariadb",),
+    "serverless-postgres": ("postgresql",),
+    "breakwater for Node.js": ("mariadb", "postgresql"),
+}
 
 
 def of(engine: str) -> list[str]:
     """Name the strategies for an engine."""
     python = [name for name in PYTHON if name != "psycopg_pool" or engine == "postgresql"]
-    return python[:-1] + [name for name, speaks in NODE.items() if speaks == engine] + python[-1:]
+    return python[:-1] + [name for name, engines in NODE.items() if engine in engines] + python[-1:]

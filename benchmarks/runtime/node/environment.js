@@ -18,8 +18,21 @@ async function postgresInvocation (database) {
   await database.clean()
 }
 
+async function ownInvocation (database) {
+  const end = Date.now() + 15_000
+  const isPostgreSql = settings.engine === 'postgresql'
+  await database.use({ getRemainingTimeInMillis: () => end - Date.now() }, async (client) => {
+    for (const number of [7, 42]) await client.query(`SELECT name FROM products WHERE id = ${isPostgreSql ? '$1' : '?'}`, [number])
+    await client.query(isPostgreSql ? 'SELECT pg_sleep(0.1)' : 'SELECT SLEEP(0.1)')
+  })
+}
+
 let invoke
-if (strategy === 'serverless-mysql') {
+if (strategy === 'breakwater for Node.js') {
+  const { engine, max_connections: maxConnections, function_timeout: functionTimeout } = settings
+  const own = require(`${process.env.LAYER}/breakwater-runtime`).database({ ...login, engine, maxConnections, functionTimeout })
+  invoke = () => ownInvocation(own)
+} else if (strategy === 'serverless-mysql') {
   const database = require('serverless-mysql')({ config: login })
   invoke = () => mysqlInvocation(database)
 } else {

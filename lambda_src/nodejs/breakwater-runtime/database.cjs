@@ -6,10 +6,11 @@ const { ConnectionUnavailable } = require('./errors.cjs')
 const { Settings } = require('./settings.cjs')
 const { certificateAuthorities } = require('./tls.cjs')
 
-// After such a pause a connection is asked once whether it lives: a flow that a NAT gateway, a Network Load Balancer or
-// Lambda's own network forgot (after 350 s) looks alive.
-const CHECK_AFTER_MS = 2500
+// A flow that a NAT gateway, a Network Load Balancer or Lambda's own network forgot (after 350 s) looks alive.
 const CHECK_TIMEOUT_MS = 1000
+// Between two invocations a session is given so long by the server: a frozen environment's is gone before it is missed,
+// and one that is thawed later opens another.
+const IDLE_SECONDS = 5
 const CONNECT_TIMEOUT_MS = 5000
 // How often an environment looks how full the server is; drawn anew each time, so that they don't look together.
 const LOOK_MS = [4000, 12_000]
@@ -78,8 +79,7 @@ class Database {
       // what happened to the socket while the environment was frozen is delivered by the event loop, TLS needs two turns
       for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate)
       const connection = this.#connection
-      const doubtful = !connection.lost && Date.now() - connection.lastUsed > CHECK_AFTER_MS
-      if (connection.lost || (doubtful && !(await within(CHECK_TIMEOUT_MS, connection.answers())))) this.#drop()
+      if (connection.lost || !(await within(CHECK_TIMEOUT_MS, connection.begin()))) this.#drop()
     }
     this.#connection ??= await this.#open(deadline)
     return this.#connection
@@ -114,9 +114,9 @@ class Database {
     return {
       tls: this.#tls,
       timeout: Math.max(100, Math.min(CONNECT_TIMEOUT_MS, deadline.remaining())),
-      // A session that has idled for longer than its function's timeout belongs to no invocation. The server ends it by
-      // itself; behind RDS Proxy nothing is SET, since that pins.
-      idleSeconds: proxy ? undefined : Math.ceil(functionTimeout ?? LONGEST_TIMEOUT_SECONDS) + 1,
+      // Within an invocation a session may idle for longer than the function may run, so that the server never ends a
+      // live one; between two, briefly. Behind RDS Proxy nothing is SET, since that pins.
+      idleSeconds: proxy ? undefined : { within: Math.ceil(functionTimeout ?? LONGEST_TIMEOUT_SECONDS) + 1, between: IDLE_SECONDS },
       options: driver
     }
   }
@@ -130,7 +130,9 @@ class Database {
 
   async #cleaned (connection) {
     await connection.clean()
-    return !connection.lost && !(await this.#serverIsFull(connection))
+    if (connection.lost || (await this.#serverIsFull(connection))) return false
+    await connection.end()
+    return true
   }
 
   async #serverIsFull (connection) {

@@ -26,17 +26,15 @@ const CLIENT_IGNORE_SPACE = 0x100
  */
 class MySqlConnection {
   lost
-  lastUsed = Date.now()
   #connection
   #login
-  #startStatement
+  #idleSeconds
   #inTransaction = false
   #changed = false
 
   constructor (login, { idleSeconds, timeout, tls, options }) {
     this.#login = login
-    this.#startStatement = idleSeconds &&
-      `SET SESSION session_track_state_change=1, SESSION wait_timeout=${idleSeconds}`
+    this.#idleSeconds = idleSeconds
     const config = { ...options, ...login, connectTimeout: timeout, ssl: tls && { ...tls, verifyIdentity: true } }
     this.client = serverlessMysql({
       config,
@@ -51,21 +49,36 @@ class MySqlConnection {
   async open () {
     try {
       await this.client.connect()
-      if (this.#startStatement) await this.#send('query', this.#startStatement)
+      if (this.#idleSeconds) await this.#start()
     } catch (error) {
       this.close()
       throw this.refused ?? error
     }
   }
 
-  async answers () {
-    await this.#send('ping')
+  /** Make the session an invocation's; fails where it is gone. */
+  async begin () {
+    await (this.#idleSeconds ? this.#idle(this.#idleSeconds.within) : this.#send('ping'))
     return true
+  }
+
+  /** Leave the session to the server's patience. */
+  async end () {
+    if (this.#idleSeconds) await this.#idle(this.#idleSeconds.between)
+    if (this.#inTransaction || this.#changed) throw new Error('a statement that nobody awaited')
+  }
+
+  #idle (seconds) {
+    return this.#send('query', `SET SESSION wait_timeout=${seconds}`)
+  }
+
+  #start (more = '') {
+    return this.#send('query', `SET SESSION session_track_state_change=1, SESSION wait_timeout=${this.#idleSeconds.within}${more}`)
   }
 
   /** Undo what a handler left, where the server reported something. */
   async clean () {
-    if (this.#changed && !this.#startStatement) {
+    if (this.#changed && !this.#idleSeconds) {
       // behind RDS Proxy a session with state is pinned; the next one isn't
       this.lost = new Error('the session has state')
     } else if (this.#changed) {
@@ -73,8 +86,7 @@ class MySqlConnection {
       await this.#send('changeUser', this.#login)
       // of the login's flags it forgets this one
       const ignoreSpace = this.#connection.config.clientFlags & CLIENT_IGNORE_SPACE
-      const mode = ignoreSpace ? ", SESSION sql_mode=CONCAT('IGNORE_SPACE,', @@sql_mode)" : ''
-      await this.#send('query', this.#startStatement + mode)
+      await this.#start(ignoreSpace ? ", SESSION sql_mode=CONCAT('IGNORE_SPACE,', @@sql_mode)" : '')
     } else if (this.#inTransaction) {
       await this.#send('query', 'ROLLBACK')
     }
@@ -101,7 +113,6 @@ class MySqlConnection {
   #send (method, ...given) {
     return new Promise((resolve, reject) => {
       this.#connection[method](...given, (error, result) => {
-        this.lastUsed = Date.now()
         error ? reject(error) : resolve(result)
       })
     })
@@ -146,7 +157,6 @@ class MySqlConnection {
     const rolledBack = () => this.lost && /^\s*ROLLBACK\s*$/i.test(given[0])
     const sent = !this.lost
     const answer = (error, result, ...more) => {
-      this.lastUsed = Date.now()
       this.#noteChange(result)
       if (isOver(error)) {
         this.lost ??= error

@@ -19,7 +19,6 @@ const NEVER_SECONDS = 2 ** 31
 class GuardedClient extends pg.Client {
   lost
   touched = false
-  lastUsed = Date.now()
 
   constructor (config) {
     super(config)
@@ -47,28 +46,21 @@ class GuardedClient extends pg.Client {
     this.touched = true
     const running = super.query(...given)
     if (typeof running?.then !== 'function') return running // a callback, a cursor or a stream
-    return running.then(
-      (result) => {
-        this.lastUsed = Date.now()
-        return result
-      },
-      (error) => {
-        this.lastUsed = Date.now()
-        if (!isOver(error)) throw error
-        this.lost ??= error
-        throw new ConnectionLost(error, sent)
-      }
-    )
+    return running.catch((error) => {
+      if (!isOver(error)) throw error
+      this.lost ??= error
+      throw new ConnectionLost(error, sent)
+    })
   }
 }
 
 /** A connection of PostgreSQL 14 or newer (`idle_session_timeout`); the handler gets serverless-postgres's object. */
 class PostgreSqlConnection {
   #client
-  #proxy
+  #idleSeconds
 
   constructor (login, { tls, timeout, idleSeconds, options }) {
-    this.#proxy = idleSeconds === undefined
+    this.#idleSeconds = idleSeconds
     const connection = this
     const Client = class extends GuardedClient {
       constructor (config) {
@@ -83,9 +75,9 @@ class PostgreSqlConnection {
       connectionTimeoutMillis: timeout,
       keepAlive: true,
       // startup parameters: no statement needed, and RESET ALL returns to them
-      ...(this.#proxy
-        ? {}
-        : { options: `-c idle_session_timeout=${idleSeconds}s -c idle_in_transaction_session_timeout=${idleSeconds}s` }),
+      ...(idleSeconds && {
+        options: `-c idle_session_timeout=${idleSeconds.within}s -c idle_in_transaction_session_timeout=${idleSeconds.within}s`
+      }),
       library: { Client },
       // what its clean() would end: sessions between two statements of a running invocation
       minConnectionIdleTimeSec: NEVER_SECONDS
@@ -94,10 +86,6 @@ class PostgreSqlConnection {
 
   get lost () {
     return this.#client.lost
-  }
-
-  get lastUsed () {
-    return this.#client.lastUsed
   }
 
   async open () {
@@ -109,26 +97,40 @@ class PostgreSqlConnection {
     }
   }
 
-  async answers () {
-    await this.#client.query('')
-    this.#client.touched = false
+  /** Make the session an invocation's; fails where it is gone. */
+  async begin () {
+    await this.#own(this.#idleSeconds ? 'RESET idle_session_timeout' : '')
     return true
   }
 
+  /** Undo what a handler left. */
   async clean () {
     const client = this.#client
     const open = client.getTransactionStatus() !== 'I' ? 'ROLLBACK; ' : ''
-    if (!client.touched || (this.#proxy && !open)) return
-    await client.query(this.#proxy ? open : open + RESET)
+    const reset = this.#idleSeconds && client.touched ? RESET : ''
+    if (open || reset) await this.#own(open + reset)
     client.touched = false
+  }
+
+  /** Leave the session to the server's patience. */
+  async end () {
+    if (this.#idleSeconds) await this.#own(`SET idle_session_timeout='${this.#idleSeconds.between}s'`)
+    if (this.#client.getTransactionStatus() !== 'I') throw new Error('a BEGIN that nobody awaited')
+  }
+
+  #own (statement) {
+    const client = this.#client
+    const { touched } = client
+    const running = client.query(statement)
+    client.touched = touched
+    return running
   }
 
   /** Count everybody's connections; any user may. */
   async usage (maxConnections) {
-    const { rows: [{ used, limit }] } = await this.#client.query(
+    const { rows: [{ used, limit }] } = await this.#own(
       "SELECT sum(numbackends)::int AS used, current_setting('max_connections')::int AS limit FROM pg_stat_database"
     )
-    this.#client.touched = false
     return [Number(used), maxConnections ?? Number(limit)]
   }
 

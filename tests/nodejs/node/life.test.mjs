@@ -100,8 +100,7 @@ test('a statement whose reply was lost is not sent again', async () => {
 
 test('a full server is waited for, in every invocation anew', async () => {
   const database = make()
-  // PostgreSQL keeps three for superusers, and the administrator holds one
-  const held = await hold(isPostgreSql ? 25 : 29)
+  const held = await hold(Infinity)
   await assert.rejects(database.use(context(1.5), sessionId), (error) => {
     assert.ok(error instanceof ConnectionUnavailable)
     assert.match(error.message, isPostgreSql ? /127\.0\.0\.1: no connection after \d+ attempts .* times 53300/ : /times ER_CON_COUNT_ERROR/)
@@ -152,9 +151,24 @@ test('a live session is not ended, however long it idles and however full the se
 
 test('the server ends a session that has idled for longer than the function may run', async () => {
   const database = make({ functionTimeout: 1 })
+  const lost = database.use(context(), async (client) => {
+    const id = await sessionId(client)
+    await until(async () => !(await sessions()).includes(id), 'the session ended')
+    await client.query('SELECT 1')
+  })
+  await assert.rejects(lost, ConnectionLost)
+})
+
+test('between two invocations the server ends a session after seconds, whatever the function\'s timeout', async () => {
+  const database = make({ functionTimeout: 900 })
   const id = await database.use(context(), sessionId)
-  assert.ok((await sessions()).includes(id))
-  await until(async () => !(await sessions()).includes(id), 'the session ended')
+  await sleep(3000)
+  assert.equal(await database.use(context(), async (client) => {
+    // longer than between invocations
+    await sleep(6000)
+    return sessionId(client)
+  }), id)
+  await until(async () => !(await sessions()).includes(id), 'the session ended', 10)
   assert.notEqual(await database.use(context(), sessionId), id)
 })
 
@@ -169,7 +183,6 @@ test('a half-open connection is noticed before the first statement', async () =>
   const database = make({ port: network.port })
   const id = await database.use(context(), sessionId)
   network.blackHole()
-  await sleep(2600)
   assert.notEqual(await database.use(context(5), sessionId), id)
   await database.close()
   network.stop()
@@ -231,5 +244,7 @@ test('what was not awaited ends before the connection is cleaned', async () => {
   })
   assert.equal(number(await database.use(context(), (client) => client.query('SELECT 5'))), 5)
   assert.equal(await database.use(context(), sessionId), id)
+  await database.use(context(), (client) => { client.query(isPostgreSql ? 'BEGIN' : 'START TRANSACTION') })
+  assert.notEqual(await database.use(context(), sessionId), id)
 })
 

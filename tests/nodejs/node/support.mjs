@@ -69,10 +69,14 @@ export async function until (condition, what, seconds = 15) {
   throw new Error(`not within ${seconds} s: ${what}`)
 }
 
-/** Hold so many connections. */
+/** Hold so many connections, or with Infinity as many as the server has. */
 export async function hold (count, as = login) {
   const held = []
-  for (let n = 0; n < count; n++) held.push(await connect(as))
+  try {
+    while (held.length < count) held.push(await connect(as))
+  } catch (error) {
+    if (count !== Infinity) throw error
+  }
   return { release: () => Promise.all(held.map((connection) => connection.close())) }
 }
 

@@ -47,8 +47,7 @@ class Jobs:
         if job is None or self._results is None:
             handler(record, context)
             return
-        seconds = _WITHOUT_CONTEXT_SECONDS if context is None else context.get_remaining_time_in_millis() / 1000
-        if not self._results.claim(job, seconds + 1):
+        if not self._results.claim(job, _busy_seconds(record, context)):
             return
         try:
             value = handler(record, context)
@@ -63,6 +62,14 @@ class Jobs:
         key = identifier if self._idempotency is True else self._idempotency(record)
         # No job of the front door has a slash in its name.
         return None if key is None else f"record/{key}"
+
+
+def _busy_seconds(record: Record, context: Any) -> float:
+    if "messageId" not in record:
+        # A shard is read by one invocation at a time, so whoever finds a stream's job claimed follows one that died.
+        # And Lambda doesn't hide a record as a queue does: it would spend all its retries on waiting.
+        return -1
+    return 1 + (_WITHOUT_CONTEXT_SECONDS if context is None else context.get_remaining_time_in_millis() / 1000)
 
 
 def _front_door(record: Record) -> tuple[str | None, Record]:

@@ -196,12 +196,20 @@ def test_two_invocations_never_work_on_one_job(account: Emulator, caplog: pytest
     assert "JobBusy" in caplog.text
 
 
-def test_a_job_whose_invocation_died_is_done_by_the_next() -> None:
+@pytest.mark.parametrize(("record", "again"), [(sqs, 1), (partial(kinesis, body=b"{}"), 0), (dynamodb, 0)])
+def test_after_an_invocation_that_died_a_stream_goes_on_and_a_queue_waits_for_its_end(record: Any, again: int) -> None:
     job = str(uuid4())
-    table = results.Results(TABLE, 60, None)
-    assert table.claim(job, -1)
+
+    def die(*_: object) -> None:
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        breakwater.batch(die)({"Records": [record(job)]}, Context(1))
     calls: list[Any] = []
-    assert failures(breakwater.batch(lambda record, _: calls.append(record)), sqs(job)) == 0
+    handler = breakwater.batch(lambda record, _: calls.append(record))
+    assert failures(handler, record(job)) == again
+    time.sleep(3.1 * again)
+    assert failures(handler, record(job)) == 0
     assert len(calls) == 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from time import time
 from typing import Any
 
@@ -121,11 +122,14 @@ class Results:
     def failed(self, job: str, error: Exception) -> None:
         """Give a job back, with the reason of its last failure."""
         reason = error.reason if isinstance(error, JobFailed) else type(error).__name__
-        self._update(
-            job,
-            "SET outcome = :waiting, reason = :reason REMOVE busy_until",
-            {":waiting": {"S": "waiting"}, ":reason": {"S": reason}},
-        )
+        # Nothing to give back when the claim has run out and another invocation is done.
+        with suppress(client("dynamodb").exceptions.ConditionalCheckFailedException):
+            self._update(
+                job,
+                "SET outcome = :waiting, reason = :reason REMOVE busy_until",
+                {":waiting": {"S": "waiting"}, ":working": {"S": "working"}, ":reason": {"S": reason}},
+                ConditionExpression="outcome = :working",
+            )
 
     def _keep(self, text: str) -> tuple[str, str]:
         """Return the attribute that leads to an answer, and its value."""

@@ -213,6 +213,18 @@ def test_after_an_invocation_that_died_a_stream_goes_on_and_a_queue_waits_for_it
     assert len(calls) == 1
 
 
+def test_who_fails_late_takes_no_answer_back(account: Emulator) -> None:
+    job = str(uuid4())
+
+    @breakwater.batch
+    def handler(record: dict[str, Any], context: Any) -> None:
+        results.Results(TABLE, 60, None).done(job, "of the other")
+        raise KeyError
+
+    assert failures(handler, sqs(job)) == 1
+    assert item(account, job)["answer"]["S"] == '"of the other"'
+
+
 def test_a_key_may_be_used_anew_when_its_answer_has_expired(account: Emulator) -> None:
     job = str(uuid4())
     table = results.Results(TABLE, 60, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from aws_cdk import Duration
@@ -12,7 +13,7 @@ from .connection_budget import ConnectionBudget
 from .connection_share import ConnectionShare
 from .errors import BreakwaterError
 from .lazy import lazy_string
-from .monitoring import alarms_of
+from .monitoring import HEIGHT, WIDTH, alarms_of
 from .monitoring_budget import budget_name
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def breakwater_dashboard(
 ) -> list[cloudwatch.Dashboard]:
     """Make a dashboard for each downstream that the constructs stand before.
 
-    A page begins with the numbers of the connection budget, the alarms made so far, and the server's connections; then
+    A page begins with the alarms made so far, the numbers of the connection budget, and the server's connections; then
     come the constructs in the order given. Functions, decoupled invocations and APIs belong to the page of the database
     that their function has a share of; functions without a share, and quotas, have a page of their own.
 
@@ -76,16 +77,29 @@ def _downstream(construct: Any) -> IConstruct:
         if construct.downstream is None:
             return construct
         return getattr(construct.downstream, "target", construct.downstream).construct
-    if hasattr(construct, "tiers"):
+    if _is_quota(construct):
         return construct
     door = construct.node.scope
     if hasattr(door, "results_function"):
         return _downstream(door.node.scope)  # the invocation's
+    budget = _budget(construct)
+    if budget is not None:
+        return _downstream(budget)
     function = getattr(construct, "function", construct)
-    share = ConnectionShare.of(function)
-    if share is not None:
-        return _downstream(share.budget)
     return getattr(function, "cluster", function)
+
+
+def _is_quota(construct: Any) -> bool:
+    return hasattr(construct, "tiers")
+
+
+def _budget(construct: Any) -> ConnectionBudget | None:
+    """Return the budget that a construct is, or that its function has a share of."""
+    if isinstance(construct, ConnectionBudget):
+        return construct
+    # What stands behind a quota is a third party, whatever else the function that calls it connects to.
+    share = None if _is_quota(construct) else ConnectionShare.of(getattr(construct, "function", construct))
+    return None if share is None else share.budget
 
 
 def _page(
@@ -94,50 +108,41 @@ def _page(
     props: dict[str, Any] = {"default_interval": Duration.hours(3), **options}
     dashboard = cloudwatch.Dashboard(parent, downstream.node.path.replace("/", "-"), **props)
     budgets = _budgets(members)
-    if not budgets:
-        dashboard.add_widgets(cloudwatch.TextWidget(markdown=f"## {downstream.node.path}", width=_COLUMNS, height=1))
-    for budget in budgets:
-        dashboard.add_widgets(_heading(budget))
     shown = list(dict.fromkeys([*budgets, *members]))
     alarms = [alarm for member in shown for alarm in alarms_of(member)]
     if alarms:
         dashboard.add_widgets(
             cloudwatch.AlarmStatusWidget(
-                title="Alarms", width=_COLUMNS, height=3, alarms=cast("list[cloudwatch.IAlarm]", alarms)
+                title=f"Alarms of {downstream.node.path}",
+                width=_COLUMNS,
+                height=3,
+                alarms=cast("list[cloudwatch.IAlarm]", alarms),
             )
         )
     for member in shown:
-        dashboard.add_widgets(*member.widgets())
+        if isinstance(member, ConnectionBudget):
+            text = cloudwatch.TextWidget(markdown=lazy_string(partial(_numbers, member)), width=WIDTH, height=HEIGHT)
+            dashboard.add_widgets(text, *member.widgets())
+        else:
+            dashboard.add_widgets(*member.widgets())
     return dashboard
 
 
 def _budgets(members: list[Any]) -> list[ConnectionBudget]:
     """Return the budgets that the members have shares of; before a proxy's pool that of the database behind it."""
     found: dict[ConnectionBudget, None] = {}
-    for member in members:
-        budget = member if isinstance(member, ConnectionBudget) else None
-        share = ConnectionShare.of(getattr(member, "function", member))
-        if budget is None and share is not None:
-            budget = share.budget
-        if budget is not None:
-            target = getattr(budget.downstream, "target", None)
-            if target is not None:
-                found[ConnectionBudget.of(target)] = None
-            found[budget] = None
+    for budget in map(_budget, members):
+        if budget is None:
+            continue
+        target = getattr(budget.downstream, "target", None)
+        if target is not None:
+            found[ConnectionBudget.of(target)] = None
+        found[budget] = None
     return list(found)
 
 
-def _heading(budget: ConnectionBudget) -> cloudwatch.TextWidget:
-    # A row of a table is about as high as a row of the dashboard.
-    return cloudwatch.TextWidget(
-        markdown=lazy_string(lambda: _numbers(budget)),
-        width=_COLUMNS,
-        height=4 + len(budget.shares) if budget.shares else 2,
-    )
-
-
 def _numbers(budget: ConnectionBudget) -> str:
-    title = f"## {budget_name(budget)}"
+    title = f"### {budget_name(budget)}"
     try:
         terms = [
             f"{budget.max_connections} max_connections",
@@ -149,19 +154,11 @@ def _numbers(budget: ConnectionBudget) -> str:
     except BreakwaterError:
         return title  # a lazy value must not raise; the budget's validation fails the synth
     text = f"({' − '.join(terms)}) × {budget.utilization:g} = **{shared}** for functions. {basis}."
-    shares = [share.description() for share in budget.shares]
-    if not shares:
-        return f"{title}\n{text}"
-    return "\n".join(
-        [
-            title,
-            text,
-            "",
-            "| share | concurrency | connections | because |",
-            "|---|---:|---:|---|",
-            *(
-                f"| {share['name']} | {share['concurrency']} | {share['connections']} | {share['reason']} |"
-                for share in shares
-            ),
+    lines = [title, text]
+    if budget.shares:
+        lines += ["", "| share | concurrency | connections |", "|---|---:|---:|"]
+        lines += [
+            f"| {share['name']} | {share['concurrency']} | {share['connections']} |"
+            for share in (share.description() for share in budget.shares)
         ]
-    )
+    return "\n".join(lines)

@@ -78,7 +78,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     names = ("Writer", "Reader", "Counter")
     functions = [VpcDatabaseFunction(stack, name, database=database, vpc=vpc, **code) for name in names]
     writer, reader, counter = functions
-    caller = lambda_.Function(stack, "Caller", **code)
     watched: list[Any] = [
         *functions,
         DecoupledInvocation(stack, "Jobs", function=writer),
@@ -89,7 +88,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         ConnectionBudget.of(aurora),
         DataApiFunction(stack, "Data", cluster=aurora, **code),
         QuotaThrottledInvocation(
-            stack, "Quota", function=caller, tiers=[QuotaTier(limit=10, period=cdk.Duration.seconds(1))]
+            stack, "Quota", function=writer, tiers=[QuotaTier(limit=10, period=cdk.Duration.seconds(1))]
         ),
     ]
     for construct in watched:
@@ -114,7 +113,7 @@ def titles(page: dict[str, Any]) -> list[str]:
 def test_a_page_holds_what_stands_before_one_downstream(world: World) -> None:
     database, aurora, quota = world.pages
     assert titles(database) == [
-        "Alarms",
+        "Alarms of Shop/Database",
         "Shop/Database: connections",
         "Shop/Database: concurrency, % of each share",
         *(
@@ -131,19 +130,24 @@ def test_a_page_holds_what_stands_before_one_downstream(world: World) -> None:
         "Shop/Http: requests",
         "Shop/Http: latency",
     ]
-    assert titles(aurora) == ["Alarms", "Shop/Aurora: connections", "Shop/Data: concurrency", "Shop/Data: duration"]
-    assert [title.split(":")[0] for title in titles(quota)] == ["Alarms", *["Shop/Quota"] * 4]
+    assert titles(aurora) == [
+        "Alarms of Shop/Aurora",
+        "Shop/Aurora: connections",
+        "Shop/Data: concurrency",
+        "Shop/Data: duration",
+    ]
+    assert [title.split(":")[0] for title in titles(quota)] == ["Alarms of Shop/Quota", *["Shop/Quota"] * 4]
+    assert "text" not in {widget["type"] for widget in quota["widgets"]}
     assert {page["start"] for page in world.pages} == {"-PT12H"}
 
 
-def test_a_page_begins_with_the_budgets_numbers(world: World) -> None:
-    (first, second, *_) = world.pages[0]["widgets"]
-    text = first["properties"]["markdown"]
-    assert "(112 max_connections − 12 reserved − 0 external) × 0.8 = **80** for functions" in text
-    assert "| Shop/Writer | 27 | 27 | weight 1" in text
-    assert first["width"] == second["width"] == 24
+def test_a_page_begins_with_the_alarms_and_the_budgets_numbers(world: World) -> None:
+    first, second, *_ = world.pages[0]["widgets"]
     # functions 1 + 1 + 2, queue 3, stream 3, APIs 2 + 1, budget 2
-    assert len(second["properties"]["alarms"]) == 4 + 3 + 3 + 3 + 2
+    assert len(first["properties"]["alarms"]) == 4 + 3 + 3 + 3 + 2
+    text = second["properties"]["markdown"]
+    assert "(112 max_connections − 12 reserved − 0 external) × 0.8 = **80** for functions" in text
+    assert "| Shop/Writer | 27 | 27 |" in text
 
 
 def test_widgets_lie_side_by_side_and_not_upon_each_other(world: World) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 
+from .connection_budget import ConnectionBudget
 from .errors import BreakwaterError
 from .lazy import lazy_number, lazy_string
 from .monitoring import ABOVE, MAXIMUM_METRICS, PERIOD, graph, make_alarm, make_alarms
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from aws_cdk import aws_sns as sns
     from constructs import Construct
 
-    from .connection_budget import ConnectionBudget
     from .connection_share import ConnectionShare
     from .downstream import Downstream
 
@@ -48,10 +48,10 @@ def budget_alarms(
     name = budget_name(budget)
 
     def planned() -> int:
-        return _planned(budget) if connections.full is not None else _or_zero(lambda: budget.shared_connections)
+        return _planned(budget) if connections.full is not None else _sum(budget, lambda part: part.shared_connections)
 
     def most() -> int:
-        return _or_zero(lambda: budget.max_connections - budget.reserved_connections)
+        return _sum(budget, lambda part: part.max_connections - part.reserved_connections)
 
     def make(scope: Construct) -> list[cloudwatch.Alarm]:
         above = make_alarm(
@@ -94,10 +94,10 @@ def budget_widgets(budget: ConnectionBudget) -> list[cloudwatch.IWidget]:
     connections = find_connections(budget)
     if connections is None:
         return []
-    limits = [("budget", lazy_number(lambda: _or_zero(lambda: budget.shared_connections)))]
+    limits = [("budget", lazy_number(lambda: _sum(budget, lambda part: part.shared_connections)))]
     if connections.full is not None:
         limits = [
-            ("max_connections", lazy_number(lambda: _or_zero(lambda: budget.max_connections))),
+            ("max_connections", lazy_number(lambda: _sum(budget, lambda part: part.max_connections))),
             ("planned", lazy_number(lambda: _planned(budget))),
         ]
     shares = [_part_of_share(share, number) for number, share in enumerate(budget.shares) if share.function is not None]
@@ -137,13 +137,18 @@ def _part_of_share(share: ConnectionShare, number: int) -> cloudwatch.MathExpres
 
 
 def _planned(budget: ConnectionBudget) -> int:
-    return _or_zero(lambda: budget.shared_connections + budget.pool_connections + budget.external_connections)
+    return _sum(budget, lambda part: part.shared_connections + part.pool_connections + part.external_connections)
 
 
-def _or_zero(compute: Callable[[], int]) -> int:
+def _sum(budget: ConnectionBudget, number: Callable[[ConnectionBudget], int]) -> int:
+    parts = [budget]
+    if budget.downstream is not None and budget.downstream.behind_proxy:
+        # An RDS Proxy reports those who come for the writer and for the readers together.
+        children = budget.downstream.construct.node.children
+        parts = [child for child in children if isinstance(child, ConnectionBudget)]
     # A lazy value must not raise; where it is 0, the budget's validation fails the synth.
     try:
-        return compute()
+        return sum(map(number, parts))
     except BreakwaterError:
         return 0
 

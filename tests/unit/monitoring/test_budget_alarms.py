@@ -129,6 +129,32 @@ def test_behind_a_proxy(stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseIn
     assert len(metrics_of_graph(shown[f"{proxy}: pool"])) == 4
 
 
+def test_a_proxy_counts_the_clients_of_writer_and_readers_together(
+    stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]
+) -> None:
+    cluster = rds.DatabaseCluster(
+        stack,
+        "Aurora",
+        engine=rds.DatabaseClusterEngine.aurora_mysql(version=rds.AuroraMysqlEngineVersion.VER_3_08_0),
+        writer=rds.ClusterInstance.provisioned("Writer", instance_type=ec2.InstanceType("r6g.large")),
+        readers=[rds.ClusterInstance.provisioned("Reader", instance_type=ec2.InstanceType("r6g.large"))],
+        vpc=vpc,
+        storage_encrypted=True,
+    )
+    functions = [
+        VpcDatabaseFunction(stack, name, database=database, vpc=vpc, proxy=True, concurrency=400, **code)
+        for name, database in (("Orders", cluster), ("Reports", Downstream.readers(cluster)))
+    ]
+    for function in functions:
+        function.share.budget.alarms()
+    found = alarms(stack)
+    for budget in ("ConnectionBudget", "ReaderConnectionBudget"):
+        path = f"Aurora/BreakwaterProxy/Proxy/{budget}/Alarms"
+        # 70 % of 1,000 each, 0.8 of them shared
+        assert found[f"{path}/Connections"]["Threshold"] == 2 * 560
+        assert found[f"{path}/Exhausted"]["Threshold"] == 2 * 700
+
+
 def test_documentdb_and_elasticache_report_their_own(stack: cdk.Stack, vpc: ec2.Vpc) -> None:
     documents = docdb.DatabaseCluster(
         stack,

@@ -17,7 +17,7 @@ from .front_door_functions import make_function
 from .front_door_results import JobResults, acknowledge_objects
 from .front_door_templates import Caller, job_name
 from .required_number import required_number
-from .throttled_api import ThrottledApi
+from .throttled_api import ApiProtocol, ThrottledApi
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -64,6 +64,11 @@ class FrontDoor(Construct):
         options: dict[str, Any],
     ) -> None:
         super().__init__(scope, id)
+        route = self._route(path)
+        if options.get("protocol", ApiProtocol.REST) is not ApiProtocol.REST:
+            raise BreakwaterError(
+                self, "an HTTP API has no mapping templates, which name a job.", "Leave protocol out, it is a REST API."
+            )
         self._tag = self.node.addr[-8:]
         self._caller = _caller(options)
         self._retry_after = required_number(self, "retry_after in seconds", retry_after.to_seconds())
@@ -78,7 +83,6 @@ class FrontDoor(Construct):
         self.results = JobResults.of(self, scope, scope.function, result_ttl)
         passed = note_failures(scope, self.results)
         self.results_function = self._hand_out(entrance, passed, results_concurrency)
-        route = "/" + path.strip("/")
         rate = entrance.rate_limit if rate_limit is None else rate_limit
         burst = burst_limit if burst_limit is not None else max(1, int(rate) // 2)
         self.api = ThrottledApi(
@@ -101,6 +105,11 @@ class FrontDoor(Construct):
         url = self.api.url
         # An API's own address ends with a slash, a custom domain's may not.
         self.url = url + (route[1:] if Token.is_unresolved(url) or url.endswith("/") else route)
+
+    def _route(self, path: str) -> str:
+        if not path.strip("/"):
+            raise BreakwaterError(self, f"path={path!r} names nothing to post to.", 'Name it, such as "orders".')
+        return "/" + path.strip("/")
 
     def _longest_body(self, size: Size) -> int:
         longest = int(size.to_bytes())

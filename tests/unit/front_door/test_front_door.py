@@ -19,7 +19,7 @@ from aws_cdk.assertions import Annotations, Match, Template
 from aws_cdk.aws_lambda_event_sources import SqsDlq
 
 from breakwater_runtime import results
-from cdk_breakwater import BreakwaterError, DecoupledInvocation, InvocationSource
+from cdk_breakwater import ApiProtocol, BreakwaterError, DecoupledInvocation, InvocationSource
 from cdk_breakwater import runtime_environment as environment
 
 NOBODY = {"acknowledge_no_authorization": "a public catalogue"}
@@ -46,7 +46,7 @@ def source(kind: str, stack: cdk.Stack) -> InvocationSource:
 
 def open_door(stack: cdk.Stack, function: lambda_.Function, kind: str = "sqs", **options: Any) -> DecoupledInvocation:
     jobs = DecoupledInvocation(stack, "Jobs", function=function, source=source(kind, stack))
-    jobs.add_front_door("Door", path="orders", **options)
+    jobs.add_front_door("Door", **{"path": "orders", **options})
     return jobs
 
 
@@ -349,6 +349,8 @@ class TestErrors:
                 {"order_by": "customer')"},
                 r"order_by=\"customer'\)\" is no path to one value\. Name members only",
             ),
+            ("sqs", {"path": "/"}, r"Stack/Jobs/Door: path='/' names nothing to post to\. Name it, such as \"orders\""),
+            ("sqs", {"protocol": ApiProtocol.HTTP}, r"Stack/Jobs/Door: an HTTP API has no mapping templates"),
             ("sqs", {"partition_key": "id"}, r"partition_key is for a table as source"),
             ("sqs", {"max_body": cdk.Size.mebibytes(2)}, r"Door: max_body is 2097152 bytes\. It is 1 to 1048576"),
             ("sqs", {"result_ttl": cdk.Duration.seconds(5)}, r"Door: result_ttl=.* is no known time of 60 s or more"),

@@ -88,9 +88,10 @@ class DatabaseDeployment:
 
     def precede(self, function: lambda_.Function) -> None:
         """Let it happen before the function is made or changed, and say what was not asked for."""
-        # The resource alone: its security group is part of what the deployment needs to reach the database.
-        resource = cast("IConstruct", function.node.default_child)
-        resource.node.add_dependency(*self._first)
+        if self._first:
+            # The resource alone: its security group is part of what the deployment needs to reach the database.
+            resource = cast("IConstruct", function.node.default_child)
+            resource.node.add_dependency(*self._first)
         if self._is_master:
             Annotations.of(function).add_info_v2(
                 MASTER_USER,

@@ -100,7 +100,9 @@ class DatabaseAdministration(Construct):
                 "Pass administrator=secret to DatabaseCredentials.user(…) or .iam(…).",
             )
         stack = Stack.of(vicinity.scope)
-        key = hashlib.sha256(f"{path}\n{secret.node.path}".encode()).hexdigest()[:8]
+        # The budget's id tells a cluster's readers from its writer: only there can users be made.
+        identity = "\n".join((path, downstream.budget_id, secret.node.path))
+        key = hashlib.sha256(identity.encode()).hexdigest()[:8]
         id_ = f"DatabaseAdministration{key}"
         found = stack.node.try_find_child(id_)
         if not isinstance(found, DatabaseAdministration):

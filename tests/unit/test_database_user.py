@@ -386,9 +386,14 @@ def test_readers_take_their_users_from_the_writer(stack: cdk.Stack, vpc: ec2.Vpc
     shared = orders()
     readers = Downstream.readers(cluster)
     VpcDatabaseFunction(stack, "Writer", database=cluster, vpc=vpc, credentials=shared, concurrency=5, **code)
-    VpcDatabaseFunction(stack, "Reader", database=readers, vpc=vpc, credentials=shared, concurrency=8, **code)
-    made = user(Template.from_stack(stack))
+    VpcDatabaseFunction(
+        stack, "Reader", database=readers, vpc=vpc, credentials=shared, concurrency=8, verify_at_deploy=True, **code
+    )
+    template = Template.from_stack(stack)
+    made, verification = user(template), only(template, "Custom::MaxConnections")["Properties"]
     assert made["Server"]["Fn::Join"][1][0]["Fn::GetAtt"][1] == "Endpoint.Address"
+    # what reads the reader's number cannot make users
+    assert made["ServiceToken"] != verification["ServiceToken"]
     # 10 on the writer, 16 on the reader: one limit for both
     assert made["ConnectionLimit"] == 16
 

@@ -360,6 +360,17 @@ class TestMariaDb:
         with pytest.raises(REFUSED, match="Access denied"):
             deployments.connect()
 
+    def test_the_statements_for_mysql_are_mariadbs_too(
+        self, deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("BREAKWATER_ENGINE", "mysql")
+        deployments.secrets[SECRET]["password"] += "%s'\\"
+        for request in ("Create", "Create", "Update"):
+            deployments.send(request, Grants=WRITE)
+        deployments.connect().close()
+        deployments.send("Delete")
+        assert "orders" not in deployments.users()
+
     def test_the_syntax_of_iam_logins_is_the_servers(self, deployments: Deployments) -> None:
         # 1524, ER_PLUGIN_IS_NOT_LOADED: the plugin is RDS's own; a syntax error would be 1064.
         with pytest.raises(pymysql.err.OperationalError) as caught:

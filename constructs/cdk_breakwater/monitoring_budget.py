@@ -16,6 +16,7 @@ from .monitoring_function import concurrency
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sns as sns
     from constructs import Construct
 
@@ -100,7 +101,11 @@ def budget_widgets(budget: ConnectionBudget) -> list[cloudwatch.IWidget]:
             ("max_connections", lazy_number(lambda: _sum(budget, lambda part: part.max_connections))),
             ("planned", lazy_number(lambda: _planned(budget))),
         ]
-    shares = [_part_of_share(share, number) for number, share in enumerate(budget.shares) if share.function is not None]
+    shares = [
+        _part_of_share(share, share.function, f"s{number}")
+        for number, share in enumerate(budget.shares)
+        if share.function is not None
+    ]
     name, downstream = budget_name(budget), budget.downstream
     return [
         graph(f"{name}: connections", [connections.metric], limits=limits),
@@ -125,12 +130,10 @@ def _pool_widgets(name: str, proxy: Downstream) -> list[cloudwatch.IWidget]:
     ]
 
 
-def _part_of_share(share: ConnectionShare, number: int) -> cloudwatch.MathExpression:
-    name = f"s{number}"
-    assert share.function is not None  # noqa: S101 -- for type checkers
+def _part_of_share(share: ConnectionShare, function: lambda_.IFunction, name: str) -> cloudwatch.MathExpression:
     return cloudwatch.MathExpression(
         expression=f"100 * {name} / {lazy_string(lambda: str(share.resolve()))}",
-        using_metrics={name: concurrency(share.function)},
+        using_metrics={name: concurrency(function)},
         label=lazy_string(lambda: f"{share.name} ({share.resolve()})"),
         period=PERIOD,
     )

@@ -11,6 +11,7 @@ from constructs import Construct
 
 from .acknowledgements import acknowledge, compliance_rules
 from .errors import BreakwaterError
+from .front_door_browsers import browser_headers
 from .front_door_entrances import Entrance, find_entrance
 from .front_door_failures import note_failures
 from .front_door_functions import make_function
@@ -70,6 +71,7 @@ class FrontDoor(Construct):
                 self, "an HTTP API has no mapping templates, which name a job.", "Leave protocol out, it is a REST API."
             )
         self._tag = self.node.addr[-8:]
+        self._browser = browser_headers(self, options)
         self._caller = _caller(options)
         self._retry_after = required_number(self, "retry_after in seconds", retry_after.to_seconds())
         entrance = find_entrance(
@@ -97,7 +99,10 @@ class FrontDoor(Construct):
             integration=self._integration(entrance),
             request_parameters={"method.request.header.Idempotency-Key": False},
             method_responses=[
-                apigateway.MethodResponse(status_code=status, response_parameters=headers)
+                apigateway.MethodResponse(
+                    status_code=status,
+                    response_parameters={f"method.response.header.{name}": True for name in (*headers, *self._browser)},
+                )
                 for status, headers in _RESPONSES.items()
             ],
         )
@@ -142,13 +147,26 @@ class FrontDoor(Construct):
                 request_parameters={"integration.request.header.Content-Type": f"'{templates.content_type}'"},
                 request_templates={"application/json": templates.request},
                 integration_responses=[
-                    _response("202", "2\\d{2}", templates.accepted),
-                    _response("400", "400", templates.refused),
-                    _response("503", "5\\d{2}", '{"message": "Too busy, try again."}', {"Retry-After": "'1'"}),
+                    self._response("202", "2\\d{2}", templates.accepted),
+                    self._response("400", "400", templates.refused),
+                    self._response("503", "5\\d{2}", '{"message": "Too busy, try again."}', {"Retry-After": "1"}),
                     # What else the source says, such as 403, is a fault of the door.
-                    _response("500", None, '{"message": "Internal server error"}'),
+                    self._response("500", None, '{"message": "Internal server error"}'),
                 ],
             ),
+        )
+
+    def _response(
+        self, status: str, pattern: str | None, template: str, headers: dict[str, str] | None = None
+    ) -> apigateway.IntegrationResponse:
+        return apigateway.IntegrationResponse(
+            status_code=status,
+            selection_pattern=pattern,
+            response_templates={"application/json": template},
+            response_parameters={
+                f"method.response.header.{name}": f"'{value}'"
+                for name, value in {**(headers or {}), **self._browser}.items()
+            },
         )
 
     def _hand_out(self, entrance: Entrance, passed: sqs.IQueue | None, concurrency: int) -> lambda_.Function:
@@ -161,6 +179,7 @@ class FrontDoor(Construct):
             "retry_after": self._retry_after,
             "longest_wait": entrance.longest_wait,
             "queues": [queue.queue_url for queue in queues],
+            "headers": self._browser,
         }
         if entrance.table is not None:
             settings |= {"source_table": entrance.table.table_name, "partition_key": entrance.partition_key}
@@ -186,23 +205,12 @@ class FrontDoor(Construct):
         return function
 
 
-_RESPONSES: dict[str, dict[str, bool]] = {
-    "202": {"method.response.header.Location": True, "method.response.header.Retry-After": True},
-    "400": {},
-    "503": {"method.response.header.Retry-After": True},
-    "500": {},
+_RESPONSES: dict[str, tuple[str, ...]] = {
+    "202": ("Location", "Retry-After"),
+    "400": (),
+    "503": ("Retry-After",),
+    "500": (),
 }
-
-
-def _response(
-    status: str, pattern: str | None, template: str, headers: dict[str, str] | None = None
-) -> apigateway.IntegrationResponse:
-    return apigateway.IntegrationResponse(
-        status_code=status,
-        selection_pattern=pattern,
-        response_templates={"application/json": template},
-        response_parameters={f"method.response.header.{name}": value for name, value in (headers or {}).items()},
-    )
 
 
 def _caller(options: dict[str, Any]) -> Caller:

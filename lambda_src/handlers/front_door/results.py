@@ -52,6 +52,8 @@ class Settings:
         Seconds that a job may wait in its source.
     queues
         The URLs of the queues that a job may wait in, none for streams.
+    headers
+        Of every answer.
     source_table, partition_key
         The table that a job waits in, empty for other sources.
     """
@@ -63,6 +65,7 @@ class Settings:
     retry_after: int
     longest_wait: int
     queues: list[str]
+    headers: dict[str, str]
     source_table: str = ""
     partition_key: str = ""
 
@@ -77,7 +80,13 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     del context
     settings = Settings.from_environment()
     job = (event.get("pathParameters") or {}).get("id") or ""
-    if not _belongs(settings, job, caller(settings.caller, event["requestContext"])):
+    answer = look(settings, job, caller(settings.caller, event["requestContext"]))
+    return {**answer, "headers": {**answer["headers"], **settings.headers}}
+
+
+def look(settings: Settings, job: str, who: str) -> dict[str, Any]:
+    """Answer what has become of a job."""
+    if not _belongs(settings, job, who):
         return _unknown()
     now = int(time())
     jobs = Jobs(_client("dynamodb"), settings.table)

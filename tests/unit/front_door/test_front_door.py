@@ -170,6 +170,24 @@ def test_who_hands_out_results_reads_and_is_few(stack: cdk.Stack, function: lamb
     ]
 
 
+def test_a_page_of_one_origin_may_read_every_answer(stack: cdk.Stack, function: lambda_.Function) -> None:
+    cors = apigateway.CorsOptions(allow_origins=["https://shop.example.net"], allow_credentials=True)
+    open_door(stack, function, default_cors_preflight_options=cors)
+    template = Template.from_stack(stack)
+    post = method(template, "POST")
+    expected = {
+        "method.response.header.Access-Control-Allow-Origin": "'https://shop.example.net'",
+        "method.response.header.Access-Control-Expose-Headers": "'Location,Retry-After'",
+        "method.response.header.Access-Control-Allow-Credentials": "'true'",
+    }
+    for response in post["Integration"]["IntegrationResponses"]:
+        assert expected.items() <= response["ResponseParameters"].items()
+    for response in post["MethodResponses"]:
+        assert expected.keys() <= response["ResponseParameters"].keys()
+    handlers = text(template.find_resources("AWS::Lambda::Function"))
+    assert '"Access-Control-Allow-Origin":"https://shop.example.net"' in handlers
+
+
 class TestFailures:
     def test_pass_by_on_their_way_to_the_dead_letter_queue(self, stack: cdk.Stack, function: lambda_.Function) -> None:
         open_door(stack, function)
@@ -351,6 +369,11 @@ class TestErrors:
             ),
             ("sqs", {"path": "/"}, r"Stack/Jobs/Door: path='/' names nothing to post to\. Name it, such as \"orders\""),
             ("sqs", {"protocol": ApiProtocol.HTTP}, r"Stack/Jobs/Door: an HTTP API has no mapping templates"),
+            (
+                "sqs",
+                {"default_cors_preflight_options": apigateway.CorsOptions(allow_origins=["https://a", "https://b"])},
+                r"Stack/Jobs/Door: allow_origins names 2 origins, and an answer can name one\. Name one, or '\*'",
+            ),
             ("sqs", {"partition_key": "id"}, r"partition_key is for a table as source"),
             ("sqs", {"max_body": cdk.Size.mebibytes(2)}, r"Door: max_body is 2097152 bytes\. It is 1 to 1048576"),
             ("sqs", {"result_ttl": cdk.Duration.seconds(5)}, r"Door: result_ttl=.* is no known time of 60 s or more"),

@@ -44,6 +44,7 @@ class Door:
             "retry_after": 5,
             "longest_wait": 4 * DAY,
             "queues": [],
+            "headers": {},
         }
 
     def get(self, job: str, **request: Any) -> tuple[int, Any, dict[str, str]]:
@@ -100,6 +101,11 @@ class TestResults:
         status, body, headers = door.get(job)
         assert (status, body) == (200, {"ü": 1})
         assert headers == {"Content-Type": "application/json", "Cache-Control": "no-store"}
+
+    def test_for_a_page_in_a_browser(self, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+        set_settings(door, monkeypatch, headers={"Access-Control-Allow-Origin": "https://shop.example.net"})
+        for job in ("unknown", name()):
+            assert door.get(job)[2]["Access-Control-Allow-Origin"] == "https://shop.example.net"
 
     def test_large(self, door: Door) -> None:
         job = name()

@@ -4,30 +4,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Stack
+import jsii
 from aws_cdk import aws_lambda as lambda_
+from constructs import IValidation
 
 from .errors import BreakwaterError
 from .lazy import lazy_number
+from .qualified_function import qualifiers, resolved
 
 if TYPE_CHECKING:
     from .connection_share import ConnectionShare
 
 # Sources: AWS Lambda Developer Guide, "Lambda Managed Instances" and "Scaling Lambda Managed Instances": three
-# environments are started unless a smaller minimum is set. The CDK leaves 10 requests per environment where nothing is
-# given (CapacityProviderFunctionOptions).
+# environments are started unless a smaller minimum is set.
 _DEFAULT_MINIMUM = 3
-_DEFAULT_CONCURRENCY = 10
 
 
 def requests_per_environment(resource: lambda_.CfnFunction) -> int | None:
-    """Tell how many requests an environment serves at once; None for a function that is not on managed instances."""
-    # Not the L1's attribute, which jsii may take for an empty struct.
-    config = Stack.of(resource).resolve(resource._cfn_properties.get("capacityProviderConfig"))
+    """Tell how many requests an environment serves at once; None for a function that is not on managed instances.
+
+    Raises
+    ------
+    BreakwaterError
+        When nothing says it. Lambda's default depends on the runtime and the vCPUs: 64 per vCPU for Node.js, for one
+        (AWS Lambda Developer Guide, "Node.js runtime for Lambda Managed Instances"); the CDK's docstring says 10.
+    """
+    config = resolved(resource, "capacityProviderConfig")
     if not config:
         return None
     managed = config["lambdaManagedInstancesCapacityProviderConfig"]
-    return int(managed.get("perExecutionEnvironmentMaxConcurrency", _DEFAULT_CONCURRENCY))
+    requests = managed.get("perExecutionEnvironmentMaxConcurrency")
+    if not isinstance(requests, (int, float)):
+        raise BreakwaterError(
+            resource,
+            f"how many requests an execution environment serves at once is not known (given {requests}).",
+            "Pass a number: capacity_provider.add_function(…, per_execution_environment_max_concurrency=…).",
+        )
+    return int(requests)
 
 
 def limit_environments(resource: lambda_.CfnFunction, share: ConnectionShare, requests: int) -> None:
@@ -50,7 +63,7 @@ def limit_environments(resource: lambda_.CfnFunction, share: ConnectionShare, re
     BreakwaterError
         When the function has a maximum already, or the share is fixed below what the minimum of environments needs.
     """
-    given = Stack.of(resource).resolve(resource._cfn_properties.get("functionScalingConfig")) or {}
+    given = resolved(resource, "functionScalingConfig")
     if given.get("maxExecutionEnvironments") is not None:
         raise BreakwaterError(
             resource,
@@ -65,8 +78,27 @@ def limit_environments(resource: lambda_.CfnFunction, share: ConnectionShare, re
     def environments() -> int:
         return share.resolve() // requests
 
+    resource.node.add_validation(_CappedVersions(resource))
     resource.function_scaling_config = lambda_.CfnFunction.FunctionScalingConfigProperty(
         max_execution_environments=lazy_number(environments),
         # Or else three are started, whatever the maximum is.
         min_execution_environments=minimum or lazy_number(lambda: min(_DEFAULT_MINIMUM, environments())),
     )
+
+
+@jsii.implements(IValidation)
+class _CappedVersions:
+    """A function's own cap is that of `$LATEST.PUBLISHED`: each other version scales apart, and needs its own."""
+
+    def __init__(self, resource: lambda_.CfnFunction) -> None:
+        self._resource = resource
+
+    def validate(self) -> list[str]:
+        own = self._resource.node.path
+        return [
+            f"its version {version.node.path} scales apart from $LATEST.PUBLISHED, and has no "
+            "MaxExecutionEnvironments. Invoke the function itself, or set max_execution_environments of the version, "
+            "and let it take part with budget.share(…, concurrency=environments x requests)."
+            for path, version in qualifiers(self._resource.node.root, lambda_.CfnVersion)
+            if path == own and resolved(version, "functionScalingConfig").get("maxExecutionEnvironments") is None
+        ]

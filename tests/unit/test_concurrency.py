@@ -138,7 +138,7 @@ class TestManagedInstances:
         self, stack: cdk.Stack, budget: ConnectionBudget, code: dict[str, Any], provider: lambda_.CapacityProvider
     ) -> None:
         function = lambda_.Function(stack, "Function", **code)
-        provider.add_function(function)
+        provider.add_function(function, per_execution_environment_max_concurrency=10)
         budget.share("worker", concurrency=25).limit(function)
         Template.from_stack(stack).has_resource_properties(
             "AWS::Lambda::Function",
@@ -153,15 +153,45 @@ class TestManagedInstances:
         with pytest.raises(BreakwaterError, match=r"fixed at concurrency=9, and it needs at least 10: 10 requests per"):
             budget.share("worker", concurrency=9).limit(function)
 
+    def test_requests_per_environment_that_nobody_gave(
+        self, stack: cdk.Stack, budget: ConnectionBudget, code: dict[str, Any], provider: lambda_.CapacityProvider
+    ) -> None:
+        function = lambda_.Function(stack, "Function", **code)
+        provider.add_function(function)
+        with pytest.raises(BreakwaterError, match=r"is not known \(given None\)\. Pass a number: capacity_provider\."):
+            budget.share("worker").limit(function)
+
     def test_a_maximum_of_its_own(
         self, stack: cdk.Stack, budget: ConnectionBudget, code: dict[str, Any], provider: lambda_.CapacityProvider
     ) -> None:
         function = lambda_.Function(stack, "Function", **code)
         provider.add_function(
-            function, latest_published_scaling_config=lambda_.LatestPublishedScalingConfig(max_execution_environments=9)
+            function,
+            per_execution_environment_max_concurrency=2,
+            latest_published_scaling_config=lambda_.LatestPublishedScalingConfig(max_execution_environments=9),
         )
         with pytest.raises(BreakwaterError, match="it has MaxExecutionEnvironments=9 already"):
             budget.share("worker").limit(function)
+
+    @pytest.mark.parametrize("maximum", [None, 4])
+    def test_a_version_that_scales_apart(
+        self,
+        app: cdk.App,
+        stack: cdk.Stack,
+        budget: ConnectionBudget,
+        code: dict[str, Any],
+        provider: lambda_.CapacityProvider,
+        maximum: int | None,
+    ) -> None:
+        function = lambda_.Function(stack, "Function", **code)
+        provider.add_function(function, per_execution_environment_max_concurrency=10)
+        budget.share("worker").limit(function)
+        lambda_.Version(stack, "Version", lambda_=function, max_execution_environments=maximum)
+        if maximum is not None:
+            app.synth()
+            return
+        with pytest.raises(RuntimeError, match=r"its version Stack/Version/Resource scales apart from \$LATEST"):
+            app.synth()
 
 
 class TestAccount:

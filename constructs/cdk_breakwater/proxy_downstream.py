@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aws_cdk import Duration
     from aws_cdk import aws_ec2 as ec2
     from aws_cdk import aws_iam as iam
+    from constructs import IConstruct
 
     from .credentials import DatabaseCredentials
 
@@ -28,6 +29,8 @@ MOST_PERCENT = 70
 # What a target group without the property has. Source: AWS::RDS::DBProxyTargetGroup
 # ConnectionPoolConfigurationInfoFormat, MaxConnectionsPercent.
 _DEFAULT_PERCENT = {DatabaseEngine.SQL_SERVER: 10}
+# The L2's name for it.
+_TARGET_GROUP = "ProxyTargetGroup"
 
 _KNOWN: dict[tuple[Any, str], ProxyDownstream] = {}
 
@@ -90,6 +93,12 @@ class ProxyDownstream(Downstream):
                 f"proxy={proxy!r} is given, and {target.construct.node.path} is no database of RDS or Aurora.",
                 "Leave proxy out.",
             )
+        if target.engine is DatabaseEngine.ORACLE:
+            raise BreakwaterError(
+                where,
+                f"proxy={proxy!r} is given, and RDS Proxy does not speak the protocol of Oracle.",
+                "Leave proxy out.",
+            )
         if target.is_replica:
             raise BreakwaterError(
                 where,
@@ -140,7 +149,7 @@ class ProxyDownstream(Downstream):
             return _percent_of_own(self._own)
         if self._given is not None:
             return self._given
-        group: Any = self.database_proxy.node.try_find_child("ProxyTargetGroup")
+        group: Any = self.database_proxy.node.try_find_child(_TARGET_GROUP)
         if group is None:
             msg = "it is imported, so nothing in the app tells its MaxConnectionsPercent."
             raise UnknownMaxConnections(msg, "Pass Downstream.proxy(database, proxy, max_connections_percent=…).")
@@ -165,7 +174,11 @@ class ProxyDownstream(Downstream):
         return self.database_proxy.grant_connect(grantee, user)
 
     def serve(self, function: Construct, credentials: DatabaseCredentials, timeout: Duration) -> None:
-        """Let a proxy of our own know a function's login and timeout."""
+        """Let a proxy of our own know a function's login and timeout; let the function wait for what is behind it."""
+        group = self.database_proxy.node.try_find_child(_TARGET_GROUP)
+        if group is not None:
+            # It may be invoked as soon as it exists, and a proxy without a target refuses everyone.
+            cast("IConstruct", function.node.default_child).node.add_dependency(group)
         if self._own is not None:
             self._own.serve(function, credentials, timeout)
 

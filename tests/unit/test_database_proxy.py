@@ -223,6 +223,10 @@ def test_a_cluster_has_its_writer_before_the_proxy_looks_for_it(
     instances = template.find_resources("AWS::RDS::DBInstance")
     assert len(instances) == 2
     assert max(made.index(name) for name in instances) < made.index(group) < made.index(endpoint)
+    # A queue may invoke it as soon as it exists.
+    (orders,) = [name for name in made if re.fullmatch("Orders[0-9A-F]{8}", name)]
+    assert made.index(group) < made.index(orders)
+    assert group in template.to_json()["Resources"][orders]["DependsOn"]
     template.has_resource_properties(
         "AWS::RDS::DBProxyTargetGroup",
         {"ConnectionPoolConfigurationInfo": {"SessionPinningFilters": ["EXCLUDE_VARIABLE_SETS"]}},
@@ -502,6 +506,16 @@ class TestErrors:
             BreakwaterError, match=r"Stack/Orders: proxy=True is given, and Stack/Atlas is no database of RDS or Aurora"
         ):
             VpcDatabaseFunction(stack, "Orders", database=endpoint, vpc=vpc, proxy=True, **code)
+
+    def test_an_engine_that_rds_proxy_does_not_know(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+        oracle = rds.DatabaseInstance(
+            stack,
+            "Oracle",
+            engine=rds.DatabaseInstanceEngine.oracle_se2(version=rds.OracleEngineVersion.VER_19),
+            vpc=vpc,
+        )
+        with pytest.raises(BreakwaterError, match=r"Stack/Orders: proxy=True .* does not speak the protocol of Oracle"):
+            VpcDatabaseFunction(stack, "Orders", database=oracle, vpc=vpc, proxy=True, **code)
 
     def test_a_read_replica(
         self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]

@@ -101,20 +101,11 @@ def _metric(api: ThrottledApi, name: str, statistic: str, label: str) -> cloudwa
     return cloudwatch.Metric(
         namespace="AWS/ApiGateway",
         metric_name=name,
-        dimensions_map={"ApiName": _own_name(api), "Stage": _rest(api).deployment_stage.stage_name},
+        dimensions_map={"ApiName": _rest(api).rest_api_name, "Stage": _rest(api).deployment_stage.stage_name},
         statistic=statistic,
         period=PERIOD,
         label=label,
     ).attach_to(api)
-
-
-def _own_name(api: ThrottledApi) -> str:
-    """Return the name of a REST API, by which alone CloudWatch tells it from others."""
-    resource = _rest(api).node.default_child
-    # The L2's default is the construct's id, which every ThrottledApi has in common.
-    if resource.name == _rest(api).node.id:
-        resource.name = Names.unique_resource_name(api, max_length=128, separator="-")
-    return resource.name
 
 
 def _rest(api: ThrottledApi) -> Any:

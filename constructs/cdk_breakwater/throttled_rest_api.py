@@ -6,7 +6,7 @@ import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Stack
+from aws_cdk import Names, Stack
 from aws_cdk import aws_apigateway as apigateway
 
 from .acknowledgements import acknowledge, compliance_rules
@@ -74,6 +74,8 @@ class ThrottledRestApi:
         }
         authorization = apigateway.AuthorizationType.NONE if no_authorization else apigateway.AuthorizationType.IAM
         props: dict[str, Any] = {
+            # CloudWatch tells REST APIs apart by name alone, and the L2 would call each of them "RestApi".
+            "rest_api_name": Names.unique_resource_name(scope, max_length=128, separator="-"),
             "cloud_watch_role": True,
             "default_method_options": apigateway.MethodOptions(authorization_type=authorization),
             "endpoint_types": [apigateway.EndpointType.REGIONAL],

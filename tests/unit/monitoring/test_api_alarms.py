@@ -76,11 +76,6 @@ def test_cloudwatch_can_tell_two_rest_apis_apart(stack: cdk.Stack, function: lam
     assert all(row[3] in names for row in rows)
 
 
-def test_an_api_without_monitoring_keeps_its_name(stack: cdk.Stack, function: lambda_.Function) -> None:
-    ThrottledApi(stack, "Api", function=function, rate_limit=5)
-    Template.from_stack(stack).has_resource_properties("AWS::ApiGateway::RestApi", {"Name": "RestApi"})
-
-
 def test_http(stack: cdk.Stack, function: lambda_.Function) -> None:
     api = ThrottledApi(stack, "Api", function=function, rate_limit=50, protocol=ApiProtocol.HTTP)
     api.alarms()

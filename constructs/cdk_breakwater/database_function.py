@@ -13,6 +13,7 @@ from .acknowledgements import acknowledge
 from .connection_budget import ConnectionBudget
 from .credentials import DatabaseCredentials
 from .database_deployment import DatabaseDeployment, Vicinity
+from .database_engine import DatabaseEngine
 from .downstream import Downstream
 from .errors import BreakwaterError
 from .prepared_function import DEFAULT_TIMEOUT, PreparedFunction
@@ -198,7 +199,8 @@ def settings_of(
     }
     if downstream.database_name is not None:
         settings[environment.DATABASE] = downstream.database_name
-    if downstream.behind_proxy:
+    # Aurora DSQL refuses most of what could be SET, and its sessions are nobody's to end.
+    if downstream.behind_proxy or downstream.engine is DatabaseEngine.AURORA_DSQL:
         settings[environment.PROXY] = "1"
     return {environment.variable(setting, name): value for setting, value in settings.items()}
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .database_engine import DatabaseEngine
 
 _CACHES = ("AWS::ElastiCache::ReplicationGroup", "AWS::ElastiCache::ServerlessCache")
+_WITHOUT_RDS_CERTIFICATE = (*_CACHES, "AWS::DSQL::Cluster")
 
 
 class Downstream:
@@ -174,7 +175,8 @@ class Downstream:
         ----------
         database
             A `Downstream`, an `rds.DatabaseInstance`, an `rds.DatabaseCluster`, a `docdb.DatabaseCluster`, or what
-            implements their interfaces; an `elasticache.CfnReplicationGroup` or `elasticache.CfnServerlessCache`.
+            implements their interfaces; an `elasticache.CfnReplicationGroup`, an `elasticache.CfnServerlessCache` or a
+            `dsql.CfnCluster`.
         certificate_authority
             Path of a PEM file with the certificate authorities of RDS, for a Region whose are not part of this library.
 
@@ -184,7 +186,9 @@ class Downstream:
             When it is none of these, or has no certificate that those of RDS verify.
         """
         resource_type = str(getattr(database, "cfn_resource_type", None))
-        if certificate_authority is not None and (isinstance(database, Downstream) or resource_type in _CACHES):
+        if certificate_authority is not None and (
+            isinstance(database, Downstream) or resource_type in _WITHOUT_RDS_CERTIFICATE
+        ):
             raise BreakwaterError(
                 database.construct if isinstance(database, Downstream) else database,
                 f"certificate_authority={certificate_authority!r} is given, and it is no database of RDS or "
@@ -201,6 +205,10 @@ class Downstream:
             from .rds_downstream import RdsDownstream
 
             return RdsDownstream(database, certificate_authority=certificate_authority)
+        if resource_type == "AWS::DSQL::Cluster":
+            from .dsql_downstream import DsqlDownstream
+
+            return DsqlDownstream(database)
         if resource_type in _CACHES:
             from .elasticache_downstream import ElastiCacheDownstream
 
@@ -215,8 +223,8 @@ class Downstream:
         raise BreakwaterError(
             path,
             f"{type(database).__name__} is not a downstream.",
-            "Pass an rds.DatabaseInstance, an rds.DatabaseCluster, a docdb.DatabaseCluster, a cache of ElastiCache, or "
-            "Downstream.endpoint(…).",
+            "Pass an rds.DatabaseInstance, an rds.DatabaseCluster, a docdb.DatabaseCluster, a cache of ElastiCache, a "
+            "dsql.CfnCluster, or Downstream.endpoint(…).",
         )
 
     @staticmethod

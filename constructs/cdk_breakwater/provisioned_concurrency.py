@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from aws_cdk import Reference, Stack, Tokenization
+from .qualified_function import qualifiers, resolved
 
 if TYPE_CHECKING:
     from constructs import IConstruct
@@ -39,16 +39,9 @@ def _provisioned(root: IConstruct) -> Counter[str]:
     from aws_cdk import aws_lambda as lambda_
 
     found: Counter[str] = Counter()
-    for resource in root.node.find_all():
-        if isinstance(resource, (lambda_.CfnAlias, lambda_.CfnVersion)):
-            # Not the L1's attribute, which jsii may take for an empty struct.
-            config = Stack.of(resource).resolve(resource._cfn_properties.get("provisionedConcurrencyConfig"))
-            executions = (config or {}).get("provisionedConcurrentExecutions")
+    for type_ in (lambda_.CfnAlias, lambda_.CfnVersion):
+        for path, resource in qualifiers(root, type_):
+            executions = resolved(resource, "provisionedConcurrencyConfig").get("provisionedConcurrentExecutions")
             if isinstance(executions, (int, float)):
-                found[_function_path(resource.function_name)] += int(executions)
+                found[path] += int(executions)
     return found
-
-
-def _function_path(name: str) -> str:
-    token: Any = Tokenization.reverse_string(name).first_token
-    return token.target.node.path if token is not None and Reference.is_reference(token) else name

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from aws_cdk import Reference, Stack, Tokenization
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aws_cdk import aws_lambda as lambda_
+    from constructs import IConstruct
 
 
 def unqualified(function: lambda_.IFunction | lambda_.Function) -> lambda_.IFunction:
@@ -15,3 +20,17 @@ def unqualified(function: lambda_.IFunction | lambda_.Function) -> lambda_.IFunc
         found = found.version
     # `lambda_`, since `lambda` is a keyword: what a version is a version of.
     return cast("lambda_.IFunction", found.lambda_ if hasattr(found, "lambda_") else found)
+
+
+def qualifiers(root: IConstruct, type_: type[Any]) -> Iterator[tuple[str, Any]]:
+    """Give the `CfnAlias`es or `CfnVersion`s of an app, each with the path of the `CfnFunction` that it belongs to."""
+    for resource in root.node.find_all():
+        if isinstance(resource, type_):
+            token: Any = Tokenization.reverse_string(resource.function_name).first_token
+            known = token is not None and Reference.is_reference(token)
+            yield token.target.node.path if known else resource.function_name, resource
+
+
+def resolved(resource: Any, property_: str) -> dict[str, Any]:
+    """Resolve a structure of an L1; not by its attribute, which jsii may take for an empty struct."""
+    return Stack.of(resource).resolve(resource._cfn_properties.get(property_)) or {}

@@ -93,4 +93,8 @@ def _fetch(secret_arn: str) -> dict[str, Any]:
 def _iam_token(host: str, port: int, user: str) -> str:
     # made anew for each connect: a token lasts 15 minutes (RDS User Guide, "IAM database authentication"),
     # and making one is local arithmetic
+    if ".dsql." in host:  # <cluster>.dsql.<Region>.on.aws, and the Region is part of what is signed
+        dsql, region = client("dsql"), host.partition(".dsql.")[2].partition(".")[0]
+        sign = dsql.generate_db_connect_admin_auth_token if user == "admin" else dsql.generate_db_connect_auth_token
+        return sign(Hostname=host, Region=region)
     return client("rds").generate_db_auth_token(DBHostname=host, Port=port, DBUsername=user)

@@ -150,6 +150,16 @@ def test_an_iam_token_is_made_for_each_connect(
     assert manager.fetched == 0
 
 
+@pytest.mark.parametrize(("user", "action"), [("clerk", "DbConnect"), ("admin", "DbConnectAdmin")])
+def test_a_token_for_aurora_dsql(manager: SecretsManager, user: str, action: str) -> None:
+    host = "abc.dsql.eu-central-1.on.aws"
+    database = breakwater.database(engine="postgresql", host=host, user=user, auth="iam", proxy="1")
+    token = database._credentials.login().password
+    assert token.startswith(f"{host}/?Action={action}&")
+    assert "eu-central-1%2Fdsql%2Faws4_request" in token
+    assert manager.fetched == 0
+
+
 def test_iam_without_tls_is_refused() -> None:
     with pytest.raises(breakwater.ConfigurationError, match="IAM database authentication needs TLS"):
         breakwater.database(engine="postgresql", host="127.0.0.1", user="clerk", auth="iam")

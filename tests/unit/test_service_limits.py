@@ -7,11 +7,20 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_docdb as docdb
+from aws_cdk import aws_dsql as dsql
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticache as elasticache
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Match, Template
 
-from cdk_breakwater import BreakwaterError, ConnectionBudget, Downstream, VpcDatabaseFunction
+from cdk_breakwater import (
+    BreakwaterError,
+    ConnectionBudget,
+    DatabaseCredentials,
+    Downstream,
+    PublicSslDatabaseFunction,
+    VpcDatabaseFunction,
+)
 from cdk_breakwater.database_engine import DatabaseEngine as Engine
 from cdk_breakwater.max_connections import MaxConnections, UnknownMaxConnections
 from cdk_breakwater.service_limits import for_atlas_tier, for_cache_node, for_documentdb_serverless, for_engine
@@ -153,6 +162,49 @@ class TestDocumentDb:
         cdk.CfnResource(graph, "Resource", type="AWS::Neptune::DBCluster")
         with pytest.raises(BreakwaterError, match="Stack/Graph: Graph of AWS::Neptune::DBCluster is not a downstream"):
             Downstream.of(graph)
+
+
+class TestDsql:
+    def test_a_function_outside_any_vpc(self, stack: cdk.Stack, code: dict[str, Any]) -> None:
+        cluster = dsql.CfnCluster(stack, "Cluster")
+        PublicSslDatabaseFunction(
+            stack, "Orders", database=cluster, credentials=DatabaseCredentials.iam("orders"), concurrency=200, **code
+        )
+        budget = ConnectionBudget.of(cluster)
+        assert (budget.max_connections, budget.basis) == (10_000, "Aurora DSQL's limit")
+        template = Template.from_stack(stack)
+        (function,) = template.find_resources("AWS::Lambda::Function").values()
+        variables = function["Properties"]["Environment"]["Variables"]
+        assert variables["BREAKWATER_HOST"] == {"Fn::GetAtt": ["Cluster", "Endpoint"]}
+        expected = {"ENGINE": "postgresql", "AUTH": "iam", "USER": "orders", "DATABASE": "postgres", "PROXY": "1"}
+        expected |= {"PORT": "5432", "TLS_CA": "system"}
+        assert {name: variables[f"BREAKWATER_{name}"] for name in expected} == expected
+        assert function["Properties"]["ReservedConcurrentExecutions"] == 200
+
+    @pytest.mark.parametrize(("user", "action"), [("orders", "dsql:DbConnect"), ("admin", "dsql:DbConnectAdmin")])
+    def test_connects_to_exactly_this_cluster(
+        self, stack: cdk.Stack, code: dict[str, Any], user: str, action: str
+    ) -> None:
+        function = lambda_.Function(stack, "Function", **code)
+        Downstream.of(dsql.CfnCluster(stack, "Cluster")).grant_connect(function, user)
+        Template.from_stack(stack).has_resource_properties(
+            "AWS::IAM::Policy",
+            {
+                "PolicyDocument": {
+                    "Statement": [
+                        {
+                            "Action": action,
+                            "Effect": "Allow",
+                            "Resource": {"Fn::GetAtt": ["Cluster", "ResourceArn"]},
+                        }
+                    ]
+                }
+            },
+        )
+
+    def test_wants_iam(self, stack: cdk.Stack, code: dict[str, Any]) -> None:
+        with pytest.raises(BreakwaterError, match=r"Stack/Cluster has no secret, .*DatabaseCredentials\.iam\(user\)"):
+            PublicSslDatabaseFunction(stack, "Orders", database=dsql.CfnCluster(stack, "Cluster"), **code)
 
 
 class TestElastiCache:

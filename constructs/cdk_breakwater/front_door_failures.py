@@ -28,6 +28,7 @@ _RECEIVES = 5
 _MOST_RECEIVES = 1_000
 _DAY = 86_400
 _CONCURRENCY = 2  # the least that a mapping takes
+_KNOWN: dict[DecoupledInvocation, sqs.IQueue | None] = {}
 
 
 def note_failures(invocation: DecoupledInvocation, results: JobResults) -> sqs.IQueue | None:
@@ -38,9 +39,12 @@ def note_failures(invocation: DecoupledInvocation, results: JobResults) -> sqs.I
     sqs.IQueue or None
         The queue that a message passes on its way to the dead-letter queue.
     """
-    existing = invocation.node.try_find_child(_ID)
-    if existing is not None:
-        return cast("sqs.IQueue | None", existing.node.try_find_child("Queue"))
+    if invocation not in _KNOWN:
+        _KNOWN[invocation] = _note_failures(invocation, results)
+    return _KNOWN[invocation]
+
+
+def _note_failures(invocation: DecoupledInvocation, results: JobResults) -> sqs.IQueue | None:
     if hasattr(invocation, "queue"):
         return _on_the_way(invocation, results)
     if invocation.failure_bucket is not None:
@@ -64,7 +68,7 @@ def _on_the_way(invocation: DecoupledInvocation, results: JobResults) -> sqs.IQu
             "job failed for good: its result stays 202 until the queue is empty, and 404 then.",
         )
         return None
-    function = _function(invocation, results, {"dead_letters": dead_letter_queue.queue_url, "fifo": bool(queue.fifo)})
+    function = _function(invocation, results, {"dead_letters": dead_letter_queue.queue_url})
     # SQS counts the receives of a message across all queues (Amazon SQS API Reference, ReceiveMessage,
     # ApproximateReceiveCount), so it arrives with these spent.
     receives = queue.dead_letter_queue.max_receive_count  # type: ignore[attr-defined]

@@ -345,6 +345,29 @@ def test_results_alone_are_for_idempotency(stack: cdk.Stack, function: lambda_.F
     )
 
 
+def test_a_queue_in_a_stack_of_its_own_and_two_doors(
+    app: cdk.App, stack: cdk.Stack, function: lambda_.Function
+) -> None:
+    queues = cdk.Stack(app, "Queues", env=cdk.Environment(account="123456789012", region="eu-central-1"))
+    dead_queue = sqs.Queue(queues, "Dead", retention_period=cdk.Duration.days(14))
+    mine = sqs.Queue(
+        queues,
+        "Mine",
+        visibility_timeout=cdk.Duration.minutes(1),
+        dead_letter_queue=sqs.DeadLetterQueue(queue=dead_queue, max_receive_count=5),
+    )
+    jobs = DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(mine))
+    for name in ("First", "Second"):
+        jobs.add_front_door(name, path="orders")
+    app.synth()
+    Template.from_stack(queues).resource_count_is("AWS::SQS::Queue", 3)
+    handlers = Template.from_stack(stack).find_resources(
+        "AWS::Lambda::Function", {"Properties": {"Handler": "front_door.results.handler"}}
+    )
+    # Both look into the queue and into the one that its failures pass.
+    assert [text(handler).count("Queues:ExportsOutputRef") for handler in handlers.values()] == [2, 2]
+
+
 @pytest.mark.parametrize("kind", ["sqs", "fifo", "kinesis", "dynamodb"])
 def test_function_and_source_in_stacks_of_their_own(app: cdk.App, code: dict[str, Any], kind: str) -> None:
     environment_ = cdk.Environment(account="123456789012", region="eu-central-1")

@@ -7,7 +7,7 @@ const { Settings } = require('./settings.cjs')
 const { certificateAuthorities } = require('./tls.cjs')
 
 // A flow that a NAT gateway, a Network Load Balancer or Lambda's own network forgot (after 350 s) looks alive.
-const CHECK_TIMEOUT_MS = 1000
+const CHECK_TIMEOUT_MS = 2000
 // Between two invocations a session is given so long by the server: a frozen environment's is gone before it is missed,
 // and one that is thawed later opens another.
 const IDLE_SECONDS = 5

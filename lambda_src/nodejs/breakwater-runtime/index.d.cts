@@ -54,7 +54,7 @@ export interface DatabaseOptions {
   tlsCa?: string
   /** Behind RDS Proxy: nothing is SET. */
   proxy?: boolean
-  /** The function's timeout in seconds: a session that idles longer is ended by the server. Default 900. */
+  /** The function's timeout in seconds: a session that idles for longer within an invocation is ended. Default 900. */
   functionTimeout?: number
   /** Further options of the driver, mysql2 or pg. */
   driver?: Record<string, unknown>

@@ -103,18 +103,20 @@ class PostgreSqlConnection {
     return true
   }
 
-  /** Undo what a handler left. */
+  /** Undo what a handler left, and leave the session to the server's patience: one message. */
   async clean () {
     const client = this.#client
-    const open = client.getTransactionStatus() !== 'I' ? 'ROLLBACK; ' : ''
-    const reset = this.#idleSeconds && client.touched ? RESET : ''
-    if (open || reset) await this.#own(open + reset)
+    const statements = []
+    if (client.getTransactionStatus() !== 'I') statements.push('ROLLBACK')
+    if (this.#idleSeconds) {
+      if (client.touched) statements.push(RESET)
+      statements.push(`SET idle_session_timeout='${this.#idleSeconds.between}s'`)
+    }
+    if (statements.length) await this.#own(statements.join('; '))
     client.touched = false
   }
 
-  /** Leave the session to the server's patience. */
   async end () {
-    if (this.#idleSeconds) await this.#own(`SET idle_session_timeout='${this.#idleSeconds.between}s'`)
     if (this.#client.getTransactionStatus() !== 'I') throw new Error('a BEGIN that nobody awaited')
   }
 

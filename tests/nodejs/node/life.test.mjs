@@ -162,7 +162,6 @@ test('the server ends a session that has idled for longer than the function may 
 test('between two invocations the server ends a session after seconds, whatever the function\'s timeout', async () => {
   const database = make({ functionTimeout: 900 })
   const id = await database.use(context(), sessionId)
-  await sleep(3000)
   assert.equal(await database.use(context(), async (client) => {
     // longer than between invocations
     await sleep(6000)

@@ -37,7 +37,12 @@ def public_database(vpc: ec2.Vpc, engine: rds.IInstanceEngine = POSTGRESQL, **op
 
 @pytest.mark.parametrize(
     ("engine", "parameter"),
-    [(POSTGRESQL, "rds.force_ssl"), (MYSQL, "require_secure_transport"), (MARIADB, "require_secure_transport")],
+    [
+        (POSTGRESQL, "rds.force_ssl"),
+        (MYSQL, "require_secure_transport"),
+        (MARIADB, "require_secure_transport"),
+        (SQL_SERVER, "rds.force_ssl"),
+    ],
 )
 @pytest.mark.parametrize("parameters", [None, {"max_connections": "112"}])
 def test_the_server_enforces_tls(
@@ -48,7 +53,8 @@ def test_the_server_enforces_tls(
     parameter: str,
     parameters: dict[str, str] | None,
 ) -> None:
-    PublicSslDatabaseFunction(stack, "Fn", database=public_database(vpc, engine, parameters=parameters), **code)
+    database = public_database(vpc, engine, parameters=parameters)
+    PublicSslDatabaseFunction(stack, "Fn", database=database, concurrency=5, **code)
     template = Template.from_stack(stack)
     ((group_id, group),) = template.find_resources("AWS::RDS::DBParameterGroup").items()
     assert group["Properties"]["Parameters"] == {**(parameters or {}), parameter: "1"}
@@ -231,6 +237,12 @@ class TestErrors:
         engine = rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.of("5.6.51", "5.6"))
         database = public_database(vpc, engine, parameters=None)
         with pytest.raises(BreakwaterError, match=r"mysql 5\.6\.51 has no parameter that enforces TLS"):
+            PublicSslDatabaseFunction(stack, "Fn", database=database, **code)
+
+    def test_oracle(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+        engine = rds.DatabaseInstanceEngine.oracle_se2(version=rds.OracleEngineVersion.VER_19)
+        database = public_database(vpc, engine, parameters=None, license_model=rds.LicenseModel.LICENSE_INCLUDED)
+        with pytest.raises(BreakwaterError, match=r"oracle 19 has no parameter that enforces TLS.*Use VpcDatabaseFunc"):
             PublicSslDatabaseFunction(stack, "Fn", database=database, **code)
 
     def test_an_imported_database(self, stack: cdk.Stack, code: dict[str, Any]) -> None:

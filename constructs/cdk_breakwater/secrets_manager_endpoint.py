@@ -42,8 +42,9 @@ def ensure_secrets_manager_endpoint(vpc: ec2.IVpc, function: ec2.IConnectable, s
     if isinstance(endpoint, ec2.InterfaceVpcEndpoint):
         function.connections.allow_to(endpoint, ec2.Port.HTTPS, "Secrets Manager")
     else:
-        Annotations.of(endpoint).add_info(
-            f"Functions read their secrets through it: its security groups must let HTTPS in from {vpc.node.path}."
+        Annotations.of(endpoint).add_info_v2(
+            "cdk-breakwater:existing-endpoint",
+            f"Functions read their secrets through it: its security groups must let HTTPS in from {vpc.node.path}.",
         )
 
 
@@ -65,7 +66,7 @@ def _make(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> ec2.InterfaceVpcEndpoi
     remark = "Made since subnets without a way out need it to read secrets; it is billed by the hour."
     if not isinstance(vpc, ec2.Vpc):
         remark += " If the imported VPC has one, import the subnets as private ones, which have a way out."
-    Annotations.of(endpoint).add_info(remark)
+    Annotations.of(endpoint).add_info_v2("cdk-breakwater:secrets-manager-endpoint", remark)
     endpoint.node.add_validation(_OnlyOne(vpc, endpoint))
     return endpoint
 
@@ -101,7 +102,8 @@ def _serves(resource: ec2.CfnVPCEndpoint, vpc: ec2.IVpc) -> bool:
     return (
         resource.vpc_id == vpc.vpc_id
         and _SERVICE.search(resource.service_name or "") is not None
-        and resource.private_dns_enabled is True
+        # Not the L1's attribute: in Python, reading one that is an IResolvable raises.
+        and resource._cfn_properties.get("privateDnsEnabled") is True
     )
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, cast
 
 import jsii
-from aws_cdk import Annotations, Reference, Stack, Stage, Token, Tokenization
+from aws_cdk import Annotations, Reference, Stage, Token, Tokenization
 from constructs import Construct, IValidation
 
 from .vpc_scope import beneath_vpc
@@ -90,16 +90,18 @@ def _needs(resource: Any) -> Iterator[tuple[str, Any, Iterable[str]]]:
     # By name, since an app without RDS should not have to load it.
     kind = type(resource).__name__
     if kind == "CfnFunction":
-        network = Stack.of(resource).resolve(resource._cfn_properties.get("vpcConfig")) and resource.vpc_config
-        if network:
-            yield "sets of functions' security groups", frozenset(network.security_group_ids), network.subnet_ids
+        # Not the L1's attribute: in Python, reading one that is an IResolvable raises.
+        network = resource._cfn_properties.get("vpcConfig")
+        if isinstance(network, dict):
+            groups = frozenset(network.get("securityGroupIds") or [])
+            yield "sets of functions' security groups", groups, network.get("subnetIds") or []
     elif kind == "CfnVPCEndpoint":
         yield "interface endpoints", resource.node.path, resource.subnet_ids or []
     elif kind == "CfnDBProxy":
-        yield "proxies", resource.node.path, resource.vpc_subnet_ids
+        yield "proxies", resource.node.path, resource.vpc_subnet_ids or []
     elif kind == "CfnDBInstance":
         group = _target(getattr(resource, "db_subnet_group_name", None))
-        yield "database instances", resource.node.path, [] if group is None else group.subnet_ids
+        yield "database instances", resource.node.path, getattr(group, "subnet_ids", None) or []
 
 
 def _target(name: str | None) -> Any:

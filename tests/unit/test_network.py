@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import aws_cdk as cdk
+import jsii
 import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.assertions import Annotations, Match, Template
@@ -269,6 +271,12 @@ class TestSecurityGroups:
         assert [rule["ToPort"] for rule in group["Properties"]["SecurityGroupEgress"]] == [443, 27017]
 
 
+@jsii.implements(cdk.IStableAnyProducer)
+class _Network:
+    def produce(self) -> Any:
+        return {"subnetIds": ["subnet-1"]}
+
+
 class TestAddresses:
     MESSAGE = Match.string_like_regexp("has 11 addresses, AWS's 5 taken off, and at least")
 
@@ -310,6 +318,25 @@ class TestAddresses:
             for number in range(5):
                 VpcDatabaseFunction(other, f"Fn{number}", database=database, vpc=vpc, concurrency=2, **code)
         Annotations.from_stack(stack).has_warning("/Stack/IsolatedVpc/IsolatedSubnet2", self.MESSAGE)
+
+    def test_resources_of_every_make_are_passed_over(
+        self, app: cdk.App, stack: cdk.Stack, code: dict[str, Any]
+    ) -> None:
+        vpc = vpc_of(stack, 28)
+        VpcDatabaseFunction(stack, "Orders", database=database_in(vpc), vpc=vpc, **code)
+        name = cdk.CfnParameter(stack, "SubnetGroup").value_as_string
+        rds.CfnDBInstance(stack, "Theirs", db_instance_class="db.t4g.micro", db_subnet_group_name=name)
+        networks: list[Any] = [None, cdk.Lazy.any(_Network()), {}]
+        for number, network in enumerate(networks):
+            lambda_.CfnFunction(
+                stack,
+                f"Bare{number}",
+                code=lambda_.CfnFunction.CodeProperty(zip_file="pass"),
+                role="arn:aws:iam::123456789012:role/theirs",
+                vpc_config=network,
+            )
+        app.synth()
+        Annotations.from_stack(stack).has_no_warning("*", self.MESSAGE)
 
     def test_unknown_blocks_say_nothing(self, app: cdk.App, code: dict[str, Any]) -> None:
         stack = cdk.Stack(app, "Stack", env=cdk.Environment(account="123456789012", region="eu-central-1"))

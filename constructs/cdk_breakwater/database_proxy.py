@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .credentials import DatabaseCredentials
     from .downstream import Downstream
+    from .proxy_options import ProxyOptions
 
 _ID = "BreakwaterProxy"
 # Source: AWS::RDS::DBProxyTargetGroup ConnectionPoolConfigurationInfoFormat, ConnectionBorrowTimeout; the API's own
@@ -48,6 +49,8 @@ class DatabaseProxy(Construct):
         Where the database is.
     percent
         Computes MaxConnectionsPercent of this proxy at synth; must not raise.
+    options
+        Props of `rds.DatabaseProxy` that the user gave.
 
     Attributes
     ----------
@@ -57,7 +60,13 @@ class DatabaseProxy(Construct):
         MaxConnectionsPercent, where the user says it.
     """
 
-    def __init__(self, database: Downstream, vpc: ec2.IVpc, percent: Callable[[DatabaseProxy], int]) -> None:
+    def __init__(
+        self,
+        database: Downstream,
+        vpc: ec2.IVpc,
+        percent: Callable[[DatabaseProxy], int],
+        options: ProxyOptions,
+    ) -> None:
         super().__init__(cast("Construct", database.construct), _ID)
         self._database = database
         self._secrets: dict[secretsmanager.ISecret, None] = {}
@@ -79,6 +88,15 @@ class DatabaseProxy(Construct):
         source: Any = database.construct
         rules = _rules(source)
         target = rds.ProxyTarget.from_cluster if hasattr(source, "cluster_endpoint") else rds.ProxyTarget.from_instance
+        # No session pinning filter: it lets a variable that one client SETs be met by the next. Source: RDS User Guide,
+        # "Creating a proxy": choose one only where that is known to do no harm.
+        chosen: dict[str, Any] = {
+            "db_proxy_name": _unique_name(self),
+            "require_tls": True,
+            "borrow_timeout": Duration.seconds(lazy_number(self._borrow_timeout)),
+            "idle_client_timeout": Duration.seconds(lazy_number(lambda: max([_IDLE_CLIENT, *self._timeouts]))),
+            **options,
+        }
         self.proxy = rds.DatabaseProxy(
             self,
             "Proxy",
@@ -87,17 +105,9 @@ class DatabaseProxy(Construct):
             vpc_subnets=self._subnets,
             security_groups=[cast("ec2.ISecurityGroup", self._security_group)],
             role=cast("iam.IRole", self._role),
-            db_proxy_name=_unique_name(self),
-            require_tls=True,
             default_auth_scheme=rds.DefaultAuthScheme.IAM_AUTH,
             max_connections_percent=lazy_number(lambda: percent(self)),
-            borrow_timeout=Duration.seconds(lazy_number(self._borrow_timeout)),
-            idle_client_timeout=Duration.seconds(lazy_number(lambda: max([_IDLE_CLIENT, *self._timeouts]))),
-            # Drivers SET variables when they connect; PostgreSQL has no filter. Source: RDS User Guide, "Avoiding
-            # pinning an RDS Proxy" and "Creating a proxy".
-            session_pinning_filters=[rds.SessionPinningFilter.EXCLUDE_VARIABLE_SETS]
-            if database.engine.is_mysql
-            else None,
+            **chosen,
         )
         for rule in _rules(source) - rules:
             acknowledge(
@@ -107,22 +117,33 @@ class DatabaseProxy(Construct):
             )
         resource: Any = self.proxy.node.default_child
         # The L2 fixes them in its constructor, and functions with logins of their own come later.
+        self._password_type = chosen.get("client_password_auth_type")
         resource.auth = lazy_any(self._auth)
         resource.default_auth_scheme = lazy_string(lambda: "IAM_AUTH" if self._users else "NONE")
 
     @staticmethod
     def of(
-        database: Downstream, vpc: ec2.IVpc | None, percent: Callable[[DatabaseProxy], int], where: str
+        database: Downstream,
+        vpc: ec2.IVpc | None,
+        percent: Callable[[DatabaseProxy], int],
+        where: str,
+        options: ProxyOptions,
     ) -> DatabaseProxy:
         """Find the proxy of a database, or make it.
 
         Raises
         ------
         BreakwaterError
-            When the VPC is not known, or has no private subnets in two Availability Zones.
+            When the VPC is not known, or has no private subnets in two Availability Zones, or options come too late.
         """
         found = database.construct.node.try_find_child(_ID)
         if isinstance(found, DatabaseProxy):
+            if options:
+                raise BreakwaterError(
+                    where,
+                    f"{', '.join(options)} given after the proxy {found.node.path} was made.",
+                    "Call Downstream.proxy(database, …) before the first function with proxy=True.",
+                )
             return found
         vpc = getattr(database.construct, "vpc", None) or vpc
         if vpc is None:
@@ -131,7 +152,7 @@ class DatabaseProxy(Construct):
                 f"the VPC of {database.construct.node.path} is not known, and its RDS Proxy must be in it.",
                 "Pass vpc=… to Downstream.proxy(…).",
             )
-        return DatabaseProxy(database, vpc, percent)
+        return DatabaseProxy(database, vpc, percent, options)
 
     def serve(self, function: Construct, credentials: DatabaseCredentials, timeout: Duration) -> None:
         """Take part in a function's login, and answer before its timeout.
@@ -191,8 +212,12 @@ class DatabaseProxy(Construct):
         return min([_LONGEST_BORROW, *(seconds // 2 for seconds in self._timeouts)])
 
     def _auth(self) -> list[dict[str, str]] | None:
+        kind: dict[str, str] = (
+            {} if self._password_type is None else {"clientPasswordAuthType": self._password_type.value}
+        )
         return [
-            {"authScheme": "SECRETS", "iamAuth": "DISABLED", "secretArn": secret.secret_arn} for secret in self._secrets
+            {"authScheme": "SECRETS", "iamAuth": "DISABLED", "secretArn": secret.secret_arn, **kind}
+            for secret in self._secrets
         ] or None
 
     def _add_secret(self, function: Construct, secret: secretsmanager.ISecret) -> None:

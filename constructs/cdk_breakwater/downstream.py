@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_rds as rds
     from aws_cdk import aws_secretsmanager as secretsmanager
+    from typing_extensions import Unpack
 
     from .credentials import DatabaseCredentials
     from .database_engine import DatabaseEngine
+    from .proxy_options import ProxyOptions
 
 _CACHES = ("AWS::ElastiCache::ReplicationGroup", "AWS::ElastiCache::ServerlessCache")
 _WITHOUT_RDS_CERTIFICATE = (*_CACHES, "AWS::DSQL::Cluster")
@@ -136,6 +138,7 @@ class Downstream:
         *,
         vpc: ec2.IVpc | None = None,
         max_connections_percent: int | None = None,
+        **options: Unpack[ProxyOptions],
     ) -> Downstream:
         """Look at a database through an RDS Proxy; `VpcDatabaseFunction(proxy=…)` does the same for one function.
 
@@ -154,17 +157,21 @@ class Downstream:
         max_connections_percent
             MaxConnectionsPercent, 1 to 100. Default: what a proxy of this app says; for a proxy of its own 70, less
             what other proxies of the database have. An imported proxy needs it.
+        **options
+            Other props of `rds.DatabaseProxy`, for a proxy of its own, before the first function uses it: `init_query`
+            for what each session should have SET, `session_pinning_filters`, `debug_logging`, timeouts.
 
         Raises
         ------
         BreakwaterError
-            When the database is of another kind or a read replica, or the percentage is out of its range.
+            When the database is of another kind or a read replica, the percentage is out of its range, or options are
+            given for a proxy that exists.
         """
         from .proxy_downstream import ProxyDownstream
 
         target = Downstream.of(database)
         return ProxyDownstream.before(
-            target, proxy, where=target.construct.node.path, vpc=vpc, percent=max_connections_percent
+            target, proxy, where=target.construct.node.path, vpc=vpc, percent=max_connections_percent, options=options
         )
 
     @staticmethod

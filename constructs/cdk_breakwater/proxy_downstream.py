@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from constructs import IConstruct
 
     from .credentials import DatabaseCredentials
+    from .proxy_options import ProxyOptions
 
 # At least 30 % stay for everyone else. Source: RDS User Guide, "Planning where to use RDS Proxy", connection settings.
 MOST_PERCENT = 70
@@ -81,7 +82,13 @@ class ProxyDownstream(Downstream):
 
     @staticmethod
     def before(
-        database: Any, proxy: Any, *, where: str, vpc: ec2.IVpc | None = None, percent: int | None = None
+        database: Any,
+        proxy: Any,
+        *,
+        where: str,
+        vpc: ec2.IVpc | None = None,
+        percent: int | None = None,
+        options: ProxyOptions | None = None,
     ) -> ProxyDownstream:
         """Look at a database through a proxy; see `Downstream.proxy`."""
         target = Downstream.of(database)
@@ -115,8 +122,12 @@ class ProxyDownstream(Downstream):
         if proxy is True:
             # A database that two stacks import has one budget, and with it one proxy.
             owner = budget.downstream or target
-            own = DatabaseProxy.of(owner, vpc, _percent_or_one, where)
+            own = DatabaseProxy.of(owner, vpc, _percent_or_one, where, options or {})
             proxy = own.proxy
+        elif options:
+            raise BreakwaterError(
+                where, f"{', '.join(options)} is for a proxy that is made here, and one is given.", "Set it there."
+            )
         found = _KNOWN.get((proxy, target.budget_id))
         if found is None:
             found = _KNOWN[proxy, target.budget_id] = ProxyDownstream(target, proxy, own)

@@ -135,6 +135,11 @@ class VpcDatabaseFunction(DatabaseFunction):
         self._reach(self.downstream, self.credentials)
         SubnetAddresses.watch(vpc)
 
+    @property
+    def proxy(self) -> rds.IDatabaseProxy | None:
+        """The RDS Proxy that it connects through, or None."""
+        return getattr(self.downstream, "database_proxy", None)
+
     def add_database(
         self,
         name: str,

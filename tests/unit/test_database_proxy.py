@@ -227,10 +227,6 @@ def test_a_cluster_has_its_writer_before_the_proxy_looks_for_it(
     (orders,) = [name for name in made if re.fullmatch("Orders[0-9A-F]{8}", name)]
     assert made.index(group) < made.index(orders)
     assert group in template.to_json()["Resources"][orders]["DependsOn"]
-    template.has_resource_properties(
-        "AWS::RDS::DBProxyTargetGroup",
-        {"ConnectionPoolConfigurationInfo": {"SessionPinningFilters": ["EXCLUDE_VARIABLE_SETS"]}},
-    )
     template.has_resource_properties("AWS::RDS::DBProxyEndpoint", {"TargetRole": "READ_ONLY"})
     assert variables(template, "Reports")["BREAKWATER_HOST"] == {"Fn::GetAtt": [endpoint, "Endpoint"]}
     assert variables(template, "Reports")["BREAKWATER_MAX_CONNECTIONS"] == "700"
@@ -388,6 +384,41 @@ def test_the_checks_find_nothing(
     reports.add_database("shop", database=database, proxy=True)
     cdk.Validations.of(app).add_plugins(DownstreamChecks())
     app.synth()
+
+
+def test_every_other_prop_of_the_l2_passes_through(
+    stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+) -> None:
+    Downstream.proxy(
+        database,
+        init_query="SET TIME ZONE 'UTC'",
+        session_pinning_filters=[rds.SessionPinningFilter.EXCLUDE_VARIABLE_SETS],
+        borrow_timeout=cdk.Duration.seconds(3),
+        client_password_auth_type=rds.ClientPasswordAuthType.POSTGRES_SCRAM_SHA_256,
+        db_proxy_name="shop",
+    )
+    orders = VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, proxy=True, **code)
+    assert orders.proxy is not None
+    assert orders.proxy.node.path == "Stack/Database/BreakwaterProxy/Proxy"
+    with pytest.raises(BreakwaterError, match=r"debug_logging given after the proxy .* before the first function"):
+        Downstream.proxy(database, debug_logging=True)
+    with pytest.raises(BreakwaterError, match=r"init_query is for a proxy that is made here, and one is given"):
+        Downstream.proxy(database, imported_proxy(stack), init_query="SELECT 1")
+    template = Template.from_stack(stack)
+    template.has_resource_properties(
+        "AWS::RDS::DBProxy",
+        {"DBProxyName": "shop", "Auth": [Match.object_like({"ClientPasswordAuthType": "POSTGRES_SCRAM_SHA_256"})]},
+    )
+    template.has_resource_properties(
+        "AWS::RDS::DBProxyTargetGroup",
+        {
+            "ConnectionPoolConfigurationInfo": {
+                "ConnectionBorrowTimeout": 3,
+                "InitQuery": "SET TIME ZONE 'UTC'",
+                "SessionPinningFilters": ["EXCLUDE_VARIABLE_SETS"],
+            }
+        },
+    )
 
 
 class TestGiven:

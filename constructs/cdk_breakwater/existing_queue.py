@@ -45,6 +45,7 @@ class ExistingQueue:
         for parameter, reason in self.exceptions.items():
             if reason is not None and not reason.strip():
                 raise BreakwaterError(invocation, f"{parameter} is empty.", "Say why the queue is right as it is.")
+        self._refuse_second_mapping(invocation)
         resource: Any = self.queue.node.default_child
         if resource is None:
             Annotations.of(invocation).add_warning_v2(
@@ -59,6 +60,22 @@ class ExistingQueue:
         if dead_letter_queue is not None:
             self._check_retention(invocation, resource, dead_letter_queue)
         return dead_letter_queue
+
+    def _refuse_second_mapping(self, invocation: DecoupledInvocation) -> None:
+        from aws_cdk import aws_lambda as lambda_
+
+        for mapping in invocation.node.root.node.find_all():
+            if (
+                isinstance(mapping, lambda_.CfnEventSourceMapping)
+                and mapping.event_source_arn == self.queue.queue_arn
+                and mapping.function_name == invocation.function.function_name
+            ):
+                raise BreakwaterError(
+                    invocation,
+                    f"{mapping.node.path} has the function read {self.queue.node.path} already, and Lambda refuses a "
+                    "second mapping of one queue and function.",
+                    "Keep that one, with max_concurrency=share.concurrency, or remove it in a deployment before this.",
+                )
 
     def _check_visibility(self, invocation: DecoupledInvocation, resource: Any, needed: int) -> None:
         given = _seconds(resource.visibility_timeout, _VISIBILITY_DEFAULT_SECONDS)

@@ -18,7 +18,14 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Template
 
-from cdk_breakwater import ConnectionBudget, DecoupledInvocation, InvocationSource, ThrottledApi, VpcDatabaseFunction
+from cdk_breakwater import (
+    BreakwaterError,
+    ConnectionBudget,
+    DecoupledInvocation,
+    InvocationSource,
+    ThrottledApi,
+    VpcDatabaseFunction,
+)
 
 from .conftest import POSTGRESQL
 
@@ -121,6 +128,13 @@ def test_a_queue_that_nobody_read(code: dict[str, Any]) -> None:
         set(),
         {"Worker.ReservedConcurrentExecutions", "WorkerServiceRoleDefaultPolicy.PolicyDocument"},
     )
+
+
+def test_a_second_mapping_is_refused(code: dict[str, Any]) -> None:
+    app = existing(code)
+    ConnectionBudget.of(app.database).share("worker").limit(app.worker)
+    with pytest.raises(BreakwaterError, match=r"Shop/Again: .* has the function read Shop/Jobs already.*Keep that"):
+        DecoupledInvocation(app.stack, "Again", function=app.worker, source=InvocationSource.sqs(app.jobs))
 
 
 def test_an_api_before_it(code: dict[str, Any]) -> None:

@@ -7,14 +7,28 @@ from typing import Any, cast
 
 import aws_cdk as cdk
 import cdk_nag
-from aws_cdk import Acknowledgment, Duration, IPolicyValidationPlugin, RemovalPolicy, Stack, Validations, triggers
+from aws_cdk import (
+    Acknowledgment,
+    Annotations,
+    Duration,
+    IPolicyValidationPlugin,
+    RemovalPolicy,
+    Stack,
+    Validations,
+    triggers,
+)
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
 from constructs import Construct, IConstruct
 
 from cdk_breakwater import (
+    ConnectionBudget,
+    DataApiFunction,
+    DatabaseCredentials,
     DecoupledInvocation,
     DownstreamChecks,
     InvocationSource,
@@ -24,6 +38,7 @@ from cdk_breakwater import (
     RuntimeLayer,
     ThrottledApi,
     VpcDatabaseFunction,
+    breakwater_dashboard,
 )
 
 HANDLERS = str(Path(__file__).parent / "lambda_src" / "handlers" / "orders")
@@ -43,10 +58,14 @@ class Shop(Stack):
         self.public = public
         self.vpc = _vpc(self)
         self.database = self._database()
+        # It changes the schema, so it logs in as the master user.
         self.migration = self._function("Migration", "migration.handler", concurrency=1, timeout=Duration.minutes(5))
-        self.reader = self._function("Reader", "reader.handler")
-        self.writer = self._function("Writer", "writer.handler", share_weight=2)
+        reads = DatabaseCredentials.user("shop_reader", grants=["SELECT ON public.*"])
+        writes = DatabaseCredentials.user("shop_writer", grants=["SELECT, INSERT, UPDATE ON public.*"])
+        self.reader = self._function("Reader", "reader.handler", credentials=reads)
+        self.writer = self._function("Writer", "writer.handler", credentials=writes, share_weight=2)
         self.orders = DecoupledInvocation(self, "Orders", function=self.writer, source=InvocationSource.sqs())
+        self.orders.add_front_door("Door", path="orders")
         self.api = ThrottledApi(self, "Api", function=self.reader, expected_duration=Duration.millis(200))
         # Before the queue and the API, not before the functions: a function's security group belongs to a rule of the
         # database's, which must stand before the migration.
@@ -59,6 +78,8 @@ class Shop(Stack):
             timeout=Duration.minutes(6),
         )
         self.shipping = self._shipping()
+        self.stock = self._stock()
+        self._watch()
         _acknowledge(self)
 
     def _shipping(self) -> QuotaThrottledInvocation:
@@ -81,6 +102,40 @@ class Shop(Stack):
             QuotaTier(limit=5_000, period=Duration.days(1)),
         ]
         return QuotaThrottledInvocation(self, "Announcements", function=caller, tiers=tiers)
+
+    def _stock(self) -> DataApiFunction:
+        """Read the warehouse's own Aurora cluster, which lies in another VPC, through its Data API."""
+        cluster = rds.DatabaseCluster.from_database_cluster_attributes(
+            self,
+            "Warehouse",
+            cluster_identifier="warehouse",
+            engine=rds.DatabaseClusterEngine.aurora_postgres(version=rds.AuroraPostgresEngineVersion.VER_17_5),
+            secret=secretsmanager.Secret.from_secret_name_v2(self, "WarehouseLogin", "warehouse/shop"),
+            data_api_enabled=True,
+        )
+        return DataApiFunction(
+            self,
+            "Stock",
+            cluster=cluster,
+            code=lambda_.Code.from_asset(HANDLERS),
+            handler="stock.handler",
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            environment={"BREAKWATER_DATABASE": "warehouse"},
+            reserved_concurrent_executions=5,
+        )
+
+    def _watch(self) -> None:
+        """Call the one who is on duty, and show what there is to see."""
+        key = kms.Key(self, "PagerKey", enable_key_rotation=True, removal_policy=RemovalPolicy.DESTROY)
+        pager = sns.Topic(self, "Pager", master_key=cast("kms.IKey", key), enforce_ssl=True)
+        watched = [
+            ConnectionBudget.of(self.database),
+            *(self.migration, self.reader, self.writer, self.stock),
+            *(self.orders, self.api, self.shipping),
+        ]
+        for construct in watched:
+            construct.alarms(pager)
+        breakwater_dashboard(self, "Dashboards", watched)
 
     def _function(self, id: str, handler: str, **options: Any) -> VpcDatabaseFunction | PublicSslDatabaseFunction:
         options |= {
@@ -134,12 +189,18 @@ def _vpc(stack: Shop) -> ec2.Vpc:
         max_azs=2,
         nat_gateways=0,
         subnet_configuration=subnets,
+        # Where the answers to orders are kept; these two cost nothing.
+        gateway_endpoints={
+            "DynamoDb": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.DYNAMODB),
+            "S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3),
+        },
         flow_logs={"All": ec2.FlowLogOptions()},
         restrict_default_security_group=False,
     )
 
 
 def _acknowledge(shop: Shop) -> None:
+    Annotations.of(shop.migration).acknowledge_info("cdk-breakwater:master-user", "It changes the schema.")
     _acknowledge_rules(
         shop.shipping.function,
         "It calls a provider on the internet and needs nothing in the VPC; X-Ray knows no resources; its failures are "

@@ -36,9 +36,10 @@ def allow_to_database(function: lambda_.Function, downstream: Downstream, *, own
             ec2.Port.tcp(downstream.port), f"{downstream.engine.value} at an address known at deployment"
         )
     if database is not None:
-        Annotations.of(function).add_info(
+        Annotations.of(function).add_info_v2(
+            "cdk-breakwater:database-without-security-group",
             f"{downstream.construct.node.path} has no security group here: its own must let port "
-            f"{_written(downstream.port)} in from {_names(function)}."
+            f"{_written(downstream.port)} in from {_names(function)}.",
         )
 
 

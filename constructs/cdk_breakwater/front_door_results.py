@@ -123,9 +123,10 @@ class JobResults(Construct):
         iam.Grant.add_to_principal(grantee=function, actions=["s3:PutObject"], resource_arns=[objects])
         acknowledge_objects(function, self.bucket, "The function names the objects in its bucket of large answers.")
         if function.is_bound_to_vpc:
-            Annotations.of(function).add_info(
+            Annotations.of(function).add_info_v2(
+                "cdk-breakwater:way-to-results",
                 "It keeps answers in DynamoDB, and large ones in S3: its subnets need a way there, a NAT gateway or "
-                "the two gateway endpoints, which cost nothing."
+                "the two gateway endpoints, which cost nothing.",
             )
 
 

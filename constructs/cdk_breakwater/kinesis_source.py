@@ -116,8 +116,9 @@ class KinesisSource(StreamSource):
         invocation.stream = stream
         if resource is None:
             hours = self._retention_needed()
-            Annotations.of(invocation).add_info(
-                f"{stream.node.path} is imported, so it can't be checked: it must keep records for {hours} h or more."
+            Annotations.of(invocation).add_info_v2(
+                "cdk-breakwater:imported-stream",
+                f"{stream.node.path} is imported, so it can't be checked: it must keep records for {hours} h or more.",
             )
             shards = self._shard_count
             return None if shards is None else required_number(invocation, "shard_count", shards), hours

@@ -54,8 +54,9 @@ def open_to_public(
         )
     peers = [ec2.Peer.any_ipv4()] if allowed_cidrs is None else _peers(function, allowed_cidrs)
     if downstream.connectable is None:
-        Annotations.of(function).add_info(
-            f"{downstream.construct.node.path} has no security group here, so acknowledge_public_access opens nothing."
+        Annotations.of(function).add_info_v2(
+            "cdk-breakwater:nothing-to-open",
+            f"{downstream.construct.node.path} has no security group here, so acknowledge_public_access opens nothing.",
         )
         return
     for peer in peers:
@@ -66,9 +67,10 @@ def open_to_public(
     if allowed_cidrs is None:
         rules += ["AwsSolutions-EC23", "CloudFormation-Validate::W9011", *compliance_rules("EC2RestrictedCommonPorts")]
     else:
-        Annotations.of(function).add_info(
+        Annotations.of(function).add_info_v2(
+            "cdk-breakwater:allowed-cidrs-of-lambda",
             "A function outside any VPC has no address of its own: it comes from one of those that AWS's "
-            "ip-ranges.json lists for EC2 in the Region, and reaches the database only where allowed_cidrs has them."
+            "ip-ranges.json lists for EC2 in the Region, and reaches the database only where allowed_cidrs has them.",
         )
     acknowledge(downstream.construct, f"{reason} (TLS is enforced by the server and verified by the client.)", *rules)
 

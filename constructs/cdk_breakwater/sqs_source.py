@@ -214,7 +214,8 @@ class _Validation:
     def validate(self) -> list[str]:
         part = self._invocation.concurrency.part(self._position)
         if part > MAXIMUM:
-            Annotations.of(self._invocation).add_info(
-                f"MaximumConcurrency is {MAXIMUM}, the most that SQS allows, where the function's share grants {part}."
+            Annotations.of(self._invocation).add_info_v2(
+                "cdk-breakwater:maximum-concurrency",
+                f"MaximumConcurrency is {MAXIMUM}, the most that SQS allows, where the function's share grants {part}.",
             )
         return []

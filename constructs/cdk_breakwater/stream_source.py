@@ -204,7 +204,8 @@ class _Parallelism:
                 f"{self._invocation.function.node.path} reserves none. Remove reserve_concurrency=False, or give the "
                 "stream a shard_count."
             ]
-        Annotations.of(self._invocation).add_info(
+        Annotations.of(self._invocation).add_info_v2(
+            "cdk-breakwater:unknown-shards",
             "The number of shards is unknown at synth, so ParallelizationFactor is "
             f"{self.factor()} and the function's reserved concurrency ({part}) is what limits the invocations. Records "
             "beyond it wait in the stream, until max_record_age."
@@ -213,7 +214,7 @@ class _Parallelism:
                 "queue untried: give the queue a function of its own."
                 if self._invocation.concurrency.mappings > 1
                 else ""
-            )
+            ),
         )
         return []
 

@@ -46,7 +46,10 @@ class Shop(SimpleNamespace):
 
     def write(self, *bodies: str) -> list[str]:
         """Deliver a batch, and return the ids of the messages that the queue shall keep."""
-        records = [{"messageId": f"message-{number}", "body": body} for number, body in enumerate(bodies)]
+        records = [
+            {"messageId": f"message-{number}", "body": body, "eventSource": "aws:sqs", "attributes": {}}
+            for number, body in enumerate(bodies)
+        ]
         answer = self.writer.handler({"Records": records}, Context())
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
@@ -121,6 +124,13 @@ def test_only_the_orders_that_failed_are_kept_by_the_queue(shop: Shop) -> None:
     assert failed == ["message-1", "message-2", "message-3"]
     assert shop.rows("SELECT order_id FROM orders ORDER BY order_id") == [("good",), ("too",)]
     assert shop.rows("SELECT units_sold FROM products WHERE sku = 'FENDER'") == [(2,)], "a half order left its mark"
+
+
+def test_who_asked_learns_what_came_of_it_and_why_not(shop: Shop) -> None:
+    order = shop.writer.handler.__wrapped__
+    assert order({"body": an_order()}, Context()) == {"order_id": "order-1", "total_cents": 4_500}
+    with pytest.raises(breakwater.JobFailed, match="order bad: no product SUBMARINE"):
+        order({"body": an_order("bad", sku="SUBMARINE")}, Context())
 
 
 def test_the_latest_orders_come_first(shop: Shop) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import runpy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -127,3 +129,13 @@ def test_a_value_without_a_type_is_named(cluster: Cluster) -> None:
     cluster.answers = [(200, {})]
     with pytest.raises(breakwater.ConfigurationError, match="'tags' is a set"):
         breakwater.data_api().execute("SELECT :tags", {"tags": {1}})
+
+
+def test_the_shop_asks_the_warehouse(cluster: Cluster) -> None:
+    stock = Path(__file__).parents[2] / "lambda_src" / "handlers" / "orders" / "stock.py"
+    handler = runpy.run_path(str(stock))["handler"]
+    cluster.answers = [(200, {"formattedRecords": '[{"units": 12}]'})]
+    assert handler({"sku": "ROPE"}, Context()) == {"sku": "ROPE", "units": 12}
+    cluster.answers = [(200, {"formattedRecords": "[]"})]
+    with pytest.raises(LookupError, match="no product SUBMARINE"):
+        handler({"sku": "SUBMARINE"}, Context())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import Any
 
@@ -10,7 +9,6 @@ from order import Order
 
 import breakwater_runtime as breakwater
 
-logger = logging.getLogger(__name__)
 database = breakwater.database()
 
 # Both leave an order that is already there alone, and then report no affected row. Not INSERT IGNORE: MySQL would
@@ -24,22 +22,22 @@ _UNLESS_THERE = {
 INSERT_ORDER = _INSERT + _UNLESS_THERE[os.environ["BREAKWATER_ENGINE"]]
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Write the batch, one transaction per order, and report the orders that could not be written."""
-    failed = [record["messageId"] for record in event["Records"] if not written(record, context)]
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+@breakwater.batch
+def handler(record: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Write the order of one message, and tell who asked through the front door what it came to.
 
-
-def written(record: dict[str, Any], context: Any) -> bool:
-    """Write the order of one message; the queue delivers it again, or gives it up, if that fails."""
+    Raises
+    ------
+    breakwater_runtime.JobFailed
+        When the shop can't take the order; the message is tried again, and then kept in the dead-letter queue.
+    """
     try:
         order = Order.from_json(record["body"])
         # one transaction; again if the server gave it up, as in a deadlock
         database.run(lambda connection: write(connection, order), context)
-    except Exception:
-        logger.exception("message %s not written", record["messageId"])
-        return False
-    return True
+    except (LookupError, ValueError) as error:
+        raise breakwater.JobFailed(str(error)) from error
+    return {"order_id": order.order_id, "total_cents": order.total_cents}
 
 
 def write(connection: Any, order: Order) -> bool:

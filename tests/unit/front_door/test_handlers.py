@@ -137,6 +137,7 @@ class TestResults:
     @pytest.mark.parametrize(
         "job",
         ["", "x", str(uuid4()), name("bob"), name(tag="0e1f00d5"), name("") + "\n", f"{TAG}.YW5u.", f"{TAG}.YW5u.ü"],
+        ids=["nothing", "letter", "uuid", "other caller", "other door", "line break", "no name", "no base64"],
     )
     def test_no_job_of_this_caller_leaves_no_trace(self, door: Door, job: str) -> None:
         assert door.get(job)[:2] == (404, {"message": "There is no such job."})

@@ -53,6 +53,7 @@ class DatabaseFunction(PreparedFunction):
         drivers: Sequence[str] | None,
         verify_at_deploy: bool,
         proxy: Any = None,
+        connections_per_environment: int | None = None,
         network: Mapping[str, Any],
         **options: Unpack[FunctionOptions],
     ) -> None:
@@ -79,7 +80,7 @@ class DatabaseFunction(PreparedFunction):
             path,
             weight=share_weight,
             concurrency=concurrency,
-            connections_per_environment=downstream.engine.connections_per_environment,
+            connections_per_environment=_each(downstream, connections_per_environment),
         )
         vicinity = Vicinity(path, scope, runtime, network, options, reserve_concurrency)
         deployment = DatabaseDeployment(
@@ -125,7 +126,12 @@ class DatabaseFunction(PreparedFunction):
         downstream.serve(self, credentials, timeout)
 
     def _add_database(
-        self, name: str, database: Any, credentials: DatabaseCredentials | None, proxy: Any
+        self,
+        name: str,
+        database: Any,
+        credentials: DatabaseCredentials | None,
+        proxy: Any,
+        connections_per_environment: int | None,
     ) -> tuple[Downstream, DatabaseCredentials, ConnectionShare]:
         path = self.node.path
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
@@ -141,7 +147,7 @@ class DatabaseFunction(PreparedFunction):
         downstream = through_proxy(server, proxy, path, self._vicinity.network.get("vpc"))
         budget = ConnectionBudget.of(downstream)
         share = self.share.join(
-            budget, f"{path} ({name})", connections_per_environment=downstream.engine.connections_per_environment
+            budget, f"{path} ({name})", connections_per_environment=_each(downstream, connections_per_environment)
         )
         # The name in the function's own variables is that of its first database's schema.
         options = {option: value for option, value in self._vicinity.options.items() if option != "environment"}
@@ -177,6 +183,10 @@ def through_proxy(database: Downstream, proxy: Any, path: str, vpc: ec2.IVpc | N
     from .proxy_downstream import ProxyDownstream
 
     return ProxyDownstream.before(database, proxy, where=path, vpc=vpc)
+
+
+def _each(downstream: Downstream, given: int | None) -> int:
+    return downstream.engine.connections_per_environment if given is None else given
 
 
 def settings_of(

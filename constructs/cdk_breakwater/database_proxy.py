@@ -6,11 +6,12 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any, cast
 
+import jsii
 from aws_cdk import Duration, Stack, Token
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_rds as rds
-from constructs import Construct
+from constructs import Construct, IValidation
 
 from .acknowledgements import acknowledge, compliance_rules
 from .errors import BreakwaterError
@@ -74,6 +75,7 @@ class DatabaseProxy(Construct):
         self._timeouts: list[int] = []
         self.given_percent: int | None = None
         self._subnets = self._two_zones(vpc)
+        self.node.add_validation(_SomebodyLogsIn(self))
         self._security_group = ec2.SecurityGroup(
             self, "SecurityGroup", vpc=vpc, description="RDS Proxy", allow_all_outbound=False
         )
@@ -153,6 +155,11 @@ class DatabaseProxy(Construct):
                 "Pass vpc=… to Downstream.proxy(…).",
             )
         return DatabaseProxy(database, vpc, percent, options)
+
+    @property
+    def has_logins(self) -> bool:
+        """Whether a function logs in through it."""
+        return bool(self._secrets or self._users)
 
     def serve(self, function: Construct, credentials: DatabaseCredentials, timeout: Duration) -> None:
         """Take part in a function's login, and answer before its timeout.
@@ -236,6 +243,18 @@ class DatabaseProxy(Construct):
         secret.grant_read(self._role)
         if secret.encryption_key is not None:
             secret.encryption_key.grant_decrypt(self._role)
+
+
+@jsii.implements(IValidation)
+class _SomebodyLogsIn:
+    def __init__(self, proxy: DatabaseProxy) -> None:
+        self._proxy = proxy
+
+    def validate(self) -> list[str]:
+        # RDS refuses a proxy without a login. Source: Amazon RDS API Reference, CreateDBProxy, Auth.
+        if self._proxy.has_logins:
+            return []
+        return ["no function logs in through it. Pass it to one: VpcDatabaseFunction(…, proxy=True)."]
 
 
 def _rules(database: Any) -> set[IConstruct]:

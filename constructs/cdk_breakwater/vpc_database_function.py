@@ -64,6 +64,9 @@ class VpcDatabaseFunction(DatabaseFunction):
         True connects through an RDS Proxy of the database's own, which all functions with proxy=True share: TLS
         required, the borrow timeout half of the shortest of their timeouts, at most 70 % of the connections. Or a proxy
         of this app, or an imported one, see `Downstream.proxy`. The share is then one of the proxy's pool.
+    connections_per_environment
+        Connections that each environment holds, 1 or more: the share is divided by it. Default: what the engine's
+        driver holds, 1 but for MongoDB.
     **options
         Every other prop of `lambda_.Function`. Defaults that differ: `timeout` 30 s, `memory_size` 512 MiB, `tracing`
         active, a log group that keeps a month, a role without AWS managed policies, and, with a security group of its
@@ -103,6 +106,7 @@ class VpcDatabaseFunction(DatabaseFunction):
         drivers: Sequence[str] | None = None,
         verify_at_deploy: bool = False,
         proxy: rds.IDatabaseProxy | rds.DatabaseProxy | bool | None = None,
+        connections_per_environment: int | None = None,
         **options: Unpack[FunctionOptions],
     ) -> None:
         subnets = private_subnets(f"{scope.node.path}/{id}", vpc, vpc_subnets)
@@ -124,6 +128,7 @@ class VpcDatabaseFunction(DatabaseFunction):
             drivers=drivers,
             verify_at_deploy=verify_at_deploy,
             proxy=proxy,
+            connections_per_environment=connections_per_environment,
             network=network,
             **options,
         )
@@ -147,6 +152,7 @@ class VpcDatabaseFunction(DatabaseFunction):
         database: Any,
         credentials: DatabaseCredentials | None = None,
         proxy: rds.IDatabaseProxy | rds.DatabaseProxy | bool | None = None,
+        connections_per_environment: int | None = None,
     ) -> ConnectionShare:
         """Use a further database: `breakwater.database(name)` in the function's code.
 
@@ -158,7 +164,7 @@ class VpcDatabaseFunction(DatabaseFunction):
         ----------
         name
             Letters, digits and underscores; part of the variables `BREAKWATER_<NAME>_…`.
-        database, credentials, proxy
+        database, credentials, proxy, connections_per_environment
             As for the constructor.
 
         Returns
@@ -171,7 +177,9 @@ class VpcDatabaseFunction(DatabaseFunction):
         BreakwaterError
             When the name is not right or taken, and as for the constructor.
         """
-        downstream, credentials, share = self._add_database(name, database, credentials, proxy)
+        downstream, credentials, share = self._add_database(
+            name, database, credentials, proxy, connections_per_environment
+        )
         self._reach(downstream, credentials)
         return share
 

@@ -331,12 +331,13 @@ class TestStacks:
         for stack in (root, data, compute):
             order(Template.from_stack(stack))
 
-    def test_names_are_the_stacks_own(self, app: cdk.App) -> None:
+    def test_names_are_the_stacks_own(self, app: cdk.App, code: dict[str, Any]) -> None:
         stacks = [cdk.Stack(app, "One"), cdk.Stack(app, "Two"), cdk.Stack(app, "Three", stack_name="renamed")]
         stacks += [cdk.NestedStack(stack, "Data") for stack in stacks]
         for stack in stacks:
             vpc = ec2.Vpc(stack, "Vpc", max_azs=2)
-            Downstream.proxy(rds.DatabaseInstance(stack, "A-Database--With-A-Name" * 3, engine=POSTGRESQL, vpc=vpc))
+            database = rds.DatabaseInstance(stack, "A-Database--With-A-Name" * 3, engine=POSTGRESQL, vpc=vpc)
+            VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, proxy=True, concurrency=1, **code)
         proxies = [Template.from_stack(stack).find_resources("AWS::RDS::DBProxy") for stack in stacks]
         names = {proxy["Properties"]["DBProxyName"] for found in proxies for proxy in found.values()}
         assert len(names) == 6
@@ -518,6 +519,13 @@ class TestGiven:
 
 
 class TestErrors:
+    def test_nobody_behind_it(self, app: cdk.App, database: rds.DatabaseInstance) -> None:
+        Downstream.proxy(database)
+        with pytest.raises(
+            RuntimeError, match=r"\[Stack/Database/BreakwaterProxy\] no function logs in through it\. Pass"
+        ):
+            app.synth()
+
     def test_a_proxy_as_database(self, stack: cdk.Stack) -> None:
         with pytest.raises(
             BreakwaterError, match=r"Stack/Imported: an RDS Proxy .* Downstream\.proxy\(database, proxy\)"

@@ -207,6 +207,18 @@ def test_in_the_plan(
     assert plans["Stack/Database/BreakwaterProxy/Proxy"].max_connections == 78
 
 
+def test_several_connections_per_environment(
+    stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, stock: rds.DatabaseInstance, code: dict[str, Any]
+) -> None:
+    options = {"database": database, "vpc": vpc, **code}
+    orders = VpcDatabaseFunction(stack, "Orders", connections_per_environment=3, **options)
+    assert orders.share.resolve() == 26  # of 80
+    orders.add_database("stock", database=stock, connections_per_environment=2)
+    assert orders.share.resolve() == 16  # of 32
+    with pytest.raises(BreakwaterError, match=r"connections_per_environment of 'Stack/Reports' must be .* at least 1"):
+        VpcDatabaseFunction(stack, "Reports", connections_per_environment=0, **options)
+
+
 class TestErrors:
     @pytest.fixture
     def orders(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import jsii
@@ -70,14 +71,15 @@ class _OneRule:
         self._groups = groups
 
     def validate(self) -> list[str]:
-        paths = [
-            sorted(rule.node.path for rule in _rules(group, self._function, self._downstream.port))
-            for group in self._groups
-        ]
+        paths: defaultdict[tuple[str, str | None], list[str]] = defaultdict(list)
+        for group in self._groups:
+            for rule in _rules(group, self._function, self._downstream.port):
+                paths[group.security_group_id, rule.source_security_group_id].append(rule.node.path)
         return [
-            f"{' and '.join(rules)} open the same port of {self._downstream.construct.node.path} to the same security "
-            "group, and EC2 refuses the second. Remove the call of connections.allow_…: the port is open already."
-            for rules in paths
+            f"{' and '.join(sorted(rules))} open the same port of {self._downstream.construct.node.path} to the same "
+            "security group, and EC2 refuses the second. Remove the call of connections.allow_…: the port is open "
+            "already."
+            for rules in paths.values()
             if len(rules) > 1
         ]
 

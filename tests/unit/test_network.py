@@ -230,6 +230,14 @@ class TestSecurityGroups:
         VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, security_groups=[group], **code)
         Template.from_stack(stack).resource_count_is("AWS::EC2::SecurityGroupIngress", 1)
 
+    def test_functions_with_several_groups(
+        self, app: cdk.App, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+    ) -> None:
+        groups = [ec2.SecurityGroup(stack, name, vpc=vpc) for name in ("One", "Two")]
+        VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, security_groups=groups, **code)
+        app.synth()
+        Template.from_stack(stack).resource_count_is("AWS::EC2::SecurityGroupIngress", 2)
+
     def test_a_second_rule_fails_the_synth(
         self, app: cdk.App, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
     ) -> None:

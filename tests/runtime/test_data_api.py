@@ -135,7 +135,7 @@ def test_the_shop_asks_the_warehouse(cluster: Cluster) -> None:
     stock = Path(__file__).parents[2] / "lambda_src" / "handlers" / "orders" / "stock.py"
     handler = runpy.run_path(str(stock))["handler"]
     cluster.answers = [(200, {"formattedRecords": '[{"units": 12}]'})]
-    assert handler({"sku": "ROPE"}, Context()) == {"sku": "ROPE", "units": 12}
+    assert handler({"sku": "ROPE"}, Context(10)) == {"sku": "ROPE", "units": 12}
     cluster.answers = [(200, {"formattedRecords": "[]"})]
     with pytest.raises(LookupError, match="no product SUBMARINE"):
-        handler({"sku": "SUBMARINE"}, Context())
+        handler({"sku": "SUBMARINE"}, Context(10))

@@ -66,7 +66,7 @@ def test_cfn_lint(assembly: Assembly) -> None:
 
 def test_plan_shows_every_share(assembly: Assembly) -> None:
     command = [Path(sys.executable).with_name("breakwater"), "plan", assembly.folder]
-    shown = subprocess.run(command, check=True, capture_output=True, text=True, env={"COLUMNS": "120"}).stdout
+    shown = subprocess.run(command, check=True, capture_output=True, text=True, env={"COLUMNS": "160"}).stdout
     assert "Shop/Database  max_connections 80 (max_connections in the parameter group)" in shown
     assert "(80 − 12 reserved − 0 external) × 0.8 = 54 to share" in shown
     rows = [
@@ -74,4 +74,10 @@ def test_plan_shows_every_share(assembly: Assembly) -> None:
         for line in shown.splitlines()
         if "Shop/" in line and "│" in line
     ]
-    assert rows == [["Shop/Migration", "1", "1"], ["Shop/Reader", "18", "18"], ["Shop/Writer", "35", "35"]]
+    assert rows == [
+        ["Shop/Migration", "1", "1"],
+        ["Shop/Reader", "17", "17"],
+        # makes the users of the two
+        ["Shop/DatabaseAdministration14f6dc52/Function", "1", "1"],
+        ["Shop/Writer", "35", "35"],
+    ]

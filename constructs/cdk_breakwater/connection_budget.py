@@ -349,7 +349,7 @@ class ConnectionBudget(Construct):
 
     def _description(self) -> dict[str, Any]:
         return {
-            "path": (self._downstream.construct if self._downstream else self).node.path,
+            "path": self.node.path if self._downstream is None else self._downstream.title,
             "maxConnections": self.max_connections,
             "basis": self.basis,
             "reserved": self.reserved_connections,

@@ -66,6 +66,11 @@ class Downstream:
         return self._certificate_authority is not None
 
     @property
+    def title(self) -> str:
+        """What tables call it."""
+        return self.construct.node.path
+
+    @property
     def reserved_connections(self) -> int:
         """Connections that the server keeps for administrators and for AWS's own agents."""
         return self.engine.reserved_connections

@@ -138,6 +138,11 @@ class ProxyDownstream(Downstream):
         return found
 
     @property
+    def title(self) -> str:
+        """What tables call it."""
+        return f"{super().title} (readers)" if self.target.is_readers else super().title
+
+    @property
     def reserved_connections(self) -> int:
         """None: what the server keeps lies outside of the pool."""
         return 0

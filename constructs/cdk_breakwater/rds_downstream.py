@@ -203,6 +203,11 @@ class ReadersDownstream(RdsDownstream):
                 "Add readers=[…] to the cluster, or pass the cluster itself as database=….",
             )
 
+    @property
+    def title(self) -> str:
+        """What tables call them."""
+        return f"{super().title} (readers)"
+
     def instances(self) -> Iterator[Any]:
         """Yield the `CfnDBInstance`s of the readers; the cluster makes its writer first."""
         instances = super().instances()

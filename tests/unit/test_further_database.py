@@ -30,7 +30,7 @@ from cdk_breakwater import (
 )
 
 from .conftest import POSTGRESQL
-from .test_database_proxy import order
+from .test_database_proxy import aurora, order
 
 MARIADB = rds.DatabaseInstanceEngine.maria_db(version=rds.MariaDbEngineVersion.VER_11_4_5)
 
@@ -200,11 +200,16 @@ def test_in_the_plan(
 
     orders = VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, proxy=True, **code)
     orders.add_database("stock", database=stock)
+    cluster = aurora(stack, vpc, readers=1)
+    for name in ("readers", "proxied_readers"):
+        orders.add_database(name, database=Downstream.readers(cluster), proxy=name == "proxied_readers")
     plans = {plan.path: plan for plan in read_plans(Path(app.synth().directory))}
     assert [holder.name for holder in plans["Stack/Stock"].holders] == ["Stack/Orders (stock)"]
     assert plans["Stack/Database"].pools == 78
     assert plans["Stack/Database"].shared == 17
     assert plans["Stack/Database/BreakwaterProxy/Proxy"].max_connections == 78
+    assert plans["Stack/Cluster (readers)"].max_connections == 1000
+    assert plans["Stack/Cluster/BreakwaterProxy/Proxy (readers)"].max_connections == 700
 
 
 def test_several_connections_per_environment(

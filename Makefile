@@ -58,12 +58,15 @@ test: install servers lint  ## every test, against real servers and the emulator
 .PHONY: docs
 docs: install  ## write the generated tables of the docs anew
 	python -m cdk_breakwater.checks.rule_table > docs/checks.md
+	python -m benchmarks.defaults --ours-only >/dev/null
 
 .PHONY: bench
 bench: install servers  ## measure; takes a while, wants an idle machine
 	python -m benchmarks.synth
 	test -d .bench-quota || { $(PYTHON) -m venv .bench-quota && .bench-quota/bin/pip install -qq --requirement benchmarks/quota/requirements.txt rich; }
 	PYTHONPATH=.:lambda_src .bench-quota/bin/python -m benchmarks.quota
+	test -d .bench-defaults || { $(PYTHON) -m venv .bench-defaults && .bench-defaults/bin/pip install -qq --requirement benchmarks/defaults/requirements.txt; }
+	python -m benchmarks.defaults
 	npm ci --silent --prefix benchmarks/runtime/node
 	python -m benchmarks.runtime
 

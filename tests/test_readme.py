@@ -58,6 +58,11 @@ def test_all_examples_make_one_app(assembly: Path) -> None:
     assert (out / "Shop.template.json").is_file()
 
 
+def test_the_node_js_block_is_the_example_that_a_test_runs() -> None:
+    (block,) = re.findall(r"^```js\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    assert block == (ROOT / "examples" / "nodejs" / "orders.mjs").read_text(encoding="utf-8")
+
+
 def test_the_numbers_in_comments() -> None:
     namespace: dict[str, Any] = {}
     for block in IN_THE_APP[:2]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Group
 
-_BAR = 16
+_BAR = 10
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,11 @@ def render(plans: list[Plan]) -> Group:
             title_justify="left",
             caption_justify="left",
         )
-        table.add_column("share", overflow="fold", min_width=16)
+        table.add_column("share", overflow="fold", min_width=14)
         table.add_column("concurrency", justify="right", no_wrap=True)
         table.add_column("connections", justify="right", no_wrap=True)
         table.add_column(f"of {plan.shared}", width=_BAR)
-        table.add_column("because")
+        table.add_column("because", min_width=14)
         for holder in plan.holders:
             bar = "█" * max(1, round(_BAR * holder.connections / max(1, plan.shared)))
             table.add_row(holder.name, str(holder.concurrency), str(holder.connections), bar, holder.reason)

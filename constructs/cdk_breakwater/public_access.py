@@ -65,7 +65,12 @@ def open_to_public(
         )
     rules = compliance_rules("RDSInstancePublicAccess")
     if allowed_cidrs is None:
-        rules += ["AwsSolutions-EC23", "CloudFormation-Validate::W9011", *compliance_rules("EC2RestrictedCommonPorts")]
+        rules += [
+            "AwsSolutions-EC23",
+            "CloudFormation-Validate::W9011",
+            "CloudFormation-Validate::W2508",
+            *compliance_rules("EC2RestrictedCommonPorts"),
+        ]
     else:
         Annotations.of(function).add_info_v2(
             "cdk-breakwater:allowed-cidrs-of-lambda",

@@ -25,6 +25,7 @@ from cdk_breakwater import (
     RuntimeLayer,
     ThrottledApi,
     VpcDatabaseFunction,
+    breakwater_dashboard,
 )
 
 app = cdk.App()
@@ -48,7 +49,8 @@ writer = VpcDatabaseFunction(stack, "Writer", database=instance, vpc=vpc, share_
 reader = VpcDatabaseFunction(stack, "Reader", database=instance, vpc=vpc, **code)
 existing = lambda_.Function(stack, "Existing", **code)
 ConnectionBudget.of(instance).share("existing", concurrency=10).limit(existing)
-DecoupledInvocation(stack, "Standard", function=writer, source=InvocationSource.sqs())
+jobs = DecoupledInvocation(stack, "Standard", function=writer, source=InvocationSource.sqs())
+jobs.add_front_door("Door", path="orders")
 DecoupledInvocation(stack, "Fifo", function=writer, source=InvocationSource.sqs(fifo=True))
 DecoupledInvocation(stack, "Kinesis", function=reader, source=InvocationSource.kinesis(shard_count=2))
 table = dynamodb.Table(
@@ -70,8 +72,9 @@ cluster = rds.DatabaseCluster(
     vpc=vpc,
     vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC),
     storage_encrypted=True,
-    serverless_v2_max_capacity=1,
+    serverless_v2_max_capacity=4,
     writer=rds.ClusterInstance.serverless_v2("Writer", publicly_accessible=True),
+    readers=[rds.ClusterInstance.serverless_v2("Reader", publicly_accessible=True)],
 )
 PublicSslDatabaseFunction(stack, "Public", database=cluster, acknowledge_public_access="to try the versions", **code)
 DataApiFunction(stack, "Data", cluster=cluster, reserved_concurrent_executions=7, **code)
@@ -86,6 +89,24 @@ QuotaThrottledInvocation(
     stack, "Quota", function=partner, tiers=[QuotaTier(limit=10, period=Duration.seconds(1))], ordered=True
 )
 RuntimeLayer(stack, "Layer", runtime=lambda_.Runtime.PYTHON_3_10, architecture=lambda_.Architecture.ARM_64)
+
+proxied = VpcDatabaseFunction(
+    stack,
+    "Proxied",
+    database=cluster,
+    vpc=vpc,
+    proxy=True,
+    verify_at_deploy=True,
+    credentials=DatabaseCredentials.user("proxied", grants=["SELECT ON shop.*"]),
+    **code,
+)
+VpcDatabaseFunction(stack, "Readers", database=Downstream.readers(cluster), vpc=vpc, **code)
+reader.add_database("cluster", database=cluster)
+
+watched = [ConnectionBudget.of(instance), writer, proxied, jobs, rest]
+for construct in watched:
+    construct.alarms()
+breakwater_dashboard(stack, "Dashboards", watched)
 
 cdk.Validations.of(app).add_plugins(DownstreamChecks())
 app.synth()

@@ -21,7 +21,8 @@ from .required_number import required_number
 
 if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
-    from aws_cdk import aws_sns as sns
+
+    from .monitoring_action import AlarmTarget
 
 # jsii keeps Python objects by weak reference: without this one, a budget whose last Python reference is gone would
 # come back from the construct tree as a bare Construct, its shares forgotten.
@@ -186,7 +187,7 @@ class ConnectionBudget(Construct):
         """The database that it stands for, or None where it stands by itself."""
         return self._downstream
 
-    def alarms(self, topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None = None) -> list[cloudwatch.Alarm]:
+    def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
         """Add alarms, once: more connections than planned for 15 minutes; all that clients may have.
 
         Parameters

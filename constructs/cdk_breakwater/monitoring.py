@@ -15,8 +15,9 @@ from .monitoring_action import alarm_action
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aws_cdk import aws_sns as sns
     from constructs import IConstruct
+
+    from .monitoring_action import AlarmTarget
 
 NAMESPACE = "Breakwater"
 """Of the metrics that the runtime, the dispatcher of a quota, and the filters of access logs write."""
@@ -41,7 +42,7 @@ _ALARMS: dict[IConstruct, list[cloudwatch.Alarm]] = {}
 def make_alarms(
     construct: Construct,
     make: Callable[[Construct], Sequence[cloudwatch.Alarm]],
-    topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None,
+    topic_or_action: AlarmTarget | None,
     *,
     beside: Construct | None = None,
 ) -> list[cloudwatch.Alarm]:
@@ -84,7 +85,7 @@ def require_no_alarms(construct: IConstruct) -> None:
 def connect(
     construct: IConstruct,
     alarms: Sequence[cloudwatch.Alarm],
-    topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None,
+    topic_or_action: AlarmTarget | None,
 ) -> list[cloudwatch.Alarm]:
     """Give alarms their action, or acknowledge that they have none yet."""
     action = alarm_action(construct, topic_or_action)

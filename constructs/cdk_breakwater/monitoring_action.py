@@ -9,16 +9,19 @@ from aws_cdk import Stack
 from .errors import BreakwaterError
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_sns as sns
     from constructs import IConstruct
 
+    # jsii's Topic is no ITopic in the eyes of a type checker.
+    AlarmTarget: TypeAlias = sns.ITopic | sns.Topic | cloudwatch.IAlarmAction
+
 _MANAGED_KEY = "alias/aws/sns"
 
 
-def alarm_action(
-    construct: IConstruct, topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None
-) -> cloudwatch.IAlarmAction | None:
+def alarm_action(construct: IConstruct, topic_or_action: AlarmTarget | None) -> cloudwatch.IAlarmAction | None:
     """Turn a topic into an action.
 
     Parameters

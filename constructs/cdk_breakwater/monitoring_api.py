@@ -13,9 +13,9 @@ from .lazy import lazy_number, lazy_string
 from .monitoring import ABOVE, NAMESPACE, PERIOD, graph, make_alarm, make_alarms
 
 if TYPE_CHECKING:
-    from aws_cdk import aws_sns as sns
     from constructs import Construct
 
+    from .monitoring_action import AlarmTarget
     from .throttled_api import ThrottledApi
 
 _LONG = 5
@@ -26,9 +26,7 @@ _TOLERATED = 0.1
 """What may be refused, as a part of what the rate lets in."""
 
 
-def api_alarms(
-    api: ThrottledApi, seconds: float | None, topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None
-) -> list[cloudwatch.Alarm]:
+def api_alarms(api: ThrottledApi, seconds: float | None, topic_or_action: AlarmTarget | None) -> list[cloudwatch.Alarm]:
     """Make the alarms of an API; see `ThrottledApi.alarms`."""
     path = api.node.path
 

@@ -12,18 +12,16 @@ from .monitoring_runtime import runtime_widgets
 if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_lambda as lambda_
-    from aws_cdk import aws_sns as sns
     from constructs import Construct
 
+    from .monitoring_action import AlarmTarget
     from .prepared_function import PreparedFunction
 
 _LONG = 15
 """Minutes. A burst that a share can take is over by then."""
 
 
-def function_alarms(
-    function: PreparedFunction, topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None
-) -> list[cloudwatch.Alarm]:
+def function_alarms(function: PreparedFunction, topic_or_action: AlarmTarget | None) -> list[cloudwatch.Alarm]:
     """Make the alarms of a function; see `PreparedFunction.alarms`."""
 
     def make(scope: Construct) -> list[cloudwatch.Alarm]:

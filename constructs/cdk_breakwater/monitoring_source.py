@@ -10,18 +10,18 @@ from .monitoring_stream import stream_alarms, stream_widgets
 
 if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
-    from aws_cdk import aws_sns as sns
     from constructs import Construct
 
     from .decoupled_invocation import DecoupledInvocation
     from .invocation_source import InvocationSource
+    from .monitoring_action import AlarmTarget
     from .sqs_source import SqsSource
 
 
 def source_alarms(
     invocation: DecoupledInvocation,
     source: InvocationSource,
-    topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None,
+    topic_or_action: AlarmTarget | None,
 ) -> list[cloudwatch.Alarm]:
     """Make the alarms of an invocation; see `DecoupledInvocation.alarms`."""
 

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aws_cdk import aws_cloudwatch as cloudwatch
-    from aws_cdk import aws_sns as sns
     from constructs import Construct
+
+    from .monitoring_action import AlarmTarget
 
 DEFAULT_TIMEOUT = Duration.seconds(30)
 # Half a vCPU lies at 884 MB; below a quarter, loading a driver and a TLS handshake take longer than most statements.
@@ -73,7 +74,7 @@ class PreparedFunction(lambda_.Function):
             log_group.grant_write(role)
         _acknowledge(self, role)
 
-    def alarms(self, topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None = None) -> list[cloudwatch.Alarm]:
+    def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
         """Add alarms, once: Lambda refuses invocations; the concurrency is at its share for 15 minutes.
 
         Not the latter for a function that a queue or stream feeds: call it after that was made.

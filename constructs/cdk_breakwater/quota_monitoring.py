@@ -12,9 +12,9 @@ from .monitoring import HEIGHT, MAXIMUM_METRICS, NAMESPACE, PERIOD, WIDTH, conne
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aws_cdk import aws_sns as sns
     from aws_cdk import aws_sqs as sqs
 
+    from .monitoring_action import AlarmTarget
     from .quota_queues import QuotaQueues
     from .quota_throttled_invocation import QuotaThrottledInvocation
     from .quota_tier import QuotaTier
@@ -24,7 +24,7 @@ _OLD = Duration.days(10)
 
 
 def quota_alarms(
-    quota: QuotaThrottledInvocation, queues: QuotaQueues, action: sns.ITopic | cloudwatch.IAlarmAction | None
+    quota: QuotaThrottledInvocation, queues: QuotaQueues, action: AlarmTarget | None
 ) -> list[cloudwatch.Alarm]:
     """Add the alarms of a quota; see `QuotaThrottledInvocation.alarms`."""
     require_no_alarms(quota)

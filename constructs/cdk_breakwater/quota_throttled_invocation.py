@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aws_cdk import aws_cloudwatch as cloudwatch
-    from aws_cdk import aws_sns as sns
     from aws_cdk import aws_sqs as sqs
 
+    from .monitoring_action import AlarmTarget
     from .quota_tier import QuotaTier
 
 # Milliseconds. The dispatcher starts a call at most 2 s after its slot (LATE in its code); a cold start lasts at most
@@ -177,7 +177,7 @@ class QuotaThrottledInvocation(Construct):
         """Allow sending to `queue`, and to `priority_queue` if there is one."""
         return self._queues.grant_send(grantee)
 
-    def alarms(self, action: sns.ITopic | cloudwatch.IAlarmAction | None = None) -> list[cloudwatch.Alarm]:
+    def alarms(self, action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
         """Add alarms, once: something in the dead-letter queue, a message older than ten days, failing functions.
 
         Parameters

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from aws_cdk import aws_apigatewayv2 as apigatewayv2
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_lambda as lambda_
-    from aws_cdk import aws_sns as sns
     from aws_cdk import aws_wafv2 as wafv2
 
+    from .monitoring_action import AlarmTarget
     from .throttled_http_api import ThrottledHttpApi
     from .throttled_rest_api import ThrottledRestApi
 
@@ -231,7 +231,7 @@ class ThrottledApi(Construct):
         throttle = Throttle.given(self, f"client {name!r}", rate_limit, burst_limit)
         return self._api.add_client(name, throttle, quota)
 
-    def alarms(self, topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None = None) -> list[cloudwatch.Alarm]:
+    def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
         """Add alarms, once: a tenth of the rate is refused on top of it; the function takes longer than expected.
 
         A metric filter on the access log counts the 429s.

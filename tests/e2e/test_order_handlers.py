@@ -46,7 +46,7 @@ class Shop(SimpleNamespace):
 
     def write(self, *bodies: str) -> list[str]:
         """Deliver a batch, and return the ids of the messages that the queue shall keep."""
-        records = [
+        records: list[dict[str, Any]] = [
             {"messageId": f"message-{number}", "body": body, "eventSource": "aws:sqs", "attributes": {}}
             for number, body in enumerate(bodies)
         ]

@@ -14,11 +14,24 @@ APP = Path(__file__).with_name("app.py")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 ENDS = {"lowest": "lowest-direct", "highest": "highest"}
 """The ends of the ranges, as uv calls them."""
-CONCURRENCY = {"Writer": 45, "Reader": 15, "Existing": 10, "Public": 68, "Data": 7, "Documents": 40}
+CONCURRENCY = {
+    "Writer": 47,
+    "Reader": 13,
+    "Existing": 10,
+    "StandardDoorResults": 5,
+    "Public": 14,
+    "Data": 7,
+    "Documents": 20,
+    "DatabaseAdministration8c5bf5c2Function": 1,
+    "Proxied": 75,
+    "Readers": 104,
+}
 """The reserved concurrency of the app's functions, whatever the versions.
 
-Instance: (112 - 12 of PostgreSQL's own) x 0.8 = 80, of which 20 for Existing, whose 10 count twice, and 3 : 1 of the
-rest. Cluster: 90 at 1 ACU of Aurora MySQL, less 5, x 0.8. Atlas: (60 - 10) x 0.8. Data has what the app gives it.
+Instance: (112 - 12 of PostgreSQL's own) x 0.8 = 80, of which 20 for Existing, whose 10 count twice; Reader has what the
+cluster leaves it, and Writer the rest. Cluster: 135 at 4 ACU of Aurora MySQL; 70 % of it, 94, are the proxy's, x 0.8;
+of the rest, (135 - 5 - 94) x 0.8 = 28, 1 makes users, and Public and Reader divide 27. Its readers: (135 - 5) x 0.8.
+Atlas: (60 - 10) x 0.8, two connections each. Data and the front door have what the app gives them.
 """
 
 

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kinesis as kinesis
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_s3 as s3
-    from aws_cdk import aws_sns as sns
     from aws_cdk import aws_sqs as sqs
 
     from .front_door import FrontDoor
     from .front_door_results import JobResults
+    from .monitoring_action import AlarmTarget
 
 
 class DecoupledInvocation(Construct):
@@ -53,6 +53,8 @@ class DecoupledInvocation(Construct):
     dead_letter_queue : sqs.IQueue or None
         Where messages end that failed `max_receive_count` times; None when an imported queue keeps it elsewhere, and
         for streams.
+    failures_queue : sqs.IQueue or None
+        What failures pass on their way to the dead-letter queue, within seconds; None without a front door.
     dead_letter_alarm : cloudwatch.Alarm or None
         Speaks while there is a message in a dead-letter queue of its own; it has no action yet.
     failure_bucket : s3.IBucket or None
@@ -69,6 +71,7 @@ class DecoupledInvocation(Construct):
     stream: kinesis.IStream
     table: dynamodb.ITable | dynamodb.ITableV2
     dead_letter_queue: sqs.IQueue | None
+    failures_queue: sqs.IQueue | None = None
     dead_letter_alarm: cloudwatch.Alarm | None = None
     failure_bucket: s3.IBucket | None = None
     maximum_concurrency: int
@@ -119,9 +122,10 @@ class DecoupledInvocation(Construct):
         path = self.node.path if scope is self else f"{scope.node.path}/{id}"
         return f"breakwater redrive {Stack.of(scope).stack_name} --construct {path}"
 
-    def alarms(self, topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None = None) -> list[cloudwatch.Alarm]:
-        """Add alarms, once. A queue's: less done than at full share, too old until it is drained, dead letters.
+    def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
+        """Add alarms, once and after `add_front_door`.
 
+        A queue's: less done than at full share, too old until it is drained, dead letters, failures stuck before those.
         A stream's: half of the record age; records failed for good; records lost. Its mapping reports counts for them.
 
         Parameters

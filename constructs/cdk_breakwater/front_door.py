@@ -83,8 +83,8 @@ class FrontDoor(Construct):
             retry_after=self._retry_after,
         )
         self.results = JobResults.of(self, scope, scope.function, result_ttl)
-        passed = note_failures(scope, self.results)
-        self.results_function = self._hand_out(entrance, passed, results_concurrency)
+        note_failures(scope, self.results)
+        self.results_function = self._hand_out(entrance, scope.failures_queue, results_concurrency)
         rate = entrance.rate_limit if rate_limit is None else rate_limit
         burst = burst_limit if burst_limit is not None else max(1, int(rate) // 2)
         self.api = ThrottledApi(

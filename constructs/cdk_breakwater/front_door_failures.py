@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+import jsii
 from aws_cdk import Annotations, Duration, Stack, Token
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
+from constructs import IValidation
 
 from .acknowledgements import acknowledge
+from .errors import BreakwaterError
 from .front_door_functions import TIMEOUT, make_function
 from .front_door_results import acknowledge_objects
+from .monitoring import alarms_of
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -28,26 +32,22 @@ _RECEIVES = 5
 _MOST_RECEIVES = 1_000
 _DAY = 86_400
 _CONCURRENCY = 2  # the least that a mapping takes
-_KNOWN: dict[DecoupledInvocation, sqs.IQueue | None] = {}
+_KNOWN: set[DecoupledInvocation] = set()
 
 
-def note_failures(invocation: DecoupledInvocation, results: JobResults) -> sqs.IQueue | None:
+def note_failures(invocation: DecoupledInvocation, results: JobResults) -> None:
     """Note in the results which jobs of an invocation were given up, once for all its front doors.
 
-    Returns
-    -------
-    sqs.IQueue or None
-        The queue that a message passes on its way to the dead-letter queue.
+    Raises
+    ------
+    BreakwaterError
+        When nothing may pass a queue on its way to the dead-letter queue, or that queue would have no alarm.
     """
-    if invocation not in _KNOWN:
-        _KNOWN[invocation] = _note_failures(invocation, results)
-    return _KNOWN[invocation]
-
-
-def _note_failures(invocation: DecoupledInvocation, results: JobResults) -> sqs.IQueue | None:
+    if invocation in _KNOWN:
+        return
     if hasattr(invocation, "queue"):
-        return _on_the_way(invocation, results)
-    if invocation.failure_bucket is not None:
+        invocation.failures_queue = _on_the_way(invocation, results)
+    elif invocation.failure_bucket is not None:
         _in_the_bucket(invocation, results, cast("s3.Bucket", invocation.failure_bucket))
     else:
         Annotations.of(invocation).add_warning_v2(
@@ -55,7 +55,7 @@ def _note_failures(invocation: DecoupledInvocation, results: JobResults) -> sqs.
             "on_failure keeps no payload that names a job, so a front door tells a job that failed from one that waits "
             "only when its function says so. Leave on_failure out.",
         )
-    return None
+    _KNOWN.add(invocation)
 
 
 def _on_the_way(invocation: DecoupledInvocation, results: JobResults) -> sqs.IQueue | None:
@@ -68,6 +68,7 @@ def _on_the_way(invocation: DecoupledInvocation, results: JobResults) -> sqs.IQu
             "job failed for good: its result stays 202 until the queue is empty, and 404 then.",
         )
         return None
+    _check(invocation, dead_letter_queue)
     function = _function(invocation, results, {"dead_letters": dead_letter_queue.queue_url})
     # SQS counts the receives of a message across all queues (Amazon SQS API Reference, ReceiveMessage,
     # ApproximateReceiveCount), so it arrives with these spent.
@@ -106,6 +107,47 @@ def _on_the_way(invocation: DecoupledInvocation, results: JobResults) -> sqs.IQu
         "Serverless-LambdaEventSourceMappingDestination",
     )
     return cast("sqs.IQueue", failed)
+
+
+def _check(invocation: DecoupledInvocation, dead_letter_queue: sqs.IQueue) -> None:
+    """Refuse what would leave messages on the way, unseen or without a way back."""
+    if alarms_of(invocation):
+        raise BreakwaterError(
+            invocation,
+            "alarms() is called before add_front_door, so nothing watches the queue that failures pass on their way.",
+            "Call it after.",
+        )
+    resource: Any = dead_letter_queue.node.default_child
+    allowed = Stack.of(invocation).resolve(getattr(resource, "redrive_allow_policy", None)) or {}
+    permission = allowed.get("redrivePermission", "allowAll")
+    if permission != "allowAll":
+        raise BreakwaterError(
+            invocation,
+            f"the redrive_allow_policy of {dead_letter_queue.node.path} is {permission}, and failures come there by a "
+            "queue of the front door's.",
+            "Leave it out, or set redrive_permission=sqs.RedrivePermission.ALLOW_ALL.",
+        )
+    invocation.node.add_validation(_OneOrigin(invocation, dead_letter_queue))
+
+
+@jsii.implements(IValidation)
+class _OneOrigin:
+    def __init__(self, invocation: DecoupledInvocation, dead_letter_queue: sqs.IQueue) -> None:
+        self._invocation = invocation
+        self._dead_letter_queue = dead_letter_queue
+
+    def validate(self) -> list[str]:
+        # A message that was sent on, not moved by SQS, doesn't know where it came from, and a redrive would have to.
+        # Source: Amazon SQS Developer Guide, "Troubleshooting dead-letter queue and DLQ redrive issues".
+        return [
+            f"{self._dead_letter_queue.node.path} is the dead-letter queue of {other.node.path}, too, and what came by "
+            f"a front door no longer tells from where. Give {self._invocation.queue.node.path} one of its own."
+            for other in self._invocation.node.root.node.find_all()
+            if isinstance(other, sqs.Queue)
+            and other not in (self._invocation.queue, self._invocation.failures_queue)
+            and other.dead_letter_queue is not None
+            and other.dead_letter_queue.queue is self._dead_letter_queue
+        ]
 
 
 def _in_the_bucket(invocation: DecoupledInvocation, results: JobResults, bucket: s3.Bucket) -> None:

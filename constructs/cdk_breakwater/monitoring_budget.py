@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -10,26 +11,24 @@ from .connection_budget import ConnectionBudget
 from .errors import BreakwaterError
 from .lazy import lazy_number, lazy_string
 from .monitoring import ABOVE, MAXIMUM_METRICS, PERIOD, graph, make_alarm, make_alarms
-from .monitoring_connections import find_connections, proxy_metric
+from .monitoring_connections import find_connections, held_by, proxy_metric
 from .monitoring_function import concurrency
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from aws_cdk import aws_lambda as lambda_
-    from aws_cdk import aws_sns as sns
     from constructs import Construct
 
     from .connection_share import ConnectionShare
     from .downstream import Downstream
+    from .monitoring_action import AlarmTarget
 
 _OVERLAP = 15
 """Minutes. While a deployment replaces environments, old and new ones hold connections together."""
 
 
-def budget_alarms(
-    budget: ConnectionBudget, topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None
-) -> list[cloudwatch.Alarm]:
+def budget_alarms(budget: ConnectionBudget, topic_or_action: AlarmTarget | None) -> list[cloudwatch.Alarm]:
     """Make the alarms of a budget; see `ConnectionBudget.alarms`."""
     connections = find_connections(budget)
     if connections is None:
@@ -38,13 +37,9 @@ def budget_alarms(
             "nothing measures its connections: it stands for no database, and no function has a share yet.",
             "Call alarms() after the shares were taken.",
         )
-    if connections.metrics > MAXIMUM_METRICS:
-        raise BreakwaterError(
-            budget,
-            f"its connections are the sum of {connections.metrics} functions' concurrency, and an alarm takes "
-            f"{MAXIMUM_METRICS} metrics.",
-            "Use the functions' own alarms, or ConnectionBudget.of(database) for a database that reports its "
-            "connections.",
+    if len(connections.counted) > MAXIMUM_METRICS:
+        return make_alarms(
+            budget, partial(_by_tens, budget, connections.counted), topic_or_action, beside=connections.beside
         )
     name = budget_name(budget)
 
@@ -88,6 +83,41 @@ def budget_alarms(
         return [above, exhausted]
 
     return make_alarms(budget, make, topic_or_action, beside=connections.beside)
+
+
+def _by_tens(
+    budget: ConnectionBudget, counted: Mapping[lambda_.IFunction, ConnectionShare], scope: Construct
+) -> list[cloudwatch.Alarm]:
+    """Make an alarm for every ten functions, against their own shares: one takes no more metrics."""
+    functions = list(counted)
+    tens = [functions[start : start + MAXIMUM_METRICS] for start in range(0, len(functions), MAXIMUM_METRICS)]
+    return [
+        _above_shares(budget, {function: counted[function] for function in ten}, scope, f"Connections{number}")
+        for number, ten in enumerate(tens, 1)
+    ]
+
+
+def _above_shares(
+    budget: ConnectionBudget, counted: Mapping[lambda_.IFunction, ConnectionShare], scope: Construct, id: str
+) -> cloudwatch.Alarm:
+    def planned() -> int:
+        return sum(share.resolve() * share.connections_per_environment for share in counted.values())
+
+    names = ", ".join(share.name for share in counted.values())
+    return make_alarm(
+        scope,
+        id,
+        held_by(counted),
+        threshold=lazy_number(planned),
+        comparison_operator=ABOVE,
+        minutes=_OVERLAP,
+        description=lazy_string(
+            lambda: (
+                f"{names} have held more than the {planned()} connections of their shares of {budget_name(budget)} for "
+                f"{_OVERLAP} minutes."
+            )
+        ),
+    )
 
 
 def budget_widgets(budget: ConnectionBudget) -> list[cloudwatch.IWidget]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Fn
@@ -17,6 +17,8 @@ from .monitoring_runtime import SERVER_CONNECTIONS, runtime_metric
 from .rds_downstream import RdsDownstream
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aws_cdk import aws_lambda as lambda_
     from constructs import Construct
 
@@ -38,14 +40,14 @@ class Connections:
         What is compared with all there is; None where only this app's functions are counted.
     beside
         The construct whose stack has what it refers to.
-    metrics
-        How many metrics it is computed from.
+    counted
+        The shares of these functions, by function; empty where AWS or the runtime tells.
     """
 
     metric: cloudwatch.IMetric
     full: cloudwatch.IMetric | None
     beside: Construct
-    metrics: int = 1
+    counted: dict[lambda_.IFunction, ConnectionShare] = field(default_factory=dict)
 
 
 def find_connections(budget: ConnectionBudget) -> Connections | None:
@@ -69,15 +71,21 @@ def find_connections(budget: ConnectionBudget) -> Connections | None:
         return Connections(greatest, full=greatest, beside=beside)
     if not functions:
         return None
-    held = {f"f{number}": concurrency(function) for number, function in enumerate(functions)}
+    return Connections(held_by(functions), full=None, beside=beside, counted=functions)
+
+
+def held_by(functions: Mapping[lambda_.IFunction, ConnectionShare]) -> cloudwatch.MathExpression:
+    """Sum what functions hold at most: concurrency x connections per environment."""
+    held: dict[str, cloudwatch.IMetric] = {
+        f"f{number}": concurrency(function) for number, function in enumerate(functions)
+    }
     terms = zip(held, functions.values(), strict=True)
-    metric = cloudwatch.MathExpression(
+    return cloudwatch.MathExpression(
         expression=" + ".join(f"FILL({name}, 0) * {share.connections_per_environment}" for name, share in terms),
         using_metrics=held,
         label="connections that the functions hold at most",
         period=PERIOD,
     )
-    return Connections(metric, full=None, beside=beside, metrics=len(held))
 
 
 def _seen_by(function: lambda_.IFunction, budget: ConnectionBudget) -> cloudwatch.Metric | None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .sqs_source import SqsSource
 
 _SHORTEST_WINDOW = 300
+_STUCK = 5
+"""Minutes. What a failing or throttled function cannot note goes on to the dead-letter queue after five tries."""
 # What CloudFormation and Lambda fill in. Sources: CloudFormation Template Reference, AWS::SQS::Queue; AWS Lambda API
 # Reference, CreateFunction.
 _DEFAULT_RETENTION = 345_600
@@ -33,6 +35,8 @@ def queue_alarms(scope: Construct, invocation: DecoupledInvocation, source: SqsS
     retention = _retention(invocation.queue)
     if retention is not None:
         alarms.append(_too_old(scope, invocation, retention))
+    if invocation.failures_queue is not None:
+        alarms.append(_stuck(scope, invocation, invocation.failures_queue))
     dead = invocation.dead_letter_queue
     if invocation.dead_letter_alarm is None and dead is not None and source.wants_dead_letter_alarm:
         invocation.dead_letter_alarm = make_dead_letter_alarm(invocation, dead)
@@ -92,6 +96,20 @@ def _too_old(scope: Construct, invocation: DecoupledInvocation, retention: int) 
     )
 
 
+def _stuck(scope: Construct, invocation: DecoupledInvocation, failures: sqs.IQueue) -> cloudwatch.Alarm:
+    # Not their age: SQS leaves out what was received three times. Source: Amazon SQS Developer Guide, "Available
+    # CloudWatch metrics for Amazon SQS".
+    return make_alarm(
+        scope,
+        "Failures",
+        _waiting(failures),
+        threshold=1,
+        minutes=_STUCK,
+        description=f"For {_STUCK} minutes failures of {invocation.node.path} have waited in {failures.node.path}, "
+        "which they pass within seconds: its event source mapping is off. Callers are told that these jobs wait.",
+    )
+
+
 def queue_widgets(invocation: DecoupledInvocation) -> list[cloudwatch.IWidget]:
     """Return the widgets of a queue."""
     path = invocation.node.path
@@ -99,6 +117,7 @@ def queue_widgets(invocation: DecoupledInvocation) -> list[cloudwatch.IWidget]:
     in_flight = queue.metric_approximate_number_of_messages_not_visible(
         statistic="max", period=PERIOD, label="in flight"
     )
+    failures = [] if invocation.failures_queue is None else [_waiting(invocation.failures_queue, "failures on the way")]
     drain = cloudwatch.MathExpression(
         expression=_drain(invocation),
         using_metrics=_drain_metrics(invocation),
@@ -110,7 +129,7 @@ def queue_widgets(invocation: DecoupledInvocation) -> list[cloudwatch.IWidget]:
         graph(
             f"{path}: messages",
             [_waiting(queue), in_flight],
-            right=[] if dead is None else [_waiting(dead, "dead letters")],
+            right=[*failures, *([] if dead is None else [_waiting(dead, "dead letters")])],
             right_unit="dead letters",
         ),
         graph(

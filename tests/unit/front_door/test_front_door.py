@@ -50,6 +50,13 @@ def open_door(stack: cdk.Stack, function: lambda_.Function, kind: str = "sqs", *
     return jobs
 
 
+def own_queue(stack: cdk.Stack, policy: sqs.RedriveAllowPolicy | None = None) -> InvocationSource:
+    dead = sqs.Queue(stack, "Dead", retention_period=cdk.Duration.days(14), redrive_allow_policy=policy)
+    redrive = sqs.DeadLetterQueue(queue=dead, max_receive_count=5)
+    minute = cdk.Duration.minutes(1)
+    return InvocationSource.sqs(sqs.Queue(stack, "Mine", visibility_timeout=minute, dead_letter_queue=redrive))
+
+
 def text(value: Any) -> str:
     return json.dumps(value).replace('\\"', '"')
 
@@ -209,6 +216,36 @@ class TestFailures:
         open_door(stack, function, "fifo")
         queues = Template.from_stack(stack).find_resources("AWS::SQS::Queue").values()
         assert [queue["Properties"]["FifoQueue"] for queue in queues] == [True] * 3
+
+    @pytest.mark.parametrize("permission", [sqs.RedrivePermission.DENY_ALL, sqs.RedrivePermission.BY_QUEUE])
+    def test_that_the_dead_letter_queue_would_not_take(
+        self, stack: cdk.Stack, function: lambda_.Function, permission: sqs.RedrivePermission
+    ) -> None:
+        named = sqs.Queue.from_queue_arn(stack, "Named", "arn:aws:sqs:eu-central-1:123456789012:mine")
+        by_queue = permission is sqs.RedrivePermission.BY_QUEUE
+        policy = sqs.RedriveAllowPolicy(redrive_permission=permission, source_queues=[named] if by_queue else None)
+        jobs = DecoupledInvocation(stack, "Jobs", function=function, source=own_queue(stack, policy))
+        with pytest.raises(
+            BreakwaterError, match=r"redrive_allow_policy of Stack/Dead is (byQueue|denyAll), .*ALLOW_ALL"
+        ):
+            jobs.add_front_door("Door", path="orders")
+
+    def test_pass_where_every_queue_may(self, stack: cdk.Stack, function: lambda_.Function) -> None:
+        policy = sqs.RedriveAllowPolicy(redrive_permission=sqs.RedrivePermission.ALLOW_ALL)
+        jobs = DecoupledInvocation(stack, "Jobs", function=function, source=own_queue(stack, policy))
+        jobs.add_front_door("Door", path="orders")
+        assert jobs.failures_queue is not None
+
+    def test_of_two_queues_could_not_go_back(self, app: cdk.App, stack: cdk.Stack, function: lambda_.Function) -> None:
+        jobs = DecoupledInvocation(stack, "Jobs", function=function, source=own_queue(stack))
+        jobs.add_front_door("Door", path="orders")
+        assert jobs.dead_letter_queue is not None
+        shared = sqs.DeadLetterQueue(queue=jobs.dead_letter_queue, max_receive_count=5)
+        sqs.Queue(stack, "Another", dead_letter_queue=shared)
+        with pytest.raises(
+            RuntimeError, match=r"\[Stack/Jobs\] Stack/Dead is the dead-letter queue of Stack/Another, too"
+        ):
+            app.synth()
 
     @pytest.mark.parametrize("kind", ["kinesis", "dynamodb"])
     def test_of_a_stream_are_found_in_their_bucket(

@@ -248,12 +248,25 @@ def test_a_budget_by_itself_counts_what_functions_can_hold(
     Template.from_stack(stack)
 
 
-def test_an_alarm_takes_ten_metrics(stack: cdk.Stack, code: dict[str, Any]) -> None:
-    budget = ConnectionBudget(stack, "Budget", max_connections=100)
-    for number in range(11):
-        limited(stack, budget, f"Worker{number}", code)
-    with pytest.raises(BreakwaterError, match="the sum of 11 functions' concurrency, and an alarm takes 10"):
-        budget.alarms()
+def test_every_ten_functions_have_an_alarm_of_their_shares(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    budget = ConnectionBudget(stack, "Budget", max_connections=200)
+    functions = [limited(stack, budget, f"Worker{number}", code) for number in range(21)]
+    budget.alarms()
+    found = alarms(stack)
+    assert [len(metrics_of_each(alarm)) for alarm in found.values()] == [10, 10, 1]
+    template = Template.from_stack(stack)
+    reserved = [
+        template.to_json()["Resources"][stack.get_logical_id(resource)]["Properties"]["ReservedConcurrentExecutions"]
+        for function in functions
+        if isinstance(resource := function.node.default_child, cdk.CfnElement)
+    ]
+    thresholds = [alarm["Threshold"] for alarm in found.values()]
+    assert thresholds == [sum(reserved[:10]), sum(reserved[10:20]), reserved[20]]
+    assert "Worker20 have held more than" in list(found.values())[-1]["AlarmDescription"]
+
+
+def metrics_of_each(alarm: dict[str, Any]) -> list[dict[str, Any]]:
+    return [query for query in alarm["Metrics"] if "MetricStat" in query]
 
 
 def test_nothing_to_measure_is_an_error(stack: cdk.Stack) -> None:

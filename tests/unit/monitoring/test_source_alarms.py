@@ -14,7 +14,7 @@ from aws_cdk.assertions import Template
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdk_breakwater import ConnectionBudget, DecoupledInvocation, InvocationSource
+from cdk_breakwater import BreakwaterError, ConnectionBudget, DecoupledInvocation, InvocationSource
 from cdk_breakwater.monitoring_queue import least_done, window_seconds
 
 from .templates import alarms, bodies, limits, metrics_of_alarm, widgets
@@ -67,6 +67,30 @@ def test_a_queues_thresholds(stack: cdk.Stack, function: lambda_.Function) -> No
         "in flight",
         "dead letters",
     ]
+
+
+def test_failures_that_stay_on_their_way_to_the_dead_letter_queue(stack: cdk.Stack, function: lambda_.Function) -> None:
+    jobs = DecoupledInvocation(stack, "Jobs", function=function)
+    jobs.add_front_door("Door", path="orders")
+    jobs.alarms()
+    cloudwatch.Dashboard(stack, "Dashboard").add_widgets(*jobs.widgets())
+    stuck = alarms(stack)["Jobs/Alarms/Failures"]
+    assert (stuck["Threshold"], stuck["EvaluationPeriods"]) == (1, 5)
+    assert metrics_of_alarm(stuck) == {("AWS/SQS", "ApproximateNumberOfMessagesVisible", ("QueueName",))}
+    (query,) = stuck["Metrics"]
+    queue = query["MetricStat"]["Metric"]["Dimensions"][0]["Value"]["Fn::GetAtt"][0]
+    assert queue.startswith("JobsFailuresQueue")
+    shown = widgets(bodies(stack)[0])["Stack/Jobs: messages"]
+    assert "failures on the way" in [row[-1]["label"] for row in shown["metrics"]]
+
+
+def test_alarms_come_after_the_front_door(stack: cdk.Stack, function: lambda_.Function) -> None:
+    jobs = DecoupledInvocation(stack, "Jobs", function=function)
+    jobs.alarms()
+    with pytest.raises(
+        BreakwaterError, match=r"Stack/Jobs: alarms\(\) is called before add_front_door.* Call it after"
+    ):
+        jobs.add_front_door("Door", path="orders")
 
 
 def test_several_mappings_divide_what_is_done(stack: cdk.Stack, function: lambda_.Function) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import runtime_environment as environment
 from .errors import BreakwaterError
+from .secret_reading import grant_secret_read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,10 +152,6 @@ class DatabaseCredentials:
     def grant(self, function: lambda_.IFunction, downstream: Downstream) -> None:
         """Allow the function to log in so."""
         if self._secret is not None:
-            self._secret.grant_read(function)
-            key = self._secret.encryption_key
-            if key is not None and key.node.default_child is None:
-                # The L2's grant goes into the key's policy, which nobody can change for an imported key.
-                key.grant_decrypt(function)
+            grant_secret_read(self._secret, function)
         elif self._iam_user is not None:
             downstream.grant_connect(function, self._iam_user)

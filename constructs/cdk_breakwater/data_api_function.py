@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
 from . import runtime_environment as environment
@@ -12,15 +14,23 @@ from .database_engine import DatabaseEngine
 from .errors import BreakwaterError
 from .prepared_function import PreparedFunction
 from .runtime_layer import RuntimeLayer
+from .secret_reading import grant_secret_read, key_is_elsewhere
 
 if TYPE_CHECKING:
-    from aws_cdk import aws_iam as iam
     from aws_cdk import aws_rds as rds
     from constructs import Construct
     from typing_extensions import Unpack
 
     from .function_options import FunctionOptions
 
+# Source: Service Authorization Reference, "Actions defined by Amazon RDS Data API"; not the deprecated ExecuteSql.
+_ACTIONS = [
+    "rds-data:BatchExecuteStatement",
+    "rds-data:BeginTransaction",
+    "rds-data:CommitTransaction",
+    "rds-data:ExecuteStatement",
+    "rds-data:RollbackTransaction",
+]
 _ENGINES = (DatabaseEngine.AURORA_MYSQL.value, DatabaseEngine.AURORA_POSTGRESQL.value)
 
 
@@ -132,15 +142,36 @@ def _settings(cluster: Any) -> dict[str, str]:
 
 
 def _grant(function: DataApiFunction) -> None:
+    cluster: Any = function.cluster
+    reader = cast("lambda_.IFunction", function)
+    if cluster.node.default_child is not None and key_is_elsewhere(cluster.secret, reader):
+        _grant_apart(function, cluster)
+        return
     try:
         # It turns the Data API on, too, where the cluster is of this app and has not turned it off.
-        function.cluster.grant_data_api_access(cast("iam.IGrantable", function))
+        cluster.grant_data_api_access(reader)
     except RuntimeError as error:
         if "the Data API is disabled" not in str(error):
             raise
-        raise BreakwaterError(
-            function,
-            f"the Data API of the cluster {function.cluster.node.path} is off, or it is imported without saying so.",
-            "Leave out enable_data_api=False; or turn it on where the cluster is made and import it with "
-            "data_api_enabled=True.",
-        ) from error
+        raise _off(function) from error
+
+
+def _grant_apart(function: DataApiFunction, cluster: Any) -> None:
+    # What the L2's grant does, but for the secret, see `key_is_elsewhere`.
+    resource = cluster.node.default_child
+    if Stack.of(resource).resolve(resource._cfn_properties.get("enableHttpEndpoint")) is False:
+        raise _off(function)
+    resource.enable_http_endpoint = True
+    iam.Grant.add_to_principal(
+        grantee=cast("iam.IGrantable", function), actions=_ACTIONS, resource_arns=[cluster.cluster_arn]
+    )
+    grant_secret_read(cluster.secret, cast("lambda_.IFunction", function))
+
+
+def _off(function: DataApiFunction) -> BreakwaterError:
+    return BreakwaterError(
+        function,
+        f"the Data API of the cluster {function.cluster.node.path} is off, or it is imported without saying so.",
+        "Leave out enable_data_api=False; or turn it on where the cluster is made and import it with "
+        "data_api_enabled=True.",
+    )

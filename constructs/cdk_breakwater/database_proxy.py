@@ -17,6 +17,7 @@ from .acknowledgements import acknowledge, compliance_rules
 from .errors import BreakwaterError
 from .lazy import lazy_any, lazy_number, lazy_string
 from .private_subnets import private_subnets, select
+from .secret_reading import grant_secret_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -240,7 +241,7 @@ class DatabaseProxy(Construct):
                 "a proxy of this stack.",
             )
         self._secrets[secret] = None
-        secret.grant_read(self._role)
+        grant_secret_read(secret, cast("iam.IRole", self._role))
         if secret.encryption_key is not None:
             secret.encryption_key.grant_decrypt(self._role)
 

@@ -16,9 +16,12 @@ from .downstream import Downstream
 from .errors import BreakwaterError
 from .grants import check_user_name, parse_grants
 from .lazy import lazy_number
+from .secret_reading import grant_secret_read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from aws_cdk import aws_lambda as lambda_
 
     from .connection_share import ConnectionShare
     from .credentials import OwnLogin
@@ -62,7 +65,7 @@ class DatabaseUser(Construct):
             **administration.database_property(vicinity),
         }
         if self.secret is not None:
-            self.secret.grant_read(administration.function)
+            grant_secret_read(self.secret, cast("lambda_.IFunction", administration.function))
             properties["SecretArn"] = self.secret.secret_arn
         self.resource = administration.custom_resource(
             self, "Resource", "DatabaseUser", properties, login.removal_policy

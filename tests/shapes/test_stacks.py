@@ -7,6 +7,7 @@ from collections.abc import Callable
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 
@@ -82,6 +83,39 @@ def test_without_an_environment(app: cdk.App, synthesized: Synthesize) -> None:
     DecoupledInvocation(stack, "Jobs", function=function)
     template = synthesized()["Shop"]
     assert template.one("AWS::Lambda::EventSourceMapping")["ScalingConfig"] == {"MaximumConcurrency": 80}
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_secrets_under_a_key_of_another_stack(app: cdk.App, synthesized: Synthesize, nested: bool) -> None:
+    data = stack_in(app, "Data")
+    shop = cdk.NestedStack(data, "Shop") if nested else stack_in(app, "Shop")
+    key = kms.Key(data, "Key", enable_key_rotation=True)
+    login = rds.Credentials.from_generated_secret("admin", encryption_key=key)
+    database = database_in(vpc_in(data), credentials=login)
+    for name, credentials in (("Master", None), ("Own", DatabaseCredentials.user("own", grants=["pg_monitor"]))):
+        VpcDatabaseFunction(shop, name, database=database, vpc=database.vpc, credentials=credentials, **code())
+    templates = synthesized()
+    (template,) = (template for name, template in templates.items() if "Shop" in name)
+    statements = {
+        id_: [statement["Action"] for statement in policy["PolicyDocument"]["Statement"]]
+        for id_, policy in template.all("AWS::IAM::Policy").items()
+    }
+    reading = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+    readers = {id_ for id_, actions in statements.items() if reading in actions and "kms:Decrypt" in actions}
+    functions = {id_.split("Function")[0].split("Role")[0].removeprefix("DatabaseAdministration") for id_ in readers}
+    assert len(functions) == 3
+    assert functions > {"Master", "Own"}
+    assert not data.dependencies
+
+
+def test_a_proxy_with_secrets_under_a_key_of_another_stack(app: cdk.App, synthesized: Synthesize) -> None:
+    keys, shop = stack_in(app, "Keys"), stack_in(app, "Shop")
+    secret = secretsmanager.Secret(keys, "Secret", encryption_key=kms.Key(keys, "Key", enable_key_rotation=True))
+    database = database_in(vpc_in(shop))
+    login = DatabaseCredentials.secret(secret)
+    VpcDatabaseFunction(shop, "Orders", database=database, vpc=database.vpc, proxy=True, credentials=login, **code())
+    assert synthesized()["Shop"].one("AWS::RDS::DBProxy")["Auth"]
+    assert not keys.dependencies
 
 
 def imported_database(stack: cdk.Stack) -> rds.IDatabaseInstance:

@@ -7,6 +7,7 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.assertions import Match, Template
@@ -32,6 +33,10 @@ def imported(stack: cdk.Stack, **options: Any) -> rds.IDatabaseCluster:
     return rds.DatabaseCluster.from_database_cluster_attributes(
         stack, "Imported", cluster_identifier="shop", **{"engine": AURORA, "secret": secret, **options}
     )
+
+
+def as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def test_turns_the_data_api_on(stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
@@ -69,7 +74,7 @@ def test_grants_that_cluster_and_that_secret_alone(stack: cdk.Stack, vpc: ec2.Vp
     resources = {
         action: statement["Resource"]
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+        for action in as_list(statement["Action"])
     }
     assert resources["rds-data:ExecuteStatement"] == stack.resolve(cluster.cluster_arn)
     assert cluster.secret is not None
@@ -88,6 +93,41 @@ def test_an_imported_cluster_that_says_so(stack: cdk.Stack, code: dict[str, Any]
 def test_an_imported_cluster_that_does_not(stack: cdk.Stack, code: dict[str, Any]) -> None:
     with pytest.raises(BreakwaterError, match=r"Stack/Data: the Data API of the cluster Stack/Imported is off.*=True"):
         DataApiFunction(stack, "Data", cluster=imported(stack), **code)
+
+
+@pytest.fixture
+def elsewhere() -> tuple[cdk.Stack, ec2.Vpc, rds.Credentials]:
+    """A stack with a VPC and a master login under a key of its own."""
+    data = cdk.Stack(cdk.App(), "Elsewhere")
+    login = rds.Credentials.from_generated_secret("master", encryption_key=kms.Key(data, "Key"))
+    return data, ec2.Vpc(data, "Vpc", max_azs=2), login
+
+
+def actions(stack: cdk.Stack) -> set[str]:
+    (policy,) = Template.from_stack(stack).find_resources("AWS::IAM::Policy").values()
+    statements = policy["Properties"]["PolicyDocument"]["Statement"]
+    return {action for statement in statements for action in as_list(statement["Action"])}
+
+
+def test_a_secret_under_a_key_of_another_stack(
+    stack: cdk.Stack, vpc: ec2.Vpc, elsewhere: tuple[cdk.Stack, ec2.Vpc, rds.Credentials], code: dict[str, Any]
+) -> None:
+    data, its_vpc, login = elsewhere
+    shop = cdk.Stack(data.node.root, "Shop")
+    DataApiFunction(shop, "Data", cluster=aurora(data, its_vpc, credentials=login), **code)
+    DataApiFunction(stack, "Data", cluster=aurora(stack, vpc), **code)
+    assert actions(shop) == {*actions(stack), "kms:Decrypt"}
+    Template.from_stack(data).has_resource_properties("AWS::RDS::DBCluster", {"EnableHttpEndpoint": True})
+    assert not data.dependencies
+
+
+def test_a_data_api_that_was_turned_off_in_another_stack(
+    elsewhere: tuple[cdk.Stack, ec2.Vpc, rds.Credentials], code: dict[str, Any]
+) -> None:
+    data, its_vpc, login = elsewhere
+    off = aurora(data, its_vpc, credentials=login, enable_data_api=False)
+    with pytest.raises(BreakwaterError, match=r"Elsewhere/Aurora is off.*Leave out enable_data_api=False"):
+        DataApiFunction(cdk.Stack(data.node.root, "Shop"), "Data", cluster=off, **code)
 
 
 def test_a_data_api_that_was_turned_off(stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:

@@ -148,16 +148,24 @@ class Emulator:
         command = [str(NODE), str(CLI), *arguments, "--no-notices", "--no-color"]
         run(command, self._environment, cwd, self.folder / "cdk.log")
 
+    def resources(self, stack: str) -> dict[str, dict[str, Any]]:
+        """Return the resources of a stack's template, by logical id."""
+        return json.loads((self._assembly / f"{stack}.template.json").read_text())["Resources"]
+
+    def physical_id(self, stack: str, logical_id: str) -> str:
+        """Return what a resource of a deployed stack is called."""
+        described = self.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
+        return described["StackResourceDetail"]["PhysicalResourceId"]
+
     def _reserve_concurrency(self, stack: str) -> None:
         """Do what CloudFormation does with ReservedConcurrentExecutions, and the emulator's leaves out."""
-        cloudformation, functions = self.client("cloudformation"), self.client("lambda")
-        template = json.loads((self._assembly / f"{stack}.template.json").read_text())
-        for name, resource in template["Resources"].items():
+        functions = self.client("lambda")
+        for name, resource in self.resources(stack).items():
             reserved = resource.get("Properties", {}).get("ReservedConcurrentExecutions")
             if resource["Type"] == "AWS::Lambda::Function" and reserved is not None:
-                detail = cloudformation.describe_stack_resource(StackName=stack, LogicalResourceId=name)
-                function = detail["StackResourceDetail"]["PhysicalResourceId"]
-                functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=reserved)
+                functions.put_function_concurrency(
+                    FunctionName=self.physical_id(stack, name), ReservedConcurrentExecutions=reserved
+                )
 
 
 def _context(settings: Mapping[str, Any]) -> list[str]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 import urllib3
 from demo.emulator import Emulator
 
 from tests.e2e.api.api_app import STACK
+from tests.e2e.rest_apis import limit_routes, validate_requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,59 +40,14 @@ class ApiAccount(Emulator):
         self.bootstrap()
         self.synthesize({}, "tests.e2e.api.api_app")
         self.outputs = self.deploy(STACK)
+        validate_requests(self, STACK)
+        limit_routes(self, STACK)
         gateway = self.client("apigateway")
-        self._complete(gateway)
         self.keys = {
             name: gateway.get_api_key(apiKey=self.outputs[f"Key{name}"], includeValue=True)["value"]
             for name in ("small", "large", "daily")
         }
         self._http = urllib3.PoolManager(retries=False, timeout=29, maxsize=16)
-
-    def _complete(self, gateway: Any) -> None:
-        """Do what CloudFormation does with validators and with routes' paths, and the emulator's leaves out."""
-        resources = json.loads((self._assembly / f"{STACK}.template.json").read_text())["Resources"]
-        for resource in resources.values():
-            properties = resource.get("Properties", {})
-            if resource["Type"] == "AWS::ApiGateway::Method" and "RequestValidatorId" in properties:
-                validator = resources[properties["RequestValidatorId"]["Ref"]]["Properties"]
-                self._validate(gateway, properties, body=validator["ValidateRequestBody"])
-            if resource["Type"] == "AWS::ApiGateway::Stage":
-                self._limit_routes(gateway, properties)
-
-    def _validate(self, gateway: Any, method: dict[str, Any], *, body: bool) -> None:
-        api = self._physical(method["RestApiId"])
-        validator = gateway.create_request_validator(restApiId=api, validateRequestBody=body)
-        gateway.update_method(
-            restApiId=api,
-            resourceId=self._physical(method["ResourceId"]),
-            httpMethod=method["HttpMethod"],
-            patchOperations=[{"op": "replace", "path": "/requestValidatorId", "value": validator["id"]}],
-        )
-
-    def _limit_routes(self, gateway: Any, stage: dict[str, Any]) -> None:
-        operations = [
-            {
-                "op": "replace",
-                "path": f"{setting['ResourcePath']}/{setting['HttpMethod']}/{path}",
-                "value": f"{setting[name]}",
-            }
-            for setting in stage["MethodSettings"]
-            for name, path in (
-                ("ThrottlingRateLimit", "throttling/rateLimit"),
-                ("ThrottlingBurstLimit", "throttling/burstLimit"),
-            )
-            if setting["ResourcePath"] != "/*"
-        ]
-        if operations:
-            gateway.update_stage(
-                restApiId=self._physical(stage["RestApiId"]), stageName=stage["StageName"], patchOperations=operations
-            )
-
-    def _physical(self, reference: dict[str, str]) -> str:
-        described = self.client("cloudformation").describe_stack_resource(
-            StackName=STACK, LogicalResourceId=reference["Ref"]
-        )
-        return described["StackResourceDetail"]["PhysicalResourceId"]
 
     def request(
         self, api: str, path: str, *, method: str = "GET", body: str | None = None, **headers: str

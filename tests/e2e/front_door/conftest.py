@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,12 +13,15 @@ import pytest
 import urllib3
 from demo.emulator import Emulator
 
+from tests.e2e.front_door.front_door_app import STACK
+from tests.e2e.rest_apis import validate_requests
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PATH = "/prod/shop/orders"
 VISIBILITY_SECONDS = 2
-"""What a failed message waits here before it is tried again; the template's 60 s would make five tries long."""
+PATIENCE_SECONDS = 120
 
 
 @dataclass
@@ -37,25 +40,21 @@ class Account(Emulator):
 
     def deploy_front_door(self) -> None:
         self.bootstrap()
-        app = f"{sys.executable} -m tests.e2e.front_door.front_door_app"
-        self._cdk("synth", "--quiet", "--app", app, "--output", str(self._assembly))
-        self.outputs = self.deploy("FrontDoor")
-        for door in ("Standard", "Ordered"):
-            self._validate_requests(self.outputs[f"{door}Api"])
-            self.client("sqs").set_queue_attributes(
-                QueueUrl=self.outputs[f"{door}Queue"], Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)}
-            )
+        self.synthesize({}, "tests.e2e.front_door.front_door_app")
+        self.outputs = self.deploy(STACK)
+        validate_requests(self, STACK)
 
-    def _validate_requests(self, rest_api_id: str) -> None:
-        """Do what CloudFormation does with a request validator, and the emulator's leaves out."""
-        apis, api = self.client("apigateway"), {"restApiId": rest_api_id}
-        template = json.loads((self._assembly / "FrontDoor.template.json").read_text())
-        methods = [resource for resource in template["Resources"].values() if resource["Type"].endswith("::Method")]
-        assert {m["Properties"]["HttpMethod"] for m in methods if "RequestValidatorId" in m["Properties"]} == {"POST"}
-        validator = apis.create_request_validator(**api, validateRequestBody=True)
-        (resource,) = (item for item in apis.get_resources(**api)["items"] if "POST" in item.get("resourceMethods", {}))
-        patch = {"op": "replace", "path": "/requestValidatorId", "value": validator["id"]}
-        apis.update_method(**api, resourceId=resource["id"], httpMethod="POST", patchOperations=[patch])
+    @contextmanager
+    def tried_again_soon(self) -> Iterator[None]:
+        """Let what fails be tried again soon: with the template's timeout, five tries take five minutes."""
+        queues = [self.outputs[f"{door}Queue"] for door in ("Standard", "Ordered")]
+        sqs, name = self.client("sqs"), "VisibilityTimeout"
+        before = sqs.get_queue_attributes(QueueUrl=queues[0], AttributeNames=[name])["Attributes"]
+        for queue in queues:
+            sqs.set_queue_attributes(QueueUrl=queue, Attributes={name: str(VISIBILITY_SECONDS)})
+        yield
+        for queue in queues:
+            sqs.set_queue_attributes(QueueUrl=queue, Attributes=before)
 
     def request(
         self,
@@ -88,14 +87,48 @@ class Account(Emulator):
     def get(self, posted: Answer, caller: str = "ann", door: str = "Standard") -> Answer:
         return self.request("GET", posted.headers["Location"], caller=caller, door=door)
 
-    def until(self, posted: Answer, status: int, seconds: float = 60, door: str = "Standard") -> Answer:
+    def until(self, posted: Answer, status: int, door: str = "Standard", *, meanwhile: int = 202) -> Answer:
         """Look at a result until it has a status."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while (answer := self.get(posted, door=door)).status != status:
-            assert answer.status == 202, f"{answer.status}: {answer.text}"
-            assert time.monotonic() < deadline, f"still {answer.status} after {seconds} s: {answer.text}"
+            assert answer.status == meanwhile, f"{answer.status}: {answer.text}"
+            assert time.monotonic() < deadline, f"still {answer.status}: {answer.text}"
             time.sleep(0.2)
         return answer
+
+    def dead_letters(self, door: str, count: int) -> dict[str, dict[str, Any]]:
+        """Take a number of messages out of a dead-letter queue, and give them by the job's id."""
+        sqs, queue = self.client("sqs"), self.outputs[f"{door}DeadLetters"]
+        letters: dict[str, dict[str, Any]] = {}
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while len(letters) < count:
+            assert time.monotonic() < deadline, f"{len(letters)} of {count} dead letters"
+            answer = sqs.receive_message(
+                QueueUrl=queue, MessageAttributeNames=["All"], MaxNumberOfMessages=10, WaitTimeSeconds=1
+            )
+            for letter in answer.get("Messages", []):
+                letters[letter["MessageAttributes"]["breakwater-job"]["StringValue"]] = letter
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"])
+        return letters
+
+    def send_back(self, letter: dict[str, Any], door: str = "Standard") -> None:
+        """Do what a move task of SQS does, which the emulator lacks: the message is sent anew, as it is."""
+        self.client("sqs").send_message(
+            QueueUrl=self.outputs[f"{door}Queue"],
+            MessageBody=letter["Body"],
+            MessageAttributes=letter["MessageAttributes"],
+        )
+
+    def wait_until_empty(self, door: str = "Standard") -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self._messages(self.outputs[f"{door}Queue"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    def _messages(self, queue: str) -> int:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        numbers = self.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+        return sum(map(int, numbers.values()))
 
     def change(self, posted: Answer, attribute: str, change: Callable[[int], int]) -> None:
         """Let time pass for a job: change a number of its item."""
@@ -114,3 +147,30 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     with Account(tmp_path_factory.mktemp("account")) as account:
         account.deploy_front_door()
         yield account
+
+
+@dataclass
+class Failures:
+    """Jobs that failed for good, and their messages in the dead-letter queues by id."""
+
+    posted: dict[str, Answer]
+    letters: dict[str, dict[str, Any]]
+    ordered: Answer
+    ordered_letters: dict[str, dict[str, Any]]
+    gate: Path
+
+
+# At the same time, since each try has to wait for its turn.
+@pytest.fixture(scope="module")
+def failures(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Failures:
+    gate = tmp_path_factory.mktemp("failures") / "gate"
+    orders = [*({"do": what} for what in ("fail", "refuse", "die")), {"do": "need", "gate": str(gate)}]
+    with account.tried_again_soon():
+        posted = {order["do"]: account.post(order) for order in orders}
+        ordered = account.post({"do": "fail", "customer": "c"}, door="Ordered")
+        for answer in posted.values():
+            account.until(answer, 500)
+        account.until(ordered, 500, "Ordered")
+    return Failures(
+        posted, account.dead_letters("Standard", len(orders)), ordered, account.dead_letters("Ordered", 1), gate
+    )

@@ -13,6 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 
 from cdk_breakwater import DecoupledInvocation, InvocationSource
 
+STACK = "FrontDoor"
 HERE = Path(__file__).parent
 FUNCTION_TIMEOUT = Duration.seconds(10)
 
@@ -31,7 +32,7 @@ def function(stack: cdk.Stack, name: str, **options: Any) -> lambda_.Function:
 
 def main() -> None:
     app = cdk.App()
-    stack = cdk.Stack(app, "FrontDoor")
+    stack = cdk.Stack(app, STACK)
     worker = function(stack, "worker", timeout=FUNCTION_TIMEOUT, reserved_concurrent_executions=4)
     authorizer = apigateway.TokenAuthorizer(
         stack, "Callers", handler=function(stack, "authorizer"), results_cache_ttl=Duration.seconds(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64encode
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import urllib3
@@ -14,7 +14,7 @@ from tests.e2e.front_door.conftest import PATH
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.e2e.front_door.conftest import Account, Answer
+    from tests.e2e.front_door.conftest import Account, Answer, Failures
 
 
 def test_202_while_it_waits_and_200_with_what_the_function_returned(account: Account, tmp_path: Path) -> None:
@@ -55,34 +55,25 @@ def test_the_same_key_of_another_caller_is_another_job(account: Account) -> None
     assert ann.body["id"] != bob.body["id"]
 
 
-def test_500_with_the_reason_once_it_is_in_the_dead_letter_queue(account: Account) -> None:
+def test_500_with_the_reason_once_it_is_in_the_dead_letter_queue(account: Account, failures: Failures) -> None:
     reasons = {
         "fail": "KeyError",
         "refuse": "the card was declined",
         "die": "The function ended without an answer each time it was tried.",
     }
-    posts = {name: account.post({"do": name}) for name in reasons}
     for name, reason in reasons.items():
-        assert account.until(posts[name], 500, 120).body == {"message": "The job failed.", "reason": reason}
-    letters = receive_all(account, len(reasons))
-    assert sorted(json.loads(letter["Body"])["do"] for letter in letters) == sorted(reasons)
-    ids = {letter["MessageAttributes"]["breakwater-job"]["StringValue"] for letter in letters}
-    assert ids == {posted.body["id"] for posted in posts.values()}
+        posted = failures.posted[name]
+        assert account.get(posted).body == {"message": "The job failed.", "reason": reason}
+        assert json.loads(failures.letters[posted.body["id"]]["Body"]) == {"do": name}
+    assert failures.letters.keys() == {posted.body["id"] for posted in failures.posted.values()}
 
 
-def receive_all(account: Account, count: int, door: str = "Standard") -> list[dict[str, Any]]:
-    letters: dict[str, dict[str, Any]] = {}
-    for _ in range(20):
-        answer = account.client("sqs").receive_message(
-            QueueUrl=account.outputs[f"{door}DeadLetters"],
-            MessageAttributeNames=["All"],
-            MaxNumberOfMessages=10,
-            WaitTimeSeconds=1,
-        )
-        letters |= {letter["MessageId"]: letter for letter in answer.get("Messages", [])}
-        if len(letters) >= count:
-            break
-    return list(letters.values())
+def test_500_turns_to_200_when_its_cause_is_mended_and_it_is_sent_again(account: Account, failures: Failures) -> None:
+    posted = failures.posted["need"]
+    assert account.get(posted).body["reason"] == "FileNotFoundError"
+    failures.gate.touch()
+    account.send_back(failures.letters[posted.body["id"]])
+    assert account.until(posted, 200, meanwhile=500).body["do"] == "need"
 
 
 def test_303_to_a_large_answer(account: Account) -> None:
@@ -98,9 +89,7 @@ def test_410_once_it_has_expired(account: Account) -> None:
     assert account.get(posted).status == 410
 
 
-def test_a_fifo_queue_keeps_each_customers_order_and_a_failure_holds_up_nobody_else(
-    account: Account, tmp_path: Path
-) -> None:
+def test_a_fifo_queue_keeps_each_customers_order(account: Account, tmp_path: Path) -> None:
     logs = {customer: tmp_path / customer for customer in "ab"}
     posts = [
         account.post(
@@ -109,13 +98,15 @@ def test_a_fifo_queue_keeps_each_customers_order_and_a_failure_holds_up_nobody_e
         for number in range(5)
         for customer in "ab"
     ]
-    failing = account.post({"do": "fail", "customer": "c"}, door="Ordered")
     for posted in posts:
-        account.until(posted, 200, door="Ordered")
+        account.until(posted, 200, "Ordered")
     assert [log.read_text(encoding="utf-8") for log in logs.values()] == ["01234"] * 2
-    assert account.until(failing, 500, 120, door="Ordered").body["reason"] == "KeyError"
-    (letter,) = receive_all(account, 1, "Ordered")
-    assert json.loads(letter["Body"]) == {"do": "fail", "customer": "c"}
+
+
+def test_500_from_a_fifo_queue(account: Account, failures: Failures) -> None:
+    assert account.get(failures.ordered, door="Ordered").body["reason"] == "KeyError"
+    ((job, letter),) = failures.ordered_letters.items()
+    assert (job, json.loads(letter["Body"])) == (failures.ordered.body["id"], {"do": "fail", "customer": "c"})
 
 
 class TestUnknownJobs:
@@ -144,12 +135,7 @@ class TestUnknownJobs:
         assert account.get(invented).status == 202, "it may be what is in the queue"
         (tmp_path / "gate").touch()
         account.until(waiting, 200)
-        sqs, queue = account.client("sqs"), account.outputs["StandardQueue"]
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        for _ in range(100):
-            numbers = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
-            if not any(map(int, numbers.values())):
-                break
+        account.wait_until_empty()
         assert account.get(invented).status == 404
         assert account.get(waiting).status == 200
 

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from demo.emulator import Emulator
 
@@ -23,12 +23,13 @@ VISIBILITY_SECONDS = 4
 class SourcesAccount(Emulator):
     """Deploys the stack, and looks at what is left in queues and buckets."""
 
+    program: ClassVar[tuple[str, ...]] = (str(Path(__file__).with_name("enduring_emulator.py")),)
+
     def deploy_sources(self, servers: dict[str, SqlServer], certificate_authority: Path) -> None:
         self.bootstrap()
         settings = {name: self._described(name, server, certificate_authority) for name, server in servers.items()}
         self.synthesize(settings, "tests.e2e.sources.sources_app")
         self.outputs = self.deploy(STACK)
-        self.template: dict[str, Any] = json.loads((self.folder / "cdk.out" / f"{STACK}.template.json").read_text())
         for name in ("StandardQueue", "FifoQueue"):
             self.client("sqs").set_queue_attributes(
                 QueueUrl=self.outputs[name], Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)}

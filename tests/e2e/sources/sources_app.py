@@ -17,8 +17,6 @@ from cdk_breakwater import ConnectionBudget, DecoupledInvocation, Downstream, In
 
 STACK = "Sources"
 SHARDS = 2
-# Few retries and small batches: after an error the emulator starts the function's process anew, and AWS does not.
-FAILING = {"retry_attempts": 2, "batch_size": 5}
 
 
 def make_sources(stack: cdk.Stack) -> dict[str, InvocationSource]:
@@ -27,8 +25,8 @@ def make_sources(stack: cdk.Stack) -> dict[str, InvocationSource]:
     return {
         "Standard": InvocationSource.sqs(),
         "Fifo": InvocationSource.sqs(fifo=True),
-        "Clicks": InvocationSource.kinesis(shard_count=SHARDS, **FAILING),
-        "Changes": InvocationSource.dynamodb_stream(table, parallelization_factor=4, **FAILING),
+        "Clicks": InvocationSource.kinesis(shard_count=SHARDS),
+        "Changes": InvocationSource.dynamodb_stream(table, parallelization_factor=4),
     }
 
 

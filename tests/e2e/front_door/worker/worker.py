@@ -22,6 +22,8 @@ def handler(record: dict[str, Any], context: object) -> object:
             deadline = time.monotonic() + 8
             while not Path(order["gate"]).exists() and time.monotonic() < deadline:
                 time.sleep(0.05)
+        case "need" if not Path(order["gate"]).exists():
+            raise FileNotFoundError(order["gate"])
         case "fail":
             raise KeyError(record["body"])
         case "refuse":

@@ -24,7 +24,6 @@ class OwnLogin(NamedTuple):
     name: str
     grants: Sequence[str]
     iam: bool
-    administrator: secretsmanager.ISecret | None
     removal_policy: RemovalPolicy | None
 
 
@@ -40,10 +39,12 @@ class DatabaseCredentials:
         secret: secretsmanager.ISecret | None = None,
         iam_user: str | None = None,
         own_login: OwnLogin | None = None,
+        administrator: secretsmanager.ISecret | None = None,
     ) -> None:
         self._secret = secret
         self._iam_user = iam_user
         self.own_login = own_login
+        self._administrator = administrator
 
     @staticmethod
     def user(
@@ -72,7 +73,7 @@ class DatabaseCredentials:
             RETAIN leaves user and secret on the database when they leave the app. Default: the user is dropped; in
             PostgreSQL, what it owns becomes the administrator's.
         """
-        return DatabaseCredentials(own_login=OwnLogin(name, grants, False, administrator, removal_policy))
+        return DatabaseCredentials(own_login=OwnLogin(name, grants, False, removal_policy), administrator=administrator)
 
     @staticmethod
     def secret(secret: secretsmanager.ISecret) -> DatabaseCredentials:
@@ -96,11 +97,13 @@ class DatabaseCredentials:
         user
             The user's name. Without grants, it must exist and be allowed to (`rds_iam` in PostgreSQL,
             `AWSAuthenticationPlugin` in MySQL).
-        grants, administrator, removal_policy
+        grants, removal_policy
             As for `DatabaseCredentials.user`: with grants, the deployment makes the user.
+        administrator
+            As for `DatabaseCredentials.user`; also whom `verify_at_deploy` logs in as.
         """
-        own_login = None if grants is None else OwnLogin(user, grants, True, administrator, removal_policy)
-        return DatabaseCredentials(iam_user=user, own_login=own_login)
+        own_login = None if grants is None else OwnLogin(user, grants, True, removal_policy)
+        return DatabaseCredentials(iam_user=user, own_login=own_login, administrator=administrator)
 
     @staticmethod
     def of(downstream: Downstream, path: str) -> DatabaseCredentials:
@@ -125,8 +128,7 @@ class DatabaseCredentials:
 
     def administrator(self, downstream: Downstream) -> secretsmanager.ISecret | None:
         """Return the secret of a login that may look at the server, and change it where the user asks for that."""
-        given = None if self.own_login is None else self.own_login.administrator
-        return given or downstream.secret or self._secret
+        return self._administrator or downstream.secret or self._secret
 
     @property
     def login_secret(self) -> secretsmanager.ISecret | None:

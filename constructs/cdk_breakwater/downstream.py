@@ -209,11 +209,17 @@ class Downstream:
             )
         if isinstance(database, Downstream):
             return database
-        if hasattr(database, "cluster_endpoint") and not hasattr(database, "engine"):
+        try:
+            is_cluster = hasattr(database, "cluster_endpoint")
+        except RuntimeError as missing:  # what a getter of jsii that throws becomes
+            raise BreakwaterError(
+                database, "its endpoint is not known.", "Import it with cluster_endpoint_address=… and port=…."
+            ) from missing
+        if is_cluster and not hasattr(database, "engine"):
             from .documentdb_downstream import DocumentDbDownstream
 
             return DocumentDbDownstream(database, certificate_authority=certificate_authority)
-        if hasattr(database, "instance_endpoint") or hasattr(database, "cluster_endpoint"):
+        if is_cluster or hasattr(database, "instance_endpoint"):
             from .rds_downstream import RdsDownstream
 
             return RdsDownstream(database, certificate_authority=certificate_authority)

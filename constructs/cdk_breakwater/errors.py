@@ -23,7 +23,7 @@ class BreakwaterError(ValueError):
 
     def __init__(self, where: IConstruct | str, problem: str, remedy: str) -> None:
         path = where if isinstance(where, str) else where.node.path
-        super().__init__(f"{path}: {problem} {remedy}")
+        super().__init__(f"{path}: {problem} {remedy}".rstrip())
         self.path = path
         self.problem = problem
         self.remedy = remedy

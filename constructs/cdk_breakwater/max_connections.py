@@ -43,7 +43,7 @@ class UnknownMaxConnections(ValueError):  # noqa: N818 -- it names a state of kn
     """
 
     def __init__(self, problem: str, remedy: str = _REMEDY) -> None:
-        super().__init__(f"{problem} {remedy}")
+        super().__init__(f"{problem} {remedy}".rstrip())
         self.problem = problem
         self.remedy = remedy
 

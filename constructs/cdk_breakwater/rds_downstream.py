@@ -12,6 +12,7 @@ from . import max_connections as known
 from .database_engine import DatabaseEngine
 from .downstream import Downstream
 from .errors import BreakwaterError
+from .iam_authentication import grant_iam_login
 from .max_connections import MaxConnections, UnknownMaxConnections
 from .referenced import referenced
 from .region_certificates import region_certificates
@@ -85,8 +86,8 @@ class RdsDownstream(Downstream):
         return super().certificate_authority() or region_certificates(self.construct)
 
     def grant_connect(self, grantee: iam.IGrantable, user: str) -> iam.Grant:
-        """Allow IAM database authentication as one user, and turn it on."""
-        return self.database.grant_connect(grantee, user)
+        """Allow IAM database authentication as one user, and turn it on, see `grant_iam_login`."""
+        return grant_iam_login(self, grantee, user)
 
     def max_connections(self) -> MaxConnections:
         """Take the parameter group's value, else the table of the class or of the ACUs, else the class's estimate.
@@ -95,7 +96,7 @@ class RdsDownstream(Downstream):
         """
         if self.resource is None:
             msg = "it is imported, so nothing in the app tells its max_connections."
-            raise UnknownMaxConnections(msg)
+            raise UnknownMaxConnections(msg, "")
         if not self.is_cluster:
             return self._of_instance(self.resource)
         found = [self._of_instance(instance) for instance in self.instances()]

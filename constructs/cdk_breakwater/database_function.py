@@ -67,14 +67,7 @@ class DatabaseFunction(PreparedFunction):
             )
         server = Downstream.of(database)
         credentials = credentials or DatabaseCredentials.of(server, path)
-        downstream = through_proxy(server, proxy, path, network.get("vpc"))
-        if downstream.behind_proxy and "vpc" not in network:
-            # Source: RDS User Guide, "Quotas and limitations for RDS Proxy".
-            raise BreakwaterError(
-                path,
-                "an RDS Proxy can be reached in its VPC alone.",
-                "Use VpcDatabaseFunction, or the database itself.",
-            )
+        downstream = _through_proxy(server, proxy, path, network)
         budget = ConnectionBudget.of(downstream)
         share = budget.share(
             path,
@@ -97,7 +90,7 @@ class DatabaseFunction(PreparedFunction):
             scope,
             id,
             layer=cast("lambda_.ILayerVersion | None", layer),
-            settings=settings_of(downstream, budget, credentials, timeout),
+            settings=_settings_of(downstream, budget, credentials, timeout),
             options=options,
             fixed={
                 **network,
@@ -130,8 +123,8 @@ class DatabaseFunction(PreparedFunction):
         name: str,
         database: Any,
         credentials: DatabaseCredentials | None,
-        proxy: Any,
         connections_per_environment: int | None,
+        proxy: Any = None,
     ) -> tuple[Downstream, DatabaseCredentials, ConnectionShare]:
         path = self.node.path
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
@@ -144,7 +137,7 @@ class DatabaseFunction(PreparedFunction):
             raise BreakwaterError(path, f"it has a further database {name!r} already.", "Give each its own name.")
         server = Downstream.of(database)
         credentials = credentials or DatabaseCredentials.of(server, path)
-        downstream = through_proxy(server, proxy, path, self._vicinity.network.get("vpc"))
+        downstream = _through_proxy(server, proxy, path, self._vicinity.network)
         budget = ConnectionBudget.of(downstream)
         share = self.share.join(
             budget, f"{path} ({name})", connections_per_environment=_each(downstream, connections_per_environment)
@@ -162,7 +155,7 @@ class DatabaseFunction(PreparedFunction):
         deployment.precede(self)
         timeout = self._vicinity.options.get("timeout") or DEFAULT_TIMEOUT
         own = self._vicinity.options.get("environment") or {}
-        for variable, value in settings_of(downstream, budget, credentials, timeout, name).items():
+        for variable, value in _settings_of(downstream, budget, credentials, timeout, name).items():
             if variable not in own:
                 self.add_environment(variable, value)
         self._downstreams[name.upper()] = downstream
@@ -176,20 +169,28 @@ class DatabaseFunction(PreparedFunction):
         return downstream, credentials, share
 
 
-def through_proxy(database: Downstream, proxy: Any, path: str, vpc: ec2.IVpc | None) -> Downstream:
+def _through_proxy(database: Downstream, proxy: Any, path: str, network: Mapping[str, Any]) -> Downstream:
     """Look at a database through the RDS Proxy that a function asks for, or at itself."""
-    if proxy is None or proxy is False:
-        return database
-    from .proxy_downstream import ProxyDownstream
+    vpc: ec2.IVpc | None = network.get("vpc")
+    if proxy is not None and proxy is not False:
+        from .proxy_downstream import ProxyDownstream
 
-    return ProxyDownstream.before(database, proxy, where=path, vpc=vpc)
+        database = ProxyDownstream.before(database, proxy, where=path, vpc=vpc)
+    if database.behind_proxy and vpc is None:
+        # Source: RDS User Guide, "Quotas and limitations for RDS Proxy".
+        raise BreakwaterError(
+            path,
+            "an RDS Proxy can be reached in its VPC alone.",
+            "Use VpcDatabaseFunction, or the database itself.",
+        )
+    return database
 
 
 def _each(downstream: Downstream, given: int | None) -> int:
     return downstream.engine.connections_per_environment if given is None else given
 
 
-def settings_of(
+def _settings_of(
     downstream: Downstream,
     budget: ConnectionBudget,
     credentials: DatabaseCredentials,

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from constructs import Construct
     from typing_extensions import Unpack
 
+    from .connection_share import ConnectionShare
     from .credentials import DatabaseCredentials
+    from .downstream import Downstream
     from .function_options import FunctionOptions
 
 
@@ -36,7 +38,7 @@ class PublicSslDatabaseFunction(DatabaseFunction):
     ----------
     scope, id, database, code, handler, runtime, share_weight, concurrency, credentials, reserve_concurrency
         As for `VpcDatabaseFunction`. The database must be publicly accessible.
-    drivers, verify_at_deploy
+    drivers, verify_at_deploy, connections_per_environment
         As for `VpcDatabaseFunction`.
     acknowledge_public_access
         Why the database's security group is opened. Without it, no rule is made, and the database must be opened by
@@ -72,6 +74,7 @@ class PublicSslDatabaseFunction(DatabaseFunction):
         reserve_concurrency: bool = True,
         drivers: Sequence[str] | None = None,
         verify_at_deploy: bool = False,
+        connections_per_environment: int | None = None,
         **options: Unpack[FunctionOptions],
     ) -> None:
         super().__init__(
@@ -87,6 +90,7 @@ class PublicSslDatabaseFunction(DatabaseFunction):
             reserve_concurrency=reserve_concurrency,
             drivers=drivers,
             verify_at_deploy=verify_at_deploy,
+            connections_per_environment=connections_per_environment,
             network={},
             **options,
         )
@@ -95,10 +99,49 @@ class PublicSslDatabaseFunction(DatabaseFunction):
             "It connects to a public database from outside any VPC; TLS is enforced by the server and verified here.",
             *compliance_rules("LambdaInsideVPC"),
         )
-        if isinstance(self.downstream, RdsDownstream):
-            _require_public(self, self.downstream)
-            enforce_tls(self.downstream)
-        open_to_public(self, self.downstream, acknowledge_public_access, allowed_cidrs)
+        _open(self, self.downstream, acknowledge_public_access, allowed_cidrs)
+
+    def add_database(
+        self,
+        name: str,
+        *,
+        database: Any,
+        acknowledge_public_access: str | None = None,
+        allowed_cidrs: Sequence[str] | None = None,
+        credentials: DatabaseCredentials | None = None,
+        connections_per_environment: int | None = None,
+    ) -> ConnectionShare:
+        """Use a further public database, see `VpcDatabaseFunction.add_database`: TLS is enforced there as well.
+
+        Parameters
+        ----------
+        name
+            Letters, digits and underscores; part of the variables `BREAKWATER_<NAME>_…`.
+        database, acknowledge_public_access, allowed_cidrs, credentials, connections_per_environment
+            As for the constructor.
+
+        Returns
+        -------
+        ConnectionShare
+            The function's share of the further database.
+
+        Raises
+        ------
+        BreakwaterError
+            When the name is not right or taken, and as for the constructor.
+        """
+        downstream, _, share = self._add_database(name, database, credentials, connections_per_environment)
+        _open(self, downstream, acknowledge_public_access, allowed_cidrs)
+        return share
+
+
+def _open(
+    function: DatabaseFunction, downstream: Downstream, reason: str | None, allowed_cidrs: Sequence[str] | None
+) -> None:
+    if isinstance(downstream, RdsDownstream):
+        _require_public(function, downstream)
+        enforce_tls(downstream)
+    open_to_public(function, downstream, reason, allowed_cidrs)
 
 
 def _require_public(function: DatabaseFunction, downstream: RdsDownstream) -> None:

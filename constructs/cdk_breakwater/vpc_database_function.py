@@ -178,7 +178,7 @@ class VpcDatabaseFunction(DatabaseFunction):
             When the name is not right or taken, and as for the constructor.
         """
         downstream, credentials, share = self._add_database(
-            name, database, credentials, proxy, connections_per_environment
+            name, database, credentials, connections_per_environment, proxy
         )
         self._reach(downstream, credentials)
         return share

@@ -20,10 +20,12 @@ SQL_SERVER = rds.DatabaseInstanceEngine.sql_server_ex(version=rds.SqlServerEngin
 REASON = "a partner reads it until 2027"
 
 
-def public_database(vpc: ec2.Vpc, engine: rds.IInstanceEngine = POSTGRESQL, **options: Any) -> rds.DatabaseInstance:
+def public_database(
+    vpc: ec2.Vpc, engine: rds.IInstanceEngine = POSTGRESQL, id: str = "Database", **options: Any
+) -> rds.DatabaseInstance:
     return rds.DatabaseInstance(
         cdk.Stack.of(vpc),
-        "Database",
+        id,
         engine=engine,
         vpc=vpc,
         **{
@@ -262,3 +264,58 @@ class TestErrors:
         credentials = DatabaseCredentials.secret(secretsmanager.Secret(stack, "Secret"))
         with pytest.raises(BreakwaterError, match=r"Stack/Imported: it is imported.*Set rds\.force_ssl=1"):
             PublicSslDatabaseFunction(stack, "Fn", database=database, credentials=credentials, **code)
+
+
+class TestSeveralDatabases:
+    @pytest.fixture
+    def stock(self, stack: cdk.Stack, vpc: ec2.Vpc) -> rds.DatabaseInstance:
+        """45 connections, 5 of them reserved: 40 usable, 32 shared."""
+        return public_database(vpc, MARIADB, id="Stock", parameters={"max_connections": "45"})
+
+    def test_tls_is_enforced_in_each(
+        self, stack: cdk.Stack, vpc: ec2.Vpc, stock: rds.DatabaseInstance, code: dict[str, Any]
+    ) -> None:
+        function = PublicSslDatabaseFunction(stack, "Fn", database=public_database(vpc), **code)
+        share = function.add_database(
+            "stock", database=stock, acknowledge_public_access=REASON, allowed_cidrs=["203.0.113.0/24"]
+        )
+        template = Template.from_stack(stack)
+        groups = template.find_resources("AWS::RDS::DBParameterGroup").values()
+        assert [group["Properties"]["Parameters"] for group in groups] == [
+            {"max_connections": "45", "require_secure_transport": "1"},
+            {"max_connections": "112", "rds.force_ssl": "1"},
+        ]
+        (opened,) = (
+            group["Properties"]["SecurityGroupIngress"]
+            for group in template.find_resources("AWS::EC2::SecurityGroup").values()
+            if "SecurityGroupIngress" in group["Properties"]
+        )
+        assert [(rule["CidrIp"], rule["FromPort"]) for rule in opened] == [("203.0.113.0/24", 3306)]
+        (made,) = template.find_resources("AWS::Lambda::Function").values()
+        variables = made["Properties"]["Environment"]["Variables"]
+        assert (variables["BREAKWATER_ENGINE"], variables["BREAKWATER_STOCK_ENGINE"]) == ("postgresql", "mariadb")
+        assert made["Properties"]["ReservedConcurrentExecutions"] == share.resolve() == 32
+
+    def test_a_private_one(
+        self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+    ) -> None:
+        function = PublicSslDatabaseFunction(stack, "Fn", database=public_database(vpc, id="Public"), **code)
+        with pytest.raises(BreakwaterError, match=r"Stack/Fn: the database Stack/Database/Resource is not publicly"):
+            function.add_database("stock", database=database)
+
+    def test_one_behind_a_proxy(
+        self, stack: cdk.Stack, vpc: ec2.Vpc, stock: rds.DatabaseInstance, code: dict[str, Any]
+    ) -> None:
+        function = PublicSslDatabaseFunction(stack, "Fn", database=public_database(vpc), **code)
+        with pytest.raises(BreakwaterError, match=r"Stack/Fn: an RDS Proxy can be reached in its VPC alone"):
+            function.add_database("stock", database=Downstream.proxy(stock))
+
+    def test_several_connections_per_environment(
+        self, stack: cdk.Stack, vpc: ec2.Vpc, stock: rds.DatabaseInstance, code: dict[str, Any]
+    ) -> None:
+        function = PublicSslDatabaseFunction(
+            stack, "Fn", database=public_database(vpc), connections_per_environment=2, **code
+        )
+        assert function.share.resolve() == 40
+        function.add_database("stock", database=stock, connections_per_environment=4)
+        assert function.share.resolve() == 8

@@ -11,6 +11,7 @@ from constructs import Construct
 
 from .acknowledgements import acknowledge, compliance_rules
 from .errors import BreakwaterError
+from .qualified_function import unqualified
 from .runtime_environment import RESULTS_BUCKET, RESULTS_SECONDS, RESULTS_TABLE, variable
 
 _SHORTEST = 60
@@ -91,6 +92,7 @@ class JobResults(Construct):
         BreakwaterError
             When the function is imported, the term is a token or below a minute, or differs from that of another door.
         """
+        function = unqualified(function)
         if not isinstance(function, lambda_.Function):
             raise BreakwaterError(
                 where,

@@ -193,15 +193,12 @@ class SqsSource(InvocationSource):
 def _timeout_seconds(invocation: DecoupledInvocation) -> int:
     function = unqualified(invocation.function)
     timeout = getattr(function, "timeout", None)
-    resource: Any = function.node.default_child
-    if timeout is None and resource is None:
+    if timeout is not None and timeout.is_unresolved():
         raise BreakwaterError(
             invocation,
-            f"the timeout of {invocation.function.node.path} is unknown, since it is imported.",
-            "Create the decoupled invocation in the function's app.",
+            f"the timeout of {function.node.path} is a token, and the queue's visibility timeout follows from it.",
+            "Give it a plain Duration.",
         )
-    if timeout is not None and timeout.is_unresolved():
-        raise BreakwaterError(invocation, "the function's timeout is a token.", "Give it a plain Duration.")
     return _LAMBDA_TIMEOUT_SECONDS if timeout is None else int(timeout.to_seconds())
 
 

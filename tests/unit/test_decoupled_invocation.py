@@ -286,6 +286,10 @@ class TestErrors:
         ("options", "message"),
         [
             ({"batch_size": 0}, r"batch_size must be a whole number of at least 1 \(given 0\)"),
+            (
+                {"batch_size": cdk.Token.as_number({"Ref": "Size"})},
+                r"batch_size is a token \(given .*Give a plain number",
+            ),
             ({"batch_size": 11}, r"batch_size must be 1 to 10 \(given 11\).*max_batching_window"),
             ({"max_receive_count": 4}, r"max_receive_count must be 5 to 1000 \(given 4\)"),
             ({"max_receive_count": 1001}, r"max_receive_count must be 5 to 1000 \(given 1001\)"),
@@ -317,6 +321,12 @@ class TestErrors:
     ) -> None:
         with pytest.raises(BreakwaterError, match=f"Stack/Jobs: {message}"):
             DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(**options))
+
+    def test_a_timeout_that_is_known_only_at_deployment(self, stack: cdk.Stack, code: dict[str, Any]) -> None:
+        timeout = cdk.Duration.seconds(cdk.Token.as_number({"Ref": "Timeout"}))
+        function = lambda_.Function(stack, "Late", reserved_concurrent_executions=5, timeout=timeout, **code)
+        with pytest.raises(BreakwaterError, match=r"Stack/Jobs: the timeout of Stack/Late is a token.*plain Duration"):
+            DecoupledInvocation(stack, "Jobs", function=function)
 
     def test_a_key_without_filters(self, stack: cdk.Stack, function: lambda_.Function) -> None:
         for name, make in (("Queue", InvocationSource.sqs), ("Stream", InvocationSource.kinesis)):

@@ -21,6 +21,7 @@ from aws_cdk.aws_lambda_event_sources import SqsDlq
 from breakwater_runtime import results
 from cdk_breakwater import ApiProtocol, BreakwaterError, DecoupledInvocation, InvocationSource
 from cdk_breakwater import runtime_environment as environment
+from cdk_breakwater.front_door_results import JobResults
 
 NOBODY = {"acknowledge_no_authorization": "a public catalogue"}
 
@@ -144,6 +145,20 @@ def test_the_function_is_told_where_to_keep_answers(stack: cdk.Stack, function: 
         "dynamodb:UpdateItem",
         "s3:PutObject",
     ]
+
+
+def test_an_alias_stands_for_its_function(stack: cdk.Stack, function: lambda_.Function) -> None:
+    alias: Any = function.add_alias("live")
+    jobs = DecoupledInvocation(stack, "Jobs", function=alias)
+    jobs.add_front_door("Door", path="orders")
+    jobs.alarms()
+    jobs.widgets()
+    (worker,) = (
+        Template.from_stack(stack)
+        .find_resources("AWS::Lambda::Function", {"Properties": {"Handler": "index.handler"}})
+        .values()
+    )
+    assert environment.variable(environment.RESULTS_TABLE) in worker["Properties"]["Environment"]["Variables"]
 
 
 def test_the_table_is_encrypted_recoverable_and_forgets(stack: cdk.Stack, function: lambda_.Function) -> None:
@@ -448,6 +463,14 @@ class TestErrors:
     ) -> None:
         with pytest.raises(BreakwaterError, match=message):
             open_door(stack, function, kind, **options)
+
+    def test_an_imported_function_cannot_be_told(self, stack: cdk.Stack) -> None:
+        arn = "arn:aws:lambda:eu-central-1:123456789012:function:theirs"
+        imported = lambda_.Function.from_function_arn(stack, "Theirs", arn)
+        with pytest.raises(
+            BreakwaterError, match=r"Stack: Stack/Theirs is imported, so it cannot be told where answers"
+        ):
+            JobResults.of(stack, stack, imported, cdk.Duration.days(1))
 
     def test_two_terms_for_one_table(self, stack: cdk.Stack, function: lambda_.Function) -> None:
         jobs = open_door(stack, function)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from constructs import Construct
 
-from .apportionment import OversubscribedError, apportion, apportion_together
-from .budget_metadata import METADATA
+from .budget_division import BudgetDivision
+from .budget_metadata import METADATA, description
 from .budget_validation import BudgetValidation
 from .connection_share import ConnectionShare
 from .downstream import Downstream
@@ -65,11 +65,11 @@ class ConnectionBudget(Construct):
         self._downstream: Downstream | None = None
         self._shares: list[ConnectionShare] = []
         self._pools: list[Downstream] = []
-        self._concurrency: dict[str, int] | None = None
+        self.division = BudgetDivision(self)
         self._settled: MaxConnections | None = None
         self._configure(max_connections, external_connections, utilization)
         self.node.add_validation(BudgetValidation(self, _BUDGETS))
-        self.node.add_metadata(METADATA, lazy_any(self._description))
+        self.node.add_metadata(METADATA, lazy_any(lambda: description(self)))
         _BUDGETS.append(self)
 
     def _configure(self, max_connections: int | None, external_connections: int, utilization: float) -> None:
@@ -295,43 +295,9 @@ class ConnectionBudget(Construct):
                 call = "ConnectionBudget.of(database, max_connections=…) before its first function"
             raise BreakwaterError(self, str(unknown), f"Call {call}.") from unknown
 
-    def concurrency_of(self, share: ConnectionShare) -> int:
-        """Compute one share's concurrency; 0 while the budget is invalid, and then its validation fails the synth."""
-        if self._concurrency is None:
-            try:
-                self._divide()
-            except (OversubscribedError, BreakwaterError):
-                return 0
-        return cast("dict[str, int]", self._concurrency)[share.name]
-
-    def _divide(self) -> None:
-        connected = self._connected()
-        if len(connected) == 1:
-            divided = [(self._shares, apportion(self.shared_connections, [share.claim for share in self._shares]))]
-        else:
-            # By name: which of two equal shares gets the odd connection must not depend on who was made first, since a
-            # function of another stack may have been.
-            shares = [sorted(budget._shares, key=lambda share: share.name) for budget in connected]
-            pools = [
-                (budget.shared_connections, [share.claim for share in part])
-                for budget, part in zip(connected, shares, strict=True)
-            ]
-            divided = list(zip(shares, apportion_together(pools), strict=True))
-        for budget, (part, granted) in zip(connected, divided, strict=True):
-            budget._concurrency = {share.name: number for share, number in zip(part, granted, strict=True)}
-
-    def _connected(self) -> list[ConnectionBudget]:
-        """Find the budgets that have a function in common with this one, however far; this one first."""
-        found: list[ConnectionBudget] = [self]
-        for budget in found:
-            joined = (other.budget for share in budget._shares for other in share.joined)
-            found += [other for other in dict.fromkeys(joined) if other not in found]
-        return found
-
     def recompute(self) -> None:
-        """Forget what was computed, since a share has changed."""
-        for budget in self._connected():
-            budget._concurrency = None
+        """Forget how it was divided, since a share has changed."""
+        self.division.forget()
 
     def settle(self) -> MaxConnections:
         """Look at the database once more, for the last time: what an Aspect has changed since counts.
@@ -347,19 +313,6 @@ class ConnectionBudget(Construct):
         self._settled = None
         self._settled = self.found()
         return self._settled
-
-    def _description(self) -> dict[str, Any]:
-        return {
-            "path": self.node.path if self._downstream is None else self._downstream.title,
-            "maxConnections": self.max_connections,
-            "basis": self.basis,
-            "reserved": self.reserved_connections,
-            "external": self.external_connections,
-            "pools": self.pool_connections,
-            "utilization": self.utilization,
-            "shared": self.shared_connections,
-            "shares": [share.description() for share in self._shares],
-        }
 
 
 def _existing(downstream: Downstream) -> ConnectionBudget | None:

@@ -54,7 +54,7 @@ class ConnectionShare:
 
     def resolve(self) -> int:
         """Compute the concurrency; final only at synth, when every share has been taken."""
-        return self.budget.concurrency_of(self)
+        return self.budget.division.concurrency_of(self)
 
     @property
     def claim(self) -> Claim:

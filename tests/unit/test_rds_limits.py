@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import aws_cdk as cdk
+import jsii
 import pytest
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
+from aws_cdk.assertions import Template
+from constructs import IConstruct
 
-from cdk_breakwater import ConnectionBudget
+from cdk_breakwater import BreakwaterError, ConnectionBudget
 
 from .conftest import POSTGRESQL
 
@@ -145,9 +149,50 @@ def test_an_instances_own_group_counts_before_the_clusters(vpc: ec2.Vpc) -> None
     assert found(database)[0] == 300
 
 
-def test_an_aspect_that_changes_the_class(stack: cdk.Stack, vpc: ec2.Vpc) -> None:
+def test_a_class_that_is_changed_later(stack: cdk.Stack, vpc: ec2.Vpc) -> None:
     database = cluster(vpc, AURORA_MYSQL, "r6g.large")
     assert found(database)[0] == 1000
     writer = database.node.find_child("i0").node.default_child
     writer.db_instance_class = "db.r6g.xlarge"  # pyrefly: ignore[missing-attribute]
     assert found(database)[0] == 2000
+
+
+@jsii.implements(cdk.IAspect)
+class _Larger:
+    def visit(self, node: IConstruct) -> None:
+        if isinstance(node, rds.CfnDBInstance):
+            node.db_instance_class = "db.r6g.xlarge"
+
+
+def test_an_aspect_counts_in_the_template(app: cdk.App, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+    share = ConnectionBudget.of(cluster(vpc, AURORA_MYSQL, "r6g.large"), utilization=0.4).share("worker")
+    share.limit(lambda_.Function(stack, "Worker", **code), overlap=False)
+    assert share.resolve() == 398
+    cdk.Aspects.of(app).add(cast("cdk.IAspect", _Larger()))
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::Lambda::Function",
+        {"ReservedConcurrentExecutions": 798},  # (2000 - 5) x 0.4
+    )
+
+
+class TestErrors:
+    def test_a_class_that_is_a_token(self, app: cdk.App, stack: cdk.Stack, vpc: ec2.Vpc) -> None:
+        size = cdk.CfnParameter(stack, "Size").value_as_string
+        ConnectionBudget.of(instance(vpc, POSTGRESQL, instance_type=ec2.InstanceType(size)))
+        with pytest.raises(
+            RuntimeError,
+            match=r"Database/ConnectionBudget\] the instance class is a token and known only at deployment",
+        ):
+            app.synth()
+
+    def test_a_parameter_that_is_a_token(self, app: cdk.App, stack: cdk.Stack, vpc: ec2.Vpc) -> None:
+        number = cdk.CfnParameter(stack, "Number").value_as_string
+        ConnectionBudget.of(instance(vpc, POSTGRESQL, parameters={"max_connections": number}))
+        with pytest.raises(RuntimeError, match=r"max_connections of the parameter group is a token .*Pass max_conn"):
+            app.synth()
+
+    def test_a_cluster_without_an_instance(self, vpc: ec2.Vpc) -> None:
+        database = cluster(vpc, AURORA_MYSQL, "r6g.large")
+        database.node.try_remove_child("i0")
+        with pytest.raises(BreakwaterError, match=r"the cluster has no instance in this app\. Pass max_connections=…"):
+            found(database)

@@ -226,6 +226,14 @@ class TestErrors:
         with pytest.raises(RuntimeError, match=r"Stack/Imported/ConnectionBudget\] it is imported"):
             app.synth()
 
+    def test_by_itself_it_must_be_given(self, app: cdk.App, stack: cdk.Stack) -> None:
+        ConnectionBudget(stack, "Budget")
+        with pytest.raises(
+            RuntimeError,
+            match=r"Stack/Budget\] it stands for no database of this app\. .*ConnectionBudget\(…, max_conn",
+        ):
+            app.synth()
+
     def test_an_unknown_parameter_group_is_not_guessed(self, app: cdk.App, stack: cdk.Stack, vpc: ec2.Vpc) -> None:
         group = rds.ParameterGroup.from_parameter_group_name(stack, "Group", "tuned")
         database = rds.DatabaseInstance(stack, "Database", engine=POSTGRESQL, vpc=vpc, parameter_group=group)

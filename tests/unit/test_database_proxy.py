@@ -491,6 +491,15 @@ class TestGiven:
         ):
             app.synth()
 
+    def test_a_percentage_that_is_a_token(
+        self, app: cdk.App, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+    ) -> None:
+        percent = cdk.CfnParameter(stack, "Percent", type="Number").value_as_number
+        proxy = l2_proxy(stack, "Mine", database, vpc, max_connections_percent=percent)
+        VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, proxy=proxy, **code)
+        with pytest.raises(RuntimeError, match=r"its MaxConnectionsPercent is a token .*max_connections_percent=…\)"):
+            app.synth()
+
     @pytest.mark.parametrize("context", [{"account_concurrency": 3000}])
     def test_one_percentage_for_writer_and_readers(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
         cluster = aurora(stack, vpc, readers=1)

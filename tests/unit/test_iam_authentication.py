@@ -10,7 +10,14 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_rds as rds
 from aws_cdk.assertions import Template
 
-from cdk_breakwater import BreakwaterError, ConnectionBudget, DatabaseCredentials, Downstream, VpcDatabaseFunction
+from cdk_breakwater import (
+    BreakwaterError,
+    ConnectionBudget,
+    DatabaseCredentials,
+    DatabaseEngine,
+    Downstream,
+    VpcDatabaseFunction,
+)
 
 from .conftest import POSTGRESQL
 from .test_database_proxy import aurora
@@ -127,3 +134,13 @@ def test_a_cluster_imported_without_an_endpoint(stack: cdk.Stack) -> None:
     )
     with pytest.raises(BreakwaterError, match=r"Stack/Imported: its endpoint is not known\. .*address=… and port=…"):
         ConnectionBudget.of(database)
+
+
+def test_a_server_elsewhere(stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+    endpoint = Downstream.endpoint(
+        stack, "Endpoint", host="db.example.net", engine=DatabaseEngine.POSTGRESQL, max_connections=100
+    )
+    with pytest.raises(
+        BreakwaterError, match=r"Stack/Endpoint: .* as 'orders' is for databases of RDS and Aurora\. Pass credentials="
+    ):
+        VpcDatabaseFunction(stack, "Orders", database=endpoint, vpc=vpc, credentials=LOGIN, **code)

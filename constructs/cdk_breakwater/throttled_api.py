@@ -5,14 +5,11 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
 
-from aws_cdk import Annotations
 from constructs import Construct
 
 from .errors import BreakwaterError
-from .function_concurrency import FunctionConcurrency
-from .lazy import lazy_number
 from .throttle import Throttle
-from .throttled_load import FunctionLoad
+from .throttled_limits import THE_API, RouteLimits
 
 if TYPE_CHECKING:
     from aws_cdk import Duration
@@ -110,9 +107,11 @@ class ThrottledApi(Construct):
         self.function = cast("lambda_.IFunction", function)
         self.protocol = protocol
         self.proxy = proxy
-        self._unreserved: set[lambda_.IFunction] = set()
-        self._seconds = self._known_seconds(expected_duration)
-        self.throttle = self._throttle("the API", self.function, self._seconds, rate_limit, burst_limit, counts=proxy)
+        self._limits = RouteLimits(self)
+        self._seconds = self._limits.seconds(expected_duration)
+        self.throttle = self._limits.throttle(
+            THE_API, self.function, self._seconds, rate_limit, burst_limit, counts=proxy
+        )
         if acknowledge_no_authorization is not None and not acknowledge_no_authorization.strip():
             raise BreakwaterError(self, "acknowledge_no_authorization is empty.", "Say why everyone may call the API.")
         self.rest_api: apigateway.RestApi | None = None
@@ -182,13 +181,13 @@ class ThrottledApi(Construct):
         if not path.startswith("/"):
             raise BreakwaterError(self, f"the path of a route starts with a slash (given {path!r}).", f"'/{path}'?")
         target = cast("lambda_.IFunction", function or self.function)
-        seconds = self._known_seconds(expected_duration)
+        seconds = self._limits.seconds(expected_duration)
         if seconds is None and target is self.function:
             seconds = self._seconds
         method = method.upper()
         what = f"{method} {path}"
         if options.get("integration") is None:
-            throttle = self._throttle(what, target, seconds, rate_limit, burst_limit)
+            throttle = self._limits.throttle(what, target, seconds, rate_limit, burst_limit)
         elif rate_limit is not None:
             throttle = Throttle.given(self, what, rate_limit, burst_limit)
         else:
@@ -258,60 +257,3 @@ class ThrottledApi(Construct):
         from .monitoring_api import api_widgets
 
         return api_widgets(self, self._seconds)
-
-    def _known_seconds(self, duration: Duration | None) -> float | None:
-        if duration is None:
-            return None
-        if duration.is_unresolved() or duration.to_milliseconds() <= 0:
-            raise BreakwaterError(self, f"expected_duration must be a known time above 0 (given {duration}).", "")
-        return duration.to_milliseconds() / 1000
-
-    def _throttle(
-        self,
-        what: str,
-        function: lambda_.IFunction,
-        seconds: float | None,
-        rate_limit: float | None,
-        burst_limit: int | None,
-        *,
-        counts: bool = True,
-    ) -> Throttle:
-        concurrency = FunctionConcurrency.of(function)
-        if concurrency is None:
-            self._warn_of_unreserved(function, what, rate_limit)
-        if rate_limit is not None:
-            of_share = concurrency if what == "the API" else None
-            throttle = Throttle.given(self, what, rate_limit, burst_limit, of_share)
-            if concurrency is not None and counts:
-                FunctionLoad.of(function, concurrency).add_given(self, what, rate_limit, seconds)
-            return throttle
-        if seconds is None or concurrency is None:
-            raise BreakwaterError(
-                self,
-                f"{what}: neither rate_limit nor expected_duration is given.",
-                "Give expected_duration=Duration.millis(…), and the rate follows from the function's share.",
-            )
-        if burst_limit is not None:
-            burst_limit = Throttle.given(self, what, 1, burst_limit).burst_limit
-        if counts:
-            return FunctionLoad.of(function, concurrency).add_derived(self, what, burst_limit, seconds)
-        return Throttle(
-            rate_limit=lazy_number(lambda: concurrency.resolve() / seconds),
-            burst_limit=lazy_number(concurrency.resolve) if burst_limit is None else burst_limit,
-        )
-
-    def _warn_of_unreserved(self, function: lambda_.IFunction, what: str, rate_limit: float | None) -> None:
-        if rate_limit is None:
-            raise BreakwaterError(
-                self,
-                f"the rate of {what} shall be derived, and {function.node.path} has no share and no reserved "
-                "concurrency.",
-                "Give rate_limit=…, or use VpcDatabaseFunction or share.limit(function).",
-            )
-        if function not in self._unreserved:
-            self._unreserved.add(function)
-            Annotations.of(self).add_warning_v2(
-                "cdk-breakwater:unreserved-function",
-                f"API Gateway's limits are targets, not ceilings, and {function.node.path} has no reserved "
-                "concurrency to hold the line.",
-            )

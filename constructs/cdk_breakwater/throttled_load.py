@@ -14,12 +14,11 @@ from .lazy import lazy_number
 from .throttle import Throttle
 
 if TYPE_CHECKING:
-    from aws_cdk import aws_lambda as lambda_
     from constructs import Construct
 
     from .function_concurrency import FunctionConcurrency
 
-_KNOWN: dict[lambda_.IFunction, FunctionLoad] = {}
+_KNOWN: dict[FunctionConcurrency, FunctionLoad] = {}
 
 
 @dataclass(frozen=True)
@@ -43,15 +42,14 @@ class FunctionLoad:
     A rate that is given takes its part of the function's concurrency; the routes without one divide the rest evenly.
     """
 
-    def __init__(self, function: lambda_.IFunction, concurrency: FunctionConcurrency) -> None:
-        self._function = function
+    def __init__(self, concurrency: FunctionConcurrency) -> None:
         self._concurrency = concurrency
         self._routes: list[_Route] = []
 
     @staticmethod
-    def of(function: lambda_.IFunction, concurrency: FunctionConcurrency) -> FunctionLoad:
-        """Return the one load of a function."""
-        return _KNOWN.setdefault(function, FunctionLoad(function, concurrency))
+    def of(concurrency: FunctionConcurrency) -> FunctionLoad:
+        """Return the one load of a function, its aliases and versions included."""
+        return _KNOWN.setdefault(concurrency, FunctionLoad(concurrency))
 
     def add_given(self, api: Construct, what: str, rate_limit: float, seconds: float | None) -> None:
         """Count a route whose rate is given, as far as its duration is known."""
@@ -77,12 +75,13 @@ class FunctionLoad:
 
     def check(self, api: Construct) -> list[str]:
         """Report given rates that need more than the function's concurrency, as a warning where nothing is derived."""
+        function = self._concurrency.function.node.path
         given, granted = round(self._given(), 9), self._concurrency.resolve()  # 0.1 + 0.2 is above 0.3
         if self._concurrency.mappings:
             # Source: AWS Lambda Developer Guide, "Configuring scaling behavior for SQS": throttled receives count.
             Annotations.of(api).add_warning_v2(
                 "cdk-breakwater:api-beside-mapping",
-                f"{self._function.node.path} has event source mappings that may take its whole concurrency of "
+                f"{function} has event source mappings that may take its whole concurrency of "
                 f"{granted}: requests are throttled then, and the mappings by requests, so that messages of a queue "
                 "may end in the dead-letter queue untried. Give each a function of its own.",
             )
@@ -91,7 +90,7 @@ class FunctionLoad:
             return []
         needed = (
             f"{'; '.join(str(route) for route in self._routes if route.concurrency)} need a concurrency of "
-            f"{given:g} (Little's law), and that of {self._function.node.path} is {granted}:"
+            f"{given:g} (Little's law), and that of {function} is {granted}:"
         )
         if derived:
             return [f"{needed} nothing is left for {', '.join(derived)}. Lower the rates, or give a rate_limit there."]

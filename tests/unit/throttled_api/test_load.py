@@ -47,6 +47,13 @@ def test_each_function_has_limits_from_its_own_share(stack: cdk.Stack, functions
     assert http_limits(stack) == {"$default": Limits(8, 16), "GET /reports": Limits(2, 4)}
 
 
+def test_an_alias_takes_from_the_share_of_its_function(stack: cdk.Stack, functions: Functions) -> None:
+    live: Any = functions.orders.add_alias("live")
+    api = ThrottledApi(stack, "Api", function=functions.orders, expected_duration=MILLIS_200)
+    api.add_route("GET", "/live", function=live, expected_duration=MILLIS_200)
+    assert rest_limits(stack) == {"* /*": Limits(40, 8), "GET live": Limits(40, 8)}
+
+
 def test_an_api_of_routes_alone_keeps_nothing_for_others(stack: cdk.Stack, functions: Functions) -> None:
     api = ThrottledApi(stack, "Api", function=functions.orders, expected_duration=MILLIS_200, proxy=False)
     api.add_route("GET", "/orders")
@@ -130,7 +137,8 @@ class TestErrors:
 class _Concurrency:
     mappings = 0
 
-    def __init__(self, granted: int) -> None:
+    def __init__(self, function: cdk.Stack, granted: int) -> None:
+        self.function = function
         self._granted = granted
 
     def resolve(self) -> int:
@@ -150,7 +158,7 @@ def test_what_is_derived_never_exceeds_the_function(
     granted: int, given_routes: list[tuple[float, float]], durations: list[float]
 ) -> None:
     stack = cdk.Stack()
-    load = FunctionLoad(stack, _Concurrency(granted))
+    load = FunctionLoad(_Concurrency(stack, granted))
     for rate, each in given_routes:
         load.add_given(stack, "given", rate, each)
     derived = [load.add_derived(stack, "derived", None, each) for each in durations]

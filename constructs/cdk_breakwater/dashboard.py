@@ -79,14 +79,20 @@ def _downstream(construct: Any) -> IConstruct:
         return getattr(construct.downstream, "target", construct.downstream).construct
     if _is_quota(construct):
         return construct
-    door = construct.node.scope
-    if hasattr(door, "results_function"):
-        return _downstream(door.node.scope)  # the invocation's
+    construct = _behind(construct)
     budget = _budget(construct)
     if budget is not None:
         return _downstream(budget)
     function = getattr(construct, "function", construct)
     return getattr(function, "cluster", function)
+
+
+def _behind(construct: Any) -> Any:
+    """Return the decoupled invocation behind a front door or a front door's API; any other construct as it is."""
+    for each in (construct, construct.node.scope):
+        if hasattr(each, "results_function"):
+            return each.node.scope
+    return construct
 
 
 def _is_quota(construct: Any) -> bool:
@@ -98,7 +104,10 @@ def _budget(construct: Any) -> ConnectionBudget | None:
     if isinstance(construct, ConnectionBudget):
         return construct
     # What stands behind a quota is a third party, whatever else the function that calls it connects to.
-    share = None if _is_quota(construct) else ConnectionShare.of(getattr(construct, "function", construct))
+    if _is_quota(construct):
+        return None
+    behind = _behind(construct)
+    share = ConnectionShare.of(getattr(behind, "function", behind))
     return None if share is None else share.budget
 
 

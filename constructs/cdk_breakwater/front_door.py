@@ -17,14 +17,17 @@ from .front_door_failures import note_failures
 from .front_door_functions import make_function
 from .front_door_results import JobResults, acknowledge_objects
 from .front_door_templates import Caller, job_name
+from .monitoring import remember
 from .required_number import required_number
 from .throttled_api import ApiProtocol, ThrottledApi
 
 if TYPE_CHECKING:
-    from aws_cdk import aws_lambda as lambda_
+    from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_sns as sns
     from aws_cdk import aws_sqs as sqs
 
     from .decoupled_invocation import DecoupledInvocation
+    from .prepared_function import PreparedFunction
 
 _VARIABLE = "BREAKWATER_FRONT_DOOR"
 _MAXIMUM_BODY = 1_048_576
@@ -43,7 +46,7 @@ class FrontDoor(Construct):
         Where to POST to.
     results : JobResults
         The table and the bucket of the answers.
-    results_function : lambda_.Function
+    results_function : PreparedFunction
         Hands out results.
     """
 
@@ -111,6 +114,21 @@ class FrontDoor(Construct):
         # An API's own address ends with a slash, a custom domain's may not.
         self.url = url + (route[1:] if Token.is_unresolved(url) or url.endswith("/") else route)
 
+    def alarms(self, topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None = None) -> list[cloudwatch.Alarm]:
+        """Add alarms, once: those of the API, and of the function that hands out results.
+
+        Parameters
+        ----------
+        topic_or_action
+            Whom they call. Default: nobody, they show in the console.
+        """
+        watched = (self.api, self.results_function)
+        return remember(self, [alarm for each in watched for alarm in each.alarms(topic_or_action)])
+
+    def widgets(self) -> list[cloudwatch.IWidget]:
+        """Return widgets: those of the API, and of the function that hands out results."""
+        return [*self.api.widgets(), *self.results_function.widgets()]
+
     def _route(self, path: str) -> str:
         if not path.strip("/"):
             raise BreakwaterError(self, f"path={path!r} names nothing to post to.", 'Name it, such as "orders".')
@@ -169,7 +187,7 @@ class FrontDoor(Construct):
             },
         )
 
-    def _hand_out(self, entrance: Entrance, passed: sqs.IQueue | None, concurrency: int) -> lambda_.Function:
+    def _hand_out(self, entrance: Entrance, passed: sqs.IQueue | None, concurrency: int) -> PreparedFunction:
         queues = [*entrance.queues, *([passed] if passed else [])]
         settings: dict[str, object] = {
             "table": self.results.table.table_name,

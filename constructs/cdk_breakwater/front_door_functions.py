@@ -20,7 +20,7 @@ _MIB = 512
 
 def make_function(
     scope: Construct, id: str, *, handler: str, variable: str, settings: dict[str, object], reserved: int | None = None
-) -> lambda_.Function:
+) -> PreparedFunction:
     """Make one of them.
 
     Parameters

@@ -98,6 +98,11 @@ def connect(
                 "It shows in the console as it is; whom it calls is the app's choice, with alarms(topic).",
                 *compliance_rules("CloudWatchAlarmAction"),
             )
+    return remember(construct, alarms)
+
+
+def remember(construct: IConstruct, alarms: Sequence[cloudwatch.Alarm]) -> list[cloudwatch.Alarm]:
+    """Note whose alarms these are, for the dashboard."""
     _ALARMS[construct] = list(alarms)
     return list(alarms)
 

@@ -212,3 +212,24 @@ def test_a_function_without_a_share_has_a_page_of_its_own(tmp_path: Path) -> Non
     page, _ = bodies(stack)
     assert titles(page) == ["Stack/Jobs: messages", "Stack/Jobs: age"]
     assert page["start"] == "-PT3H"
+
+
+def test_a_front_door_is_on_the_page_of_its_source(
+    stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+) -> None:
+    worker = VpcDatabaseFunction(stack, "Worker", database=database, vpc=vpc, **code)
+    jobs = DecoupledInvocation(stack, "Jobs", function=worker)
+    door = jobs.add_front_door("Door", path="orders")
+    made = door.alarms()
+    assert [alarm.node.path.partition("Door/")[2] for alarm in made] == [
+        "Api/Alarms/Refused",
+        "Results/Alarms/Throttles",
+        "Results/Alarms/Concurrency",
+    ]
+    (page,) = breakwater_dashboard(stack, "Dashboards", [door])
+    assert page.node.id == "Stack-Database"
+    (body,) = bodies(stack)
+    assert len(body["widgets"][0]["properties"]["alarms"]) == len(made)
+    assert {"Stack/Database: connections", "Stack/Jobs/Door/Api: requests", "Stack/Jobs/Door/Results: concurrency"} <= (
+        widgets(body).keys()
+    )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from typing import TYPE_CHECKING, Any, cast
 
 import jsii
-from aws_cdk import Duration, Stack, Token
+from aws_cdk import Duration, Token
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_rds as rds
@@ -17,12 +15,12 @@ from .acknowledgements import acknowledge, compliance_rules
 from .errors import BreakwaterError
 from .lazy import lazy_any, lazy_number, lazy_string
 from .private_subnets import private_subnets, select
-from .secret_reading import grant_secret_read
+from .proxy_logins import ProxyLogins
+from .proxy_name import proxy_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aws_cdk import aws_secretsmanager as secretsmanager
     from constructs import IConstruct
 
     from .credentials import DatabaseCredentials
@@ -70,9 +68,6 @@ class DatabaseProxy(Construct):
         options: ProxyOptions,
     ) -> None:
         super().__init__(cast("Construct", database.construct), _ID)
-        self._database = database
-        self._secrets: dict[secretsmanager.ISecret, None] = {}
-        self._users: set[str] = set()
         self._timeouts: list[int] = []
         self.given_percent: int | None = None
         self._subnets = self._two_zones(vpc)
@@ -94,7 +89,7 @@ class DatabaseProxy(Construct):
         # No session pinning filter: it lets a variable that one client SETs be met by the next. Source: RDS User Guide,
         # "Creating a proxy": choose one only where that is known to do no harm.
         chosen: dict[str, Any] = {
-            "db_proxy_name": _unique_name(self),
+            "db_proxy_name": proxy_name(self),
             "require_tls": True,
             "borrow_timeout": Duration.seconds(lazy_number(self._borrow_timeout)),
             "idle_client_timeout": Duration.seconds(lazy_number(lambda: max([_IDLE_CLIENT, *self._timeouts]))),
@@ -118,11 +113,11 @@ class DatabaseProxy(Construct):
                 "The proxy's security group, at the database's port: an attribute that the rule cannot read.",
                 *compliance_rules("EC2RestrictedCommonPorts", "EC2RestrictedSSH"),
             )
+        self._logins = ProxyLogins(database, self, self._role, chosen.get("client_password_auth_type"))
         resource: Any = self.proxy.node.default_child
         # The L2 fixes them in its constructor, and functions with logins of their own come later.
-        self._password_type = chosen.get("client_password_auth_type")
-        resource.auth = lazy_any(self._auth)
-        resource.default_auth_scheme = lazy_string(lambda: "IAM_AUTH" if self._users else "NONE")
+        resource.auth = lazy_any(self._logins.auth)
+        resource.default_auth_scheme = lazy_string(self._logins.default_scheme)
 
     @staticmethod
     def of(
@@ -160,7 +155,7 @@ class DatabaseProxy(Construct):
     @property
     def has_logins(self) -> bool:
         """Whether a function logs in through it."""
-        return bool(self._secrets or self._users)
+        return self._logins.any
 
     def serve(self, function: Construct, credentials: DatabaseCredentials, timeout: Duration) -> None:
         """Take part in a function's login, and answer before its timeout.
@@ -179,11 +174,7 @@ class DatabaseProxy(Construct):
                 "Pass a timeout of 2 s or more.",
             )
         self._timeouts.append(seconds)
-        if credentials.login_secret is not None:
-            self._add_secret(function, credentials.login_secret)
-        elif credentials.login_user is not None and credentials.login_user not in self._users:
-            self._users.add(credentials.login_user)
-            self._database.grant_connect(self._role, credentials.login_user)
+        self._logins.add(function, credentials)
 
     def read_only_endpoint(self) -> str:
         """Return the host name of the endpoint that leads to a cluster's readers."""
@@ -193,7 +184,7 @@ class DatabaseProxy(Construct):
                 self,
                 "Readers",
                 db_proxy_name=self.proxy.db_proxy_name,
-                db_proxy_endpoint_name=_unique_name(self, "Readers"),
+                db_proxy_endpoint_name=proxy_name(self, "Readers"),
                 target_role="READ_ONLY",
                 vpc_subnet_ids=select(self._vpc, self._subnets).subnet_ids,
                 vpc_security_group_ids=[self._security_group.security_group_id],
@@ -219,32 +210,6 @@ class DatabaseProxy(Construct):
         # Half of the shortest timeout: whoever has waited still has the other half for the work itself.
         return min([_LONGEST_BORROW, *(seconds // 2 for seconds in self._timeouts)])
 
-    def _auth(self) -> list[dict[str, str]] | None:
-        kind: dict[str, str] = (
-            {} if self._password_type is None else {"clientPasswordAuthType": self._password_type.value}
-        )
-        return [
-            {"authScheme": "SECRETS", "iamAuth": "DISABLED", "secretArn": secret.secret_arn, **kind}
-            for secret in self._secrets
-        ] or None
-
-    def _add_secret(self, function: Construct, secret: secretsmanager.ISecret) -> None:
-        if secret in self._secrets:
-            return
-        mine, its = Stack.of(self), Stack.of(secret)
-        if its is not mine and its is Stack.of(function) and secret.node.default_child is not None:
-            raise BreakwaterError(
-                function,
-                f"the proxy of {self._database.construct.node.path} is in the stack {mine.node.path} and would need "
-                f"{secret.node.path} of the stack {its.node.path}, which needs the proxy.",
-                "Make the secret in the database's stack, log in with DatabaseCredentials.iam(…), or pass proxy=… with "
-                "a proxy of this stack.",
-            )
-        self._secrets[secret] = None
-        grant_secret_read(secret, cast("iam.IRole", self._role))
-        if secret.encryption_key is not None:
-            secret.encryption_key.grant_decrypt(self._role)
-
 
 @jsii.implements(IValidation)
 class _SomebodyLogsIn:
@@ -260,19 +225,3 @@ class _SomebodyLogsIn:
 
 def _rules(database: Any) -> set[IConstruct]:
     return {rule for group in database.connections.security_groups for rule in group.node.children}
-
-
-def _unique_name(construct: IConstruct, suffix: str = "") -> str:
-    """Derive a name that no other stack of the account and Region has.
-
-    CloudFormation makes none for a proxy. `Names.unique_resource_name` starts at the nested stack, whose own name is
-    known at deployment only, so that two apps with one nested stack would get the same.
-    """
-    stack = Stack.of(construct)
-    while stack.nested_stack_parent is not None:
-        stack = stack.nested_stack_parent
-    path = construct.node.path.removeprefix(f"{stack.node.path}/")
-    full = f"{stack.stack_name}/{path}/{suffix}"
-    digest = hashlib.sha256(full.encode()).hexdigest()[:8]
-    readable = re.sub(r"[^A-Za-z0-9]+", "-", full.replace(f"/{_ID}", "")).strip("-")
-    return f"{readable[:50].rstrip('-')}-{digest}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from constructs import Construct, IConstruct
 
 from .errors import BreakwaterError
-from .max_connections import MaxConnections, UnknownMaxConnections
 from .service_limits import endpoint_limit
 
 if TYPE_CHECKING:
@@ -21,13 +21,11 @@ if TYPE_CHECKING:
 
     from .credentials import DatabaseCredentials
     from .database_engine import DatabaseEngine
+    from .max_connections import MaxConnections
     from .proxy_options import ProxyOptions
 
-_CACHES = ("AWS::ElastiCache::ReplicationGroup", "AWS::ElastiCache::ServerlessCache")
-_WITHOUT_RDS_CERTIFICATE = (*_CACHES, "AWS::DSQL::Cluster")
 
-
-class Downstream:
+class Downstream(ABC):
     """The system being protected: where it is, who may connect to it, and how many connections it takes.
 
     An RDS instance or Aurora cluster is a downstream as it is: pass it wherever a downstream is asked for. Anything
@@ -93,6 +91,7 @@ class Downstream:
                 "Give the path of a PEM file.",
             ) from error
 
+    @abstractmethod
     def max_connections(self) -> MaxConnections:
         """Find the server's `max_connections`; called at synth, so that a later change still counts.
 
@@ -101,8 +100,6 @@ class Downstream:
         UnknownMaxConnections
             When nothing in the app tells the number.
         """
-        msg = "nothing tells its max_connections."
-        raise UnknownMaxConnections(msg)
 
     def grant_connect(self, grantee: iam.IGrantable, user: str) -> iam.Grant:  # noqa: ARG002 -- RDS's downstream does
         """Allow IAM database authentication as one user."""
@@ -112,7 +109,7 @@ class Downstream:
             "Pass credentials=DatabaseCredentials.secret(…).",
         )
 
-    def serve(self, function: Construct, credentials: DatabaseCredentials, timeout: Duration) -> None:
+    def serve(self, function: Construct, credentials: DatabaseCredentials, timeout: Duration) -> None:  # noqa: B027 -- proxies do
         """Prepare for a function that logs in; what stands between the two needs to know."""
 
     @staticmethod
@@ -197,53 +194,9 @@ class Downstream:
         BreakwaterError
             When it is none of these, or has no certificate that those of RDS verify.
         """
-        resource_type = str(getattr(database, "cfn_resource_type", None))
-        if certificate_authority is not None and (
-            isinstance(database, Downstream) or resource_type in _WITHOUT_RDS_CERTIFICATE
-        ):
-            raise BreakwaterError(
-                database.construct if isinstance(database, Downstream) else database,
-                f"certificate_authority={certificate_authority!r} is given, and it is no database of RDS or "
-                "DocumentDB.",
-                "Pass it to Downstream.endpoint(…), or leave it out.",
-            )
-        if isinstance(database, Downstream):
-            return database
-        try:
-            is_cluster = hasattr(database, "cluster_endpoint")
-        except RuntimeError as missing:  # what a getter of jsii that throws becomes
-            raise BreakwaterError(
-                database, "its endpoint is not known.", "Import it with cluster_endpoint_address=… and port=…."
-            ) from missing
-        if is_cluster and not hasattr(database, "engine"):
-            from .documentdb_downstream import DocumentDbDownstream
+        from .known_downstream import known_downstream
 
-            return DocumentDbDownstream(database, certificate_authority=certificate_authority)
-        if is_cluster or hasattr(database, "instance_endpoint"):
-            from .rds_downstream import RdsDownstream
-
-            return RdsDownstream(database, certificate_authority=certificate_authority)
-        if resource_type == "AWS::DSQL::Cluster":
-            from .dsql_downstream import DsqlDownstream
-
-            return DsqlDownstream(database)
-        if resource_type in _CACHES:
-            from .elasticache_downstream import ElastiCacheDownstream
-
-            return ElastiCacheDownstream(database)
-        path = getattr(getattr(database, "node", None), "path", repr(database))
-        if hasattr(database, "db_proxy_name"):
-            raise BreakwaterError(
-                path,
-                "an RDS Proxy does not tell which database it leads to.",
-                "Pass Downstream.proxy(database, proxy).",
-            )
-        raise BreakwaterError(
-            path,
-            f"{type(database).__name__} is not a downstream.",
-            "Pass an rds.DatabaseInstance, an rds.DatabaseCluster, a docdb.DatabaseCluster, a cache of ElastiCache, a "
-            "dsql.CfnCluster, or Downstream.endpoint(…).",
-        )
+        return known_downstream(database, certificate_authority)
 
     @staticmethod
     def endpoint(
@@ -293,8 +246,10 @@ class Downstream:
             When `max_connections` is a token or below 1, is given together with `atlas_tier`, or neither is given and
             the engine's limit depends on more.
         """
+        from .endpoint_downstream import EndpointDownstream
+
         construct = Construct(scope, id)
-        return _Endpoint(
+        return EndpointDownstream(
             construct,
             endpoint_limit(construct, engine, max_connections, atlas_tier),
             engine=engine,
@@ -305,19 +260,3 @@ class Downstream:
             connectable=security_group,
             certificate_authority=certificate_authority,
         )
-
-
-class _Endpoint(Downstream):
-    def __init__(self, construct: Construct, max_connections: MaxConnections, **options: Any) -> None:
-        super().__init__(construct, **options)
-        self._max_connections = max_connections
-        if self.connectable is not None:
-            from aws_cdk import aws_ec2 as ec2
-
-            # A security group of its own knows no default port, and `allow_to_default_port` needs one.
-            self.connectable = ec2.Connections(
-                security_groups=[options["connectable"]], default_port=ec2.Port.tcp(self.port)
-            )
-
-    def max_connections(self) -> MaxConnections:
-        return self._max_connections

@@ -1,0 +1,28 @@
+"""Names of RDS Proxies and their endpoints, which CloudFormation does not make."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+from aws_cdk import Stack
+
+if TYPE_CHECKING:
+    from constructs import IConstruct
+
+
+def proxy_name(construct: IConstruct, suffix: str = "") -> str:
+    """Derive a name that no other stack of the account and Region has.
+
+    CloudFormation makes none for a proxy. `Names.unique_resource_name` starts at the nested stack, whose own name is
+    known at deployment only, so that two apps with one nested stack would get the same.
+    """
+    stack = Stack.of(construct)
+    while stack.nested_stack_parent is not None:
+        stack = stack.nested_stack_parent
+    path = construct.node.path.removeprefix(f"{stack.node.path}/")
+    full = f"{stack.stack_name}/{path}/{suffix}"
+    digest = hashlib.sha256(full.encode()).hexdigest()[:8]
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", full.replace(f"/{construct.node.id}", "")).strip("-")
+    return f"{readable[:50].rstrip('-')}-{digest}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import aws_cdk as cdk
 from aws_cdk import CfnOutput, Duration
 from aws_cdk import aws_apigateway as apigateway
@@ -20,7 +22,8 @@ import os
 import time
 
 def handler(event, context):
-    time.sleep(float(os.environ["SECONDS"]))
+    while "GATE" in os.environ and not os.path.exists(os.environ["GATE"]):
+        time.sleep(0.05)
     return {"statusCode": 200, "body": os.environ["NAME"]}
 """
 
@@ -29,7 +32,7 @@ def main() -> None:
     app = cdk.App()
     stack = cdk.Stack(app, STACK)
 
-    def function(name: str, *, seconds: float = 0, concurrency: int = CONCURRENCY) -> lambda_.Function:
+    def function(name: str, concurrency: int = CONCURRENCY, **environment: str) -> lambda_.Function:
         return lambda_.Function(
             stack,
             name,
@@ -37,7 +40,7 @@ def main() -> None:
             handler="index.handler",
             runtime=lambda_.Runtime.PYTHON_3_14,  # the emulator runs functions under this machine's Python
             timeout=Duration.seconds(20),
-            environment={"NAME": name, "SECONDS": f"{seconds}"},
+            environment={"NAME": name, **environment},
             reserved_concurrent_executions=concurrency,
         )
 
@@ -86,9 +89,8 @@ def main() -> None:
         protocol=ApiProtocol.HTTP,
     )
     http.add_route("GET", "/reports", function=reports, rate_limit=1)
-    url = function("slow", seconds=3, concurrency=URL_CONCURRENCY).add_function_url(
-        auth_type=lambda_.FunctionUrlAuthType.NONE
-    )
+    gated = function("gated", URL_CONCURRENCY, GATE=json.loads(app.node.get_context("demo"))["gate"])
+    url = gated.add_function_url(auth_type=lambda_.FunctionUrlAuthType.NONE)
     CfnOutput(stack, "Url", value=url.url)
     for name, api in {"Routes": routes, "Clients": clients, "Steady": steady}.items():
         assert api.rest_api is not None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -38,7 +39,8 @@ class ApiAccount(Emulator):
 
     def deploy_apis(self) -> None:
         self.bootstrap()
-        self.synthesize({}, "tests.e2e.api.api_app")
+        self.gate = self.folder / "gate"
+        self.synthesize({"gate": str(self.gate)}, "tests.e2e.api.api_app")
         self.outputs = self.deploy(STACK)
         validate_requests(self, STACK)
         limit_routes(self, STACK)
@@ -58,14 +60,17 @@ class ApiAccount(Emulator):
         sent = {"Host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
         return self._http.request(method, f"{self.url}{stage}{path}", body=body, headers=sent)
 
-    def call_url(self, count: int) -> list[int]:
-        """Call the function URL that many times at once, and return the statuses."""
+    def call_url(self, count: int, answered: int) -> list[int]:
+        """Call the function URL that many times at once, open the gate once so many are answered; give the statuses."""
         url = urllib3.util.parse_url(self.outputs["Url"])
         with ThreadPoolExecutor(count) as callers:
             calls = [
                 callers.submit(self._http.request, "GET", f"{self.url}/", headers={"Host": f"{url.host}:{self.port}"})
                 for _ in range(count)
             ]
+            for _ in islice(as_completed(calls), answered):
+                pass
+            self.gate.touch()
             return [call.result().status for call in calls]
 
     def burst(

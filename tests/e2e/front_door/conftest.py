@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PATH = "/prod/shop/orders"
-VISIBILITY_SECONDS = 2
+VISIBILITY_SECONDS = 3  # longer than a process takes to start
 PATIENCE_SECONDS = 120
 
 

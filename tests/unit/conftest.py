@@ -50,3 +50,15 @@ def code() -> dict[str, Any]:
         "handler": "index.handler",
         "runtime": lambda_.Runtime.PYTHON_3_14,
     }
+
+
+def imported_instance(stack: cdk.Stack, **options: Any) -> rds.IDatabaseInstance:
+    """Import a PostgreSQL of which nothing is known but its address, unless options say more."""
+    return rds.DatabaseInstance.from_database_instance_attributes(
+        stack,
+        "Imported",
+        instance_identifier="shop",
+        instance_endpoint_address="shop.example.net",
+        port=5432,
+        **{"engine": POSTGRESQL, "security_groups": [], **options},
+    )

@@ -14,7 +14,7 @@ from aws_cdk.assertions import Annotations, Match, Template
 
 from cdk_breakwater import BreakwaterError, ConnectionBudget, DatabaseEngine, Downstream, VpcDatabaseFunction
 
-from .conftest import POSTGRESQL
+from .conftest import POSTGRESQL, imported_instance
 
 AURORA_MYSQL = rds.DatabaseClusterEngine.aurora_mysql(version=rds.AuroraMysqlEngineVersion.VER_3_08_0)
 AURORA_POSTGRESQL = rds.DatabaseClusterEngine.aurora_postgres(version=rds.AuroraPostgresEngineVersion.VER_16_4)
@@ -135,18 +135,7 @@ def test_a_cluster_has_the_fewest_connections_of_its_instances(stack: cdk.Stack,
 
 
 def test_one_database_imported_twice_has_one_budget(app: cdk.App) -> None:
-    databases = [
-        rds.DatabaseInstance.from_database_instance_attributes(
-            cdk.Stack(app, name),
-            "Imported",
-            instance_identifier="shop",
-            instance_endpoint_address="shop.example.net",
-            port=5432,
-            security_groups=[],
-            engine=POSTGRESQL,
-        )
-        for name in ("One", "Two")
-    ]
+    databases = [imported_instance(cdk.Stack(app, name)) for name in ("One", "Two")]
     budgets = [ConnectionBudget.of(database) for database in databases]
     assert budgets[0] is budgets[1]
 
@@ -211,15 +200,7 @@ class TestErrors:
             app.synth()
 
     def test_an_imported_database_says_how_to_give_the_number(self, app: cdk.App, stack: cdk.Stack) -> None:
-        database = rds.DatabaseInstance.from_database_instance_attributes(
-            stack,
-            "Imported",
-            instance_identifier="shop",
-            instance_endpoint_address="shop.example.net",
-            port=5432,
-            security_groups=[],
-            engine=POSTGRESQL,
-        )
+        database = imported_instance(stack)
         budget = ConnectionBudget.of(database)
         with pytest.raises(BreakwaterError, match=r"ConnectionBudget.of\(database, max_connections=…\)"):
             budget.max_connections  # noqa: B018 -- the property raises
@@ -247,14 +228,7 @@ class TestErrors:
             ConnectionBudget(stack, "Budget", max_connections=token)  # pyrefly: ignore[bad-argument-type]
 
     def test_an_imported_database_without_an_engine(self, stack: cdk.Stack) -> None:
-        database = rds.DatabaseInstance.from_database_instance_attributes(
-            stack,
-            "Imported",
-            instance_identifier="shop",
-            instance_endpoint_address="shop.example.net",
-            port=5432,
-            security_groups=[],
-        )
+        database = imported_instance(stack, engine=None)
         with pytest.raises(BreakwaterError, match=r"Stack/Imported: its engine is unknown .* engine=…"):
             ConnectionBudget.of(database)
 

@@ -23,7 +23,7 @@ from cdk_breakwater import (
     VpcDatabaseFunction,
 )
 
-from .conftest import POSTGRESQL
+from .conftest import POSTGRESQL, imported_instance
 
 ENV = cdk.Environment(account="123456789012", region="eu-central-1")
 AURORA = rds.DatabaseClusterEngine.aurora_mysql(version=rds.AuroraMysqlEngineVersion.VER_3_08_0)
@@ -349,16 +349,7 @@ class TestStacks:
         vpc = ec2.Vpc(shared, "Vpc", max_azs=2)
         stacks = [cdk.Stack(app, name, env=ENV) for name in ("One", "Two")]
         for stack in stacks:
-            database = rds.DatabaseInstance.from_database_instance_attributes(
-                stack,
-                "Imported",
-                instance_identifier="shop",
-                instance_endpoint_address="shop.example.net",
-                instance_resource_id="db-1",
-                port=5432,
-                security_groups=[],
-                engine=POSTGRESQL,
-            )
+            database = imported_instance(stack, instance_resource_id="db-1")
             ConnectionBudget.of(database, max_connections=112) if stack is stacks[0] else None
             VpcDatabaseFunction(
                 stack,
@@ -596,15 +587,7 @@ class TestErrors:
             VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, proxy=True, **code)
 
     def test_an_unknown_vpc(self, stack: cdk.Stack) -> None:
-        database = rds.DatabaseInstance.from_database_instance_attributes(
-            stack,
-            "Imported",
-            instance_identifier="shop",
-            instance_endpoint_address="shop.example.net",
-            port=5432,
-            security_groups=[],
-            engine=POSTGRESQL,
-        )
+        database = imported_instance(stack)
         with pytest.raises(BreakwaterError, match=r"the VPC of Stack/Imported is not known.*Pass vpc=…"):
             Downstream.proxy(database)
 

@@ -26,7 +26,7 @@ from cdk_breakwater import (
     VpcDatabaseFunction,
 )
 
-from .conftest import POSTGRESQL
+from .conftest import POSTGRESQL, imported_instance
 
 GRANTS = ["SELECT, INSERT ON shop.*"]
 MASTER_USER = Match.string_like_regexp(r"logs in as the database's master user.*\[ack: cdk-breakwater:master-user\]")
@@ -52,14 +52,9 @@ def user(template: Template) -> dict[str, Any]:
 
 
 def imported(stack: cdk.Stack) -> rds.IDatabaseInstance:
-    database = rds.DatabaseInstance.from_database_instance_attributes(
+    database = imported_instance(
         stack,
-        "Imported",
-        instance_identifier="shop",
         instance_resource_id="db-SHOP",
-        instance_endpoint_address="shop.example.net",
-        port=5432,
-        engine=POSTGRESQL,
         security_groups=[ec2.SecurityGroup.from_security_group_id(stack, "ImportedGroup", "sg-12345678")],
     )
     ConnectionBudget.of(database, max_connections=112)

@@ -29,7 +29,7 @@ from cdk_breakwater import (
     VpcDatabaseFunction,
 )
 
-from .conftest import POSTGRESQL
+from .conftest import POSTGRESQL, imported_instance
 from .test_database_proxy import aurora, order
 
 MARIADB = rds.DatabaseInstanceEngine.maria_db(version=rds.MariaDbEngineVersion.VER_11_4_5)
@@ -240,15 +240,7 @@ class TestErrors:
             orders.add_database("Stock", database=stock)
 
     def test_no_credentials(self, stack: cdk.Stack, orders: VpcDatabaseFunction) -> None:
-        imported = rds.DatabaseInstance.from_database_instance_attributes(
-            stack,
-            "Imported",
-            instance_identifier="shop",
-            instance_endpoint_address="shop.example.net",
-            port=5432,
-            security_groups=[],
-            engine=POSTGRESQL,
-        )
+        imported = imported_instance(stack)
         with pytest.raises(BreakwaterError, match=r"Stack/Orders: the database Stack/Imported has no secret"):
             orders.add_database("other", database=imported)
 

@@ -19,7 +19,7 @@ from cdk_breakwater import (
     VpcDatabaseFunction,
 )
 
-from .conftest import POSTGRESQL
+from .conftest import POSTGRESQL, imported_instance
 from .test_database_proxy import aurora
 from .test_database_user import imported, secret
 
@@ -97,15 +97,7 @@ def test_sql_server(stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> Non
 
 
 def test_an_instance_imported_without_its_resource_id(stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
-    database = rds.DatabaseInstance.from_database_instance_attributes(
-        stack,
-        "Imported",
-        instance_identifier="shop",
-        instance_endpoint_address="shop.example.net",
-        port=5432,
-        engine=POSTGRESQL,
-        security_groups=[],
-    )
+    database = imported_instance(stack)
     with pytest.raises(
         BreakwaterError, match=r"Stack/Imported: it is imported without its resource id.*instance_resource_id='db-…'\."
     ):

@@ -16,7 +16,7 @@ from aws_cdk.assertions import Annotations, Match, Template
 
 from cdk_breakwater import DatabaseCredentials, DatabaseEngine, Downstream, VpcDatabaseFunction
 
-from .conftest import POSTGRESQL
+from .conftest import POSTGRESQL, imported_instance
 
 ISOLATED = ec2.SubnetType.PRIVATE_ISOLATED
 
@@ -173,16 +173,7 @@ class TestSecret:
 
 class TestSecurityGroups:
     def imported(self, stack: cdk.Stack, *groups: ec2.ISecurityGroup) -> rds.IDatabaseInstance:
-        return rds.DatabaseInstance.from_database_instance_attributes(
-            stack,
-            "Imported",
-            instance_identifier="shop",
-            instance_resource_id="db-ABCDEFGHIJKL01234",
-            instance_endpoint_address="shop.example.net",
-            port=5432,
-            security_groups=list(groups),
-            engine=POSTGRESQL,
-        )
+        return imported_instance(stack, instance_resource_id="db-ABCDEFGHIJKL01234", security_groups=list(groups))
 
     def orders(self, stack: cdk.Stack, vpc: ec2.Vpc, database: Any, code: dict[str, Any], **options: Any) -> None:
         VpcDatabaseFunction(

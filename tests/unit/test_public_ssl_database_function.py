@@ -12,7 +12,7 @@ from aws_cdk.assertions import Annotations, Match, Template
 
 from cdk_breakwater import BreakwaterError, Downstream, PublicSslDatabaseFunction
 
-from .conftest import POSTGRESQL
+from .conftest import POSTGRESQL, imported_instance
 
 MYSQL = rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.VER_8_4_5)
 MARIADB = rds.DatabaseInstanceEngine.maria_db(version=rds.MariaDbEngineVersion.VER_10_11_11)
@@ -248,15 +248,7 @@ class TestErrors:
             PublicSslDatabaseFunction(stack, "Fn", database=database, **code)
 
     def test_an_imported_database(self, stack: cdk.Stack, code: dict[str, Any]) -> None:
-        database = rds.DatabaseInstance.from_database_instance_attributes(
-            stack,
-            "Imported",
-            instance_identifier="shop",
-            instance_endpoint_address="shop.example.net",
-            port=5432,
-            security_groups=[],
-            engine=POSTGRESQL,
-        )
+        database = imported_instance(stack)
         from aws_cdk import aws_secretsmanager as secretsmanager
 
         from cdk_breakwater import DatabaseCredentials

@@ -12,7 +12,7 @@ from aws_cdk.assertions import Template
 
 from cdk_breakwater import BreakwaterError, ConnectionBudget, DatabaseCredentials, Downstream, VpcDatabaseFunction
 
-from .conftest import POSTGRESQL
+from .conftest import POSTGRESQL, imported_instance
 
 AURORA_MYSQL = rds.DatabaseClusterEngine.aurora_mysql(version=rds.AuroraMysqlEngineVersion.VER_3_08_0)
 SMALL = ec2.InstanceType("t4g.micro")
@@ -101,15 +101,7 @@ class TestReplica:
         app.synth()
 
     def test_of_an_imported_instance(self, stack: cdk.Stack, vpc: ec2.Vpc) -> None:
-        source = rds.DatabaseInstance.from_database_instance_attributes(
-            stack,
-            "Imported",
-            instance_identifier="shop",
-            instance_endpoint_address="shop.example.net",
-            port=5432,
-            security_groups=[],
-            engine=POSTGRESQL,
-        )
+        source = imported_instance(stack)
         replica = rds.DatabaseInstanceReadReplica(
             stack, "Replica", source_database_instance=source, instance_type=SMALL, vpc=vpc
         )

@@ -22,7 +22,7 @@ from cdk_breakwater import (
     VpcDatabaseFunction,
 )
 
-from .conftest import POSTGRESQL
+from .conftest import POSTGRESQL, imported_instance
 
 
 def isolated_vpc(stack: cdk.Stack) -> ec2.Vpc:
@@ -282,15 +282,7 @@ class TestStacks:
 
 class TestErrors:
     def test_no_secret_and_no_credentials(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
-        database = rds.DatabaseInstance.from_database_instance_attributes(
-            stack,
-            "Imported",
-            instance_identifier="shop",
-            instance_endpoint_address="shop.example.net",
-            port=5432,
-            security_groups=[],
-            engine=POSTGRESQL,
-        )
+        database = imported_instance(stack)
         with pytest.raises(
             BreakwaterError, match=r"Stack/Orders: the database Stack/Imported has no secret.*iam\(user\)"
         ):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Annotations, CustomResource, Duration, IgnoreMode, Stack
+from aws_cdk import Annotations, CustomResource, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -15,7 +15,7 @@ from .credentials import DatabaseCredentials
 from .database_deployment import MASTER_USER
 from .database_engine import DatabaseEngine
 from .errors import BreakwaterError
-from .lambda_sources import handler_directory
+from .handler_code import handler_code
 from .lazy import lazy_string
 from .prepared_function import PreparedFunction
 from .secrets_manager_endpoint import secrets_manager_endpoint
@@ -158,7 +158,7 @@ class DatabaseAdministration(Construct):
             database=self.downstream,
             **{name: value for name, value in vicinity.network.items() if name != "allow_all_outbound"},
             runtime=runtime,
-            **_code("administration"),
+            **handler_code("database_administration", "administration.handler"),
             credentials=DatabaseCredentials.secret(self.secret),
             concurrency=1,
             reserve_concurrency=vicinity.reserve_concurrency,
@@ -176,7 +176,7 @@ class DatabaseAdministration(Construct):
                 "ADMINISTRATION_TIMEOUT": str(_TIMEOUT.to_seconds()),
             },
             options={"timeout": _ANSWER_TIMEOUT, "memory_size": 256},
-            fixed={"runtime": runtime, **_code("answer")},
+            fixed={"runtime": runtime, **handler_code("database_administration", "answer.handler")},
         )
         function.add_to_role_policy(
             iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self.function.function_arn])
@@ -203,16 +203,3 @@ def _basis(budget: ConnectionBudget) -> str:
         return budget.basis
     except BreakwaterError:
         return ""  # a lazy value must not raise; the budget's validation fails the synth
-
-
-def _code(module: str) -> dict[str, Any]:
-    directory = handler_directory("database_administration")
-    return {
-        # The directory that holds the package, and of it nothing else.
-        "code": lambda_.Code.from_asset(
-            str(directory.parent),
-            exclude=["*", f"!{directory.name}", f"!{directory.name}/*.py"],
-            ignore_mode=IgnoreMode.GIT,
-        ),
-        "handler": f"{directory.name}.{module}.handler",
-    }

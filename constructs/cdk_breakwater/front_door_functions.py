@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration, IgnoreMode, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_lambda as lambda_
 
 from .acknowledgements import acknowledge, compliance_rules
-from .lambda_sources import handler_directory
+from .handler_code import handler_code
 from .prepared_function import PreparedFunction
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ def make_function(
     reserved
         Its concurrency. Default: its event source limits it.
     """
-    directory = handler_directory("front_door")
     function = PreparedFunction(
         scope,
         id,
@@ -42,13 +41,7 @@ def make_function(
         settings={variable: Stack.of(scope).to_json_string(settings)},
         options={"timeout": TIMEOUT, "memory_size": _MIB},
         fixed={
-            # The directory that holds the package, and of it nothing else.
-            "code": lambda_.Code.from_asset(
-                str(directory.parent),
-                exclude=["*", f"!{directory.name}", f"!{directory.name}/*.py"],
-                ignore_mode=IgnoreMode.GIT,
-            ),
-            "handler": f"{directory.name}.{handler}.handler",
+            **handler_code("front_door", f"{handler}.handler"),
             "runtime": lambda_.Runtime.PYTHON_3_14,
             "architecture": lambda_.Architecture.ARM_64,
             "reserved_concurrent_executions": reserved,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Duration, IgnoreMode
+from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
 
 from .acknowledgements import acknowledge, compliance_rules
-from .lambda_sources import handler_directory
+from .handler_code import handler_code
 from .prepared_function import PreparedFunction
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ def make_function(
     scope: Construct, id: str, *, handler: str, timeout: Duration, memory_size: int, environment: dict[str, str]
 ) -> lambda_.Function:
     """Make one of them."""
-    directory = handler_directory("quota_dispatcher")
     function = PreparedFunction(
         scope,
         id,
@@ -30,13 +29,7 @@ def make_function(
         settings=environment,
         options={"timeout": timeout, "memory_size": memory_size},
         fixed={
-            # The directory that holds the package, and of it nothing else.
-            "code": lambda_.Code.from_asset(
-                str(directory.parent),
-                exclude=["*", f"!{directory.name}", f"!{directory.name}/*.py"],
-                ignore_mode=IgnoreMode.GIT,
-            ),
-            "handler": f"{directory.name}.{handler}",
+            **handler_code("quota_dispatcher", handler),
             "runtime": lambda_.Runtime.PYTHON_3_14,
             "architecture": lambda_.Architecture.ARM_64,
             # A dispatcher that leaves work behind rings for the next one. Lambda would take that for a runaway loop.

@@ -18,6 +18,7 @@ from cdk_breakwater import (
     DecoupledInvocation,
     Downstream,
     DownstreamChecks,
+    FrontDoor,
     InvocationSource,
     PublicSslDatabaseFunction,
     QuotaThrottledInvocation,
@@ -50,7 +51,7 @@ reader = VpcDatabaseFunction(stack, "Reader", database=instance, vpc=vpc, **code
 existing = lambda_.Function(stack, "Existing", **code)
 ConnectionBudget.of(instance).share("existing", concurrency=10).limit(existing)
 jobs = DecoupledInvocation(stack, "Standard", function=writer, source=InvocationSource.sqs())
-jobs.add_front_door("Door", path="orders")
+door: FrontDoor = jobs.add_front_door("Door", path="orders")
 DecoupledInvocation(stack, "Fifo", function=writer, source=InvocationSource.sqs(fifo=True))
 DecoupledInvocation(stack, "Kinesis", function=reader, source=InvocationSource.kinesis(shard_count=2))
 table = dynamodb.Table(
@@ -103,7 +104,7 @@ proxied = VpcDatabaseFunction(
 VpcDatabaseFunction(stack, "Readers", database=Downstream.readers(cluster), vpc=vpc, **code)
 reader.add_database("cluster", database=cluster)
 
-watched = [ConnectionBudget.of(instance), writer, proxied, jobs, rest]
+watched = [ConnectionBudget.of(instance), writer, proxied, jobs, rest, door.api]
 for construct in watched:
     construct.alarms()
 breakwater_dashboard(stack, "Dashboards", watched)

@@ -42,7 +42,8 @@ class RdsDownstream(Downstream):
 
     def __init__(self, database: Any, *, certificate_authority: str | None = None) -> None:
         self.database = database
-        self.is_cluster = hasattr(database, "cluster_endpoint")
+        # Not by its endpoint, which an imported cluster may lack.
+        self.is_cluster = hasattr(database, "cluster_identifier")
         endpoint = self._endpoint()
         engine = _engine(database, self.source)
         super().__init__(
@@ -192,7 +193,7 @@ class ReadersDownstream(RdsDownstream):
     budget_id = "ReaderConnectionBudget"
 
     def __init__(self, cluster: Any) -> None:
-        if not hasattr(cluster, "cluster_endpoint"):
+        if not hasattr(cluster, "cluster_identifier"):
             raise BreakwaterError(
                 cluster, f"{type(cluster).__name__} has no readers.", "Pass a read replica as database=… itself."
             )

@@ -173,7 +173,6 @@ class TestReaders:
         known = rds.DatabaseCluster.from_database_cluster_attributes(
             stack,
             "Known",
-            cluster_endpoint_address="shop.example.net",
             reader_endpoint_address="readers.example.net",
             cluster_resource_identifier="cluster-1",
             security_groups=[],

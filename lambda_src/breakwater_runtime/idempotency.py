@@ -59,9 +59,14 @@ class Jobs:
     def _key(self, record: Record, identifier: str) -> str | None:
         if not self._idempotency:
             return None
-        key = identifier if self._idempotency is True else self._idempotency(record)
+        key = _identity(record, identifier) if self._idempotency is True else self._idempotency(record)
         # No job of the front door has a slash in its name.
         return None if key is None else f"record/{key}"
+
+
+def _identity(record: Record, identifier: str) -> str:
+    # A sequence number is a record's own within its stream alone, and one table keeps what a function reads of several.
+    return identifier if "messageId" in record else f"{record['eventSourceARN']} {identifier}"
 
 
 def _busy_seconds(record: Record, context: Any) -> float:

@@ -247,6 +247,17 @@ class TestIdempotency:
         assert failures(handler, second) == 0
         assert calls == [first, second]
 
+    def change(self, stream: str) -> dict[str, Any]:
+        source = {"eventSource": "aws:dynamodb", "eventSourceARN": stream, "eventName": "MODIFY"}
+        return {**source, "dynamodb": {"SequenceNumber": "100"}}
+
+    def test_records_of_two_streams_may_have_the_same_number(self) -> None:
+        calls: list[Any] = []
+        handler = breakwater.batch(lambda record, _: calls.append(record["eventSourceARN"]), idempotency=True)
+        table, other = (self.change(f"arn:aws:dynamodb:us-east-1:123456789012:table/{uuid4()}/stream/1") for _ in "ab")
+        assert failures(handler, table) == failures(handler, other) == failures(handler, table) == 0
+        assert calls == [table["eventSourceARN"], other["eventSourceARN"]]
+
     def test_by_a_key_of_ones_own(self) -> None:
         calls: list[Any] = []
         run = str(uuid4())

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import Stack
 
 from .qualified_function import qualifiers, resolved
+from .referenced import referenced
 
 if TYPE_CHECKING:
     from constructs import IConstruct
 
     from .connection_budget import ConnectionBudget
+
+_SCALABLE_TARGET = "CfnScalableTarget"
 
 
 def provisioned_concurrency_errors(budget: ConnectionBudget) -> list[str]:
@@ -38,10 +43,23 @@ def provisioned_concurrency_errors(budget: ConnectionBudget) -> list[str]:
 def _provisioned(root: IConstruct) -> Counter[str]:
     from aws_cdk import aws_lambda as lambda_
 
+    scaled = _scaled(root)
     found: Counter[str] = Counter()
     for type_ in (lambda_.CfnAlias, lambda_.CfnVersion):
         for path, resource in qualifiers(root, type_):
             executions = resolved(resource, "provisionedConcurrencyConfig").get("provisionedConcurrentExecutions")
-            if isinstance(executions, (int, float)):
-                found[path] += int(executions)
+            numbers = [executions, scaled.get(resource.node.path)]
+            found[path] += max((int(number) for number in numbers if isinstance(number, (int, float))), default=0)
     return found
+
+
+def _scaled(root: IConstruct) -> dict[str, Any]:
+    """Give the most that Application Auto Scaling may provision, by the path of the alias."""
+    # By name, since an app without it should not have to load its module.
+    targets: list[Any] = [resource for resource in root.node.find_all() if type(resource).__name__ == _SCALABLE_TARGET]
+    return {
+        alias.node.path: Stack.of(target).resolve(target.max_capacity)
+        for target in targets
+        if target.scalable_dimension == "lambda:function:ProvisionedConcurrency"
+        for alias in referenced(target.resource_id, target)
+    }

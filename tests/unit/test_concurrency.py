@@ -104,6 +104,16 @@ class TestProvisioned:
         )
         assert "Provision 40 or less" in str(failure.value)
 
+    def test_the_most_that_auto_scaling_provisions(
+        self, app: cdk.App, stack: cdk.Stack, budget: ConnectionBudget, code: dict[str, Any]
+    ) -> None:
+        function = lambda_.Function(stack, "Function", **code)
+        alias = live(function, provisioned_concurrent_executions=2)
+        alias.add_auto_scaling(max_capacity=41)
+        budget.share("worker").limit(alias)
+        with pytest.raises(RuntimeError, match="have a provisioned concurrency of 41, and its share is 40"):
+            app.synth()
+
     def test_of_other_functions_is_their_own_affair(
         self, app: cdk.App, stack: cdk.Stack, budget: ConnectionBudget, code: dict[str, Any]
     ) -> None:

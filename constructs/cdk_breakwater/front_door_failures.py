@@ -74,13 +74,17 @@ def _on_the_way(invocation: DecoupledInvocation, results: JobResults) -> sqs.IQu
     # ApproximateReceiveCount), so it arrives with these spent.
     receives = queue.dead_letter_queue.max_receive_count  # type: ignore[attr-defined]
     spent = _MOST_RECEIVES if Token.is_unresolved(receives) else int(receives)
+    key = queue.encryption_master_key
     # In the queue's stack, which refers to it, and which the function's stack refers to already.
     beside = Stack.of(queue) is Stack.of(invocation)
     failed = sqs.Queue(
         cast("Construct", function if beside else queue),
         "Queue" if beside else f"{_ID}Queue",
         fifo=True if queue.fifo else None,  # CloudFormation refuses an explicit false
-        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        # A message stays encrypted by its first queue's key when SQS moves it, so its reader needs that key, too.
+        # Source: Amazon SQS Developer Guide, "Encryption at rest in Amazon SQS".
+        encryption=sqs.QueueEncryption.SQS_MANAGED if key is None else sqs.QueueEncryption.KMS,
+        encryption_master_key=key,
         enforce_ssl=True,
         visibility_timeout=Duration.seconds(_VISIBILITY_FACTOR * int(TIMEOUT.to_seconds())),
         retention_period=_retention(dead_letter_queue),

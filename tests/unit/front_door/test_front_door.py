@@ -157,7 +157,12 @@ def test_a_key_of_ones_own_is_granted(stack: cdk.Stack, function: lambda_.Functi
     template.has_resource_properties(
         "AWS::SQS::Queue", {"MessageRetentionPeriod": 172_800, "RedrivePolicy": {"maxReceiveCount": 6}}
     )
-    template.has_resource_properties("AWS::SQS::Queue", {"RedrivePolicy": {"maxReceiveCount": 11}})
+    # Its messages are encrypted by the key that they came with.
+    arn = {"Fn::GetAtt": [stack.get_logical_id(key.node.default_child), "Arn"]}  # type: ignore[arg-type]
+    template.has_resource_properties(
+        "AWS::SQS::Queue", {"KmsMasterKeyId": arn, "RedrivePolicy": {"maxReceiveCount": 11}}
+    )
+    assert ("kms:Decrypt", arn) in policies(template, "JobsFailures")
     longest = text(template.find_resources("AWS::Lambda::Function"))
     assert '"longest_wait":172800' in longest
 

@@ -178,6 +178,8 @@ def _in_the_bucket(invocation: DecoupledInvocation, results: JobResults, bucket:
         "Serverless-EventBusDLQ",
     )
     function.add_to_role_policy(iam.PolicyStatement(actions=["s3:GetObject"], resources=[bucket.arn_for_objects("*")]))
+    if bucket.encryption_key is not None:
+        bucket.encryption_key.grant_decrypt(function)
     acknowledge_objects(function, bucket, "Lambda names the objects in the bucket of failed records.")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Annotations, Match, Template
@@ -13,7 +14,7 @@ from aws_cdk.aws_lambda_event_sources import SqsDlq
 
 from cdk_breakwater import BreakwaterError, DecoupledInvocation, InvocationSource
 
-from .doors import open_door, own_queue, text
+from .doors import open_door, own_queue, policies, text
 
 
 class TestFailures:
@@ -82,6 +83,14 @@ class TestFailures:
             "AWS::Events::Rule",
             {"EventPattern": {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": Match.any_value()}},
         )
+
+    def test_of_a_stream_with_a_key_can_be_read(self, stack: cdk.Stack, function: lambda_.Function) -> None:
+        key = kms.Key(stack, "Key")
+        stream = InvocationSource.kinesis(shard_count=1, encryption_key=key)
+        jobs = DecoupledInvocation(stack, "Jobs", function=function, source=stream)
+        jobs.add_front_door("Door", path="orders")
+        allowed = policies(Template.from_stack(stack), "JobsFailures")
+        assert ("kms:Decrypt", stack.resolve(key.key_arn)) in allowed
 
     def test_that_nobody_can_see_are_reported(self, stack: cdk.Stack, function: lambda_.Function) -> None:
         imported = sqs.Queue.from_queue_arn(stack, "Imported", "arn:aws:sqs:eu-central-1:123456789012:imported")

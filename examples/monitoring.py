@@ -60,6 +60,7 @@ def function(name: str, **options: int) -> VpcDatabaseFunction:
 
 writer, reader, counter = function("Writer", share_weight=2), function("Reader"), function("Counter")
 jobs = DecoupledInvocation(stack, "Jobs", function=writer, source=InvocationSource.sqs())
+door = jobs.add_front_door("Door", path="jobs")
 clicks = DecoupledInvocation(stack, "Clicks", function=counter, source=InvocationSource.kinesis(shard_count=4))
 api = ThrottledApi(stack, "Api", function=reader, expected_duration=Duration.millis(200))
 labels = QuotaThrottledInvocation(
@@ -68,7 +69,7 @@ labels = QuotaThrottledInvocation(
 
 # A key of one's own: that of SNS itself lets no alarm publish.
 pager = sns.Topic(stack, "Pager", master_key=kms.Key(stack, "Key", enable_key_rotation=True), enforce_ssl=True)
-watched = [ConnectionBudget.of(database), writer, reader, counter, jobs, clicks, api, labels]
+watched = [ConnectionBudget.of(database), writer, reader, counter, jobs, door, clicks, api, labels]
 for construct in watched:
     construct.alarms(pager)
 breakwater_dashboard(stack, "Dashboards", watched)

@@ -9,7 +9,6 @@ import pytest
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Annotations, Match, Template
 
 from cdk_breakwater import BreakwaterError, ConnectionBudget, DecoupledInvocation, InvocationSource
@@ -206,62 +205,6 @@ def test_grant_send(stack: cdk.Stack, function: lambda_.Function) -> None:
             "Roles": [{"Ref": Match.string_like_regexp("^Producer")}],
         },
     )
-
-
-class TestExistingQueue:
-    def test_is_used(self, stack: cdk.Stack, function: lambda_.Function) -> None:
-        dead = sqs.Queue(stack, "Dead", retention_period=cdk.Duration.days(14))
-        queue = sqs.Queue(
-            stack,
-            "Mine",
-            visibility_timeout=cdk.Duration.seconds(240),
-            dead_letter_queue=sqs.DeadLetterQueue(queue=dead, max_receive_count=5),
-        )
-        jobs = DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(queue))
-        assert jobs.queue is queue
-        assert jobs.dead_letter_queue is dead
-        assert jobs.dead_letter_alarm is None
-        Template.from_stack(stack).resource_count_is("AWS::SQS::Queue", 2)
-
-    @pytest.mark.parametrize("seconds", [None, 239])
-    def test_visibility_timeout_too_short(
-        self, stack: cdk.Stack, function: lambda_.Function, seconds: int | None
-    ) -> None:
-        queue = sqs.Queue(
-            stack,
-            "Mine",
-            visibility_timeout=None if seconds is None else cdk.Duration.seconds(seconds),
-            dead_letter_queue=sqs.DeadLetterQueue(queue=sqs.Queue(stack, "Dead"), max_receive_count=5),
-        )
-        with pytest.raises(
-            BreakwaterError,
-            match=rf"Stack/Jobs: the visibility timeout of Stack/Mine is {seconds or 30} s.*Duration\.seconds\(240\)",
-        ):
-            DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(queue))
-
-    def test_no_dead_letter_queue(self, stack: cdk.Stack, function: lambda_.Function) -> None:
-        queue = sqs.Queue(stack, "Mine", visibility_timeout=cdk.Duration.seconds(240))
-        with pytest.raises(BreakwaterError, match=r"Stack/Mine has no dead-letter queue.*max_receive_count=5"):
-            DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(queue))
-
-    def test_too_few_receives(self, stack: cdk.Stack, function: lambda_.Function) -> None:
-        queue = sqs.Queue(
-            stack,
-            "Mine",
-            visibility_timeout=cdk.Duration.seconds(240),
-            dead_letter_queue=sqs.DeadLetterQueue(queue=sqs.Queue(stack, "Dead"), max_receive_count=1),
-        )
-        with pytest.raises(
-            BreakwaterError, match=r"max_receive_count of Stack/Mine is 1: .*max_receive_count=5 or more"
-        ):
-            DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(queue))
-
-    def test_imported_ones_are_the_users_promise(self, stack: cdk.Stack, function: lambda_.Function) -> None:
-        queue = sqs.Queue.from_queue_arn(stack, "Theirs", "arn:aws:sqs:eu-central-1:123456789012:theirs")
-        DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(queue))
-        Annotations.from_stack(stack).has_warning(
-            "/Stack/Jobs", Match.string_like_regexp("visibility timeout must be at least 240 s")
-        )
 
 
 class TestErrors:

@@ -10,6 +10,7 @@ import pytest
 from aws_cdk import Duration, Validations
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
+from aws_cdk.assertions import Annotations, Match, Template
 
 from cdk_breakwater import BreakwaterError, ConnectionBudget, DecoupledInvocation, DownstreamChecks, InvocationSource
 
@@ -33,7 +34,7 @@ def function(stack: cdk.Stack, code: dict[str, Any]) -> lambda_.Function:
 def queue(
     stack: cdk.Stack,
     *,
-    visibility: int = 60,
+    visibility: int | None = 60,
     receives: int | None = 5,
     dead: dict[str, Any] | None = None,
     **options: Any,
@@ -42,9 +43,8 @@ def queue(
     if receives is not None:
         dead_queue = sqs.Queue(stack, "Dead", **({"retention_period": RETENTION} if dead is None else dead))
         redrive = sqs.DeadLetterQueue(queue=dead_queue, max_receive_count=receives)
-    return sqs.Queue(
-        stack, "Mine", visibility_timeout=Duration.seconds(visibility), dead_letter_queue=redrive, **options
-    )
+    timeout = None if visibility is None else Duration.seconds(visibility)
+    return sqs.Queue(stack, "Mine", visibility_timeout=timeout, dead_letter_queue=redrive, **options)
 
 
 RULES = {
@@ -54,6 +54,7 @@ RULES = {
 }
 BROKEN: list[tuple[str, dict[str, Any], str]] = [
     ("visibility_timeout", {"visibility": 59}, r"is 59 s, below.*Duration\.seconds\(60\) or more"),
+    ("visibility_timeout", {"visibility": None}, r"visibility timeout of Stack/Mine is 30 s"),
     ("dead_letter_queue", {"receives": None}, r"Stack/Mine has no dead-letter queue.*max_receive_count=5\)"),
     ("dead_letter_queue", {"receives": 4}, r"max_receive_count of Stack/Mine is 4.*max_receive_count=5 or more"),
     (
@@ -67,6 +68,23 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
         r"keeps messages for 14 days.*\(14 days\).*below 14 days on Stack/Mine",
     ),
 ]
+
+
+def test_it_is_used_as_it_is(stack: cdk.Stack, function: lambda_.Function) -> None:
+    mine = queue(stack)
+    jobs = DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(mine))
+    assert jobs.queue is mine
+    assert jobs.dead_letter_queue is stack.node.find_child("Dead")
+    assert jobs.dead_letter_alarm is None
+    Template.from_stack(stack).resource_count_is("AWS::SQS::Queue", 2)
+
+
+def test_an_imported_one_is_the_users_promise(stack: cdk.Stack, function: lambda_.Function) -> None:
+    theirs = sqs.Queue.from_queue_arn(stack, "Theirs", "arn:aws:sqs:eu-central-1:123456789012:theirs")
+    DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(theirs))
+    Annotations.from_stack(stack).has_warning(
+        "/Stack/Jobs", Match.string_like_regexp("visibility timeout must be at least 60 s")
+    )
 
 
 @pytest.mark.parametrize(("rule", "broken", "message"), BROKEN)

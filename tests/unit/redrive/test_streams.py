@@ -1,0 +1,129 @@
+"""Failed records go to the function again, and nothing of them is lost on the way."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from botocore.stub import ANY
+
+from cdk_breakwater import BreakwaterError
+from cdk_breakwater.failed_records import FailedRecords
+from cdk_breakwater.redrive import find_failures
+
+from .account import ARN, FUNCTION, MAPPING, UUID, Account, kept
+
+
+def record(number: int, kind: str = "kinesis") -> dict[str, Any]:
+    if kind == "kinesis":
+        return {"eventSource": "aws:kinesis", "kinesis": {"sequenceNumber": str(number), "data": "YQ=="}}
+    return {"eventSource": "aws:dynamodb", "dynamodb": {"SequenceNumber": str(number)}}
+
+
+def failure(number: int) -> dict[str, Any]:
+    return {"batchItemFailures": [{"itemIdentifier": str(number)}]}
+
+
+FINE: dict[str, Any] = {"batchItemFailures": []}
+
+
+class TestStreams:
+    def test_they_are_found_by_way_of_the_mapping(self, account: Account) -> None:
+        account.stack("Shop", {"Mapping": (MAPPING, UUID, "Shop/Clicks/Mapping")})
+        account.stub("lambda").add_response(
+            "get_event_source_mapping",
+            {"FunctionArn": FUNCTION, "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:s3:::kept"}}},
+            {"UUID": UUID},
+        )
+        contents = [
+            {"Key": f"aws/lambda/{UUID}/{name}", "LastModified": datetime(2026, 11, day, tzinfo=timezone.utc)}
+            for name, day in (("new", 20), ("old", 2))
+        ]
+        account.stub("s3").add_response(
+            "list_objects_v2", {"Contents": contents}, {"Bucket": "kept", "Prefix": f"aws/lambda/{UUID}/"}
+        )
+        (found,) = find_failures("Shop", account)
+        assert isinstance(found, FailedRecords)
+        assert found.keys == (f"aws/lambda/{UUID}/old", f"aws/lambda/{UUID}/new")
+        assert (found.waiting, found.kept_in, found.goes_to, found.state) == (2, "kept", "Counter", "")
+
+    @pytest.mark.parametrize("destination", [None, f"{ARN}:pointers"])
+    def test_pointers_are_not_records(self, account: Account, destination: str | None) -> None:
+        account.stack("Shop", {"Mapping": (MAPPING, UUID, "Shop/Clicks/Mapping")})
+        config = {"DestinationConfig": {"OnFailure": {"Destination": destination}}} if destination else {}
+        account.stub("lambda").add_response(
+            "get_event_source_mapping", {"FunctionArn": FUNCTION, **config}, {"UUID": UUID}
+        )
+        with pytest.raises(BreakwaterError, match="no bucket of failed records"):
+            find_failures("Shop", account)
+
+    @pytest.mark.parametrize("kind", ["kinesis", "dynamodb"])
+    @pytest.mark.parametrize("as_text", [True, False])
+    def test_a_batch_that_succeeds_is_deleted(self, account: Account, kind: str, as_text: bool) -> None:
+        records = [record(number, kind) for number in (1, 2)]
+        event = {"Records": records}
+        account.object("a", json.dumps(event) if as_text else event)
+        account.invocation(records, None)
+        account.stub("s3").add_response("delete_object", {}, {"Bucket": "kept", "Key": "a"})
+        assert kept("a").redrive(account) == "2 done"
+
+    def test_behind_a_failure_all_are_given_again_and_it_alone_stays(self, account: Account) -> None:
+        records = [record(number) for number in range(5)]
+        account.object("a", {"Records": records})
+        account.invocation(records, failure(1))
+        account.invocation(records[2:], failure(3))
+        account.invocation(records[4:], FINE)
+        account.stub("s3").add_response(
+            "put_object",
+            {},
+            {
+                "Bucket": "kept",
+                "Key": "a",
+                "Body": json.dumps({"payload": json.dumps({"Records": [records[1], records[3]]})}).encode(),
+            },
+        )
+        assert kept("a").redrive(account) == "3 done, 2 failed again"
+
+    def test_a_batch_that_fails_whole_is_halved_until_the_bad_one_is_alone(self, account: Account) -> None:
+        records = [record(number) for number in range(4)]
+        account.object("a", {"Records": records})
+        account.invocation(records, {}, error=True)
+        account.invocation(records[:2], FINE)
+        account.invocation(records[2:], {}, error=True)
+        account.invocation(records[2:3], FINE)
+        account.invocation(records[3:], {}, error=True)
+        account.stub("s3").add_response("put_object", {}, {"Bucket": "kept", "Key": "a", "Body": ANY})
+        assert kept("a").redrive(account) == "3 done, 1 failed again"
+
+    @pytest.mark.parametrize("identifier", [{}, {"itemIdentifier": ""}, {"itemIdentifier": None}])
+    def test_an_answer_that_lambda_takes_for_a_failure_deletes_nothing(
+        self, account: Account, identifier: dict[str, Any]
+    ) -> None:
+        account.object("a", {"Records": [record(1)]})
+        account.invocation([record(1)], {"batchItemFailures": [identifier]})
+        assert kept("a").redrive(account) == "0 done, 1 failed again"
+
+    def test_one_object_after_the_other(self, account: Account) -> None:
+        for key, number in (("a", 1), ("b", 2)):
+            account.object(key, {"Records": [record(number)]})
+            account.invocation([record(number)], FINE if key == "b" else failure(number))
+        account.stub("s3").add_response("delete_object", {}, {"Bucket": "kept", "Key": "b"})
+        assert kept("a", "b").redrive(account) == "1 done, 1 failed again"
+
+    def test_a_throttled_function_is_waited_for(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("cdk_breakwater.failed_records._PAUSE_SECONDS", 0)
+        account.object("a", {"Records": [record(1)]})
+        for _ in range(3):
+            account.stub("lambda").add_client_error("invoke", "TooManyRequestsException", http_status_code=429)
+        account.invocation([record(1)], FINE)
+        account.stub("s3").add_response("delete_object", {}, {"Bucket": "kept", "Key": "a"})
+        assert kept("a").redrive(account) == "1 done"
+
+    def test_but_not_for_good(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("cdk_breakwater.failed_records._PATIENCE_SECONDS", -1)
+        account.object("a", {"Records": [record(1)]})
+        account.stub("lambda").add_client_error("invoke", "TooManyRequestsException", http_status_code=429)
+        with pytest.raises(BreakwaterError, match=r"it is throttled for -1 s.*reserved concurrency is 0"):
+            kept("a").redrive(account)

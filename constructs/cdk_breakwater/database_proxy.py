@@ -85,7 +85,8 @@ class DatabaseProxy(Construct):
         )
         source: Any = database.construct
         rules = _rules(source)
-        target = rds.ProxyTarget.from_cluster if hasattr(source, "cluster_identifier") else rds.ProxyTarget.from_instance
+        clustered = hasattr(source, "cluster_identifier")
+        target = rds.ProxyTarget.from_cluster if clustered else rds.ProxyTarget.from_instance
         # No session pinning filter: it lets a variable that one client SETs be met by the next. Source: RDS User Guide,
         # "Creating a proxy": choose one only where that is known to do no harm.
         chosen: dict[str, Any] = {

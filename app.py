@@ -65,7 +65,7 @@ class Shop(Stack):
         self.reader = self._function("Reader", "reader.handler", credentials=reads)
         self.writer = self._function("Writer", "writer.handler", credentials=writes, share_weight=2)
         self.orders = DecoupledInvocation(self, "Orders", function=self.writer, source=InvocationSource.sqs())
-        self.orders.add_front_door("Door", path="orders")
+        self.door = self.orders.add_front_door("Door", path="orders")
         self.api = ThrottledApi(self, "Api", function=self.reader, expected_duration=Duration.millis(200))
         # Before the queue and the API, not before the functions: a function's security group belongs to a rule of the
         # database's, which must stand before the migration.
@@ -131,7 +131,7 @@ class Shop(Stack):
         watched = [
             ConnectionBudget.of(self.database),
             *(self.migration, self.reader, self.writer, self.stock),
-            *(self.orders, self.api, self.shipping),
+            *(self.orders, self.door, self.api, self.shipping),
         ]
         for construct in watched:
             construct.alarms(pager)

@@ -23,10 +23,10 @@ from .throttled_api import ApiProtocol, ThrottledApi
 
 if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
-    from aws_cdk import aws_sns as sns
     from aws_cdk import aws_sqs as sqs
 
     from .decoupled_invocation import DecoupledInvocation
+    from .monitoring_action import AlarmTarget
     from .prepared_function import PreparedFunction
 
 _VARIABLE = "BREAKWATER_FRONT_DOOR"
@@ -114,7 +114,7 @@ class FrontDoor(Construct):
         # An API's own address ends with a slash, a custom domain's may not.
         self.url = url + (route[1:] if Token.is_unresolved(url) or url.endswith("/") else route)
 
-    def alarms(self, topic_or_action: sns.ITopic | cloudwatch.IAlarmAction | None = None) -> list[cloudwatch.Alarm]:
+    def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
         """Add alarms, once: those of the API, and of the function that hands out results.
 
         Parameters

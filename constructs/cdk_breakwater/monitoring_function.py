@@ -23,6 +23,8 @@ _LONG = 15
 
 def function_alarms(function: PreparedFunction, topic_or_action: AlarmTarget | None) -> list[cloudwatch.Alarm]:
     """Make the alarms of a function; see `PreparedFunction.alarms`."""
+    limit = _limit(function)
+    concurrency_name = "share" if limit is not None and limit.share is not None else "reserved concurrency"
 
     def make(scope: Construct) -> list[cloudwatch.Alarm]:
         throttles = make_alarm(
@@ -33,15 +35,16 @@ def function_alarms(function: PreparedFunction, topic_or_action: AlarmTarget | N
             minutes=3,
             of_minutes=5,
             description=f"Lambda refuses invocations of {function.node.path}: more come than its concurrency takes. "
-            "Put a queue before it, or raise its share.",
+            f"Put a queue before it, or raise its {concurrency_name}.",
         )
-        return [throttles, *_concurrency_alarms(scope, function)]
+        return [throttles, *_concurrency_alarms(scope, function, limit)]
 
     return make_alarms(function, make, topic_or_action)
 
 
-def _concurrency_alarms(scope: Construct, function: PreparedFunction) -> list[cloudwatch.Alarm]:
-    limit = _limit(function)
+def _concurrency_alarms(
+    scope: Construct, function: PreparedFunction, limit: FunctionConcurrency | None
+) -> list[cloudwatch.Alarm]:
     if limit is None:
         return []
     path = function.node.path
@@ -64,6 +67,11 @@ def _concurrency_alarms(scope: Construct, function: PreparedFunction) -> list[cl
         ]
     if limit.mappings:
         return []  # behind a queue or stream, the share is there to be used up, and its alarms tell of the backlog
+    remedy = (
+        "Raise its reserved concurrency; or let an invocation take a shorter time."
+        if limit.share is None
+        else "Raise its share, or the connections of the database; or let it hold them for a shorter time."
+    )
     return [
         make_alarm(
             scope,
@@ -72,10 +80,7 @@ def _concurrency_alarms(scope: Construct, function: PreparedFunction) -> list[cl
             threshold=lazy_number(limit.resolve),
             minutes=_LONG,
             description=lazy_string(
-                lambda: (
-                    f"{path} has been at its limit of {limit.resolve()} for {_LONG} minutes: work waits. Raise its "
-                    "share, or the connections of the database; or let it hold them for a shorter time."
-                )
+                lambda: f"{path} has been at its limit of {limit.resolve()} for {_LONG} minutes: work waits. {remedy}"
             ),
         )
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -86,6 +87,17 @@ dead_letter_queue = sqs.Queue(
     encryption=sqs.QueueEncryption.SQS_MANAGED,
     enforce_ssl=True,
     retention_period=cdk.Duration.days(14),
+)
+dead_letter_queue.metric_approximate_number_of_messages_visible(
+    statistic="max", period=cdk.Duration.minutes(1)
+).create_alarm(
+    stack,
+    "DeadLetterAlarm",
+    alarm_description="A message failed for good.",
+    threshold=1,
+    evaluation_periods=1,
+    comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+    treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
 )
 queue = sqs.Queue(
     stack,

@@ -59,9 +59,11 @@ def account_concurrency_errors(budget: ConnectionBudget, budgets: Sequence[Conne
     """
     root = budget.node.root
     errors = []
-    for environment in _first_of(budget, [other for other in budgets if other.node.root is root]):
+    environments = _first_of(budget, [other for other in budgets if other.node.root is root])
+    reserved = _reserved(root) if environments else {}
+    for environment in environments:
         quota = account_concurrency(budget)
-        holders = _reserved(root)[environment]
+        holders = reserved[environment]
         total = sum(holders)
         sentence = (
             f"{len(holders)} functions reserve a concurrency of {total} in {environment}, and an account with a quota "

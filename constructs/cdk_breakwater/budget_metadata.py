@@ -14,7 +14,7 @@ METADATA = "cdk-breakwater:budget"
 def description(budget: ConnectionBudget) -> dict[str, Any]:
     """Describe a budget and its shares."""
     return {
-        "path": budget.node.path if budget.downstream is None else budget.downstream.title,
+        "path": budget.title,
         "maxConnections": budget.max_connections,
         "basis": budget.basis,
         "reserved": budget.reserved_connections,

@@ -187,6 +187,11 @@ class ConnectionBudget(Construct):
         """The database that it stands for, or None where it stands by itself."""
         return self._downstream
 
+    @property
+    def title(self) -> str:
+        """What tables and dashboards call it: after the database, where it stands for one."""
+        return self.node.path if self._downstream is None else self._downstream.title
+
     def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
         """Add alarms, once: more connections than planned for 15 minutes; all that clients may have.
 

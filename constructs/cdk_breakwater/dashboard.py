@@ -14,7 +14,6 @@ from .connection_share import ConnectionShare
 from .errors import BreakwaterError
 from .lazy import lazy_string
 from .monitoring import HEIGHT, WIDTH, alarms_of
-from .monitoring_budget import budget_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +75,7 @@ def _downstream(construct: Any) -> IConstruct:
     if isinstance(construct, ConnectionBudget):
         if construct.downstream is None:
             return construct
-        return getattr(construct.downstream, "target", construct.downstream).construct
+        return construct.downstream.server.construct
     if _is_quota(construct):
         return construct
     construct = _behind(construct)
@@ -143,15 +142,14 @@ def _budgets(members: list[Any]) -> list[ConnectionBudget]:
     for budget in map(_budget, members):
         if budget is None:
             continue
-        target = getattr(budget.downstream, "target", None)
-        if target is not None:
-            found[ConnectionBudget.of(target)] = None
+        if budget.downstream is not None and budget.downstream.behind_proxy:
+            found[ConnectionBudget.of(budget.downstream.server)] = None
         found[budget] = None
     return list(found)
 
 
 def _numbers(budget: ConnectionBudget) -> str:
-    title = f"### {budget_name(budget)}"
+    title = f"### {budget.title}"
     try:
         terms = [
             f"{budget.max_connections} max_connections",

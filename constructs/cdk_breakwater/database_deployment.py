@@ -71,7 +71,7 @@ class DatabaseDeployment:
     ) -> None:
         self.user: DatabaseUser | None = None
         self.credentials = credentials
-        server = behind_proxy(downstream)
+        server = downstream.server
         self._is_master = credentials.is_secret_of(downstream) and _has_users(server)
         self._first: list[IDependable] = []
         if credentials.own_login is not None:
@@ -98,11 +98,6 @@ class DatabaseDeployment:
                 "It logs in as the database's master user, who may do everything and whose connections no server "
                 "limits. credentials=DatabaseCredentials.user(name, grants=[…]) makes a user of its own at deployment.",
             )
-
-
-def behind_proxy(downstream: Downstream) -> Downstream:
-    """Return the database behind an RDS Proxy; where there is none, the downstream itself."""
-    return getattr(downstream, "target", downstream)
 
 
 def _has_users(downstream: Downstream) -> bool:

@@ -78,7 +78,7 @@ class DatabaseFunction(PreparedFunction):
         vicinity = Vicinity(path, scope, runtime, network, options, reserve_concurrency)
         deployment = DatabaseDeployment(
             vicinity,
-            getattr(downstream, "target", server),
+            downstream,
             share,
             credentials,
             verify=verify_at_deploy,
@@ -146,7 +146,7 @@ class DatabaseFunction(PreparedFunction):
         options = {option: value for option, value in self._vicinity.options.items() if option != "environment"}
         deployment = DatabaseDeployment(
             self._vicinity._replace(options=options),
-            getattr(downstream, "target", server),
+            downstream,
             share,
             credentials,
             verify=self._verify,

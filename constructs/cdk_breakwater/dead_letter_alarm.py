@@ -4,32 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration
-from aws_cdk import aws_cloudwatch as cloudwatch
-
 from .acknowledgements import acknowledge, compliance_rules
+from .monitoring import PERIOD, make_alarm
 
 if TYPE_CHECKING:
+    from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_sqs as sqs
 
     from .decoupled_invocation import DecoupledInvocation
 
-# SQS reports its metrics once a minute.
-# Source: Amazon SQS Developer Guide, "Available CloudWatch metrics for Amazon SQS".
-_PERIOD = Duration.minutes(1)
-
 
 def make_dead_letter_alarm(invocation: DecoupledInvocation, dead_letter_queue: sqs.IQueue) -> cloudwatch.Alarm:
     """Make an alarm that speaks while there is a message in the dead-letter queue, with no action yet."""
-    depth = dead_letter_queue.metric_approximate_number_of_messages_visible(statistic="max", period=_PERIOD)
-    alarm = depth.create_alarm(
+    depth = dead_letter_queue.metric_approximate_number_of_messages_visible(statistic="max", period=PERIOD)
+    alarm = make_alarm(
         invocation,
         "DeadLetterAlarm",
-        alarm_description=f"A message failed for good. When its cause is mended: {invocation.redrive()}",
+        depth,
         threshold=1,
-        evaluation_periods=1,
-        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        description=f"A message failed for good. When its cause is mended: {invocation.redrive()}",
     )
     acknowledge(
         alarm,

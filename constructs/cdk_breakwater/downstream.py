@@ -64,6 +64,11 @@ class Downstream(ABC):
         return self._certificate_authority is not None
 
     @property
+    def server(self) -> Downstream:
+        """The database itself: what is behind an RDS Proxy, or this."""
+        return self
+
+    @property
     def title(self) -> str:
         """What tables call it."""
         return self.construct.node.path

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Annotations, Duration, Token
+from aws_cdk import Annotations, Token
 
 from .acknowledgements import acknowledge
 from .errors import BreakwaterError
+from .queue_retention import MAXIMUM_RETENTION, retention_seconds
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs
@@ -17,11 +18,8 @@ if TYPE_CHECKING:
 
 # Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
 MINIMUM_RECEIVES = 5
-# CloudFormation's defaults of VisibilityTimeout and MessageRetentionPeriod, and the longest retention.
-# Source: Amazon SQS Developer Guide, "Amazon SQS message quotas".
+# CloudFormation's default of VisibilityTimeout.
 _VISIBILITY_DEFAULT_SECONDS = 30
-_RETENTION_DEFAULT_SECONDS = 345_600
-MAXIMUM_RETENTION = Duration.days(14)
 _DAY = 86_400
 
 
@@ -58,7 +56,7 @@ class ExistingQueue:
         self._check_visibility(invocation, resource, visibility_seconds)
         dead_letter_queue = self._check_redrive(invocation)
         if dead_letter_queue is not None:
-            self._check_retention(invocation, resource, dead_letter_queue)
+            self._check_retention(invocation, dead_letter_queue)
         return dead_letter_queue
 
     def _refuse_second_mapping(self, invocation: DecoupledInvocation) -> None:
@@ -120,12 +118,10 @@ class ExistingQueue:
             )
         return redrive.queue
 
-    def _check_retention(self, invocation: DecoupledInvocation, resource: Any, dead_letter_queue: sqs.IQueue) -> None:
-        dead: Any = dead_letter_queue.node.default_child
-        if dead is None or self.queue.fifo:  # in a FIFO queue a message's age counts anew from the move
+    def _check_retention(self, invocation: DecoupledInvocation, dead_letter_queue: sqs.IQueue) -> None:
+        if self.queue.fifo:  # in a FIFO queue a message's age counts anew from the move
             return
-        kept = _seconds(resource.message_retention_period, _RETENTION_DEFAULT_SECONDS)
-        kept_dead = _seconds(dead.message_retention_period, _RETENTION_DEFAULT_SECONDS)
+        kept, kept_dead = retention_seconds(self.queue), retention_seconds(dead_letter_queue)
         if kept is None or kept_dead is None or kept_dead > kept:
             return
         longest = int(MAXIMUM_RETENTION.to_days())

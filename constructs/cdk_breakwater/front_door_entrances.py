@@ -11,6 +11,7 @@ from aws_cdk import aws_iam as iam
 
 from .errors import BreakwaterError
 from .front_door_templates import FrontDoorTemplates, dynamodb_templates, kinesis_templates, sqs_templates
+from .queue_retention import MAXIMUM_RETENTION, retention_seconds
 
 if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 _RATE = 1_250
 _FIFO_RATE = 300
 _SHARD_RATE = 1_000
-_RETENTION_DEFAULT_SECONDS = 345_600  # of a queue that says nothing else (Amazon SQS API Reference, CreateQueue)
-_LONGEST_RETENTION_SECONDS = 14 * 86_400
 # A stream keeps records for 24 h by default; an event source mapping gives them up after 7 days at most (Amazon Kinesis
 # Data Streams Developer Guide, "Change the data retention period"; AWS Lambda API Reference, CreateEventSourceMapping).
 _STREAM_DEFAULT_HOURS = 24
@@ -118,10 +117,6 @@ def _queue(invocation: DecoupledInvocation, job: str, order_by: str | None, comm
             "a standard queue keeps no order.",
             "Use InvocationSource.sqs(fifo=True), or leave order_by out.",
         )
-    resource: Any = queue.node.default_child
-    retention = getattr(resource, "message_retention_period", None)
-    if resource is None or Token.is_unresolved(retention):
-        retention = _LONGEST_RETENTION_SECONDS
     return Entrance(
         service="sqs",
         path=f"{queue.env.account}/{queue.queue_name}",
@@ -129,7 +124,7 @@ def _queue(invocation: DecoupledInvocation, job: str, order_by: str | None, comm
         allowed=iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[queue.queue_arn]),
         key=queue.encryption_master_key,
         rate_limit=_FIFO_RATE if queue.fifo else _RATE,
-        longest_wait=int(retention or _RETENTION_DEFAULT_SECONDS),
+        longest_wait=retention_seconds(queue) or int(MAXIMUM_RETENTION.to_seconds()),
         queues=[queue],
     )
 

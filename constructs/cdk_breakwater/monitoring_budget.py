@@ -41,7 +41,7 @@ def budget_alarms(budget: ConnectionBudget, topic_or_action: AlarmTarget | None)
         return make_alarms(
             budget, partial(_by_tens, budget, connections.counted), topic_or_action, beside=connections.beside
         )
-    name = budget_name(budget)
+    name = budget.title
 
     def planned() -> int:
         return _planned(budget) if connections.full is not None else _sum(budget, lambda part: part.shared_connections)
@@ -113,7 +113,7 @@ def _above_shares(
         minutes=_OVERLAP,
         description=lazy_string(
             lambda: (
-                f"{names} have held more than the {planned()} connections of their shares of {budget_name(budget)} for "
+                f"{names} have held more than the {planned()} connections of their shares of {budget.title} for "
                 f"{_OVERLAP} minutes."
             )
         ),
@@ -136,7 +136,7 @@ def budget_widgets(budget: ConnectionBudget) -> list[cloudwatch.IWidget]:
         for number, share in enumerate(budget.shares)
         if share.function is not None
     ]
-    name, downstream = budget_name(budget), budget.downstream
+    name, downstream = budget.title, budget.downstream
     return [
         graph(f"{name}: connections", [connections.metric], limits=limits),
         *([graph(f"{name}: concurrency, % of each share", shares, limits=[("share", 100)])] if shares else []),
@@ -184,12 +184,3 @@ def _sum(budget: ConnectionBudget, number: Callable[[ConnectionBudget], int]) ->
         return sum(map(number, parts))
     except BreakwaterError:
         return 0
-
-
-def budget_name(budget: ConnectionBudget) -> str:
-    """Name what a budget stands for."""
-    downstream = budget.downstream
-    if downstream is None:
-        return budget.node.path
-    server = getattr(downstream, "target", downstream)
-    return downstream.construct.node.path + (" (readers)" if getattr(server, "is_readers", False) else "")

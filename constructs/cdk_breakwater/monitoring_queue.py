@@ -5,13 +5,14 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Duration, Stack, Token
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from .dead_letter_alarm import make_dead_letter_alarm
 from .lazy import lazy_number, lazy_string
 from .monitoring import BELOW, PERIOD, graph, make_alarm
 from .qualified_function import unqualified
+from .queue_retention import retention_seconds
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs
@@ -23,16 +24,14 @@ if TYPE_CHECKING:
 _SHORTEST_WINDOW = 300
 _STUCK = 5
 """Minutes. What a failing or throttled function cannot note goes on to the dead-letter queue after five tries."""
-# What CloudFormation and Lambda fill in. Sources: CloudFormation Template Reference, AWS::SQS::Queue; AWS Lambda API
-# Reference, CreateFunction.
-_DEFAULT_RETENTION = 345_600
+# What Lambda fills in. Source: AWS Lambda API Reference, CreateFunction.
 _DEFAULT_TIMEOUT = 3
 
 
 def queue_alarms(scope: Construct, invocation: DecoupledInvocation, source: SqsSource) -> list[cloudwatch.Alarm]:
     """Make the alarms of a queue, and add the one on the dead-letter queue."""
     alarms = [_stalled(scope, invocation)]
-    retention = _retention(invocation.queue)
+    retention = retention_seconds(invocation.queue)
     if retention is not None:
         alarms.append(_too_old(scope, invocation, retention))
     if invocation.failures_queue is not None:
@@ -124,7 +123,7 @@ def queue_widgets(invocation: DecoupledInvocation) -> list[cloudwatch.IWidget]:
         label="drain time at full share",
         period=PERIOD,
     )
-    retention = _retention(queue)
+    retention = retention_seconds(queue)
     return [
         graph(
             f"{path}: messages",
@@ -180,14 +179,3 @@ def _at_once(invocation: DecoupledInvocation) -> int:
 def _timeout(invocation: DecoupledInvocation) -> int:
     timeout = getattr(unqualified(invocation.function), "timeout", None)
     return _DEFAULT_TIMEOUT if timeout is None else int(timeout.to_seconds())
-
-
-def _retention(queue: sqs.IQueue) -> int | None:
-    """Return the retention period of a queue of this app; None for an imported one's, and for a token."""
-    resource: Any = queue.node.default_child
-    if resource is None:
-        return None
-    given = resource.message_retention_period
-    if given is None:
-        return _DEFAULT_RETENTION
-    return None if Token.is_unresolved(given) else int(given)

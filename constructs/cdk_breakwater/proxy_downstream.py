@@ -138,6 +138,11 @@ class ProxyDownstream(Downstream):
         return found
 
     @property
+    def server(self) -> Downstream:
+        """What is behind the proxy."""
+        return self.target
+
+    @property
     def title(self) -> str:
         """What tables call it."""
         return f"{super().title} (readers)" if self.target.is_readers else super().title

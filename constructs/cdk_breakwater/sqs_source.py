@@ -13,11 +13,12 @@ from constructs import IValidation
 from .acknowledgements import acknowledge
 from .dead_letter_alarm import make_dead_letter_alarm
 from .errors import BreakwaterError
-from .existing_queue import MAXIMUM_RETENTION, MINIMUM_RECEIVES, ExistingQueue
+from .existing_queue import MINIMUM_RECEIVES, ExistingQueue
 from .function_concurrency import MAXIMUM, MINIMUM
 from .invocation_source import InvocationSource, check_filters
 from .lazy import lazy_number
 from .qualified_function import unqualified
+from .queue_retention import MAXIMUM_RETENTION
 from .required_number import required_number
 
 if TYPE_CHECKING:

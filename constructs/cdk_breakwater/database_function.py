@@ -65,9 +65,7 @@ class DatabaseFunction(PreparedFunction):
                 "and the share of the connections decides it.",
                 "Pass concurrency=… for a fixed share, or share_weight=… for a part.",
             )
-        server = Downstream.of(database)
-        credentials = credentials or DatabaseCredentials.of(server, path)
-        downstream = _through_proxy(server, proxy, path, network)
+        downstream, credentials = _login(database, credentials, proxy, path, network)
         budget = ConnectionBudget.of(downstream)
         share = budget.share(
             path,
@@ -135,9 +133,7 @@ class DatabaseFunction(PreparedFunction):
             )
         if name.upper() in self._downstreams:
             raise BreakwaterError(path, f"it has a further database {name!r} already.", "Give each its own name.")
-        server = Downstream.of(database)
-        credentials = credentials or DatabaseCredentials.of(server, path)
-        downstream = _through_proxy(server, proxy, path, self._vicinity.network)
+        downstream, credentials = _login(database, credentials, proxy, path, self._vicinity.network)
         budget = ConnectionBudget.of(downstream)
         share = self.share.join(
             budget, f"{path} ({name})", connections_per_environment=_each(downstream, connections_per_environment)
@@ -167,6 +163,15 @@ class DatabaseFunction(PreparedFunction):
         credentials.grant(cast("lambda_.IFunction", self), downstream)
         downstream.serve(self, credentials, timeout)
         return downstream, credentials, share
+
+
+def _login(
+    database: Any, credentials: DatabaseCredentials | None, proxy: Any, path: str, network: Mapping[str, Any]
+) -> tuple[Downstream, DatabaseCredentials]:
+    """Return what a function connects to, and what it logs in with unless the deployment makes a user."""
+    server = Downstream.of(database)
+    credentials = credentials or DatabaseCredentials.of(server, path)
+    return _through_proxy(server, proxy, path, network), credentials
 
 
 def _through_proxy(database: Downstream, proxy: Any, path: str, network: Mapping[str, Any]) -> Downstream:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import jsii
-from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_s3 as s3
 
-from .acknowledgements import acknowledge, compliance_rules
+from .private_bucket import acknowledge_objects, make_private_bucket
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_s3 as s3
 
     from .decoupled_invocation import DecoupledInvocation
 
-_KEPT = Duration.days(90)
+_KEPT_DAYS = 90
 
 
 @jsii.implements(lambda_.IEventSourceDlq)
@@ -38,38 +37,22 @@ class _BucketDestination:
             iam.Grant.add_to_principal(grantee=target_handler, actions=[action], resource_arns=[resource])
         if self._bucket.encryption_key is not None:
             self._bucket.encryption_key.grant_encrypt(target_handler)
-        if target_handler.role is not None:
-            logical_id = Stack.of(self._bucket).get_logical_id(self._bucket.node.default_child)  # type: ignore[arg-type]
-            acknowledge(
-                target_handler.role,
-                "Lambda names the objects in the bucket of failed records.",
-                f"AwsSolutions-IAM5[Resource::<{logical_id}.Arn>/*]",
-            )
+        acknowledge_objects(
+            target_handler.role, self._bucket, "Lambda names the objects in the bucket of failed records."
+        )
         return lambda_.DlqDestinationConfig(destination=self._bucket.bucket_arn)
 
 
 def make_failure_bucket(invocation: DecoupledInvocation, encryption_key: kms.IKey | None) -> lambda_.IEventSourceDlq:
     """Make the bucket, and the destination that writes there."""
-    bucket = s3.Bucket(
+    bucket = make_private_bucket(
         invocation,
         "FailureBucket",
-        encryption=s3.BucketEncryption.S3_MANAGED if encryption_key is None else s3.BucketEncryption.KMS,
+        kept_days=_KEPT_DAYS,
+        uploads_days=7,
+        reason="Each failed batch is written once under a name of its own, and is a copy for repair with an end: "
+        "versions, replicas, access logs and a customer's key are the app's choice, with on_failure.",
         encryption_key=encryption_key,
-        enforce_ssl=True,
-        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-        lifecycle_rules=[s3.LifecycleRule(expiration=_KEPT, abort_incomplete_multipart_upload_after=Duration.days(7))],
-    )
-    acknowledge(
-        bucket,
-        "Each failed batch is written once under a name of its own, and is a copy for repair with an end: versions, "
-        "replicas, access logs and a customer's key are the app's choice, with on_failure.",
-        "AwsSolutions-S1",
-        *compliance_rules(
-            "S3BucketLoggingEnabled",
-            "S3BucketReplicationEnabled",
-            "S3BucketVersioningEnabled",
-            "S3DefaultEncryptionKMS",
-        ),
     )
     invocation.failure_bucket = bucket  # type: ignore[assignment]
     return _BucketDestination(bucket)  # type: ignore[return-value]

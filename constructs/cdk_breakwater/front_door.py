@@ -15,9 +15,10 @@ from .front_door_browsers import browser_headers
 from .front_door_entrances import Entrance, find_entrance
 from .front_door_failures import note_failures
 from .front_door_functions import make_function
-from .front_door_results import JobResults, acknowledge_objects
+from .front_door_results import JobResults
 from .front_door_templates import Caller, job_name
 from .monitoring import remember
+from .private_bucket import acknowledge_objects
 from .required_number import required_number
 from .throttled_api import ApiProtocol, ThrottledApi
 
@@ -213,7 +214,7 @@ class FrontDoor(Construct):
         function.add_to_role_policy(
             iam.PolicyStatement(actions=["s3:GetObject"], resources=[self.results.bucket.arn_for_objects("*")])
         )
-        acknowledge_objects(function, self.results.bucket, "It links to any answer in the bucket.")
+        acknowledge_objects(function.role, self.results.bucket, "It links to any answer in the bucket.")
         for queue in queues:
             queue.grant(function, "sqs:GetQueueAttributes")
         if entrance.table is not None:

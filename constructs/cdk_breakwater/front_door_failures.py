@@ -15,8 +15,8 @@ from constructs import IValidation
 from .acknowledgements import acknowledge
 from .errors import BreakwaterError
 from .front_door_functions import TIMEOUT, make_function
-from .front_door_results import acknowledge_objects
 from .monitoring import alarms_of
+from .private_bucket import acknowledge_objects
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -180,7 +180,7 @@ def _in_the_bucket(invocation: DecoupledInvocation, results: JobResults, bucket:
     function.add_to_role_policy(iam.PolicyStatement(actions=["s3:GetObject"], resources=[bucket.arn_for_objects("*")]))
     if bucket.encryption_key is not None:
         bucket.encryption_key.grant_decrypt(function)
-    acknowledge_objects(function, bucket, "Lambda names the objects in the bucket of failed records.")
+    acknowledge_objects(function.role, bucket, "Lambda names the objects in the bucket of failed records.")
 
 
 def _function(invocation: DecoupledInvocation, results: JobResults, settings: dict[str, object]) -> lambda_.Function:

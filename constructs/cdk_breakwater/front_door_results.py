@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from aws_cdk import Annotations, Duration, RemovalPolicy, Stack, Token
+from aws_cdk import Annotations, Duration, RemovalPolicy, Token
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from .acknowledgements import acknowledge, compliance_rules
 from .errors import BreakwaterError
+from .private_bucket import acknowledge_objects, make_private_bucket
 from .qualified_function import unqualified
 from .runtime_environment import RESULTS_BUCKET, RESULTS_SECONDS, RESULTS_TABLE, variable
 
@@ -56,30 +56,13 @@ class JobResults(Construct):
             "Answers for a while: point-in-time recovery suffices, a plan of backups would outlive them.",
             *compliance_rules("DynamoDBInBackupPlan"),
         )
-        self.bucket = s3.Bucket(
+        self.bucket = make_private_bucket(
             self,
             "Bucket",
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            enforce_ssl=True,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            lifecycle_rules=[
-                s3.LifecycleRule(
-                    expiration=Duration.days(max(1, -(-int(ttl.to_seconds()) // 86_400))),
-                    abort_incomplete_multipart_upload_after=Duration.days(1),
-                )
-            ],
-        )
-        acknowledge(
-            self.bucket,
-            "Each answer is written once under a name of its own and deleted with its term: versions, replicas, access "
-            "logs and a customer's key would keep or guard copies of what is meant to go.",
-            "AwsSolutions-S1",
-            *compliance_rules(
-                "S3BucketLoggingEnabled",
-                "S3BucketReplicationEnabled",
-                "S3BucketVersioningEnabled",
-                "S3DefaultEncryptionKMS",
-            ),
+            kept_days=max(1, -(-int(ttl.to_seconds()) // 86_400)),
+            uploads_days=1,
+            reason="Each answer is written once under a name of its own and deleted with its term: versions, replicas, "
+            "access logs and a customer's key would keep or guard copies of what is meant to go.",
         )
         self._allow(function)
 
@@ -123,17 +106,12 @@ class JobResults(Construct):
         self.table.grant(function, "dynamodb:UpdateItem")
         objects = self.bucket.arn_for_objects("*")
         iam.Grant.add_to_principal(grantee=function, actions=["s3:PutObject"], resource_arns=[objects])
-        acknowledge_objects(function, self.bucket, "The function names the objects in its bucket of large answers.")
+        acknowledge_objects(
+            function.role, self.bucket, "The function names the objects in its bucket of large answers."
+        )
         if function.is_bound_to_vpc:
             Annotations.of(function).add_info_v2(
                 "cdk-breakwater:way-to-results",
                 "It keeps answers in DynamoDB, and large ones in S3: its subnets need a way there, a NAT gateway or "
                 "the two gateway endpoints, which cost nothing.",
             )
-
-
-def acknowledge_objects(function: lambda_.Function, bucket: s3.Bucket, reason: str) -> None:
-    """Acknowledge that a function's role may name any object of one bucket."""
-    if function.role is not None:
-        logical_id = Stack.of(bucket).get_logical_id(bucket.node.default_child)  # type: ignore[arg-type]
-        acknowledge(function.role, reason, f"AwsSolutions-IAM5[Resource::<{logical_id}.Arn>/*]")

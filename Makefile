@@ -46,10 +46,11 @@ servers:  # real database servers; PostgreSQL comes from PyPI with the rest
 	fi
 
 .PHONY: lint
-lint: install  ## ruff and pyrefly
+lint: install  ## ruff, pyrefly and the floors of the packages
 	ruff check .
 	ruff format --check .
 	pyrefly check
+	lint-imports --no-cache
 
 .PHONY: test
 test: install servers lint  ## every test, against real servers and the emulator

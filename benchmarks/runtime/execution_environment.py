@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.runtime import strategies
-from cdk_breakwater.node_layer_content import node_layer_content
+from cdk_breakwater.layers.node_layer import node_layer_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable

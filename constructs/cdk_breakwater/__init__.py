@@ -10,44 +10,44 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .budgets.budget import ConnectionBudget
+    from .budgets.share import ConnectionShare
     from .checks.downstream_checks import DownstreamChecks
-    from .connection_budget import ConnectionBudget
-    from .connection_share import ConnectionShare
-    from .credentials import DatabaseCredentials
     from .dashboard import breakwater_dashboard
-    from .data_api_function import DataApiFunction
-    from .database_engine import DatabaseEngine
     from .decoupled_invocation import DecoupledInvocation
-    from .downstream import Downstream
+    from .downstreams.credentials import DatabaseCredentials
+    from .downstreams.downstream import Downstream
     from .errors import BreakwaterError
-    from .front_door import FrontDoor
-    from .invocation_source import InvocationSource
-    from .public_ssl_database_function import PublicSslDatabaseFunction
-    from .quota_throttled_invocation import QuotaThrottledInvocation
-    from .quota_tier import QuotaTier
-    from .runtime_layer import RuntimeLayer
-    from .throttled_api import ApiProtocol, ThrottledApi
-    from .vpc_database_function import VpcDatabaseFunction
+    from .front_door.front_door import FrontDoor
+    from .functions.data_api import DataApiFunction
+    from .functions.public_ssl_database import PublicSslDatabaseFunction
+    from .functions.vpc_database import VpcDatabaseFunction
+    from .layers.runtime_layer import RuntimeLayer
+    from .limits.engines import DatabaseEngine
+    from .quota.invocation import QuotaThrottledInvocation
+    from .quota.tier import QuotaTier
+    from .sources.source import InvocationSource
+    from .throttled_api.api import ApiProtocol, ThrottledApi
 
 _MODULES = {
-    "ApiProtocol": "throttled_api",
+    "ApiProtocol": "throttled_api.api",
     "BreakwaterError": "errors",
-    "ConnectionBudget": "connection_budget",
-    "ConnectionShare": "connection_share",
-    "DataApiFunction": "data_api_function",
-    "DatabaseCredentials": "credentials",
-    "DatabaseEngine": "database_engine",
+    "ConnectionBudget": "budgets.budget",
+    "ConnectionShare": "budgets.share",
+    "DataApiFunction": "functions.data_api",
+    "DatabaseCredentials": "downstreams.credentials",
+    "DatabaseEngine": "limits.engines",
     "DecoupledInvocation": "decoupled_invocation",
-    "Downstream": "downstream",
+    "Downstream": "wiring",
     "DownstreamChecks": "checks.downstream_checks",
-    "FrontDoor": "front_door",
-    "InvocationSource": "invocation_source",
-    "PublicSslDatabaseFunction": "public_ssl_database_function",
-    "QuotaThrottledInvocation": "quota_throttled_invocation",
-    "QuotaTier": "quota_tier",
-    "RuntimeLayer": "runtime_layer",
-    "ThrottledApi": "throttled_api",
-    "VpcDatabaseFunction": "vpc_database_function",
+    "FrontDoor": "front_door.front_door",
+    "InvocationSource": "sources.source",
+    "PublicSslDatabaseFunction": "functions.public_ssl_database",
+    "QuotaThrottledInvocation": "quota.invocation",
+    "QuotaTier": "quota.tier",
+    "RuntimeLayer": "layers.runtime_layer",
+    "ThrottledApi": "throttled_api.api",
+    "VpcDatabaseFunction": "functions.vpc_database",
     "breakwater_dashboard": "dashboard",
 }
 

@@ -9,11 +9,11 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct, IConstruct
 
-from .connection_budget import ConnectionBudget
-from .connection_share import ConnectionShare
+from ._cdk.lazy import lazy_string
+from .budgets.budget import ConnectionBudget
+from .budgets.share import ConnectionShare
 from .errors import BreakwaterError
-from .lazy import lazy_string
-from .monitoring import HEIGHT, WIDTH, alarms_of
+from .monitoring.alarms import HEIGHT, WIDTH, alarms_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from aws_cdk import Names, Stack
-from constructs import Construct
+from aws_cdk import Stack
 
+from .budgets.function_concurrency import FunctionConcurrency
 from .errors import BreakwaterError
-from .function_concurrency import FunctionConcurrency
-from .invocation_source import InvocationSource
+from .sources.buffer import Buffer
+from .sources.source import InvocationSource
 
 if TYPE_CHECKING:
     from aws_cdk import Duration, Size
     from aws_cdk import aws_apigateway as apigateway
     from aws_cdk import aws_cloudwatch as cloudwatch
-    from aws_cdk import aws_dynamodb as dynamodb
     from aws_cdk import aws_iam as iam
-    from aws_cdk import aws_kinesis as kinesis
     from aws_cdk import aws_lambda as lambda_
-    from aws_cdk import aws_s3 as s3
-    from aws_cdk import aws_sqs as sqs
+    from constructs import Construct
 
-    from .front_door import FrontDoor
-    from .front_door_results import JobResults
-    from .monitoring_action import AlarmTarget
+    from .front_door.front_door import FrontDoor
+    from .front_door.job_results import JobResults
+    from .monitoring.alarm_target import AlarmTarget
 
 
-class DecoupledInvocation(Construct):
+class DecoupledInvocation(Buffer):
     """Invoke a function through a source that buffers, at the concurrency that the function's share grants.
 
     Parameters
@@ -67,15 +64,6 @@ class DecoupledInvocation(Construct):
         breaks a rule.
     """
 
-    queue: sqs.IQueue
-    stream: kinesis.IStream
-    table: dynamodb.ITable | dynamodb.ITableV2
-    dead_letter_queue: sqs.IQueue | None
-    failures_queue: sqs.IQueue | None = None
-    dead_letter_alarm: cloudwatch.Alarm | None = None
-    failure_bucket: s3.IBucket | None = None
-    maximum_concurrency: int
-
     def __init__(
         self,
         scope: Construct,
@@ -99,23 +87,13 @@ class DecoupledInvocation(Construct):
         self._source = source or InvocationSource.sqs()
         self.event_source_mapping = self._source.bind(self)
 
-    def mapping_scope(self) -> tuple[Construct, str]:
-        """Return where the mapping stands and its id: within a function of another stack, or else here.
-
-        The function's role refers to the source. Were the mapping beside the source, which refers to the function, two
-        stacks would need each other first.
-        """
-        if Stack.of(self.function) is Stack.of(self):
-            return self, "Mapping"
-        return cast("Construct", self.function), f"{Names.node_unique_id(self.node)}Mapping"
-
     def redrive(self) -> str:
         """Return the command that tries again what failed for good, once its cause is mended.
 
         Messages go from the dead-letter queue back to the queue; failed records of a stream, from the bucket to the
         function.
         """
-        from .stream_source import StreamSource
+        from .sources.streams import StreamSource
 
         # What a stream's mapping gave up is found by way of the mapping.
         scope, id = self.mapping_scope() if isinstance(self._source, StreamSource) else (self, "")
@@ -133,13 +111,13 @@ class DecoupledInvocation(Construct):
         topic_or_action
             Whom they call. Default: nobody, they show in the console.
         """
-        from .monitoring_source import source_alarms
+        from .sources.alarms import source_alarms
 
         return source_alarms(self, self._source, topic_or_action)
 
     def widgets(self) -> list[cloudwatch.IWidget]:
         """Return widgets: a queue's depth, dead letters, age and drain time; a stream's iterator age and failures."""
-        from .monitoring_source import source_widgets
+        from .sources.alarms import source_widgets
 
         return source_widgets(self)
 
@@ -209,7 +187,7 @@ class DecoupledInvocation(Construct):
         """
         from aws_cdk import Duration, Size
 
-        from .front_door import FrontDoor
+        from .front_door.front_door import FrontDoor
 
         return FrontDoor(
             self,
@@ -242,7 +220,7 @@ class DecoupledInvocation(Construct):
         """
         from aws_cdk import Duration
 
-        from .front_door_results import JobResults
+        from .front_door.job_results import JobResults
 
         return JobResults.of(self, self, self.function, result_ttl or Duration.days(1))
 

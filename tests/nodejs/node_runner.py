@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cdk_breakwater.layer_cache import cached
-from cdk_breakwater.node_layer_content import node_layer_content
+from cdk_breakwater.layers.build_cache import cached
+from cdk_breakwater.layers.node_layer import node_layer_content
 from tests.servers import MariaDbServer, PostgreSqlServer
 
 FILES = Path(__file__).parent

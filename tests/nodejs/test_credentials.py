@@ -12,7 +12,7 @@ import botocore.auth
 import pytest
 from botocore.session import Session
 
-from cdk_breakwater.lambda_sources import source_directory
+from cdk_breakwater.layers.packaged_sources import source_directory
 from tests.nodejs.node_runner import NODE, LambdaFolder, Server
 from tests.runtime.aws_endpoint import AwsEndpoint
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from cdk_breakwater import runtime_environment
-from cdk_breakwater.lambda_sources import source_directory
+from cdk_breakwater.layers import runtime_settings as runtime_environment
+from cdk_breakwater.layers.packaged_sources import source_directory
 from tests.nodejs.node_runner import LambdaFolder
 
 

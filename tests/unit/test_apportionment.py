@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cdk_breakwater.apportionment import Claim, OversubscribedError, apportion
+from cdk_breakwater.limits.apportionment import Claim, OversubscribedError, apportion
 
 CLAIMS = st.builds(
     Claim,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cdk_breakwater.apportionment import Claim, OversubscribedError, apportion, apportion_together
+from cdk_breakwater.limits.apportionment import Claim, OversubscribedError, apportion, apportion_together
 
 Pools = list[tuple[int, list[Claim]]]
 WEIGHTS = st.integers(1, 50).map(Fraction) | st.fractions(Fraction(1, 100), 100)

@@ -196,7 +196,7 @@ def test_in_the_plan(
     app: cdk.App, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, stock: rds.DatabaseInstance,
     code: dict[str, Any],
 ) -> None:  # fmt: skip
-    from cdk_breakwater.plan import read_plans
+    from cdk_breakwater.cli.plan import read_plans
 
     orders = VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, proxy=True, **code)
     orders.add_database("stock", database=stock)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdk_breakwater import BreakwaterError, DatabaseEngine
-from cdk_breakwater.grants import check_user_name, parse_grants
+from cdk_breakwater.functions.database_users.grants import check_user_name, parse_grants
 
 MYSQL, POSTGRESQL = DatabaseEngine.MYSQL, DatabaseEngine.POSTGRESQL
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdk_breakwater.database_engine import DatabaseEngine as Engine
-from cdk_breakwater.max_connections import (
+from cdk_breakwater.limits.engines import DatabaseEngine as Engine
+from cdk_breakwater.limits.max_connections import (
     MaxConnections,
     UnknownMaxConnections,
     for_instance_class,

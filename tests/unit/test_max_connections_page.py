@@ -13,9 +13,9 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 
 from cdk_breakwater import VpcDatabaseFunction
-from cdk_breakwater.database_engine import DatabaseEngine as Engine
-from cdk_breakwater.max_connections import for_instance_class, from_parameter
-from cdk_breakwater.service_limits import for_atlas_tier, for_cache_node, for_documentdb_serverless, for_engine
+from cdk_breakwater.limits.engines import DatabaseEngine as Engine
+from cdk_breakwater.limits.max_connections import for_instance_class, from_parameter
+from cdk_breakwater.limits.service_limits import for_atlas_tier, for_cache_node, for_documentdb_serverless, for_engine
 
 PAGE = (Path(__file__).parents[2] / "docs" / "max_connections.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

@@ -28,9 +28,9 @@ from cdk_breakwater import (
     VpcDatabaseFunction,
     layer_cache,
 )
-from cdk_breakwater.lambda_sources import source_directory
-from cdk_breakwater.node_layer_content import node_layer_content
-from cdk_breakwater.rds_certificates import rds_certificates
+from cdk_breakwater.layers.node_layer import node_layer_content
+from cdk_breakwater.layers.packaged_sources import source_directory
+from cdk_breakwater.limits.rds_certificates import rds_certificates
 
 NODE_22, NODE_24 = lambda_.Runtime.NODEJS_22_X, lambda_.Runtime.NODEJS_24_X
 NODE = Path(sys.executable).with_name("node")

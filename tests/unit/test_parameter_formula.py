@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdk_breakwater.parameter_formula import VARIABLES, FormulaError, UnknownVariableError, evaluate
+from cdk_breakwater.limits.parameter_formula import VARIABLES, FormulaError, UnknownVariableError, evaluate
 
 GIB = 1024**3
 MEMORY = {"DBInstanceClassMemory": 8 * GIB}

@@ -10,7 +10,7 @@ import pytest
 from aws_cdk import aws_lambda as lambda_
 
 import cdk_breakwater
-from cdk_breakwater.function_options import FunctionOptions
+from cdk_breakwater.functions.options import FunctionOptions
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,7 +45,7 @@ def test_a_budget_alone_loads_neither_rds_nor_lambda() -> None:
 
 
 def test_the_commands_plan_loads_no_cdk() -> None:
-    assert "aws_cdk" not in run("import sys, cdk_breakwater.plan; print(*sys.modules)").split()
+    assert "aws_cdk" not in run("import sys, cdk_breakwater.cli.plan; print(*sys.modules)").split()
 
 
 def test_function_options_are_the_l2s_props() -> None:

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from cdk_breakwater.rds_certificates import UnknownRdsCertificates, expires, rds_certificates
+from cdk_breakwater.limits.rds_certificates import UnknownRdsCertificates, expires, rds_certificates
 
 HEADING = re.compile(r"^# (\S+) (\S+) expires (\S+)$", re.MULTILINE)
 REGIONS = sorted({match[1] for match in HEADING.finditer(rds_certificates(None))})

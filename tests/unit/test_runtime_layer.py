@@ -21,9 +21,9 @@ from aws_cdk.assertions import Match, Template
 
 from cdk_breakwater import layer_cache, runtime_layer
 from cdk_breakwater.errors import BreakwaterError
-from cdk_breakwater.layer_content import Target, layer_content
-from cdk_breakwater.rds_certificates import rds_certificates
-from cdk_breakwater.runtime_layer import RuntimeLayer
+from cdk_breakwater.layers.python_layer import Target, layer_content
+from cdk_breakwater.layers.runtime_layer import RuntimeLayer
+from cdk_breakwater.limits.rds_certificates import rds_certificates
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec

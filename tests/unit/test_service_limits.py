@@ -21,9 +21,9 @@ from cdk_breakwater import (
     PublicSslDatabaseFunction,
     VpcDatabaseFunction,
 )
-from cdk_breakwater.database_engine import DatabaseEngine as Engine
-from cdk_breakwater.max_connections import MaxConnections, UnknownMaxConnections
-from cdk_breakwater.service_limits import for_atlas_tier, for_cache_node, for_documentdb_serverless, for_engine
+from cdk_breakwater.limits.engines import DatabaseEngine as Engine
+from cdk_breakwater.limits.max_connections import MaxConnections, UnknownMaxConnections
+from cdk_breakwater.limits.service_limits import for_atlas_tier, for_cache_node, for_documentdb_serverless, for_engine
 
 
 def test_engines_with_one_limit() -> None:

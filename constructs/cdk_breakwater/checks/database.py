@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from ..database_engine import DatabaseEngine
-from ..max_connections import (
+from ..limits.engines import DatabaseEngine
+from ..limits.max_connections import (
     MaxConnections,
     UnknownMaxConnections,
     for_instance_class,

@@ -14,7 +14,7 @@ from aws_cdk import (
     PolicyViolation,
 )
 
-from ..account_concurrency import DEFAULT_QUOTA, account_concurrency
+from ..budgets.account_concurrency import DEFAULT_QUOTA, account_concurrency
 from . import RULES, check, read
 
 

@@ -10,8 +10,8 @@ import aws_cdk as cdk
 from aws_cdk import CfnOutput, Duration
 from aws_cdk import aws_lambda as lambda_
 
-from cdk_breakwater.quota_throttled_invocation import QuotaThrottledInvocation
-from cdk_breakwater.quota_tier import QuotaTier
+from cdk_breakwater.quota.invocation import QuotaThrottledInvocation
+from cdk_breakwater.quota.tier import QuotaTier
 
 TIERS = [(20, 1.0), (150, 10.0)]
 ORDERED = "ordered"

@@ -12,7 +12,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Template
 
 from cdk_breakwater import ApiProtocol, BreakwaterError, DecoupledInvocation, InvocationSource
-from cdk_breakwater.front_door_results import JobResults
+from cdk_breakwater.front_door.job_results import JobResults
 
 from .doors import method, open_door, table, text
 

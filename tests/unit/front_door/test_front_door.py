@@ -16,7 +16,7 @@ from aws_cdk.assertions import Template
 
 from breakwater_runtime import results
 from cdk_breakwater import DecoupledInvocation, InvocationSource
-from cdk_breakwater import runtime_environment as environment
+from cdk_breakwater.layers import runtime_settings as environment
 
 from .doors import NOBODY, method, open_door, policies, text
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breakwater_runtime.idempotency import JOB, _front_door
-from cdk_breakwater import front_door_templates as templates
-from cdk_breakwater.front_door_templates import Caller, FrontDoorTemplates
+from cdk_breakwater.front_door import mapping_templates as templates
+from cdk_breakwater.front_door.mapping_templates import Caller, FrontDoorTemplates
 from tests.unit.front_door.velocity import render
 
 LONGEST = 262_144

@@ -14,8 +14,8 @@ from aws_cdk import aws_rds as rds
 
 from breakwater_runtime import metrics as runtime
 from cdk_breakwater import BreakwaterError, DataApiFunction, DecoupledInvocation, VpcDatabaseFunction
-from cdk_breakwater.monitoring import NAMESPACE
-from cdk_breakwater.monitoring_runtime import COUNTERS, SERVER_CONNECTIONS
+from cdk_breakwater.budgets.runtime_metrics import COUNTERS, SERVER_CONNECTIONS
+from cdk_breakwater.monitoring.alarms import NAMESPACE
 
 from .templates import alarms, bodies, limits, widgets
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdk_breakwater import BreakwaterError, ConnectionBudget, DecoupledInvocation, InvocationSource
-from cdk_breakwater.monitoring_queue import least_done, window_seconds
+from cdk_breakwater.sources.queue_alarms import least_done, window_seconds
 
 from .templates import alarms, bodies, limits, metrics_of_alarm, widgets
 

@@ -13,7 +13,7 @@ from aws_cdk import Duration
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from breakwater_runtime.quota_signals import QuotaSpent, RetryAfter
-from cdk_breakwater.quota_tier import QuotaTier
+from cdk_breakwater.quota.tier import QuotaTier
 from handlers.quota_dispatcher.backlog import OLD, Backlog
 from handlers.quota_dispatcher.call import Verdict, call, judge
 from handlers.quota_dispatcher.intake import file

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.console import Console
 
+from cdk_breakwater.cli.quota_report import quota_table, quota_usage
 from cdk_breakwater.errors import BreakwaterError
-from cdk_breakwater.quota_report import quota_table, quota_usage
 from handlers.quota_dispatcher.calendar_window import DAY, CalendarWindow
 from handlers.quota_dispatcher.quota import Quota
 from handlers.quota_dispatcher.rolling_window import RollingWindow

@@ -20,9 +20,9 @@ from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Match, Template
 
 from cdk_breakwater.errors import BreakwaterError
-from cdk_breakwater.lambda_sources import handler_directory
-from cdk_breakwater.quota_throttled_invocation import QuotaThrottledInvocation
-from cdk_breakwater.quota_tier import QuotaTier
+from cdk_breakwater.layers.packaged_sources import handler_directory
+from cdk_breakwater.quota.invocation import QuotaThrottledInvocation
+from cdk_breakwater.quota.tier import QuotaTier
 from handlers.quota_dispatcher import dispatcher
 from handlers.quota_dispatcher.settings import Settings
 

@@ -12,7 +12,7 @@ from aws_cdk.assertions import Template
 from rich.console import Console
 
 from cdk_breakwater import DecoupledInvocation, InvocationSource
-from cdk_breakwater.redrive import DeadLetters, Redrivable, redrive_table
+from cdk_breakwater.cli.redrive import DeadLetters, Redrivable, redrive_table
 
 from .account import ARN, MAPPING, REGION, kept
 

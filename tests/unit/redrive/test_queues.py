@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cdk_breakwater import BreakwaterError
-from cdk_breakwater.redrive import find_failures
+from cdk_breakwater.cli.redrive import find_failures
 
 from .account import ARN, STACK_ID, Account, describe_shop, queue
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdk_breakwater import ApiProtocol, BreakwaterError, DecoupledInvocation, InvocationSource, ThrottledApi
-from cdk_breakwater.throttled_load import FunctionLoad
+from cdk_breakwater.throttled_api.function_load import FunctionLoad
 
 from .conftest import Functions, Limits, http_limits, rest_limits
 

@@ -9,7 +9,7 @@ import pytest
 from aws_cdk.assertions import Annotations, Match, Template
 
 from cdk_breakwater import ApiProtocol, BreakwaterError, ThrottledApi
-from cdk_breakwater.rate_rule import RateRule
+from cdk_breakwater.throttled_api.waf_rate_rule import RateRule
 
 from .conftest import Functions
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...database_engine import DatabaseEngine
+from ...limits.engines import DatabaseEngine
 from ..database import Database, databases
 from ..rule import Finding, Rule
 from ..template import UNKNOWN

@@ -1,0 +1,1 @@
+"""What the CDK lacks in Python; nothing here knows of databases."""

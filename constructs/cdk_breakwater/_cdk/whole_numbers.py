@@ -1,0 +1,43 @@
+"""Numbers that must be known at synth, since shares are computed from them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from aws_cdk import Token
+
+from ..errors import BreakwaterError
+
+if TYPE_CHECKING:
+    from constructs import IConstruct
+
+
+def required_number(where: IConstruct, name: str, value: float, *, minimum: int = 1) -> int:
+    """Insist on a whole number that is known now.
+
+    Parameters
+    ----------
+    where
+        The construct that the error names.
+    name
+        The parameter's name.
+    value
+        What the user gave.
+    minimum
+        The least that is right.
+
+    Raises
+    ------
+    BreakwaterError
+        When the value is a token, not whole, or below the minimum.
+    """
+    if math.isfinite(value) and Token.is_unresolved(value):  # jsii cannot carry inf and nan
+        raise BreakwaterError(
+            where,
+            f"{name} is a token (given {Token.as_string(value)}), and shares are computed at synth.",
+            "Give a plain number.",
+        )
+    if not (math.isfinite(value) and value == int(value) and value >= minimum):
+        raise BreakwaterError(where, f"{name} must be a whole number of at least {minimum} (given {value}).", "")
+    return int(value)

@@ -1,0 +1,338 @@
+"""How many of a downstream's connections functions may hold in all, and each function's part of them."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from constructs import Construct
+
+from .._cdk.lazy import lazy_any, lazy_string
+from .._cdk.whole_numbers import required_number
+from ..downstreams.downstream import Downstream
+from ..errors import BreakwaterError
+from ..limits.max_connections import MaxConnections, UnknownMaxConnections
+from .assembly_metadata import METADATA, description
+from .division import BudgetDivision
+from .share import ConnectionShare
+from .validation import BudgetValidation
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_cloudwatch as cloudwatch
+
+    from ..monitoring.alarm_target import AlarmTarget
+
+# jsii keeps Python objects by weak reference: without this one, a budget whose last Python reference is gone would
+# come back from the construct tree as a bare Construct, its shares forgotten.
+_BUDGETS: list[ConnectionBudget] = []
+
+
+class ConnectionBudget(Construct):
+    """The connections of one downstream that functions may hold, divided into shares.
+
+    Every function that names a database shares that database's one budget: `ConnectionBudget.of` finds it, or makes it.
+
+    Parameters
+    ----------
+    scope, id
+        Where it stands in the construct tree.
+    max_connections
+        Connections that the downstream takes. Default: read from the database at synth, see `basis`.
+    external_connections
+        Connections held by everyone outside this app: other services, administrators, migrations. Default 0.
+    utilization
+        The part of the usable connections that is handed out, above 0 and at most 1. The rest absorbs environments
+        that overlap during a deployment, and zombies. Default 0.8.
+
+    Raises
+    ------
+    BreakwaterError
+        When a number is a token or out of its range.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        max_connections: int | None = None,
+        external_connections: int = 0,
+        utilization: float = 0.8,
+    ) -> None:
+        super().__init__(scope, id)
+        self._downstream: Downstream | None = None
+        self._shares: list[ConnectionShare] = []
+        self._pools: list[Downstream] = []
+        self.division = BudgetDivision(self)
+        self._settled: MaxConnections | None = None
+        self._configure(max_connections, external_connections, utilization)
+        self.node.add_validation(BudgetValidation(self, _BUDGETS))
+        self.node.add_metadata(METADATA, lazy_any(lambda: description(self)))
+        _BUDGETS.append(self)
+
+    def _configure(self, max_connections: int | None, external_connections: int, utilization: float) -> None:
+        self._given = None if max_connections is None else required_number(self, "max_connections", max_connections)
+        self.external_connections = required_number(self, "external_connections", external_connections, minimum=0)
+        if not 0 < utilization <= 1:
+            raise BreakwaterError(
+                self, f"utilization must be above 0 and at most 1 (given {utilization}).", "The default is 0.8."
+            )
+        self.utilization = utilization
+
+    @staticmethod
+    def of(
+        database: Any,
+        *,
+        max_connections: int | None = None,
+        external_connections: int | None = None,
+        utilization: float | None = None,
+    ) -> ConnectionBudget:
+        """Return the one budget of a database.
+
+        Parameters
+        ----------
+        database
+            Whatever `Downstream.of` takes.
+        max_connections, external_connections, utilization
+            As for `ConnectionBudget`; only before the first share is taken.
+
+        Raises
+        ------
+        BreakwaterError
+            When the database is no downstream, or a number comes after the first share.
+        """
+        downstream = Downstream.of(database)
+        budget = _existing(downstream)
+        options = {
+            "max_connections": max_connections,
+            "external_connections": external_connections,
+            "utilization": utilization,
+        }
+        given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+        if budget is None:
+            budget = ConnectionBudget(cast("Construct", downstream.construct), downstream.budget_id, **given)
+            budget._downstream = downstream
+        elif given:
+            if budget._shares:
+                raise BreakwaterError(
+                    budget,
+                    f"{', '.join(given)} given after the first share was taken.",
+                    f"Call ConnectionBudget.of(database, {', '.join(given)}=…) before {budget._shares[0].name}.",
+                )
+            budget._configure(
+                given.get("max_connections", budget._given),
+                given.get("external_connections", budget.external_connections),
+                given.get("utilization", budget.utilization),
+            )
+        return budget
+
+    def share(
+        self,
+        name: str,
+        *,
+        weight: float | None = None,
+        concurrency: int | None = None,
+        connections_per_environment: int = 1,
+    ) -> ConnectionShare:
+        """Take a part of the budget.
+
+        Parameters
+        ----------
+        name
+            Who holds it; unique in this budget. The constructs take their path.
+        weight
+            Part of what the fixed shares leave, relative to the other weights. Default 1.
+        concurrency
+            A fixed part instead: this many environments, 1 or more.
+        connections_per_environment
+            Connections that each environment holds, 1 or more. Default 1.
+
+        Raises
+        ------
+        BreakwaterError
+            When the name is taken, both weight and concurrency are given, or a number is a token or out of its range.
+        """
+        if any(share.name == name for share in self._shares):
+            raise BreakwaterError(self, f"the share {name!r} exists.", "Give each share its own name.")
+        if weight is not None and concurrency is not None:
+            raise BreakwaterError(
+                self,
+                f"the share {name!r} has both weight={weight} and concurrency={concurrency}.",
+                "Give one of them: a weight for a part, a concurrency for a fixed number.",
+            )
+        if weight is not None and not (weight > 0 and math.isfinite(weight)):
+            raise BreakwaterError(self, f"the weight of {name!r} must be above 0 (given {weight}).", "")
+        share = ConnectionShare(
+            self,
+            name,
+            weight=Fraction(1 if weight is None else weight),
+            fixed=None if concurrency is None else required_number(self, f"concurrency of {name!r}", concurrency),
+            connections_per_environment=required_number(
+                self, f"connections_per_environment of {name!r}", connections_per_environment
+            ),
+        )
+        self._shares.append(share)
+        self.recompute()
+        return share
+
+    @property
+    def shares(self) -> tuple[ConnectionShare, ...]:
+        """The shares taken so far."""
+        return tuple(self._shares)
+
+    @property
+    def downstream(self) -> Downstream | None:
+        """The database that it stands for, or None where it stands by itself."""
+        return self._downstream
+
+    @property
+    def title(self) -> str:
+        """What tables and dashboards call it: after the database, where it stands for one."""
+        return self.node.path if self._downstream is None else self._downstream.title
+
+    def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
+        """Add alarms, once: more connections than planned for 15 minutes; all that clients may have.
+
+        Parameters
+        ----------
+        topic_or_action
+            Whom they call. Default: nobody, they show in the console.
+
+        Raises
+        ------
+        BreakwaterError
+            When nothing measures the connections: no database, and no function with a share so far.
+        """
+        from .alarms import budget_alarms
+
+        return budget_alarms(self, topic_or_action)
+
+    def widgets(self) -> list[cloudwatch.IWidget]:
+        """Return widgets: connections against max_connections, the concurrency of each share taken so far."""
+        from .alarms import budget_widgets
+
+        return budget_widgets(self)
+
+    @property
+    def max_connections(self) -> int:
+        """Connections that the downstream takes.
+
+        Raises
+        ------
+        BreakwaterError
+            When nothing in the app tells.
+        """
+        return self.found().value
+
+    @cached_property
+    def max_connections_token(self) -> str:
+        """The same as a token: one for all functions, since CDK reads a stable lazy value once."""
+        return lazy_string(lambda: str(self._max_connections_or_zero()))
+
+    def _max_connections_or_zero(self) -> int:
+        # A lazy value must not raise; where it is 0, the budget's validation fails the synth.
+        try:
+            return self.max_connections
+        except BreakwaterError:
+            return 0
+
+    @property
+    def basis(self) -> str:
+        """Where `max_connections` comes from, in words."""
+        return self.found().basis
+
+    @property
+    def reserved_connections(self) -> int:
+        """Connections that the server keeps for administrators and for AWS's agents; see `DatabaseEngine`."""
+        return 0 if self._downstream is None else self._downstream.reserved_connections
+
+    @property
+    def usable_connections(self) -> int:
+        """`max_connections` less the reserved ones, the external ones, and the proxies' pools; never below 0."""
+        others = self.reserved_connections + self.external_connections + self.pool_connections
+        return max(0, self.max_connections - others)
+
+    @property
+    def pools(self) -> tuple[Downstream, ...]:
+        """The RDS Proxies of this app that hold connections of the database, each with a budget of its own."""
+        return tuple(self._pools)
+
+    @property
+    def pool_connections(self) -> int:
+        """Connections that the pools of RDS Proxies may hold together."""
+        return sum(ConnectionBudget.of(pool).max_connections for pool in self._pools)
+
+    def add_pool(self, pool: Downstream) -> None:
+        """Leave a part of the connections to the pool of an RDS Proxy."""
+        self._pools.append(pool)
+        self.recompute()
+
+    @property
+    def shared_connections(self) -> int:
+        """What is handed out: the utilization's part of the usable connections, rounded down."""
+        # A Fraction of the decimal that the user typed: 0.29 * 100 is 28.999999999999996 in floating point.
+        return math.floor(self.usable_connections * Fraction(str(self.utilization)))
+
+    def found(self) -> MaxConnections:
+        """Find `max_connections`, and what it rests on.
+
+        Raises
+        ------
+        BreakwaterError
+            When nothing in the app tells.
+        """
+        if self._settled is not None:
+            return self._settled
+        if self._given is not None:
+            return MaxConnections(self._given, "max_connections given")
+        try:
+            if self._downstream is None:
+                msg = "it stands for no database of this app."
+                raise UnknownMaxConnections(msg)
+            return self._downstream.max_connections()
+        except UnknownMaxConnections as unknown:
+            call = "ConnectionBudget(…, max_connections=…)"
+            if self._downstream is not None and self._downstream.behind_proxy:
+                raise BreakwaterError(self, unknown.problem, unknown.remedy) from unknown
+            if self._downstream is not None:
+                call = "ConnectionBudget.of(database, max_connections=…) before its first function"
+            raise BreakwaterError(self, str(unknown), f"Call {call}.") from unknown
+
+    def recompute(self) -> None:
+        """Forget how it was divided, since a share has changed."""
+        self.division.forget()
+
+    def settle(self) -> MaxConnections:
+        """Look at the database once more, for the last time: what an Aspect has changed since counts.
+
+        Nothing changes between the validation and the template, and a look takes some twenty jsii calls.
+
+        Raises
+        ------
+        BreakwaterError
+            When nothing in the app tells `max_connections`.
+        """
+        self.recompute()
+        self._settled = None
+        self._settled = self.found()
+        return self._settled
+
+
+def _existing(downstream: Downstream) -> ConnectionBudget | None:
+    found = downstream.construct.node.try_find_child(downstream.budget_id)
+    if isinstance(found, ConnectionBudget):
+        return found
+    # A database that two stacks import is one database: the same host, in the same app.
+    return next(
+        (
+            budget
+            for budget in _BUDGETS
+            if budget._downstream is not None
+            and budget._downstream.host == downstream.host
+            and budget._downstream.port == downstream.port
+            and budget.node.root is downstream.construct.node.root
+        ),
+        None,
+    )

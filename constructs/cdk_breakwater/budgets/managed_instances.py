@@ -1,0 +1,104 @@
+"""Functions on Lambda Managed Instances, where one execution environment serves several requests at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jsii
+from aws_cdk import aws_lambda as lambda_
+from constructs import IValidation
+
+from .._cdk.function_qualifiers import qualifiers, resolved
+from .._cdk.lazy import lazy_number
+from ..errors import BreakwaterError
+
+if TYPE_CHECKING:
+    from .share import ConnectionShare
+
+# Sources: AWS Lambda Developer Guide, "Lambda Managed Instances" and "Scaling Lambda Managed Instances": three
+# environments are started unless a smaller minimum is set.
+_DEFAULT_MINIMUM = 3
+
+
+def requests_per_environment(resource: lambda_.CfnFunction) -> int | None:
+    """Tell how many requests an environment serves at once; None for a function that is not on managed instances.
+
+    Raises
+    ------
+    BreakwaterError
+        When nothing says it. Lambda's default depends on the runtime and the vCPUs: 64 per vCPU for Node.js, for one
+        (AWS Lambda Developer Guide, "Node.js runtime for Lambda Managed Instances"); the CDK's docstring says 10.
+    """
+    config = resolved(resource, "capacityProviderConfig")
+    if not config:
+        return None
+    managed = config["lambdaManagedInstancesCapacityProviderConfig"]
+    requests = managed.get("perExecutionEnvironmentMaxConcurrency")
+    if not isinstance(requests, (int, float)):
+        raise BreakwaterError(
+            resource,
+            f"how many requests an execution environment serves at once is not known (given {requests}).",
+            "Pass a number: capacity_provider.add_function(…, per_execution_environment_max_concurrency=…).",
+        )
+    return int(requests)
+
+
+def limit_environments(resource: lambda_.CfnFunction, share: ConnectionShare, requests: int) -> None:
+    """Cap the execution environments so that environments x requests stay within a share.
+
+    Python runs a process per request (AWS Lambda Developer Guide, "Python runtime for Lambda Managed Instances"), so
+    each of them counts as one environment of the ordinary kind does.
+
+    Parameters
+    ----------
+    resource
+        The function, with a capacity provider.
+    share
+        Its share, which becomes large enough for the environments that are always there.
+    requests
+        What `requests_per_environment` tells.
+
+    Raises
+    ------
+    BreakwaterError
+        When the function has a maximum already, or the share is fixed below what the minimum of environments needs.
+    """
+    given = resolved(resource, "functionScalingConfig")
+    if given.get("maxExecutionEnvironments") is not None:
+        raise BreakwaterError(
+            resource,
+            f"it has MaxExecutionEnvironments={given['maxExecutionEnvironments']} already.",
+            "Remove that, or pass environments x requests as budget.share(…, concurrency=…).",
+        )
+    minimum = given.get("minExecutionEnvironments")
+    share.require(
+        requests * max(1, int(minimum or 1)), f"{requests} requests per execution environment of a managed instance"
+    )
+
+    def environments() -> int:
+        return share.resolve() // requests
+
+    resource.node.add_validation(_CappedVersions(resource))
+    resource.function_scaling_config = lambda_.CfnFunction.FunctionScalingConfigProperty(
+        max_execution_environments=lazy_number(environments),
+        # Or else three are started, whatever the maximum is.
+        min_execution_environments=minimum or lazy_number(lambda: min(_DEFAULT_MINIMUM, environments())),
+    )
+
+
+@jsii.implements(IValidation)
+class _CappedVersions:
+    """A function's own cap is that of `$LATEST.PUBLISHED`: each other version scales apart, and needs its own."""
+
+    def __init__(self, resource: lambda_.CfnFunction) -> None:
+        self._resource = resource
+
+    def validate(self) -> list[str]:
+        own = self._resource.node.path
+        return [
+            f"its version {version.node.path} scales apart from $LATEST.PUBLISHED, and has no "
+            "MaxExecutionEnvironments. Invoke the function itself, or set max_execution_environments of the version, "
+            "and let it take part with budget.share(…, concurrency=environments x requests)."
+            for path, version in qualifiers(self._resource.node.root, lambda_.CfnVersion)
+            if path == own and resolved(version, "functionScalingConfig").get("maxExecutionEnvironments") is None
+        ]

@@ -1,0 +1,208 @@
+"""One function's part of a connection budget."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._cdk.function_qualifiers import unqualified
+from .._cdk.lazy import lazy_number
+from ..errors import BreakwaterError
+from ..limits.apportionment import Claim
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from aws_cdk import aws_lambda as lambda_
+
+    from .budget import ConnectionBudget
+
+_SHARES: dict[lambda_.IFunction, ConnectionShare] = {}
+
+
+class ConnectionShare:
+    """A part of a budget, taken with `ConnectionBudget.share` and not made by hand."""
+
+    def __init__(
+        self,
+        budget: ConnectionBudget,
+        name: str,
+        *,
+        weight: Fraction,
+        fixed: int | None,
+        connections_per_environment: int,
+    ) -> None:
+        self.budget = budget
+        self.name = name
+        self.connections_per_environment = connections_per_environment
+        self.function: lambda_.IFunction | None = None
+        self.reserves: lambda_.IFunction | None = None
+        self._weight = weight
+        self._fixed = fixed
+        self._minimum = 1
+        self._overlaps = 1
+        self._joined: list[ConnectionShare] = [self]
+
+    @staticmethod
+    def of(function: lambda_.IFunction) -> ConnectionShare | None:
+        """Return the share that bounds a function, an alias or a version, or None."""
+        return _SHARES.get(unqualified(function))
+
+    @property
+    def concurrency(self) -> int:
+        """How many environments may run at once: a lazy number, for any property of an L1 or L2."""
+        return lazy_number(self.resolve)
+
+    def resolve(self) -> int:
+        """Compute the concurrency; final only at synth, when every share has been taken."""
+        return self.budget.division.concurrency_of(self)
+
+    @property
+    def claim(self) -> Claim:
+        """What the share asks of the budget."""
+        return Claim(
+            self._weight,
+            self._fixed,
+            self._minimum,
+            self.connections_per_environment * self._overlaps,
+            self._joined[0].name if len(self._joined) > 1 else None,
+        )
+
+    @property
+    def reason(self) -> str:
+        """Why the share needs what it needs, for messages."""
+        text = f"weight {float(self._weight):g}" if self._fixed is None else f"concurrency={self._fixed}"
+        if self._fixed is None and self._minimum > 1:
+            text += f", at least {self._minimum}"
+        if self.claim.connections_per_environment > 1:
+            text += f", {self.claim.connections_per_environment} connections each"
+        if len(self._joined) > 1:
+            text += f", the smallest of its {len(self._joined)} shares"
+        return text
+
+    @property
+    def joined(self) -> tuple[ConnectionShare, ...]:
+        """The shares of one function in the budgets of all its databases, this one among them."""
+        return tuple(self._joined)
+
+    def join(self, budget: ConnectionBudget, name: str, *, connections_per_environment: int = 1) -> ConnectionShare:
+        """Take a part of a further budget for the same function, which then has the smallest of its shares.
+
+        Parameters
+        ----------
+        budget
+            The further database's.
+        name
+            Who holds it; unique in that budget.
+        connections_per_environment
+            Connections to that database that each environment holds, 1 or more. Default 1.
+
+        Raises
+        ------
+        BreakwaterError
+            As for `ConnectionBudget.share`.
+        """
+        share = budget.share(
+            name,
+            weight=None if self._fixed is not None else float(self._weight),
+            concurrency=self._fixed,
+            connections_per_environment=connections_per_environment,
+        )
+        share.function = self.function
+        share._minimum, share._overlaps = self._minimum, self._overlaps
+        share._joined = self._joined
+        self._joined.append(share)
+        self.budget.recompute()
+        return share
+
+    def require(self, minimum: int, reason: str) -> None:
+        """Raise the least concurrency that the share can work with.
+
+        Parameters
+        ----------
+        minimum
+            The least concurrency.
+        reason
+            Why, for messages.
+
+        Raises
+        ------
+        BreakwaterError
+            When the share is fixed below it.
+        """
+        if self._fixed is not None and self._fixed < minimum:
+            raise BreakwaterError(
+                self.name,
+                f"its share is fixed at concurrency={self._fixed}, and it needs at least {minimum}: {reason}.",
+                f"Pass concurrency={minimum} or more.",
+            )
+        if minimum > self._minimum:
+            for share in self._joined:
+                share._minimum = minimum
+            self.budget.recompute()
+
+    def bind(self, function: lambda_.IFunction, *, reserve: bool) -> None:
+        """Note which function the share bounds, and whether by reserved concurrency."""
+        self.function = function
+        self.reserves = function if reserve else None
+        _SHARES[function] = self
+
+    def limit(self, function: lambda_.IFunction | lambda_.Function, *, overlap: bool = True) -> None:
+        """Set the share as the reserved concurrency of a function made elsewhere.
+
+        On Lambda Managed Instances, which have none, execution environments x requests per environment stay within it.
+
+        Code that keeps its connections open without `breakwater_runtime` holds them twice right after a deployment:
+        the old environments are frozen with theirs while new ones connect. So the share counts twice.
+
+        Parameters
+        ----------
+        function
+            A function of this app. An alias or a version stands for its function: concurrency is reserved for all of
+            them together, and what is provisioned must be within it.
+        overlap
+            False says that the function closes its connections before it returns, and then the share counts once.
+
+        Raises
+        ------
+        BreakwaterError
+            When the function is imported, or has a reserved concurrency already, or the share bounds another function.
+        """
+        from .managed_instances import limit_environments, requests_per_environment
+
+        function = unqualified(function)
+        resource: Any = function.node.default_child
+        if resource is None or not hasattr(resource, "reserved_concurrent_executions"):
+            raise BreakwaterError(
+                function, "it is imported, so its reserved concurrency belongs to another app.", "Limit it there."
+            )
+        if self.function is not None:
+            raise BreakwaterError(
+                function, f"the share {self.name!r} bounds {self.function.node.path} already.", "Take another share."
+            )
+        if resource.reserved_concurrent_executions is not None:
+            raise BreakwaterError(
+                function,
+                f"it has reserved_concurrent_executions={resource.reserved_concurrent_executions} already.",
+                "Remove that, or pass it as budget.share(…, concurrency=…).",
+            )
+        requests = requests_per_environment(resource)
+        if requests is None:
+            resource.reserved_concurrent_executions = self.concurrency
+        else:
+            limit_environments(resource, self, requests)
+        for share in self._joined:
+            share.function = function
+            share._overlaps = 2 if overlap else 1
+        self.bind(function, reserve=requests is None)
+        self.budget.recompute()
+
+    def description(self) -> dict[str, Any]:
+        """Describe it for `breakwater plan`."""
+        concurrency = self.resolve()
+        return {
+            "name": self.name,
+            "function": None if self.function is None else self.function.node.path,
+            "concurrency": concurrency,
+            "connections": concurrency * self.claim.connections_per_environment,
+            "reason": self.reason,
+        }

@@ -1,0 +1,89 @@
+"""What fails the synth, or warns, when a budget does not add up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jsii
+from aws_cdk import Annotations
+from constructs import IValidation
+
+from ..errors import BreakwaterError
+from .account_concurrency import account_concurrency_errors
+from .provisioned_concurrency import provisioned_concurrency_errors
+from .proxy_pools import pools_error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .budget import ConnectionBudget
+
+
+@jsii.implements(IValidation)
+class BudgetValidation:
+    """Validates one budget, once every construct and Aspect has had its say.
+
+    Parameters
+    ----------
+    budget
+        The budget.
+    budgets
+        Every budget there is, since they share the account's concurrency.
+    """
+
+    def __init__(self, budget: ConnectionBudget, budgets: Sequence[ConnectionBudget]) -> None:
+        self._budget = budget
+        self._budgets = budgets
+
+    def validate(self) -> list[str]:
+        """Return what is wrong, in words."""
+        return (
+            self._errors()
+            or provisioned_concurrency_errors(self._budget)
+            or account_concurrency_errors(self._budget, self._budgets)
+        )
+
+    def _errors(self) -> list[str]:
+        budget = self._budget
+        try:
+            found = budget.settle()
+            too_much = pools_error(budget) if budget.pools else None
+        except BreakwaterError as error:
+            return [f"{error.problem} {error.remedy}"]
+        if too_much is not None:
+            return [too_much]
+        if budget.shared_connections < 1 and (budget.shares or not budget.pools):
+            return [
+                f"max_connections = {found.value} ({found.basis}) leaves nothing to share: {self._arithmetic()}. "
+                "Raise max_connections, or lower external_connections."
+            ]
+        if sum(share.claim.least_connections for share in budget.shares) > budget.shared_connections:
+            return [self._oversubscription()]
+        if found.estimated and budget.shares:
+            Annotations.of(budget).add_warning_v2(
+                "cdk-breakwater:estimated-max-connections",
+                f"max_connections = {found.value} is {found.basis}. Set max_connections in the database's parameter "
+                "group, or pass ConnectionBudget.of(database, max_connections=…), and the number is known.",
+            )
+        return []
+
+    def _arithmetic(self) -> str:
+        budget = self._budget
+        return (
+            f"({budget.max_connections} - {budget.reserved_connections} reserved - {budget.external_connections} "
+            f"external{f' - {budget.pool_connections} of proxies' if budget.pools else ''}) x {budget.utilization} = "
+            f"{budget.shared_connections}"
+        )
+
+    def _oversubscription(self) -> str:
+        needs = {share: share.claim.least_connections for share in self._budget.shares}
+        width = max(len(share.name) for share in needs)
+        return "\n".join(
+            [
+                f"the shares need at least {sum(needs.values())} connections of {self._budget.shared_connections}: "
+                f"{self._arithmetic()}.",
+                f"  {'share':<{width}}  {'needs':>6}  because",
+                *(f"  {share.name:<{width}}  {least:>6}  {share.reason}" for share, least in needs.items()),
+                "Lower a concurrency, remove a function, or give the database more connections.",
+            ]
+        )

@@ -1,0 +1,3 @@
+"""The command `breakwater`."""
+
+from .main import main as main

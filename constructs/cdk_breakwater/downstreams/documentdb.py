@@ -1,0 +1,77 @@
+"""Amazon DocumentDB clusters as downstreams."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import Stack, Token
+
+from ..errors import BreakwaterError
+from ..limits.engines import DatabaseEngine
+from ..limits.max_connections import MaxConnections, UnknownMaxConnections
+from ..limits.service_limits import for_documentdb_serverless
+from .downstream import Downstream
+from .region_certificates import region_certificates
+
+
+class DocumentDbDownstream(Downstream):
+    """A `docdb.DatabaseCluster`, or what implements its interface.
+
+    Parameters
+    ----------
+    cluster
+        The L2 construct, owned or imported.
+    certificate_authority
+        Path of a PEM file, for a Region whose roots are not part of this library.
+    """
+
+    def __init__(self, cluster: Any, *, certificate_authority: str | None = None) -> None:
+        self._resource: Any = cluster.node.default_child
+        if self._resource is not None and self._resource.cfn_resource_type != "AWS::DocDB::DBCluster":
+            raise BreakwaterError(
+                cluster,
+                f"{type(cluster).__name__} of {self._resource.cfn_resource_type} is not a downstream.",
+                "Describe it with Downstream.endpoint(…).",
+            )
+        super().__init__(
+            cluster,
+            engine=DatabaseEngine.DOCUMENTDB,
+            host=cluster.cluster_endpoint.hostname,
+            port=self._port() or cluster.cluster_endpoint.port,
+            secret=getattr(cluster, "secret", None),
+            connectable=cluster,
+            certificate_authority=certificate_authority,
+        )
+
+    def _port(self) -> int | None:
+        # A number rather than the endpoint's attribute, so that the rules of cdk-nag can read it.
+        if self._resource is None:
+            return None
+        port = self._resource.port
+        if port is None:
+            return DatabaseEngine.DOCUMENTDB.default_port
+        return None if Token.is_unresolved(port) else int(port)
+
+    @property
+    def has_certificate_authority(self) -> bool:
+        """True: DocumentDB's certificates are signed by RDS's authorities."""
+        return True
+
+    def certificate_authority(self) -> str | None:
+        """Return the file that was given, else the roots of the cluster's Region, see `region_certificates`."""
+        return super().certificate_authority() or region_certificates(self.construct)
+
+    def max_connections(self) -> MaxConnections:
+        """Take DocumentDB's table for the minimum capacity; for a class, AWS's number has to be given."""
+        if self._resource is None:
+            msg = "it is imported, so nothing in the app tells its max_connections."
+            raise UnknownMaxConnections(msg, "Pass max_connections=…")
+        # Not the L1's attribute, which jsii may take for an empty struct.
+        properties = Stack.of(self.construct).resolve(self._resource._cfn_properties)
+        scaling = properties.get("serverlessV2ScalingConfiguration")
+        if scaling is None:
+            raise UnknownMaxConnections(
+                "DocumentDB's connections follow from the instance class, and its table is not part of this library.",
+                "Pass max_connections=… (Amazon DocumentDB Developer Guide, Quotas and limits, Instance limits).",
+            )
+        return for_documentdb_serverless(scaling["minCapacity"])

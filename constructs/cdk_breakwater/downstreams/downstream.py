@@ -1,0 +1,268 @@
+"""What functions connect to: a database of this app, an imported one, or any endpoint."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from constructs import Construct, IConstruct
+
+from ..errors import BreakwaterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aws_cdk import Duration
+    from aws_cdk import aws_ec2 as ec2
+    from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_rds as rds
+    from aws_cdk import aws_secretsmanager as secretsmanager
+    from typing_extensions import Unpack
+
+    from ..limits.engines import DatabaseEngine
+    from ..limits.max_connections import MaxConnections
+    from .credentials import DatabaseCredentials
+    from .proxy_options import ProxyOptions
+
+
+class Downstream(ABC):
+    """The system being protected: where it is, who may connect to it, and how many connections it takes.
+
+    An RDS instance or Aurora cluster is a downstream as it is: pass it wherever a downstream is asked for. Anything
+    else is described with `Downstream.endpoint`.
+    """
+
+    budget_id = "ConnectionBudget"
+    """The id of its budget beneath its construct."""
+    _before_proxy: ClassVar[Callable[..., Downstream]]
+    """How a database is looked at through a proxy; see `wiring`."""
+    behind_proxy = False
+    """Whether an RDS Proxy stands between it and who connects: then nothing is SET, since that pins a session."""
+
+    def __init__(
+        self,
+        construct: IConstruct,
+        *,
+        engine: DatabaseEngine,
+        host: str,
+        port: float,
+        secret: secretsmanager.ISecret | None = None,
+        database_name: str | None = None,
+        connectable: ec2.IConnectable | None = None,
+        certificate_authority: str | None = None,
+    ) -> None:
+        self.construct = construct
+        self.engine = engine
+        self.host = host
+        self.port = port
+        self.secret = secret
+        self.database_name = database_name
+        self.connectable = connectable
+        self._certificate_authority = certificate_authority
+
+    @property
+    def has_certificate_authority(self) -> bool:
+        """Whether the server's certificate is verified with authorities of its own, not the operating system's."""
+        return self._certificate_authority is not None
+
+    @property
+    def server(self) -> Downstream:
+        """The database itself: what is behind an RDS Proxy, or this."""
+        return self
+
+    @property
+    def title(self) -> str:
+        """What tables call it."""
+        return self.construct.node.path
+
+    @property
+    def reserved_connections(self) -> int:
+        """Connections that the server keeps for administrators and for AWS's own agents."""
+        return self.engine.reserved_connections
+
+    @property
+    def needs_login(self) -> bool:
+        """Whether a function needs credentials: not for a cache without AUTH, which its security group protects."""
+        return not self.engine.is_cache
+
+    def certificate_authority(self) -> str | None:
+        """Return the certificate authorities as PEM, or None for those of the operating system."""
+        if self._certificate_authority is None:
+            return None
+        try:
+            return Path(self._certificate_authority).read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BreakwaterError(
+                self.construct,
+                f"certificate_authority={self._certificate_authority!r} cannot be read ({error}).",
+                "Give the path of a PEM file.",
+            ) from error
+
+    @abstractmethod
+    def max_connections(self) -> MaxConnections:
+        """Find the server's `max_connections`; called at synth, so that a later change still counts.
+
+        Raises
+        ------
+        UnknownMaxConnections
+            When nothing in the app tells the number.
+        """
+
+    def grant_connect(self, grantee: iam.IGrantable, user: str) -> iam.Grant:  # noqa: ARG002 -- RDS's downstream does
+        """Allow IAM database authentication as one user."""
+        raise BreakwaterError(
+            self.construct,
+            f"IAM database authentication as {user!r} is for databases of RDS and Aurora.",
+            "Pass credentials=DatabaseCredentials.secret(…).",
+        )
+
+    def register_function(self, function: Construct, credentials: DatabaseCredentials, timeout: Duration) -> None:  # noqa: B027 -- proxies do
+        """Prepare for a function that logs in; what stands between the two needs to know."""
+
+    @staticmethod
+    def readers(cluster: Any) -> Downstream:
+        """Look at the readers of an Aurora or Multi-AZ cluster, behind its reader endpoint.
+
+        Their budget is apart from the writer's. A function that uses both takes part in both:
+        `function.add_database("readers", database=Downstream.readers(cluster))`.
+
+        Parameters
+        ----------
+        cluster
+            An `rds.DatabaseCluster`, or an imported one with a reader endpoint.
+
+        Raises
+        ------
+        BreakwaterError
+            When it is no cluster, or has no reader, or no reader endpoint.
+        """
+        from .rds import ReadersDownstream
+
+        return ReadersDownstream(cluster)
+
+    @staticmethod
+    def proxy(
+        database: Any,
+        proxy: rds.IDatabaseProxy | rds.DatabaseProxy | bool = True,
+        *,
+        vpc: ec2.IVpc | None = None,
+        max_connections_percent: int | None = None,
+        **options: Unpack[ProxyOptions],
+    ) -> Downstream:
+        """Look at a database through an RDS Proxy; `VpcDatabaseFunction(proxy=…)` does the same for one function.
+
+        Functions share the connections of the proxy's pool, and those that connect to the database itself share what
+        the pools leave.
+
+        Parameters
+        ----------
+        database
+            A database of RDS or Aurora.
+        proxy
+            A proxy that leads to the database, owned or imported. Default: one proxy of the database's own, the same
+            for all that ask for it.
+        vpc
+            Where a proxy of its own stands. Default: the database's, where it is known.
+        max_connections_percent
+            MaxConnectionsPercent, 1 to 100. Default: what a proxy of this app says; for a proxy of its own 70, less
+            what other proxies of the database have. An imported proxy needs it.
+        **options
+            Other props of `rds.DatabaseProxy`, for a proxy of its own, before the first function uses it: `init_query`
+            for what each session should have SET, `session_pinning_filters`, `debug_logging`, timeouts.
+
+        Raises
+        ------
+        BreakwaterError
+            When the database is of another kind or a read replica, the percentage is out of its range, or options are
+            given for a proxy that exists.
+        """
+        target = Downstream.of(database)
+        return Downstream._before_proxy(
+            target, proxy, where=target.construct.node.path, vpc=vpc, percent=max_connections_percent, options=options
+        )
+
+    @staticmethod
+    def of(database: Any, *, certificate_authority: str | None = None) -> Downstream:
+        """Look at a database as a downstream.
+
+        Parameters
+        ----------
+        database
+            A `Downstream`, an `rds.DatabaseInstance`, an `rds.DatabaseCluster`, a `docdb.DatabaseCluster`, or what
+            implements their interfaces; an `elasticache.CfnReplicationGroup`, an `elasticache.CfnServerlessCache` or a
+            `dsql.CfnCluster`.
+        certificate_authority
+            Path of a PEM file with the certificate authorities of RDS, for a Region whose are not part of this library.
+
+        Raises
+        ------
+        BreakwaterError
+            When it is none of these, or has no certificate that those of RDS verify.
+        """
+        from .recognize import recognize
+
+        return recognize(database, certificate_authority)
+
+    @staticmethod
+    def endpoint(
+        scope: Construct,
+        id: str,
+        *,
+        host: str,
+        engine: DatabaseEngine,
+        max_connections: int | None = None,
+        atlas_tier: str | None = None,
+        port: int | None = None,
+        secret: secretsmanager.ISecret | None = None,
+        security_group: ec2.ISecurityGroup | None = None,
+        database_name: str | None = None,
+        certificate_authority: str | None = None,
+    ) -> Downstream:
+        """Describe a downstream that is not a database of RDS.
+
+        Parameters
+        ----------
+        scope, id
+            Where it stands in the construct tree.
+        host
+            Host name or address.
+        engine
+            Its engine.
+        max_connections
+            Connections that the server takes, 1 or more. Not a token. Default: the engine's limit, for Redis and Valkey
+            (ElastiCache's 65,000) and Aurora DSQL (10,000); the tier's, with `atlas_tier`.
+        atlas_tier
+            The tier of a MongoDB Atlas cluster, such as ``M30``: it gives the connections per node.
+        port
+            TCP port. Default: the engine's own.
+        secret
+            Holds `username` and `password`.
+        security_group
+            The server's, opened to the functions that connect. None where AWS has none of it.
+        database_name
+            Database (schema) to use. Default: the secret's `dbname`.
+        certificate_authority
+            Path of a PEM file with the certificate authorities that the server's certificate is verified with.
+            Default: those of the operating system.
+
+        Raises
+        ------
+        BreakwaterError
+            When `max_connections` is a token or below 1, is given together with `atlas_tier`, or neither is given and
+            the engine's limit depends on more.
+        """
+        from .endpoint import EndpointDownstream, endpoint_limit
+
+        construct = Construct(scope, id)
+        return EndpointDownstream(
+            construct,
+            endpoint_limit(construct, engine, max_connections, atlas_tier),
+            engine=engine,
+            host=host,
+            port=port or engine.default_port,
+            secret=secret,
+            database_name=database_name,
+            connectable=security_group,
+            certificate_authority=certificate_authority,
+        )

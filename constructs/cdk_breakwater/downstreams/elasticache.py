@@ -1,0 +1,93 @@
+"""Caches of Amazon ElastiCache (Valkey, Redis OSS) as downstreams; the CDK has L1 constructs for them alone."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from aws_cdk import Token
+from aws_cdk import aws_ec2 as ec2
+
+from ..errors import BreakwaterError
+from ..limits.engines import DatabaseEngine
+from ..limits.max_connections import MaxConnections, UnknownMaxConnections
+from ..limits.service_limits import for_cache_node, for_engine
+from .downstream import Downstream
+
+_SERVERLESS = "AWS::ElastiCache::ServerlessCache"
+_ENGINES = {"redis": DatabaseEngine.REDIS, "valkey": DatabaseEngine.VALKEY}
+
+
+class ElastiCacheDownstream(Downstream):
+    """An `elasticache.CfnReplicationGroup` without cluster mode, or an `elasticache.CfnServerlessCache`.
+
+    Parameters
+    ----------
+    cache
+        The L1 construct.
+
+    Raises
+    ------
+    BreakwaterError
+        When its engine is not Valkey or Redis, when transit encryption is off, or with more than one node group.
+    """
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+        serverless = cache.cfn_resource_type == _SERVERLESS
+        engine = _ENGINES.get(cache.engine or "redis")
+        if engine is None:
+            raise BreakwaterError(
+                cache, f"its engine is {cache.engine!r}.", f"Functions connect to {' and '.join(_ENGINES)}."
+            )
+        if not serverless:
+            _require_encryption(cache)
+            _require_one_node_group(cache)
+        port = None if serverless else cache.port
+        super().__init__(
+            cache,
+            engine=engine,
+            host=cache.attr_endpoint_address if serverless else cache.attr_primary_end_point_address,
+            port=int(port) if port is not None and not Token.is_unresolved(port) else engine.default_port,
+        )
+        groups = cache.security_group_ids or []
+        if groups:
+            self.connectable = ec2.Connections(
+                security_groups=[
+                    cast(
+                        "ec2.ISecurityGroup",
+                        cache.node.try_find_child(f"SecurityGroup{number}")
+                        or ec2.SecurityGroup.from_security_group_id(cache, f"SecurityGroup{number}", group),
+                    )
+                    for number, group in enumerate(groups)
+                ],
+                default_port=ec2.Port.tcp(self.port),
+            )
+
+    def max_connections(self) -> MaxConnections:
+        """Take ElastiCache's limit for the node type."""
+        if self._cache.cfn_resource_type == _SERVERLESS:
+            return for_engine(self.engine)
+        node_type = self._cache.cache_node_type
+        if node_type is None or Token.is_unresolved(node_type):
+            msg = "its node type is a token or not given, and the smallest nodes take fewer connections."
+            raise UnknownMaxConnections(msg, "Pass max_connections=…")
+        return for_cache_node(node_type)
+
+
+def _require_encryption(cache: Any) -> None:
+    if cache.transit_encryption_enabled is not True and not Token.is_unresolved(cache.transit_encryption_enabled):
+        raise BreakwaterError(
+            cache,
+            f"transit_encryption_enabled is {cache.transit_encryption_enabled}, and functions connect over TLS alone.",
+            "Set transit_encryption_enabled=True.",
+        )
+
+
+def _require_one_node_group(cache: Any) -> None:
+    groups = cache.num_node_groups
+    if groups is not None and not Token.is_unresolved(groups) and groups > 1:
+        raise BreakwaterError(
+            cache,
+            f"it has {int(groups)} node groups, and a client of a sharded cache connects to each of them.",
+            "Use a serverless cache or one node group.",
+        )

@@ -1,0 +1,247 @@
+"""RDS instances and Aurora clusters as downstreams: what their constructs tell, read at synth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from aws_cdk import Reference, Stack, Token, Tokenization
+
+from .._cdk.references import references
+from ..errors import BreakwaterError
+from ..limits import max_connections as known
+from ..limits.engines import DatabaseEngine
+from ..limits.max_connections import MaxConnections, UnknownMaxConnections
+from .downstream import Downstream
+from .iam_authentication import grant_iam_login
+from .region_certificates import region_certificates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aws_cdk import aws_iam as iam
+    from constructs import IConstruct
+
+_SERVERLESS_CLASS = "db.serverless"
+
+
+class RdsDownstream(Downstream):
+    """An `rds.DatabaseInstance`, an `rds.DatabaseCluster`, or what implements their interfaces.
+
+    Parameters
+    ----------
+    database
+        The L2 construct, owned or imported.
+    certificate_authority
+        Path of a PEM file, for a Region whose roots are not part of this library.
+    """
+
+    is_readers = False
+    """Whether it stands for the readers of a cluster."""
+
+    def __init__(self, database: Any, *, certificate_authority: str | None = None) -> None:
+        self.database = database
+        # Not by its endpoint, which an imported cluster may lack.
+        self.is_cluster = hasattr(database, "cluster_identifier")
+        endpoint = self._endpoint()
+        engine = _engine(database, self.source)
+        super().__init__(
+            database,
+            engine=engine,
+            host=endpoint.hostname,
+            port=self._port(engine) or endpoint.port,
+            # A replica has the users of its source.
+            secret=getattr(self.source or database, "secret", None),
+            database_name=self._known("database_name" if self.is_cluster else "db_name", self.source),
+            connectable=database,
+            certificate_authority=certificate_authority,
+        )
+
+    @cached_property
+    def resource(self) -> Any:
+        """The L1 beneath, or None for an imported database."""
+        return self.database.node.default_child
+
+    @cached_property
+    def source(self) -> Any:
+        """What a read replica is a replica of, where that is part of this app."""
+        if not self.is_replica:
+            return None
+        found = references(self.resource.source_db_instance_identifier, self.database)
+        instance = next((target for target in found if hasattr(target, "db_instance_class")), None)
+        return None if instance is None else instance.node.scope
+
+    @property
+    def is_replica(self) -> bool:
+        """Whether it is a read replica of an instance."""
+        return getattr(self.resource, "source_db_instance_identifier", None) is not None
+
+    @property
+    def has_certificate_authority(self) -> bool:
+        """True: RDS signs with authorities of its own."""
+        return True
+
+    def certificate_authority(self) -> str | None:
+        """Return the file that was given, else the roots of the database's Region, see `region_certificates`."""
+        return super().certificate_authority() or region_certificates(self.construct)
+
+    def grant_connect(self, grantee: iam.IGrantable, user: str) -> iam.Grant:
+        """Allow IAM database authentication as one user, and turn it on, see `grant_iam_login`."""
+        return grant_iam_login(self, grantee, user)
+
+    def max_connections(self) -> MaxConnections:
+        """Take the parameter group's value, else the table of the class or of the ACUs, else the class's estimate.
+
+        A cluster has the fewest connections of its instances, since each of them can become the writer.
+        """
+        if self.resource is None:
+            msg = "it is imported, so nothing in the app tells its max_connections."
+            raise UnknownMaxConnections(msg, "")
+        if not self.is_cluster:
+            return self._of_instance(self.resource)
+        found = [self._of_instance(instance) for instance in self.instances()]
+        if not found:
+            msg = "the cluster has no instance in this app."
+            raise UnknownMaxConnections(msg)
+        return min(found, key=lambda number: number.value)
+
+    def instances(self) -> Iterator[Any]:
+        """Yield the `CfnDBInstance`s of a cluster: writer and readers."""
+        for child in self.database.node.find_all():
+            if getattr(child, "cfn_resource_type", None) == "AWS::RDS::DBInstance":
+                yield child
+
+    def _endpoint(self) -> Any:
+        return self.database.cluster_endpoint if self.is_cluster else self.database.instance_endpoint
+
+    def _port(self, engine: DatabaseEngine) -> int | None:
+        # A number rather than the endpoint's attribute, so that the rules of cdk-nag can read it. Not for a cluster
+        # without one: CloudFormation's default for Aurora PostgreSQL is 3306 (AWS::RDS::DBCluster, Port).
+        port = self._known("port")
+        if port is not None:
+            return int(port)
+        return engine.default_port if self.resource is not None and not self.is_cluster else None
+
+    def _of_instance(self, instance: Any) -> MaxConnections:
+        instance_class = self._string(instance, instance.db_instance_class, "the instance class")
+        groups = [instance.db_parameter_group_name]
+        if groups == [None] and self.source is not None and self._in_one_region():
+            # Source: Amazon RDS API Reference, CreateDBInstanceReadReplica, DBParameterGroupName.
+            groups = [self.source.node.default_child.db_parameter_group_name]
+        if self.is_cluster:
+            groups.append(self.resource.db_cluster_parameter_group_name)
+        parameter = known.parameter_name(self.engine)
+        for name in groups:
+            value = self._parameters(name).get(parameter)
+            if value is not None:
+                return known.from_parameter(
+                    self.engine, self._string(instance, value, f"{parameter} of the parameter group"), instance_class
+                )
+        if instance_class == _SERVERLESS_CLASS:
+            # Not the L1's attribute: the L2 passes a lazy value, and jsii takes it for an empty struct.
+            properties = Stack.of(self.database).resolve(self.resource._cfn_properties)
+            scaling = properties["serverlessV2ScalingConfiguration"]
+            return known.for_serverless_v2(self.engine, scaling["maxCapacity"], scaling.get("minCapacity"))
+        return known.for_instance_class(self.engine, instance_class, self.engine_version)
+
+    @property
+    def engine_version(self) -> str | None:
+        """The engine's version, or None where it is a token or not given."""
+        return self._known("engine_version", self.source)
+
+    def _in_one_region(self) -> bool:
+        return Stack.of(self.source).region == Stack.of(self.database).region
+
+    def parameter_group(self, name: str | None) -> IConstruct | None:
+        """Find the L1 parameter group that a name refers to, or None where there is none in this app."""
+        if name is None or not Token.is_unresolved(name):
+            return None
+        token = Tokenization.reverse_string(name).first_token
+        return cast("Reference", token).target if Reference.is_reference(token) else None
+
+    def _parameters(self, name: str | None) -> dict[str, Any]:
+        group = self.parameter_group(name)
+        if group is not None:
+            return Stack.of(group).resolve(group.parameters) or {}  # type: ignore[attr-defined]
+        if name is None or name.startswith("default."):
+            return {}
+        msg = f"its parameter group {name!r} is imported and may set any max_connections."
+        raise UnknownMaxConnections(msg)
+
+    def _known(self, attribute: str, source: Any = None) -> str | None:
+        resource = self.resource if source is None else source.node.default_child
+        value = getattr(resource, attribute, None)
+        return None if value is None or Token.is_unresolved(value) else value
+
+    def _string(self, owner: Any, value: Any, what: str) -> str:
+        resolved = Stack.of(owner).resolve(value)
+        if not isinstance(resolved, (str, int, float)):
+            msg = f"{what} is a token and known only at deployment."
+            raise UnknownMaxConnections(msg)
+        return str(resolved)
+
+
+class ReadersDownstream(RdsDownstream):
+    """The readers of a cluster, behind its reader endpoint. Made with `Downstream.readers`.
+
+    Each reader is a server of its own, and the endpoint's DNS name may lead every connection to the same one: so there
+    are as many as the smallest of them takes.
+    """
+
+    is_readers = True
+    budget_id = "ReaderConnectionBudget"
+
+    def __init__(self, cluster: Any) -> None:
+        if not hasattr(cluster, "cluster_identifier"):
+            raise BreakwaterError(
+                cluster, f"{type(cluster).__name__} has no readers.", "Pass a read replica as database=… itself."
+            )
+        super().__init__(cluster)
+        if self.resource is not None and len(list(super().instances())) < 2:
+            raise BreakwaterError(
+                cluster,
+                "it has no reader, and its reader endpoint then leads to the writer.",
+                "Add readers=[…] to the cluster, or pass the cluster itself as database=….",
+            )
+
+    @property
+    def title(self) -> str:
+        """What tables call them."""
+        return f"{super().title} (readers)"
+
+    def instances(self) -> Iterator[Any]:
+        """Yield the `CfnDBInstance`s of the readers; the cluster makes its writer first."""
+        instances = super().instances()
+        next(instances, None)
+        yield from instances
+
+    def max_connections(self) -> MaxConnections:
+        """Take that of the smallest reader."""
+        found = super().max_connections()
+        readers = len(list(self.instances()))
+        return replace(found, basis=f"the smallest of {readers} readers: {found.basis}") if readers > 1 else found
+
+    def _endpoint(self) -> Any:
+        try:
+            return self.database.cluster_read_endpoint
+        except RuntimeError as missing:  # what a getter of jsii that throws becomes
+            raise BreakwaterError(
+                self.database, "its reader endpoint is not known.", "Import it with reader_endpoint_address=…."
+            ) from missing
+
+
+def _engine(database: Any, source: Any) -> DatabaseEngine:
+    engine = getattr(database, "engine", None) or getattr(source, "engine", None)
+    engine_type = engine.engine_type if engine is not None else None
+    for candidate in DatabaseEngine:
+        # Oracle's and SQL Server's types carry the edition: oracle-ee, sqlserver-ex.
+        if engine_type is not None and (
+            engine_type == candidate.value or engine_type.startswith(f"{candidate.value}-")
+        ):
+            return candidate
+    raise BreakwaterError(
+        database,
+        f"its engine is unknown (given {engine_type}).",
+        "Import it with engine=…, or describe it with Downstream.endpoint(…).",
+    )

@@ -1,0 +1,247 @@
+"""The HTTP endpoint of a decoupled invocation: 202 now, the result later."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from aws_cdk import Duration, Size, Token
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from .._cdk.nag import acknowledge, compliance_rules
+from .._cdk.temporary_bucket import acknowledge_objects
+from .._cdk.whole_numbers import required_number
+from ..errors import BreakwaterError
+from ..monitoring.alarms import register_alarms
+from ..throttled_api.api import ApiProtocol, ThrottledApi
+from .cors import browser_headers
+from .failures import note_failures
+from .functions import make_function
+from .integrations import SourceIntegration, source_integration
+from .job_results import JobResults
+from .mapping_templates import Caller, job_name
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_sqs as sqs
+
+    from ..functions.base import PreparedFunction
+    from ..monitoring.alarm_target import AlarmTarget
+    from ..sources.buffer import Buffer
+
+_VARIABLE = "BREAKWATER_FRONT_DOOR"
+_MAXIMUM_BODY = 1_048_576
+"""Bytes. What SQS and Kinesis take (Amazon SQS Developer Guide, "Message quotas"); DynamoDB takes items of 400 KB."""
+_GET_DURATION = Duration.millis(100)
+
+
+class FrontDoor(Construct):
+    """An HTTP endpoint before a source; made with `DecoupledInvocation.add_front_door`.
+
+    Attributes
+    ----------
+    api : ThrottledApi
+        The API, for `add_client` and further routes.
+    url : str
+        Where to POST to.
+    results : JobResults
+        The table and the bucket of the answers.
+    results_function : PreparedFunction
+        Hands out results.
+    """
+
+    def __init__(
+        self,
+        scope: Buffer,
+        id: str,
+        *,
+        path: str,
+        request_schema: apigateway.JsonSchema | None,
+        max_body: Size,
+        order_by: str | None,
+        partition_key: str | None,
+        result_ttl: Duration,
+        retry_after: Duration,
+        rate_limit: float | None,
+        burst_limit: int | None,
+        results_concurrency: int,
+        options: dict[str, Any],
+    ) -> None:
+        super().__init__(scope, id)
+        route = self._route(path)
+        if options.get("protocol", ApiProtocol.REST) is not ApiProtocol.REST:
+            raise BreakwaterError(
+                self, "an HTTP API has no mapping templates, which name a job.", "Leave protocol out, it is a REST API."
+            )
+        self._tag = self.node.addr[-8:]
+        self._browser = browser_headers(self, options)
+        self._caller = _caller(options)
+        self._retry_after = required_number(self, "retry_after in seconds", retry_after.to_seconds())
+        entrance = source_integration(
+            scope,
+            job_name(self._tag, self._caller),
+            order_by=order_by,
+            partition_key=partition_key,
+            longest=self._longest_body(max_body),
+            retry_after=self._retry_after,
+        )
+        self.results = JobResults.of(self, scope, scope.function, result_ttl)
+        note_failures(scope, self.results)
+        self.results_function = self._hand_out(entrance, scope.failures_queue, results_concurrency)
+        rate = entrance.rate_limit if rate_limit is None else rate_limit
+        burst = burst_limit if burst_limit is not None else max(1, int(rate) // 2)
+        self.api = ThrottledApi(
+            self, "Api", function=self.results_function, rate_limit=rate, burst_limit=burst, proxy=False, **options
+        )
+        self.api.add_route(
+            "POST",
+            route,
+            rate_limit=rate,
+            burst_limit=burst,
+            request_schema=request_schema or apigateway.JsonSchema(),
+            integration=self._integration(entrance),
+            request_parameters={"method.request.header.Idempotency-Key": False},
+            method_responses=[
+                apigateway.MethodResponse(
+                    status_code=status,
+                    response_parameters={f"method.response.header.{name}": True for name in (*headers, *self._browser)},
+                )
+                for status, headers in _RESPONSES.items()
+            ],
+        )
+        self.api.add_route("GET", f"{route}/{{id}}", expected_duration=_GET_DURATION)
+        url = self.api.url
+        # An API's own address ends with a slash, a custom domain's may not.
+        self.url = url + (route[1:] if Token.is_unresolved(url) or url.endswith("/") else route)
+
+    def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
+        """Add alarms, once: those of the API, and of the function that hands out results.
+
+        Parameters
+        ----------
+        topic_or_action
+            Whom they call. Default: nobody, they show in the console.
+        """
+        watched = (self.api, self.results_function)
+        return register_alarms(self, [alarm for each in watched for alarm in each.alarms(topic_or_action)])
+
+    def widgets(self) -> list[cloudwatch.IWidget]:
+        """Return widgets: those of the API, and of the function that hands out results."""
+        return [*self.api.widgets(), *self.results_function.widgets()]
+
+    def _route(self, path: str) -> str:
+        if not path.strip("/"):
+            raise BreakwaterError(self, f"path={path!r} names nothing to post to.", 'Name it, such as "orders".')
+        return "/" + path.strip("/")
+
+    def _longest_body(self, size: Size) -> int:
+        longest = int(size.to_bytes())
+        if not 1 <= longest <= _MAXIMUM_BODY:
+            raise BreakwaterError(
+                self, f"max_body is {longest} bytes.", f"It is 1 to {_MAXIMUM_BODY}, the most that any source takes."
+            )
+        return longest
+
+    def _integration(self, entrance: SourceIntegration) -> apigateway.AwsIntegration:
+        role = iam.Role(
+            self, "Role", assumed_by=cast("iam.IPrincipal", iam.ServicePrincipal("apigateway.amazonaws.com"))
+        )
+        role.add_to_policy(entrance.allowed)
+        if entrance.key is not None:
+            entrance.key.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
+        acknowledge(
+            role,
+            "CDK writes a grant as an inline policy of the role it is granted to.",
+            *compliance_rules("IAMNoInlinePolicy"),
+        )
+        templates = entrance.templates
+        return apigateway.AwsIntegration(
+            service=entrance.service,
+            path=entrance.path,
+            action=entrance.action,
+            options=apigateway.IntegrationOptions(
+                credentials_role=cast("iam.IRole", role),
+                passthrough_behavior=apigateway.PassthroughBehavior.NEVER,
+                request_parameters={"integration.request.header.Content-Type": f"'{templates.content_type}'"},
+                request_templates={"application/json": templates.request},
+                integration_responses=[
+                    self._response("202", "2\\d{2}", templates.accepted),
+                    self._response("400", "400", templates.refused),
+                    self._response("503", "5\\d{2}", '{"message": "Too busy, try again."}', {"Retry-After": "1"}),
+                    # What else the source says, such as 403, is a fault of the door.
+                    self._response("500", None, '{"message": "Internal server error"}'),
+                ],
+            ),
+        )
+
+    def _response(
+        self, status: str, pattern: str | None, template: str, headers: dict[str, str] | None = None
+    ) -> apigateway.IntegrationResponse:
+        return apigateway.IntegrationResponse(
+            status_code=status,
+            selection_pattern=pattern,
+            response_templates={"application/json": template},
+            response_parameters={
+                f"method.response.header.{name}": f"'{value}'"
+                for name, value in {**(headers or {}), **self._browser}.items()
+            },
+        )
+
+    def _hand_out(self, entrance: SourceIntegration, passed: sqs.IQueue | None, concurrency: int) -> PreparedFunction:
+        queues = [*entrance.queues, *([passed] if passed else [])]
+        settings: dict[str, object] = {
+            "table": self.results.table.table_name,
+            "bucket": self.results.bucket.bucket_name,
+            "tag": self._tag,
+            "caller": self._caller.name,
+            "retry_after": self._retry_after,
+            "longest_wait": entrance.longest_wait,
+            "queues": [queue.queue_url for queue in queues],
+            "headers": self._browser,
+        }
+        if entrance.table is not None:
+            settings |= {"source_table": entrance.table.table_name, "partition_key": entrance.partition_key}
+        function = make_function(
+            self,
+            "Results",
+            handler="results",
+            variable=_VARIABLE,
+            settings=settings,
+            reserved=required_number(self, "results_concurrency", concurrency),
+        )
+        self.results.table.grant(function, "dynamodb:GetItem", "dynamodb:UpdateItem")
+        function.add_to_role_policy(
+            iam.PolicyStatement(actions=["s3:GetObject"], resources=[self.results.bucket.arn_for_objects("*")])
+        )
+        acknowledge_objects(function.role, self.results.bucket, "It links to any answer in the bucket.")
+        for queue in queues:
+            queue.grant(function, "sqs:GetQueueAttributes")
+        if entrance.table is not None:
+            entrance.table.grant(function, "dynamodb:GetItem")
+            if entrance.key is not None:
+                entrance.key.grant_decrypt(function)
+        return function
+
+
+_RESPONSES: dict[str, tuple[str, ...]] = {
+    "202": ("Location", "Retry-After"),
+    "400": (),
+    "503": ("Retry-After",),
+    "500": (),
+}
+
+
+def _caller(options: dict[str, Any]) -> Caller:
+    """Find out who a caller is by how the API authorizes."""
+    method = options.get("default_method_options")
+    given = method.get if isinstance(method, dict) else lambda name: getattr(method, name, None)
+    authorizer = given("authorizer")
+    kind = given("authorization_type") or getattr(authorizer, "authorization_type", None)
+    if authorizer is None and kind is None:
+        return Caller.API_KEY if options.get("acknowledge_no_authorization") else Caller.IAM
+    return {
+        apigateway.AuthorizationType.IAM: Caller.IAM,
+        apigateway.AuthorizationType.COGNITO: Caller.USER_POOL,
+        apigateway.AuthorizationType.CUSTOM: Caller.AUTHORIZER,
+    }.get(cast("apigateway.AuthorizationType", kind), Caller.API_KEY)

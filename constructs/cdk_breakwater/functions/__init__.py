@@ -1,0 +1,1 @@
+"""Functions that use a database."""

@@ -1,0 +1,1 @@
+"""Database users that deployments make."""

@@ -1,0 +1,85 @@
+"""What a deployment does on a database before a function uses it, where the function asks for that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from aws_cdk import Annotations
+
+from ...budgets.budget import ConnectionBudget
+from .placement import MASTER_USER
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
+    from constructs import IConstruct, IDependable
+
+    from ...budgets.share import ConnectionShare
+    from ...downstreams.credentials import DatabaseCredentials
+    from ...downstreams.downstream import Downstream
+    from .placement import FunctionPlacement
+    from .user import DatabaseUser
+
+
+class DatabaseDeployment:
+    """The user that a deployment makes for a function, and its look at the server.
+
+    Parameters
+    ----------
+    placement
+        The function's.
+    downstream, share, credentials
+        The database, the function's share of it, and the credentials that were given.
+    verify
+        Whether the server's `max_connections` is compared with the budget's.
+
+    Attributes
+    ----------
+    user : DatabaseUser or None
+        The function's own, if it has one.
+    credentials : DatabaseCredentials
+        What the function logs in with.
+    """
+
+    def __init__(
+        self,
+        placement: FunctionPlacement,
+        downstream: Downstream,
+        share: ConnectionShare,
+        credentials: DatabaseCredentials,
+        *,
+        verify: bool,
+    ) -> None:
+        self.user: DatabaseUser | None = None
+        self.credentials = credentials
+        server = downstream.server
+        self._is_master = credentials.is_secret_of(downstream) and _has_users(server)
+        self._first: list[IDependable] = []
+        if credentials.own_login is not None:
+            from .user import DatabaseUser
+
+            self.user = DatabaseUser.of(credentials, server, share, placement)
+            self.credentials = self.user.credentials
+            self._first.append(self.user.resource)
+        if verify:
+            from .administration import DatabaseAdministration
+
+            administration = DatabaseAdministration.beside(placement, server, credentials, "verify_at_deploy=True")
+            self._first.append(administration.verify_max_connections(ConnectionBudget.of(server), placement))
+
+    def run_before(self, function: lambda_.Function) -> None:
+        """Let it happen before the function is made or changed, and say what was not asked for."""
+        if self._first:
+            # The resource alone: its security group is part of what the deployment needs to reach the database.
+            resource = cast("IConstruct", function.node.default_child)
+            resource.node.add_dependency(*self._first)
+        if self._is_master:
+            Annotations.of(function).add_info_v2(
+                MASTER_USER,
+                "It logs in as the database's master user, who may do everything and whose connections no server "
+                "limits. credentials=DatabaseCredentials.user(name, grants=[…]) makes a user of its own at deployment.",
+            )
+
+
+def _has_users(downstream: Downstream) -> bool:
+    # A secret that was named for an endpoint may be anybody's.
+    return hasattr(downstream, "database") and (downstream.engine.is_mysql or downstream.engine.is_postgresql)

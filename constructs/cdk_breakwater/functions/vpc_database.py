@@ -1,0 +1,210 @@
+"""A function beside its database, in private subnets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+
+from ..network.secrets_manager_endpoint import ensure_secrets_manager_endpoint
+from ..network.subnet_capacity import SubnetAddresses
+from ..network.subnets import isolated, private_subnets
+from .database import DatabaseFunction
+from .security_groups import allow_to_database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aws_cdk import aws_lambda as lambda_
+    from aws_cdk import aws_rds as rds
+    from constructs import Construct
+    from typing_extensions import Unpack
+
+    from ..budgets.share import ConnectionShare
+    from ..downstreams.credentials import DatabaseCredentials
+    from ..downstreams.downstream import Downstream
+    from .options import FunctionOptions
+
+
+class VpcDatabaseFunction(DatabaseFunction):
+    """A `lambda_.Function` in private subnets that can never exhaust its database's connections.
+
+    Its reserved concurrency is its share of the database's connections, its security group is opened to the database
+    and to HTTPS, it may read the database's secret, and the runtime layer with the driver is in place.
+
+    Parameters
+    ----------
+    scope, id
+        Where it stands in the construct tree.
+    database
+        The database: an `rds.DatabaseInstance`, an `rds.DatabaseCluster`, an imported one, or a `Downstream`.
+    vpc
+        The VPC from which the database can be reached.
+    code, handler, runtime
+        As for `lambda_.Function`.
+    vpc_subnets
+        Private subnets. Default: those with a way out, else the isolated ones.
+    share_weight
+        Part of the budget that the fixed shares leave, relative to the other weights. Default 1.
+    concurrency
+        A fixed share instead of a weight: this many environments.
+    credentials
+        How it logs in: `DatabaseCredentials.user` makes a user of its own. Default: the database's own secret, which is
+        the master user's.
+    reserve_concurrency
+        False leaves the reserved concurrency unset, for accounts whose quota grants none. The share still limits the
+        sources, and an annotation says what is no longer guaranteed. Default True.
+    drivers
+        What the runtime layer carries, as pip requirements. Default: the engine's driver, see `DatabaseEngine.driver`.
+    verify_at_deploy
+        Compare the server's `max_connections` with the number that the shares were computed from, and fail the
+        deployment when it is below. Default False.
+    proxy
+        True connects through an RDS Proxy of the database's own, which all functions with proxy=True share: TLS
+        required, the borrow timeout half of the shortest of their timeouts, at most 70 % of the connections. Or a proxy
+        of this app, or an imported one, see `Downstream.proxy`. The share is then one of the proxy's pool.
+    connections_per_environment
+        Connections that each environment holds, 1 or more: the share is divided by it. Default: what the engine's
+        driver holds, 1 but for MongoDB.
+    **options
+        Every other prop of `lambda_.Function`. Defaults that differ: `timeout` 30 s, `memory_size` 512 MiB, `tracing`
+        active, a log group that keeps a month, a role without AWS managed policies, and, with a security group of its
+        own making, `allow_all_outbound` False.
+
+    Attributes
+    ----------
+    share : ConnectionShare
+        Its part of the budget.
+    downstream : Downstream
+        The database as this library sees it, or its RDS Proxy.
+    database_user : DatabaseUser or None
+        The user that `DatabaseCredentials.user` made for it, with its secret.
+
+    Raises
+    ------
+    BreakwaterError
+        When the database is no downstream or has no secret and no credentials are given, when the subnets are public or
+        there are none, when a driver has no wheel for the runtime, or when a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        database: Any,
+        vpc: ec2.IVpc,
+        code: lambda_.Code,
+        handler: str,
+        runtime: lambda_.Runtime,
+        vpc_subnets: ec2.SubnetSelection | None = None,
+        share_weight: float | None = None,
+        concurrency: int | None = None,
+        credentials: DatabaseCredentials | None = None,
+        reserve_concurrency: bool = True,
+        drivers: Sequence[str] | None = None,
+        verify_at_deploy: bool = False,
+        proxy: rds.IDatabaseProxy | rds.DatabaseProxy | bool | None = None,
+        connections_per_environment: int | None = None,
+        **options: Unpack[FunctionOptions],
+    ) -> None:
+        subnets = private_subnets(f"{scope.node.path}/{id}", vpc, vpc_subnets)
+        network: dict[str, Any] = {"vpc": vpc, "vpc_subnets": subnets}
+        own_security_group = not options.get("security_groups")
+        if own_security_group:
+            network["allow_all_outbound"] = options.get("allow_all_outbound") or False
+        super().__init__(
+            scope,
+            id,
+            database=database,
+            code=code,
+            handler=handler,
+            runtime=runtime,
+            share_weight=share_weight,
+            concurrency=concurrency,
+            credentials=credentials,
+            reserve_concurrency=reserve_concurrency,
+            drivers=drivers,
+            verify_at_deploy=verify_at_deploy,
+            proxy=proxy,
+            connections_per_environment=connections_per_environment,
+            network=network,
+            **options,
+        )
+        _allow_network_interfaces(self)
+        if own_security_group and not network["allow_all_outbound"]:
+            self.connections.allow_to_any_ipv4(ec2.Port.HTTPS, "AWS APIs, Secrets Manager among them")
+        self._closed = own_security_group and not network["allow_all_outbound"]
+        self._vpc, self._subnets = vpc, subnets
+        self._reach(self.downstream, self.credentials)
+        SubnetAddresses.watch(vpc)
+
+    @property
+    def proxy(self) -> rds.IDatabaseProxy | None:
+        """The RDS Proxy that it connects through, or None."""
+        return getattr(self.downstream, "database_proxy", None)
+
+    def _administrator(self) -> Callable[..., lambda_.Function]:
+        return VpcDatabaseFunction
+
+    def add_database(
+        self,
+        name: str,
+        *,
+        database: Any,
+        credentials: DatabaseCredentials | None = None,
+        proxy: rds.IDatabaseProxy | rds.DatabaseProxy | bool | None = None,
+        connections_per_environment: int | None = None,
+    ) -> ConnectionShare:
+        """Use a further database: `breakwater.database(name)` in the function's code.
+
+        The function takes part in the budgets of all of its databases, with the weight or the concurrency that it was
+        given, and its reserved concurrency is the smallest of its shares. What it cannot use of the others goes to the
+        functions that can.
+
+        Parameters
+        ----------
+        name
+            Letters, digits and underscores; part of the variables `BREAKWATER_<NAME>_…`.
+        database, credentials, proxy, connections_per_environment
+            As for the constructor.
+
+        Returns
+        -------
+        ConnectionShare
+            The function's share of the further database.
+
+        Raises
+        ------
+        BreakwaterError
+            When the name is not right or taken, and as for the constructor.
+        """
+        downstream, credentials, share = self._add_database(
+            name, database, credentials, connections_per_environment, proxy
+        )
+        self._reach(downstream, credentials)
+        return share
+
+    def _reach(self, downstream: Downstream, credentials: DatabaseCredentials) -> None:
+        allow_to_database(self, downstream, own_security_group=self._closed)
+        if credentials.needs_secrets_manager and isolated(self._vpc, self._subnets):
+            ensure_secrets_manager_endpoint(self._vpc, self, self._subnets)
+
+
+def _allow_network_interfaces(function: lambda_.Function) -> None:
+    # What AWSLambdaVPCAccessExecutionRole grants beyond logs, with the actions that Lambda asks for and no more.
+    # Source: AWS Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC".
+    function.add_to_role_policy(
+        iam.PolicyStatement(
+            actions=[
+                "ec2:AssignPrivateIpAddresses",
+                "ec2:CreateNetworkInterface",
+                "ec2:DeleteNetworkInterface",
+                "ec2:DescribeNetworkInterfaces",
+                "ec2:DescribeSubnets",
+                "ec2:UnassignPrivateIpAddresses",
+            ],
+            resources=["*"],
+        )
+    )

@@ -1,0 +1,1 @@
+"""The Lambda layers and the code of the library's own functions."""

@@ -1,0 +1,1 @@
+"""How many connections a server allows, and how they are divided. No CDK in here."""

@@ -1,0 +1,1 @@
+"""What alarms and widgets have in common."""

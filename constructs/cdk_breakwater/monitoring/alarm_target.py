@@ -1,0 +1,73 @@
+"""Whom an alarm calls: an action, or a topic that CloudWatch is allowed to publish to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from aws_cdk import Stack
+
+from ..errors import BreakwaterError
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_sns as sns
+    from constructs import IConstruct
+
+    # jsii's Topic is no ITopic in the eyes of a type checker.
+    AlarmTarget: TypeAlias = sns.ITopic | sns.Topic | cloudwatch.IAlarmAction
+
+_MANAGED_KEY = "alias/aws/sns"
+
+
+def alarm_action(construct: IConstruct, topic_or_action: AlarmTarget | None) -> cloudwatch.IAlarmAction | None:
+    """Turn a topic into an action.
+
+    Parameters
+    ----------
+    construct
+        Whose alarms they are.
+    topic_or_action
+        A topic, an action, or None.
+
+    Raises
+    ------
+    BreakwaterError
+        When the topic is encrypted with a key that CloudWatch may not use.
+    """
+    if topic_or_action is None or not hasattr(topic_or_action, "topic_arn"):
+        return cast("cloudwatch.IAlarmAction | None", topic_or_action)
+    from aws_cdk.aws_cloudwatch_actions import SnsAction
+
+    topic = cast("sns.ITopic", topic_or_action)
+    _let_cloudwatch_publish(construct, topic)
+    return cast("cloudwatch.IAlarmAction", SnsAction(topic))
+
+
+def _let_cloudwatch_publish(construct: IConstruct, topic: sns.ITopic) -> None:
+    from aws_cdk import aws_iam as iam
+
+    key: Any = topic.master_key
+    cloudwatch = iam.ServicePrincipal("cloudwatch.amazonaws.com")
+    # Source: Amazon SNS Developer Guide, "Managing Amazon SNS encryption keys and costs", compatibility between event
+    # sources from AWS services and encrypted topics.
+    if getattr(key, "alias_name", None) == _MANAGED_KEY:
+        raise BreakwaterError(
+            construct,
+            f"the topic {topic.node.path} is encrypted with {_MANAGED_KEY}, whose policy lets no alarm publish.",
+            "Encrypt it with a kms.Key of the app.",
+        )
+    if key is not None:
+        key.grant(cloudwatch, "kms:Decrypt", "kms:GenerateDataKey*")
+    # A topic lets its own account publish, alarms among it, until it has a policy: enforce_ssl alone makes one.
+    # Source: Amazon SNS Developer Guide, "Example cases for Amazon SNS access control".
+    if topic.node.try_find_child("Policy") is not None:
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[cast("iam.IPrincipal", cloudwatch)],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(construct).account}},
+            )
+        )

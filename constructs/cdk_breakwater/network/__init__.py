@@ -1,0 +1,1 @@
+"""Subnets, their addresses, and the way to Secrets Manager."""

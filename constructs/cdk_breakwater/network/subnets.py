@@ -1,0 +1,47 @@
+"""The subnets of a VPC in which functions and proxies stand."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_ec2 as ec2
+
+from ..errors import BreakwaterError
+
+
+def private_subnets(path: str, vpc: ec2.IVpc, given: ec2.SubnetSelection | None) -> ec2.SubnetSelection:
+    """Return the subnets that are given, or else those with a way out, or else the isolated ones.
+
+    Raises
+    ------
+    BreakwaterError
+        When they are public, or there are none.
+    """
+    if given is None:
+        if vpc.private_subnets:
+            return ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
+        if vpc.isolated_subnets:
+            return ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+        raise BreakwaterError(
+            path,
+            f"the VPC {vpc.node.path} has no private subnet, and a function in a public one has no way out.",
+            "Add private subnets to the VPC, or use PublicSslDatabaseFunction outside it.",
+        )
+    chosen = select(vpc, given)
+    if chosen.has_public:
+        raise BreakwaterError(
+            path,
+            f"vpc_subnets selects public subnets of {vpc.node.path}, and a function in one has no way out.",
+            "Select private subnets: PRIVATE_WITH_EGRESS or PRIVATE_ISOLATED.",
+        )
+    return given
+
+
+def select(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> ec2.SelectedSubnets:
+    """Look up a selection."""
+    names = ("availability_zones", "one_per_az", "subnet_filters", "subnet_group_name", "subnets", "subnet_type")
+    return vpc.select_subnets(**{name: getattr(subnets, name) for name in names})
+
+
+def isolated(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> bool:
+    """Whether some of the subnets have no way out."""
+    isolated = {subnet.subnet_id for subnet in vpc.isolated_subnets}
+    return any(subnet_id in isolated for subnet_id in select(vpc, subnets).subnet_ids)

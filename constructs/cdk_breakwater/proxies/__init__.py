@@ -1,0 +1,1 @@
+"""RDS Proxies before databases."""

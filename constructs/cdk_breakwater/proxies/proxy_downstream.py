@@ -1,0 +1,234 @@
+"""A database behind an RDS Proxy: what functions connect to, and how many connections the proxy's pool has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from aws_cdk import Stack
+from constructs import Construct
+
+from .._cdk.whole_numbers import required_number
+from ..budgets.budget import ConnectionBudget
+from ..downstreams.downstream import Downstream
+from ..downstreams.rds import RdsDownstream
+from ..errors import BreakwaterError
+from ..limits.engines import DatabaseEngine
+from ..limits.max_connections import MaxConnections, UnknownMaxConnections
+from .database_proxy import DatabaseProxy
+
+if TYPE_CHECKING:
+    from aws_cdk import Duration
+    from aws_cdk import aws_ec2 as ec2
+    from aws_cdk import aws_iam as iam
+    from constructs import IConstruct
+
+    from ..downstreams.credentials import DatabaseCredentials
+    from ..downstreams.proxy_options import ProxyOptions
+
+# At least 30 % stay for everyone else. Source: RDS User Guide, "Planning where to use RDS Proxy", connection settings.
+MOST_PERCENT = 70
+# What a target group without the property has. Source: AWS::RDS::DBProxyTargetGroup
+# ConnectionPoolConfigurationInfoFormat, MaxConnectionsPercent.
+_DEFAULT_PERCENT = {DatabaseEngine.SQL_SERVER: 10}
+# The L2's name for it.
+_TARGET_GROUP = "ProxyTargetGroup"
+
+_KNOWN: dict[tuple[Any, str], ProxyDownstream] = {}
+
+
+class ProxyDownstream(Downstream):
+    """A database behind an RDS Proxy. Made with `Downstream.proxy` or `VpcDatabaseFunction(proxy=…)`.
+
+    Its connections are those of the proxy's pool, MaxConnectionsPercent of the database's `max_connections`; the
+    database's own budget divides what the pools leave.
+
+    Attributes
+    ----------
+    target : RdsDownstream
+        What is behind the proxy.
+    database_proxy : rds.IDatabaseProxy
+        The proxy.
+    """
+
+    behind_proxy = True
+
+    def __init__(self, database: RdsDownstream, proxy: Any, own: DatabaseProxy | None) -> None:
+        self.target = database
+        self.database_proxy = proxy
+        self._own = own
+        self._given: int | None = None
+        host = proxy.endpoint
+        if database.is_readers:
+            if own is None:
+                raise BreakwaterError(
+                    proxy,
+                    f"it leads to the writer of {database.construct.node.path}, and its readers are asked for.",
+                    "Pass proxy=True, or describe its read-only endpoint with Downstream.endpoint(…).",
+                )
+            host = own.read_only_endpoint()
+        super().__init__(
+            # What is imported comes through jsii as an interface, and nothing can stand beneath it.
+            proxy if isinstance(proxy, Construct) else Construct(proxy.node.scope, f"{proxy.node.id}Pool"),
+            engine=database.engine,
+            host=host,
+            # Whatever the database's own. Source: RDS User Guide, "Quotas and limitations for RDS Proxy": all proxies
+            # listen on the engine's default port.
+            port=database.engine.default_port,
+            secret=database.secret,
+            database_name=database.database_name,
+            connectable=proxy if hasattr(proxy, "connections") else None,
+        )
+        self.budget_id = database.budget_id
+
+    @staticmethod
+    def before(
+        database: Any,
+        proxy: Any,
+        *,
+        where: str,
+        vpc: ec2.IVpc | None = None,
+        percent: int | None = None,
+        options: ProxyOptions | None = None,
+    ) -> ProxyDownstream:
+        """Look at a database through a proxy; see `Downstream.proxy`."""
+        target = Downstream.of(database)
+        if isinstance(target, ProxyDownstream) and proxy is True:
+            return target
+        if not isinstance(target, RdsDownstream):
+            raise BreakwaterError(
+                where,
+                f"proxy={proxy!r} is given, and {target.construct.node.path} is no database of RDS or Aurora.",
+                "Leave proxy out.",
+            )
+        if target.engine is DatabaseEngine.ORACLE:
+            raise BreakwaterError(
+                where,
+                f"proxy={proxy!r} is given, and RDS Proxy does not speak the protocol of Oracle.",
+                "Leave proxy out.",
+            )
+        if target.is_replica:
+            raise BreakwaterError(
+                where,
+                f"proxy={proxy!r} is given, and {target.construct.node.path} is a read replica, before which RDS puts "
+                "no proxy.",
+                "Leave proxy out, or use the readers of an Aurora cluster.",
+            )
+        budget = ConnectionBudget.of(target)
+        if percent is not None:
+            percent = required_number(target.construct, "max_connections_percent", percent)
+            if percent > 100:
+                raise BreakwaterError(where, f"max_connections_percent must be 1 to 100 (given {percent}).", "")
+        own = None
+        if proxy is True:
+            # A database that two stacks import has one budget, and with it one proxy.
+            owner = budget.downstream or target
+            own = DatabaseProxy.of(owner, vpc, _percent_or_one, where, options or {})
+            proxy = own.proxy
+        elif options:
+            raise BreakwaterError(
+                where, f"{', '.join(options)} is for a proxy that is made here, and one is given.", "Set it there."
+            )
+        found = _KNOWN.get((proxy, target.budget_id))
+        if found is None:
+            found = _KNOWN[proxy, target.budget_id] = ProxyDownstream(target, proxy, own)
+            budget.add_pool(found)
+            ConnectionBudget.of(found)
+        if percent is not None:
+            found._set_percent(percent)
+        return found
+
+    @property
+    def server(self) -> Downstream:
+        """What is behind the proxy."""
+        return self.target
+
+    @property
+    def title(self) -> str:
+        """What tables call it."""
+        return f"{super().title} (readers)" if self.target.is_readers else super().title
+
+    @property
+    def reserved_connections(self) -> int:
+        """None: what the server keeps lies outside of the pool."""
+        return 0
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this library made the proxy, and sets its percentage."""
+        return self._own is not None
+
+    @property
+    def percent(self) -> int:
+        """MaxConnectionsPercent: given, what others leave of 70 for a proxy of our own, or the proxy's own setting.
+
+        Raises
+        ------
+        UnknownMaxConnections
+            When the proxy is imported, or the number is a token.
+        """
+        if self._own is not None:
+            return _percent_of_own(self._own)
+        if self._given is not None:
+            return self._given
+        group: Any = self.database_proxy.node.try_find_child(_TARGET_GROUP)
+        if group is None:
+            msg = "it is imported, so nothing in the app tells its MaxConnectionsPercent."
+            raise UnknownMaxConnections(msg, "Pass Downstream.proxy(database, proxy, max_connections_percent=…).")
+        # Not the L1's attribute: jsii takes a lazy value for an empty struct.
+        settings = Stack.of(group).resolve(group._cfn_properties).get("connectionPoolConfigurationInfo") or {}
+        percent = settings.get("maxConnectionsPercent", _DEFAULT_PERCENT.get(self.engine, 100))
+        if not isinstance(percent, (int, float)):
+            msg = "its MaxConnectionsPercent is a token and known only at deployment."
+            raise UnknownMaxConnections(msg, "Pass Downstream.proxy(database, proxy, max_connections_percent=…).")
+        return int(percent)
+
+    def max_connections(self) -> MaxConnections:
+        """Take MaxConnectionsPercent of what the database's budget starts from."""
+        percent = self.percent
+        whole = ConnectionBudget.of(self.target).found()
+        return MaxConnections(
+            whole.value * percent // 100, f"{percent} % of {whole.value}, {whole.basis}", whole.estimated
+        )
+
+    def grant_connect(self, grantee: iam.IGrantable, user: str) -> iam.Grant:
+        """Allow IAM authentication to the proxy as one user."""
+        return self.database_proxy.grant_connect(grantee, user)
+
+    def register_function(self, function: Construct, credentials: DatabaseCredentials, timeout: Duration) -> None:
+        """Let a proxy of our own know a function's login and timeout; let the function wait for what is behind it."""
+        group = self.database_proxy.node.try_find_child(_TARGET_GROUP)
+        if group is not None:
+            # It may be invoked as soon as it exists, and a proxy without a target refuses everyone.
+            cast("IConstruct", function.node.default_child).node.add_dependency(group)
+        if self._own is not None:
+            self._own.register_function(function, credentials, timeout)
+
+    def _set_percent(self, percent: int) -> None:
+        # The writer's and the readers' endpoint of a proxy of our own have one target group.
+        given = self._given if self._own is None else self._own.given_percent
+        if given not in (None, percent):
+            raise BreakwaterError(
+                self.construct, f"max_connections_percent={percent} is given after {given}.", "Give it once."
+            )
+        if self._own is None:
+            self._given = percent
+        else:
+            self._own.given_percent = percent
+
+    def _others(self) -> int:
+        pools = cast("tuple[ProxyDownstream, ...]", ConnectionBudget.of(self.target).pools)
+        return sum(pool.percent for pool in pools if not pool.is_own)
+
+
+def _percent_of_own(own: DatabaseProxy) -> int:
+    if own.given_percent is not None:
+        return own.given_percent
+    return MOST_PERCENT - max(pool._others() for pool in _KNOWN.values() if pool._own is own)
+
+
+def _percent_or_one(own: DatabaseProxy) -> int:
+    # A lazy value must not raise, and what is no percentage fails the synth in the budgets' validation.
+    try:
+        return max(1, _percent_of_own(own))
+    except UnknownMaxConnections:
+        return 1

@@ -1,0 +1,138 @@
+"""What a quota shows and when it calls for help. The metrics are those of SQS, Lambda and of the dispatcher's log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+
+from ..monitoring.alarms import (
+    HEIGHT,
+    MAXIMUM_METRICS,
+    NAMESPACE,
+    PERIOD,
+    WIDTH,
+    add_actions,
+    graph,
+    make_alarm,
+    require_no_alarms,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aws_cdk import aws_sqs as sqs
+
+    from ..monitoring.alarm_target import AlarmTarget
+    from .invocation import QuotaThrottledInvocation
+    from .queues import QuotaQueues
+    from .tier import QuotaTier
+
+_OLD = Duration.days(10)
+"""A message in a queue is lost after 14 days."""
+
+
+def quota_alarms(
+    quota: QuotaThrottledInvocation, queues: QuotaQueues, action: AlarmTarget | None
+) -> list[cloudwatch.Alarm]:
+    """Add the alarms of a quota; see `QuotaThrottledInvocation.alarms`."""
+    require_no_alarms(quota)
+    alarms = [
+        make_alarm(
+            quota,
+            "DeadLettersAlarm",
+            queues.dead_letter_queue.metric_approximate_number_of_messages_visible(statistic="max", period=PERIOD),
+            threshold=1,
+            description="A message failed for good; its attribute Reason says why.",
+        ),
+        *(
+            make_alarm(
+                quota,
+                f"AgeAlarm{first or ''}",
+                _age(queues.backlog[first : first + MAXIMUM_METRICS]),
+                threshold=_OLD.to_seconds(),
+                description="A message has waited for 10 days. SQS drops it after 14: the quota is too low by now.",
+            )
+            for first in range(0, len(queues.backlog), MAXIMUM_METRICS)
+        ),
+        *(
+            make_alarm(
+                quota,
+                f"{name.capitalize()}Alarm",
+                function.metric_errors(period=PERIOD),
+                threshold=1,
+                minutes=3,
+                of_minutes=5,
+                description=f"The {name} fails again and again; messages wait meanwhile.",
+            )
+            for name, function in {"dispatcher": quota.dispatcher, "intake": quota.intake}.items()
+        ),
+    ]
+    return add_actions(quota, alarms, action)
+
+
+def quota_widgets(quota: QuotaThrottledInvocation, queues: QuotaQueues) -> list[cloudwatch.IWidget]:
+    """Return the widgets of a quota; see `QuotaThrottledInvocation.widgets`."""
+    slowest = min(quota.tiers, key=lambda tier: tier.per_second)
+    drained = cloudwatch.MathExpression(
+        expression=f"({_sum(queues)}) / {slowest.per_second * 3600:.6g}",
+        using_metrics=_visible(queues),
+        label=f"hours at {slowest}",
+        period=PERIOD,
+    )
+    path = quota.node.path
+    return [
+        *(_tier_widget(quota, tier) for tier in quota.tiers),
+        graph(f"{path}: calls", [_metric(quota, name) for name in ("Calls", "Failures", "DeadLettered", "Signals")]),
+        graph(
+            f"{path}: backlog",
+            list(_visible(queues).values()),
+            right=[_age(queues.backlog)],
+            right_unit="oldest message (s)",
+        ),
+        cloudwatch.SingleValueWidget(
+            title=f"{path}: time until drained", width=WIDTH, height=HEIGHT, metrics=[drained]
+        ),
+    ]
+
+
+def _tier_widget(quota: QuotaThrottledInvocation, tier: QuotaTier) -> cloudwatch.GraphWidget:
+    setting = tier.setting()
+    zone = f":{setting['zone_name']}" if "zone_name" in setting else ""
+    used = cloudwatch.Metric(
+        namespace=NAMESPACE,
+        metric_name="Used",
+        dimensions_map={"Quota": quota.node.path, "Tier": f"{tier.start}:{setting['period']}{zone}"},
+        statistic="max",
+        period=PERIOD,
+    )
+    return graph(f"{quota.node.path}: used of {tier}", [used], limits=[("limit", tier.limit)])
+
+
+def _metric(quota: QuotaThrottledInvocation, name: str) -> cloudwatch.Metric:
+    dimensions = {"Quota": quota.node.path}
+    return cloudwatch.Metric(
+        namespace=NAMESPACE, metric_name=name, dimensions_map=dimensions, statistic="sum", period=PERIOD
+    )
+
+
+def _visible(queues: QuotaQueues) -> dict[str, cloudwatch.IMetric]:
+    return {
+        f"lane{number}": lane.metric_approximate_number_of_messages_visible(statistic="max", period=PERIOD)
+        for number, lane in enumerate(queues.backlog)
+    }
+
+
+def _sum(queues: QuotaQueues) -> str:
+    return " + ".join(_visible(queues))
+
+
+def _age(lanes: Sequence[sqs.Queue]) -> cloudwatch.MathExpression:
+    metrics: dict[str, cloudwatch.IMetric] = {
+        f"age{number}": lane.metric_approximate_age_of_oldest_message(statistic="max", period=PERIOD)
+        for number, lane in enumerate(lanes)
+    }
+    return cloudwatch.MathExpression(
+        expression=f"MAX([{', '.join(metrics)}])", using_metrics=metrics, label="oldest message", period=PERIOD
+    )

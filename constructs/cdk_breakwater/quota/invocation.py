@@ -1,0 +1,275 @@
+"""Calls to a third party that never exceed what it grants, and lose nothing that waits."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING, cast
+
+from aws_cdk import Duration, RemovalPolicy, Stack, Token
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from .._cdk.nag import acknowledge, compliance_rules
+from ..errors import BreakwaterError
+from .functions import INTAKE_TIMEOUT, make_function, map_queue
+from .queues import QuotaQueues
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_sqs as sqs
+
+    from ..monitoring.alarm_target import AlarmTarget
+    from .tier import QuotaTier
+
+# Milliseconds. The dispatcher starts a call at most 2 s after its slot (LATE in its code); a cold start lasts at most
+# 10 s before the timeout counts (AWS Lambda Developer Guide, "Init phase"); 1 s for the way there and back.
+_AROUND_THE_CALL = 2_000 + 10_000 + 1_000
+_WORKING_SECONDS = 300
+_LAMBDA_TIMEOUT_SECONDS = 900
+_SHORTEST_WORK_SECONDS = 60
+_DEFAULT_FUNCTION_TIMEOUT_SECONDS = 3
+_MAXIMUM_PARALLELISM = 100
+"""Calls in flight in one dispatcher: its threads."""
+_DISPATCHER_MIB = 512
+_INTAKE_MIB = 256
+_INTAKE_BATCH = 10
+_INTAKE_CONCURRENCY = 10
+_DISPATCHERS = 2  # the least that a mapping takes; the second one finds the first awake and leaves
+
+
+class QuotaThrottledInvocation(Construct):
+    """Invoke a function with one message at a time, as fast as every tier of a quota allows, never faster.
+
+    Messages go to `queue` and wait in a backlog without being received, for up to 14 days. A dispatcher takes slots
+    from a counter in DynamoDB first, receives then, and invokes the function with an SQS event of one record. It counts
+    a call from the moment its slot is taken until its end, so that no window holds more calls than its limit, wherever
+    in that interval the provider counts.
+
+    A function tells the dispatcher what the provider said by raising `breakwater_runtime.RetryAfter` or `QuotaSpent`.
+    Every other exception is a failure: tried again with backoff, and in the dead-letter queue after `max_attempts`.
+
+    Parameters
+    ----------
+    scope, id
+        Where it stands in the construct tree.
+    function
+        Makes one call to the provider per message. Its timeout must be known.
+    tiers
+        The limits, all of which hold at once.
+    ordered
+        Strictly in order per message group, in FIFO queues. Default: False.
+    lanes
+        The backlog is spread over so many queues by message group; they share the quota round-robin, so that the
+        backlog of one tenant doesn't starve the others. Default: 1.
+    priority
+        Adds `priority_queue`, whose messages overtake all others. Default: False.
+    max_attempts
+        Failures of a message before it goes to the dead-letter queue. Default: 5.
+    parallelism
+        Calls in flight, 100 at most. Default: two seconds' worth of calls, from 10 to 100.
+    removal_policy
+        Of the table with the counters. Whoever deletes it and deploys again within a period may exceed the quota.
+        Default: DESTROY.
+
+    Attributes
+    ----------
+    queue, priority_queue, dead_letter_queue : sqs.Queue
+        What producers send to, and where failures end with their reason. `priority_queue` is None without a priority.
+    table : dynamodb.Table
+        The counters.
+    dispatcher, intake : lambda_.Function
+        The functions between queue and function.
+
+    Raises
+    ------
+    BreakwaterError
+        For tiers that contradict each other, values out of their range, or a function whose timeout is unknown or too
+        long for a dispatcher to wait for.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        function: lambda_.IFunction | lambda_.Function,
+        tiers: Sequence[QuotaTier],
+        ordered: bool = False,
+        lanes: int = 1,
+        priority: bool = False,
+        max_attempts: int = 5,
+        parallelism: int | None = None,
+        removal_policy: RemovalPolicy = RemovalPolicy.DESTROY,
+    ) -> None:
+        super().__init__(scope, id)
+        # jsii's Function is no IFunction in the eyes of a type checker.
+        self.function = cast("lambda_.IFunction", function)
+        self.tiers = list(tiers)
+        self._check_tiers()
+        rate = min(tier.per_second for tier in self.tiers)
+        threads = parallelism if parallelism is not None else min(_MAXIMUM_PARALLELISM, max(10, ceil(2 * rate)))
+        for name, value, most in (("lanes", lanes, 32), ("max_attempts", max_attempts, 1_000)):
+            self._check_range(name, value, most)
+        self._check_range("parallelism", threads, _MAXIMUM_PARALLELISM)
+        longest_call = 1_000 * self._function_timeout() + _AROUND_THE_CALL
+        timeout = self._dispatcher_timeout(longest_call)
+        queues = QuotaQueues(
+            self,
+            "Queues",
+            ordered=ordered,
+            lanes=lanes,
+            priority=priority,
+            dispatcher_timeout=timeout,
+            intake_timeout=INTAKE_TIMEOUT,
+        )
+        self._queues = queues
+        self.queue: sqs.Queue = queues.queue
+        self.priority_queue: sqs.Queue | None = queues.priority_queue
+        self.dead_letter_queue: sqs.Queue = queues.dead_letter_queue
+        self.table = self._table(removal_policy)
+        feeds = {queues.queue: queues.lanes}
+        if queues.priority_queue and queues.priority_lane:
+            feeds[queues.priority_queue] = [queues.priority_lane]
+        settings = {
+            "name": self.node.path,
+            "table": self.table.table_name,
+            "function": function.function_arn,
+            "queue_arns": {queue.queue_arn: [lane.queue_url for lane in lanes] for queue, lanes in feeds.items()},
+            "lanes": [lane.queue_url for lane in queues.backlog],
+            "priority": priority,
+            "dead_letters": queues.dead_letter_queue.queue_url,
+            "doorbell": queues.doorbell.queue_url,
+            "ordered": ordered,
+            "parallelism": threads,
+            "longest_call": longest_call,
+            "max_attempts": max_attempts,
+            "tiers": [tier.setting() for tier in self.tiers],
+        }
+        environment = {"BREAKWATER_QUOTA": Stack.of(self).to_json_string(settings)}
+        self.intake = make_function(
+            self,
+            "Intake",
+            handler="intake.handler",
+            timeout=INTAKE_TIMEOUT,
+            memory_size=_INTAKE_MIB,
+            environment=environment,
+        )
+        self.dispatcher = make_function(
+            self,
+            "Dispatcher",
+            handler="dispatcher.handler",
+            timeout=timeout,
+            memory_size=_DISPATCHER_MIB,
+            environment=environment,
+        )
+        for queue in feeds:
+            map_queue(
+                self.intake, f"{queue.node.id}Mapping", queue, _INTAKE_BATCH, 2 if ordered else _INTAKE_CONCURRENCY
+            )
+        map_queue(self.dispatcher, "DoorbellMapping", queues.doorbell, 1, _DISPATCHERS)
+        self._grant(queues)
+
+    def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Allow sending to `queue`, and to `priority_queue` if there is one."""
+        return self._queues.grant_send(grantee)
+
+    def alarms(self, action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
+        """Add alarms, once: something in the dead-letter queue, a message older than ten days, failing functions.
+
+        Parameters
+        ----------
+        action
+            Whom they call: a topic, or any action. Default: nobody, they show in the console.
+        """
+        from .alarms import quota_alarms
+
+        return quota_alarms(self, self._queues, action)
+
+    def widgets(self) -> list[cloudwatch.IWidget]:
+        """Return widgets: calls per tier against the limit, backlog, age, and time until drained at today's rate."""
+        from .alarms import quota_widgets
+
+        return quota_widgets(self, self._queues)
+
+    def dashboard_widgets(self) -> list[cloudwatch.IWidget]:
+        """Return `widgets()`, under its older name."""
+        return self.widgets()
+
+    def _grant(self, queues: QuotaQueues) -> None:
+        for lane in queues.backlog:
+            lane.grant_send_messages(self.intake)
+            lane.grant_consume_messages(self.dispatcher)
+        queues.doorbell.grant_send_messages(self.intake)
+        queues.doorbell.grant_send_messages(self.dispatcher)
+        queues.dead_letter_queue.grant_send_messages(self.dispatcher)
+        self.table.grant(self.intake, "dynamodb:GetItem")
+        self.table.grant(self.dispatcher, "dynamodb:GetItem", "dynamodb:UpdateItem")
+        # Not grant_invoke, which adds all versions and aliases.
+        self.dispatcher.add_to_role_policy(
+            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self.function.function_arn])
+        )
+
+    def _table(self, removal_policy: RemovalPolicy) -> dynamodb.Table:
+        table = dynamodb.Table(
+            self,
+            "Table",
+            partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            time_to_live_attribute="expires",
+            removal_policy=removal_policy,
+        )
+        acknowledge(
+            table,
+            "Counters of the running periods only. An older state restored would grant calls twice.",
+            "AwsSolutions-DDB3",
+            *compliance_rules("DynamoDBPITREnabled", "DynamoDBInBackupPlan"),
+        )
+        acknowledge(
+            table,
+            "DynamoDB encrypts at rest with a key of its own, and scales by itself on demand.",
+            *compliance_rules("DynamoDBAutoScalingEnabled"),
+        )
+        return table
+
+    def _check_tiers(self) -> None:
+        if not self.tiers:
+            raise BreakwaterError(self, "there are no tiers.", "Name at least one QuotaTier.")
+        seen: dict[tuple[str, int], QuotaTier] = {}
+        for tier in self.tiers:
+            key = (tier.start, int(tier.period.to_milliseconds()))
+            if key in seen:
+                raise BreakwaterError(
+                    self, f"two {tier.start} tiers have the same period: {seen[key]} and {tier}.", "Keep the lower one."
+                )
+            seen[key] = tier
+
+    def _check_range(self, name: str, value: int, most: int) -> None:
+        if Token.is_unresolved(value) or not 1 <= value <= most or value != int(value):
+            raise BreakwaterError(self, f"{name}={value} is out of range.", f"It is a whole number from 1 to {most}.")
+
+    def _function_timeout(self) -> int:
+        timeout = getattr(self.function, "timeout", None)
+        if not isinstance(self.function, lambda_.Function) or (timeout is not None and timeout.is_unresolved()):
+            raise BreakwaterError(
+                self,
+                f"the timeout of {self.function.node.path} is unknown, so nobody knows when a call must have ended.",
+                "Use a function that this app creates, with a plain timeout.",
+            )
+        return _DEFAULT_FUNCTION_TIMEOUT_SECONDS if timeout is None else int(timeout.to_seconds())
+
+    def _dispatcher_timeout(self, longest_call: int) -> Duration:
+        """Return long enough to work for minutes, and to await the last call's end."""
+        call = ceil(longest_call / 1000)
+        longest = _LAMBDA_TIMEOUT_SECONDS - _SHORTEST_WORK_SECONDS
+        if call > longest:
+            most = longest - _AROUND_THE_CALL // 1000
+            raise BreakwaterError(
+                self,
+                f"the function's timeout of {self._function_timeout()} s is longer than a dispatcher can wait for.",
+                f"It is {most} s at most: the dispatcher itself ends after {_LAMBDA_TIMEOUT_SECONDS} s.",
+            )
+        return Duration.seconds(min(_LAMBDA_TIMEOUT_SECONDS, max(_WORKING_SECONDS, call + _SHORTEST_WORK_SECONDS)))

@@ -1,0 +1,111 @@
+"""The queues of a quota: what producers send to, the lanes of the backlog, the doorbell, the dead letters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Duration
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from .._cdk.nag import acknowledge
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_iam as iam
+
+# Amazon SQS Developer Guide, "Amazon SQS message quotas" and "Dead-letter queues": 14 days, 1,000 receives at most.
+_RETENTION = Duration.days(14)
+_RECEIVES = 1_000
+
+
+class QuotaQueues(Construct):
+    """Make them all, encrypted, for TLS only, with the longest retention.
+
+    The failures of a message are counted by the dispatcher, so that waiting never looks like failing. The redrive
+    policies are but a last resort against a message that crashes the dispatcher itself, hence the highest count.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        ordered: bool,
+        lanes: int,
+        priority: bool,
+        dispatcher_timeout: Duration,
+        intake_timeout: Duration,
+    ) -> None:
+        super().__init__(scope, id)
+        self._fifo = True if ordered else None  # CloudFormation refuses an explicit false
+        self.dead_letter_queue = self._queue("DeadLetters")
+        acknowledge(
+            self.dead_letter_queue,
+            "It is the dead-letter queue itself.",
+            "AwsSolutions-SQS3",
+            "Serverless-SQSRedrivePolicy",
+        )
+        acknowledge(
+            self.dead_letter_queue,
+            "What waits for its quota is kept for the 14 days that SQS allows, and so is what failed: the dispatcher "
+            "sends that as a new message, whose age begins anew.",
+            "Breakwater::DeadLetterQueueRetention",
+        )
+        redrive = sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=_RECEIVES)
+        visibility = Duration.seconds(6 * int(intake_timeout.to_seconds()))
+        self.queue = self._queue("Queue", visibility, redrive, deduplicate=True)
+        self.priority_queue = self._queue("Priority", visibility, redrive, deduplicate=True) if priority else None
+        self.lanes = [self._queue(f"Lane{number}", redrive=redrive) for number in range(lanes)]
+        self.priority_lane = self._queue("PriorityLane", redrive=redrive) if priority else None
+        # Lambda wants at least the function's timeout here; the dispatcher hides its ring for seconds at a time only.
+        self.doorbell = sqs.Queue(
+            self,
+            "Doorbell",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            visibility_timeout=dispatcher_timeout,
+            retention_period=_RETENTION,
+        )
+        acknowledge(
+            self.doorbell,
+            "A ring carries nothing, and must come back whenever a dispatcher fails: a redrive policy would lose it.",
+            "AwsSolutions-SQS3",
+            "Serverless-SQSRedrivePolicy",
+            "Breakwater::QueueDeadLetterQueue",
+        )
+        acknowledge(
+            self.doorbell,
+            "The dispatcher hides its ring for seconds at a time, again and again, and a second one that finds it "
+            "finds the first awake and leaves.",
+            "Breakwater::QueueVisibilityTimeout",
+        )
+
+    @property
+    def backlog(self) -> list[sqs.Queue]:
+        """All lanes, the priority lane first."""
+        return [*([self.priority_lane] if self.priority_lane else []), *self.lanes]
+
+    def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Allow sending to what producers send to."""
+        grant = self.queue.grant_send_messages(grantee)
+        return grant.combine(self.priority_queue.grant_send_messages(grantee)) if self.priority_queue else grant
+
+    def _queue(
+        self,
+        id: str,
+        visibility: Duration | None = None,
+        redrive: sqs.DeadLetterQueue | None = None,
+        *,
+        deduplicate: bool = False,
+    ) -> sqs.Queue:
+        return sqs.Queue(
+            self,
+            id,
+            fifo=self._fifo,
+            content_based_deduplication=True if self._fifo and deduplicate else None,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=_RETENTION,
+            visibility_timeout=visibility,
+            dead_letter_queue=redrive,
+        )

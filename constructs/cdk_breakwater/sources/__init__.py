@@ -1,0 +1,1 @@
+"""What decoupled invocations read from."""

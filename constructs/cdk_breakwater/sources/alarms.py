@@ -1,0 +1,44 @@
+"""The alarms and widgets of a decoupled invocation, by the kind of its source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from ..monitoring.alarms import make_alarms
+from .queue_alarms import queue_alarms, queue_widgets
+from .stream_alarms import stream_alarms, stream_widgets
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_cloudwatch as cloudwatch
+    from constructs import Construct
+
+    from ..monitoring.alarm_target import AlarmTarget
+    from .buffer import Buffer
+    from .source import InvocationSource
+    from .sqs import SqsSource
+
+
+def source_alarms(
+    invocation: Buffer,
+    source: InvocationSource,
+    topic_or_action: AlarmTarget | None,
+) -> list[cloudwatch.Alarm]:
+    """Make the alarms of an invocation; see `DecoupledInvocation.alarms`."""
+
+    def make(scope: Construct) -> list[cloudwatch.Alarm]:
+        if _reads_queue(invocation):
+            return queue_alarms(scope, invocation, cast("SqsSource", source))
+        return stream_alarms(scope, invocation)
+
+    # Beside the mapping, which may stand in the function's stack: they watch the mapping's and the function's metrics.
+    mapping = cast("Construct", invocation.event_source_mapping)
+    return make_alarms(invocation, make, topic_or_action, beside=mapping)
+
+
+def source_widgets(invocation: Buffer) -> list[cloudwatch.IWidget]:
+    """Return the widgets of an invocation; see `DecoupledInvocation.widgets`."""
+    return queue_widgets(invocation) if _reads_queue(invocation) else stream_widgets(invocation)
+
+
+def _reads_queue(invocation: Buffer) -> bool:
+    return hasattr(invocation, "queue")

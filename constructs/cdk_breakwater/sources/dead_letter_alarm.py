@@ -1,0 +1,32 @@
+"""The alarm on a dead-letter queue: a message in there is work that nobody does any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._cdk.nag import acknowledge, compliance_rules
+from ..monitoring.alarms import PERIOD, make_alarm
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_sqs as sqs
+
+    from .buffer import Buffer
+
+
+def make_dead_letter_alarm(invocation: Buffer, dead_letter_queue: sqs.IQueue) -> cloudwatch.Alarm:
+    """Make an alarm that speaks while there is a message in the dead-letter queue, with no action yet."""
+    depth = dead_letter_queue.metric_approximate_number_of_messages_visible(statistic="max", period=PERIOD)
+    alarm = make_alarm(
+        invocation,
+        "DeadLetterAlarm",
+        depth,
+        threshold=1,
+        description=f"A message failed for good. When its cause is mended: {invocation.redrive()}",
+    )
+    acknowledge(
+        alarm,
+        "It shows in the console as it is; whom it calls is the app's choice, with dead_letter_alarm.add_alarm_action.",
+        *compliance_rules("CloudWatchAlarmAction"),
+    )
+    return alarm

@@ -1,0 +1,83 @@
+"""The stream of a DynamoDB table as the source of a decoupled invocation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+
+from ..errors import BreakwaterError
+from .shared_readers import add_shared_reader
+from .streams import StreamSource
+
+if TYPE_CHECKING:
+    from aws_cdk import Duration
+
+    from .buffer import Buffer
+
+# Source: Amazon DynamoDB Developer Guide, "Change data capture for DynamoDB Streams".
+_RETENTION_HOURS = 24
+_VIEW_TYPE = "NEW_AND_OLD_IMAGES"
+
+
+class DynamoDbStreamSource(StreamSource):
+    """See `InvocationSource.dynamodb_stream`."""
+
+    def __init__(self, table: dynamodb.ITable | dynamodb.ITableV2, **options: Any) -> None:
+        super().__init__(starting_position_timestamp=None, encryption_key=None, **options)
+        self._table = table
+
+    def grant_send(self, invocation: Buffer, grantee: iam.IGrantable) -> iam.Grant:
+        """See `InvocationSource.grant_send`."""
+        return invocation.table.grant_write_data(grantee)
+
+    def _prepare(self, invocation: Buffer) -> tuple[str, int | None, Duration]:
+        if self._starting_position is lambda_.StartingPosition.AT_TIMESTAMP:
+            raise BreakwaterError(
+                invocation,
+                "starting_position=AT_TIMESTAMP is Kinesis's alone.",
+                "The stream of a table is read from TRIM_HORIZON or LATEST.",
+            )
+        invocation.table = self._table
+        add_shared_reader(invocation, self._table)
+        arn = _stream_arn(invocation, self._table)
+        # Not grant_stream_read: it refuses a table whose stream was turned on after its construction.
+        iam.Grant.add_to_principal(
+            grantee=invocation.function,
+            actions=[
+                "dynamodb:DescribeStream",
+                "dynamodb:GetRecords",
+                "dynamodb:GetShardIterator",
+                "dynamodb:ListStreams",
+            ],
+            resource_arns=[arn],
+        )
+        if self._table.encryption_key is not None:
+            self._table.encryption_key.grant_decrypt(invocation.function)
+        return arn, None, self._age_within(invocation, _RETENTION_HOURS, f"the stream of {self._table.node.path}")
+
+
+def _stream_arn(invocation: Buffer, table: dynamodb.ITable | dynamodb.ITableV2) -> str:
+    resource: Any = table.node.default_child
+    if isinstance(resource, dynamodb.CfnGlobalTable):
+        # The L2 keeps the specification in a token that becomes nothing without replicas.
+        specification = resource._cfn_properties.get("streamSpecification")
+        if Stack.of(table).resolve(specification) is None:
+            resource.stream_specification = dynamodb.CfnGlobalTable.StreamSpecificationProperty(
+                stream_view_type=_VIEW_TYPE
+            )
+        return resource.attr_stream_arn
+    if table.table_stream_arn is not None:
+        return table.table_stream_arn
+    if isinstance(resource, dynamodb.CfnTable):
+        if resource.stream_specification is None:
+            resource.stream_specification = dynamodb.CfnTable.StreamSpecificationProperty(stream_view_type=_VIEW_TYPE)
+        return resource.attr_stream_arn
+    raise BreakwaterError(
+        invocation,
+        f"{table.node.path} is imported and the ARN of its stream is unknown; turning one on belongs to its own app.",
+        "Import it with Table.from_table_attributes(…, table_stream_arn=…).",
+    )

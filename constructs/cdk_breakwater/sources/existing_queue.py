@@ -1,0 +1,152 @@
+"""The rules that a queue of the user's own must follow to be a source, and the exceptions it may state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import Annotations, Token
+
+from .._cdk.nag import acknowledge
+from .._cdk.queue_retention import MAXIMUM_RETENTION, retention_seconds
+from ..errors import BreakwaterError
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_sqs as sqs
+
+    from .buffer import Buffer
+
+# Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
+MINIMUM_RECEIVES = 5
+# CloudFormation's default of VisibilityTimeout.
+_VISIBILITY_DEFAULT_SECONDS = 30
+_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class ExistingQueue:
+    """A queue made elsewhere in the app.
+
+    Parameters
+    ----------
+    queue
+        The queue.
+    exceptions
+        Reasons by the parameter that states them, None where there is none.
+    """
+
+    queue: sqs.IQueue
+    exceptions: dict[str, str | None]
+
+    def check(self, invocation: Buffer, visibility_seconds: int) -> sqs.IQueue | None:
+        """Insist on the rules, and return the queue's dead-letter queue."""
+        for parameter, reason in self.exceptions.items():
+            if reason is not None and not reason.strip():
+                raise BreakwaterError(invocation, f"{parameter} is empty.", "Say why the queue is right as it is.")
+        self._refuse_second_mapping(invocation)
+        resource: Any = self.queue.node.default_child
+        if resource is None:
+            Annotations.of(invocation).add_warning_v2(
+                "cdk-breakwater:imported-queue",
+                f"{self.queue.node.path} is imported, so nothing here can check it: its visibility timeout must be at "
+                f"least {visibility_seconds} s, and it needs a dead-letter queue with maxReceiveCount of "
+                f"{MINIMUM_RECEIVES} or more.",
+            )
+            return None
+        self._check_visibility(invocation, resource, visibility_seconds)
+        dead_letter_queue = self._check_redrive(invocation)
+        if dead_letter_queue is not None:
+            self._check_retention(invocation, dead_letter_queue)
+        return dead_letter_queue
+
+    def _refuse_second_mapping(self, invocation: Buffer) -> None:
+        from aws_cdk import aws_lambda as lambda_
+
+        for mapping in invocation.node.root.node.find_all():
+            if (
+                isinstance(mapping, lambda_.CfnEventSourceMapping)
+                and mapping.event_source_arn == self.queue.queue_arn
+                and mapping.function_name == invocation.function.function_name
+            ):
+                raise BreakwaterError(
+                    invocation,
+                    f"{mapping.node.path} has the function read {self.queue.node.path} already, and Lambda refuses a "
+                    "second mapping of one queue and function.",
+                    "Keep that one, with max_concurrency=share.concurrency, or remove it in a deployment before this.",
+                )
+
+    def _check_visibility(self, invocation: Buffer, resource: Any, needed: int) -> None:
+        given = _seconds(resource.visibility_timeout, _VISIBILITY_DEFAULT_SECONDS)
+        if given is not None and given < needed:
+            self._except(
+                invocation,
+                f"the visibility timeout of {self.queue.node.path} is {given} s, below 6 x the function's timeout plus "
+                "the batching window: messages would be delivered twice.",
+                f"Set visibility_timeout=Duration.seconds({needed}) or more",
+                "acknowledge_visibility_timeout",
+                (self.queue, "Breakwater::QueueVisibilityTimeout"),
+            )
+
+    def _check_redrive(self, invocation: Buffer) -> sqs.IQueue | None:
+        path = self.queue.node.path
+        redrive = self.queue.dead_letter_queue  # type: ignore[attr-defined]
+        if redrive is None:
+            self._except(
+                invocation,
+                f"{path} has no dead-letter queue, so a bad message is retried until it expires, then lost.",
+                f"Give it dead_letter_queue=sqs.DeadLetterQueue(queue=…, max_receive_count={MINIMUM_RECEIVES})",
+                "acknowledge_dead_letter_queue",
+                (self.queue, "Breakwater::QueueDeadLetterQueue", "AwsSolutions-SQS3", "Serverless-SQSRedrivePolicy"),
+            )
+            return None
+        if redrive.queue.fifo != self.queue.fifo:
+            raise BreakwaterError(
+                invocation,
+                f"{redrive.queue.node.path} is {'a FIFO' if redrive.queue.fifo else 'a standard'} queue and {path}, "
+                "whose dead-letter queue it is, is not.",
+                f"Give it fifo={self.queue.fifo}; SQS accepts no other.",
+            )
+        receives = redrive.max_receive_count
+        if not Token.is_unresolved(receives) and receives < MINIMUM_RECEIVES:
+            self._except(
+                invocation,
+                f"max_receive_count of {path} is {int(receives)}: throttled receives alone send a message to the "
+                "dead-letter queue untried.",
+                f"Set max_receive_count={MINIMUM_RECEIVES} or more",
+                "acknowledge_dead_letter_queue",
+                (self.queue, "Breakwater::QueueDeadLetterQueue"),
+            )
+        return redrive.queue
+
+    def _check_retention(self, invocation: Buffer, dead_letter_queue: sqs.IQueue) -> None:
+        if self.queue.fifo:  # in a FIFO queue a message's age counts anew from the move
+            return
+        kept, kept_dead = retention_seconds(self.queue), retention_seconds(dead_letter_queue)
+        if kept is None or kept_dead is None or kept_dead > kept:
+            return
+        longest = int(MAXIMUM_RETENTION.to_days())
+        remedy = f"Set retention_period=Duration.days({longest}) on the dead-letter queue"
+        if kept >= MAXIMUM_RETENTION.to_seconds():
+            remedy = f"Set a retention_period below {longest} days on {self.queue.node.path}"
+        self._except(
+            invocation,
+            f"{dead_letter_queue.node.path} keeps messages for {kept_dead / _DAY:g} days, no longer than "
+            f"{self.queue.node.path} ({kept / _DAY:g} days): their age counts on, so after a long backlog they expire "
+            "unseen.",
+            remedy,
+            "acknowledge_dead_letter_retention",
+            (dead_letter_queue, "Breakwater::DeadLetterQueueRetention"),
+        )
+
+    def _except(self, invocation: Buffer, problem: str, remedy: str, parameter: str, rules: tuple[Any, ...]) -> None:
+        reason = self.exceptions[parameter]
+        if reason is None:
+            raise BreakwaterError(invocation, problem, f'{remedy}, or say why it is right: {parameter}="…".')
+        where, *ids = rules
+        acknowledge(where, reason, *ids)
+
+
+def _seconds(value: Any, default: int) -> int | None:
+    if value is None:
+        return default
+    return None if Token.is_unresolved(value) else int(value)

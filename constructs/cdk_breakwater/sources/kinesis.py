@@ -1,0 +1,136 @@
+"""A Kinesis data stream as the source of a decoupled invocation."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from aws_cdk import Annotations, Duration, Names, Token
+from aws_cdk import aws_kinesis as kinesis
+
+from .._cdk.whole_numbers import required_number
+from ..errors import BreakwaterError
+from .shared_readers import add_shared_reader
+from .streams import RETENTION_MARGIN, StreamSource
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_iam as iam
+
+    from .buffer import Buffer
+
+# Retention is 24 h at least and by default. Source: Amazon Kinesis Data Streams Developer Guide, "Change the data
+# retention period".
+_LEAST_RETENTION_HOURS = 24
+
+
+class KinesisSource(StreamSource):
+    """See `InvocationSource.kinesis`."""
+
+    def __init__(
+        self,
+        stream: kinesis.IStream | None,
+        *,
+        shard_count: int | None,
+        consumer: kinesis.IStreamConsumer | Literal["shared", "enhanced"],
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self._stream = stream
+        self._shard_count = shard_count
+        self._consumer = consumer
+
+    def grant_send(self, invocation: Buffer, grantee: iam.IGrantable) -> iam.Grant:
+        """See `InvocationSource.grant_send`."""
+        return invocation.stream.grant_write(grantee)
+
+    def _prepare(self, invocation: Buffer) -> tuple[str, int | None, Duration]:
+        stream = self._existing(invocation)
+        shards, hours = self._make(invocation) if stream is None else self._check_existing(invocation, stream)
+        age = self._age_within(invocation, hours, invocation.stream.node.path)
+        return self._arn_to_read(invocation), shards, age
+
+    def _existing(self, invocation: Buffer) -> kinesis.IStream | None:
+        if isinstance(self._consumer, str):
+            if self._consumer not in ("shared", "enhanced"):
+                raise BreakwaterError(
+                    invocation,
+                    f"consumer={self._consumer!r} is unknown.",
+                    'It is "shared", "enhanced", or a kinesis.StreamConsumer.',
+                )
+            return self._stream
+        if self._stream is not None:
+            raise BreakwaterError(
+                invocation,
+                f"the stream {self._stream.node.path} is given beside a consumer.",
+                "A consumer tells its stream by itself.",
+            )
+        return self._consumer.stream
+
+    def _arn_to_read(self, invocation: Buffer) -> str:
+        if self._consumer == "shared":
+            add_shared_reader(invocation, invocation.stream)
+            invocation.stream.grant_read(invocation.function)
+            return invocation.stream.stream_arn
+        consumer = self._consumer
+        if isinstance(consumer, str):
+            name = Names.unique_resource_name(invocation, max_length=128)  # the L2 makes up none
+            consumer = kinesis.StreamConsumer(
+                invocation, "Consumer", stream=invocation.stream, stream_consumer_name=name
+            )
+        consumer.grant_read(invocation.function)
+        return consumer.stream_consumer_arn
+
+    def _make(self, invocation: Buffer) -> tuple[int | None, int]:
+        shards = self._shard_count
+        if shards is not None:
+            shards = required_number(invocation, "shard_count", shards)
+        hours = self._retention_needed()
+        invocation.stream = cast(
+            "kinesis.IStream",
+            kinesis.Stream(
+                invocation,
+                "Stream",
+                stream_mode=kinesis.StreamMode.ON_DEMAND if shards is None else kinesis.StreamMode.PROVISIONED,
+                shard_count=shards,
+                encryption=kinesis.StreamEncryption.MANAGED
+                if self._encryption_key is None
+                else kinesis.StreamEncryption.KMS,
+                encryption_key=self._encryption_key,
+                retention_period=Duration.hours(hours),
+            ),
+        )
+        return shards, hours
+
+    def _check_existing(self, invocation: Buffer, stream: kinesis.IStream) -> tuple[int | None, int]:
+        resource: Any = stream.node.default_child
+        for name, given in (
+            ("encryption_key", self._encryption_key),
+            ("shard_count", self._shard_count if resource is not None else None),
+        ):
+            if given is not None:
+                raise BreakwaterError(
+                    invocation,
+                    f"{name}={given} is given beside the stream {stream.node.path}.",
+                    "It is for a stream of the invocation's own; an existing stream tells by itself.",
+                )
+        invocation.stream = stream
+        if resource is None:
+            hours = self._retention_needed()
+            Annotations.of(invocation).add_info_v2(
+                "cdk-breakwater:imported-stream",
+                f"{stream.node.path} is imported, so it can't be checked: it must keep records for {hours} h or more.",
+            )
+            shards = self._shard_count
+            return None if shards is None else required_number(invocation, "shard_count", shards), hours
+        shards, hours = resource.shard_count, resource.retention_period_hours
+        known = shards is not None and not Token.is_unresolved(shards)
+        return (
+            int(shards) if known else None,
+            _LEAST_RETENTION_HOURS if hours is None or Token.is_unresolved(hours) else int(hours),
+        )
+
+    def _retention_needed(self) -> int:
+        if self._max_record_age is None:
+            return _LEAST_RETENTION_HOURS
+        hours = self._max_record_age.plus(RETENTION_MARGIN).to_hours(integral=False)
+        return max(_LEAST_RETENTION_HOURS, math.ceil(hours))

@@ -1,0 +1,219 @@
+"""SQS as the source of a decoupled invocation: nothing lost, nothing throttled into the dead-letter queue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jsii
+from aws_cdk import Annotations, Duration
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import IValidation
+
+from .._cdk.function_qualifiers import unqualified
+from .._cdk.lazy import lazy_number
+from .._cdk.nag import acknowledge
+from .._cdk.queue_retention import MAXIMUM_RETENTION
+from .._cdk.whole_numbers import required_number
+from ..budgets.function_concurrency import MAXIMUM, MINIMUM
+from ..errors import BreakwaterError
+from .dead_letter_alarm import make_dead_letter_alarm
+from .existing_queue import MINIMUM_RECEIVES, ExistingQueue
+from .source import InvocationSource, check_filters
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_kms as kms
+
+    from .buffer import Buffer
+
+# Source of these numbers: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS": visibility timeout at least six
+# times the function's timeout plus the batching window; batches up to 10,000, up to 10 without a window or from a FIFO
+# queue; windows up to 300 s.
+_VISIBILITY_FACTOR = 6
+_MAXIMUM_RECEIVES = 1000
+_BATCH_WITHOUT_WINDOW = 10
+_MAXIMUM_BATCH = 10_000
+_MAXIMUM_WINDOW_SECONDS = 300
+_LAMBDA_TIMEOUT_SECONDS = 3
+
+
+class SqsSource(InvocationSource):
+    """See `InvocationSource.sqs`."""
+
+    def __init__(
+        self,
+        queue: sqs.IQueue | None,
+        *,
+        fifo: bool,
+        batch_size: int | None,
+        max_batching_window: Duration | None,
+        max_receive_count: int | None,
+        content_based_deduplication: bool,
+        encryption_key: kms.IKey | None,
+        filters: Sequence[Mapping[str, Any]] | None,
+        filter_encryption: kms.IKey | None,
+        dead_letter_alarm: bool | None,
+        **exceptions: str | None,
+    ) -> None:
+        self._queue = queue
+        self._fifo = queue.fifo if queue is not None else fifo
+        # A message behind a failing one of its group is received with it, again and again, and both run out of receives
+        # together: the good one would be set aside untried.
+        self._batch_size = (1 if self._fifo else _BATCH_WITHOUT_WINDOW) if batch_size is None else batch_size
+        self._window = max_batching_window
+        self._max_receive_count = MINIMUM_RECEIVES if max_receive_count is None else max_receive_count
+        self._content_based_deduplication = content_based_deduplication
+        self._encryption_key = encryption_key
+        self._filters = filters
+        self._filter_encryption = filter_encryption
+        self.wants_dead_letter_alarm = dead_letter_alarm is not False
+        self._exceptions = exceptions
+        self._of_its_own = {
+            "fifo": fifo and not self._fifo,
+            "max_receive_count": max_receive_count is not None,
+            "content_based_deduplication": content_based_deduplication,
+            "encryption_key": encryption_key is not None,
+            "dead_letter_alarm": dead_letter_alarm is not None,
+        }
+
+    def bind(self, invocation: Buffer) -> lambda_.EventSourceMapping:
+        """See `InvocationSource.bind`."""
+        self._check_options(invocation)
+        self._check_numbers(invocation)
+        visibility = _VISIBILITY_FACTOR * _timeout_seconds(invocation) + self._window_seconds
+        if self._queue is None:
+            self._make_queue(invocation, visibility)
+        else:
+            invocation.queue = self._queue
+            invocation.dead_letter_queue = ExistingQueue(self._queue, self._exceptions).check(invocation, visibility)
+        position = invocation.concurrency.add_mapping(
+            f"MaximumConcurrency of an SQS mapping is {MINIMUM} or more", minimum=MINIMUM
+        )
+        invocation.maximum_concurrency = lazy_number(lambda: min(MAXIMUM, invocation.concurrency.part(position)))
+        invocation.node.add_validation(_Validation(invocation, position))
+        invocation.queue.grant_consume_messages(invocation.function)
+        mapping = lambda_.EventSourceMapping(
+            *invocation.mapping_scope(),
+            target=invocation.function,
+            event_source_arn=invocation.queue.queue_arn,
+            batch_size=self._batch_size,
+            max_batching_window=self._window,
+            max_concurrency=invocation.maximum_concurrency,
+            report_batch_item_failures=True,
+            filters=self._filters,
+            filter_encryption=self._filter_encryption,
+        )
+        acknowledge(
+            mapping,
+            "A queue's mapping has no failure destination: the queue's dead-letter queue keeps what fails.",
+            "Serverless-LambdaEventSourceMappingDestination",
+        )
+        return mapping
+
+    def grant_send(self, invocation: Buffer, grantee: iam.IGrantable) -> iam.Grant:
+        """See `InvocationSource.grant_send`."""
+        return invocation.queue.grant_send_messages(grantee)
+
+    @property
+    def _window_seconds(self) -> int:
+        return int(self._window.to_seconds()) if self._window is not None else 0
+
+    def _check_options(self, invocation: Buffer) -> None:
+        check_filters(invocation, self._filters, self._filter_encryption)
+        if self._queue is not None:
+            given = [name for name, is_given in self._of_its_own.items() if is_given]
+            remedy = f"That is for a queue of the invocation's own; set it on {self._queue.node.path}."
+        else:
+            given = [name for name, reason in self._exceptions.items() if reason is not None]
+            remedy = "That is for an existing queue; one of the invocation's own breaks no rule."
+            if self._content_based_deduplication and not self._fifo:
+                raise BreakwaterError(invocation, "content_based_deduplication needs fifo=True.", "")
+        if given:
+            raise BreakwaterError(invocation, f"{given[0]} has no effect here.", remedy)
+
+    def _check_numbers(self, invocation: Buffer) -> None:
+        batch = required_number(invocation, "batch_size", self._batch_size)
+        receives = required_number(invocation, "max_receive_count", self._max_receive_count)
+        if not MINIMUM_RECEIVES <= receives <= _MAXIMUM_RECEIVES:
+            raise BreakwaterError(
+                invocation,
+                f"max_receive_count must be {MINIMUM_RECEIVES} to {_MAXIMUM_RECEIVES} (given {receives}).",
+                "Below that, throttled receives alone send a message to the dead-letter queue untried.",
+            )
+        if self._window_seconds > _MAXIMUM_WINDOW_SECONDS or (self._fifo and self._window_seconds):
+            raise BreakwaterError(
+                invocation,
+                f"max_batching_window={self._window_seconds} s is not possible here.",
+                f"It is at most {_MAXIMUM_WINDOW_SECONDS} s, and a FIFO queue has none.",
+            )
+        largest = _MAXIMUM_BATCH if self._window_seconds else _BATCH_WITHOUT_WINDOW
+        if batch > largest:
+            raise BreakwaterError(
+                invocation,
+                f"batch_size must be 1 to {largest} (given {batch}).",
+                f"More than {_BATCH_WITHOUT_WINDOW} records need a standard queue and a max_batching_window.",
+            )
+
+    def _make_queue(self, invocation: Buffer, visibility: int) -> None:
+        fifo = True if self._fifo else None  # CloudFormation refuses an explicit false
+        encryption = sqs.QueueEncryption.KMS if self._encryption_key is not None else sqs.QueueEncryption.SQS_MANAGED
+        dead_letter_queue = sqs.Queue(
+            invocation,
+            "DeadLetterQueue",
+            fifo=fifo,
+            encryption=encryption,
+            encryption_master_key=self._encryption_key,
+            enforce_ssl=True,
+            retention_period=MAXIMUM_RETENTION,
+        )
+        acknowledge(
+            dead_letter_queue,
+            "It is the dead-letter queue itself.",
+            "AwsSolutions-SQS3",
+            "Serverless-SQSRedrivePolicy",
+        )
+        invocation.dead_letter_queue = dead_letter_queue
+        invocation.queue = sqs.Queue(
+            invocation,
+            "Queue",
+            fifo=fifo,
+            content_based_deduplication=True if self._content_based_deduplication else None,
+            encryption=encryption,
+            encryption_master_key=self._encryption_key,
+            enforce_ssl=True,
+            visibility_timeout=Duration.seconds(visibility),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letter_queue, max_receive_count=self._max_receive_count),
+        )
+        if self.wants_dead_letter_alarm:
+            invocation.dead_letter_alarm = make_dead_letter_alarm(invocation, dead_letter_queue)
+
+
+def _timeout_seconds(invocation: Buffer) -> int:
+    function = unqualified(invocation.function)
+    timeout = getattr(function, "timeout", None)
+    if timeout is not None and timeout.is_unresolved():
+        raise BreakwaterError(
+            invocation,
+            f"the timeout of {function.node.path} is a token, and the queue's visibility timeout follows from it.",
+            "Give it a plain Duration.",
+        )
+    return _LAMBDA_TIMEOUT_SECONDS if timeout is None else int(timeout.to_seconds())
+
+
+@jsii.implements(IValidation)
+class _Validation:
+    def __init__(self, invocation: Buffer, position: int) -> None:
+        self._invocation = invocation
+        self._position = position
+
+    def validate(self) -> list[str]:
+        part = self._invocation.concurrency.part(self._position)
+        if part > MAXIMUM:
+            Annotations.of(self._invocation).add_info_v2(
+                "cdk-breakwater:maximum-concurrency",
+                f"MaximumConcurrency is {MAXIMUM}, the most that SQS allows, where the function's share grants {part}.",
+            )
+        return []

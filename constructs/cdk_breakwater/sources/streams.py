@@ -1,0 +1,227 @@
+"""What Kinesis and DynamoDB Streams share as sources: no record blocks its shard for good, and none is lost."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import jsii
+from aws_cdk import Annotations, Duration
+from aws_cdk import aws_lambda as lambda_
+from constructs import IValidation
+
+from .._cdk.lazy import lazy_number
+from .._cdk.whole_numbers import required_number
+from ..errors import BreakwaterError
+from .failed_record_bucket import make_failure_bucket
+from .source import InvocationSource, check_filters
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from aws_cdk import aws_kms as kms
+
+    from .buffer import Buffer
+
+# Source of the ranges: AWS Lambda API Reference, CreateEventSourceMapping.
+MAXIMUM_FACTOR = 10
+_MAXIMUM_BATCH = 10_000
+_MAXIMUM_RETRIES = 10_000
+_MAXIMUM_WINDOW = 300
+_MAXIMUM_TUMBLING_WINDOW = 900
+_RECORD_AGE = range(60, 7 * 24 * 3600 + 1)
+# A record that grows too old must still be in the stream when Lambda reads it to put it into the bucket.
+RETENTION_MARGIN = Duration.hours(1)
+
+
+class StreamSource(InvocationSource):
+    """Reads from shards; see `InvocationSource.kinesis` and `InvocationSource.dynamodb_stream`."""
+
+    def __init__(
+        self,
+        *,
+        batch_size: int,
+        max_batching_window: Duration | None,
+        parallelization_factor: int | None,
+        starting_position: lambda_.StartingPosition | None,
+        starting_position_timestamp: datetime | None,
+        tumbling_window: Duration | None,
+        retry_attempts: int,
+        max_record_age: Duration | None,
+        filters: Sequence[Mapping[str, Any]] | None,
+        filter_encryption: kms.IKey | None,
+        encryption_key: kms.IKey | None,
+        on_failure: lambda_.IEventSourceDlq | None,
+    ) -> None:
+        self._batch_size = batch_size
+        self._window = max_batching_window
+        # The state of a tumbling window goes from one invocation of a shard to the next, so they follow one another.
+        self._factor = 1 if parallelization_factor is None and tumbling_window is not None else parallelization_factor
+        self._starting_position = starting_position or (
+            lambda_.StartingPosition.TRIM_HORIZON
+            if starting_position_timestamp is None
+            else lambda_.StartingPosition.AT_TIMESTAMP
+        )
+        self._timestamp = starting_position_timestamp
+        self._tumbling_window = tumbling_window
+        self._retry_attempts = retry_attempts
+        self._max_record_age = max_record_age
+        self._filters = filters
+        self._filter_encryption = filter_encryption
+        self._on_failure = on_failure
+        self._encryption_key = encryption_key
+
+    @abstractmethod
+    def _prepare(self, invocation: Buffer) -> tuple[str, int | None, Duration]:
+        """Make or check the stream, let the function read it; return its ARN, its shards if known, a record's age."""
+
+    def bind(self, invocation: Buffer) -> lambda_.EventSourceMapping:
+        """See `InvocationSource.bind`."""
+        self._check_numbers(invocation)
+        check_filters(invocation, self._filters, self._filter_encryption)
+        arn, shards, age = self._prepare(invocation)
+        least = (shards or 1) * (self._factor or 1)
+        counted = "1 shard or more" if shards is None else f"{shards} {'shard' if shards == 1 else 'shards'}"
+        position = invocation.concurrency.add_mapping(
+            f"{invocation.node.path} reads {counted}, each with {self._factor or 1} at once; fewer shards need less",
+            minimum=least,
+        )
+        parallelism = _ParallelismValidation(invocation, position, shards, self._factor)
+        invocation.maximum_concurrency = lazy_number(parallelism.maximum_concurrency)
+        invocation.node.add_validation(parallelism)
+        invocation.dead_letter_queue = None
+        destination = self._on_failure or make_failure_bucket(invocation, self._encryption_key)
+        return lambda_.EventSourceMapping(
+            *invocation.mapping_scope(),
+            target=invocation.function,
+            event_source_arn=arn,
+            batch_size=self._batch_size,
+            max_batching_window=self._window,
+            parallelization_factor=lazy_number(parallelism.factor),
+            starting_position=self._starting_position,
+            starting_position_timestamp=self._timestamp_seconds(invocation),
+            tumbling_window=self._tumbling_window,
+            retry_attempts=self._retry_attempts,
+            max_record_age=age,
+            bisect_batch_on_error=True,
+            report_batch_item_failures=True,
+            filters=self._filters,
+            filter_encryption=self._filter_encryption,
+            on_failure=destination,
+            support_s3_on_failure_destination=True,
+        )
+
+    def _check_numbers(self, invocation: Buffer) -> None:
+        _check_range(invocation, "batch_size", self._batch_size, range(1, _MAXIMUM_BATCH + 1))
+        # -1, without end, is refused too: one bad record would block its shard until it expires.
+        _check_range(invocation, "retry_attempts", self._retry_attempts, range(_MAXIMUM_RETRIES + 1))
+        if self._factor is not None:
+            _check_range(invocation, "parallelization_factor", self._factor, range(1, MAXIMUM_FACTOR + 1))
+        for name, duration, allowed in (
+            ("max_batching_window", self._window, range(_MAXIMUM_WINDOW + 1)),
+            ("tumbling_window", self._tumbling_window, range(1, _MAXIMUM_TUMBLING_WINDOW + 1)),
+            ("max_record_age", self._max_record_age, _RECORD_AGE),
+        ):
+            if duration is not None:
+                _check_range(invocation, f"{name} in seconds", duration.to_seconds(), allowed)
+
+    def _timestamp_seconds(self, invocation: Buffer) -> float | None:
+        at_timestamp = self._starting_position is lambda_.StartingPosition.AT_TIMESTAMP
+        if at_timestamp is not (self._timestamp is not None):
+            raise BreakwaterError(
+                invocation,
+                f"starting_position={self._starting_position.value} "
+                + ("lacks its instant." if at_timestamp else "has no instant."),
+                "Give starting_position_timestamp with AT_TIMESTAMP, and with nothing else.",
+            )
+        if self._timestamp is None:
+            return None
+        if self._timestamp.tzinfo is None:
+            raise BreakwaterError(
+                invocation,
+                f"starting_position_timestamp={self._timestamp.isoformat()} has no time zone.",
+                "Give it one, such as tzinfo=timezone.utc.",
+            )
+        return self._timestamp.timestamp()
+
+    def _age_within(self, invocation: Buffer, retention_hours: int, where: str) -> Duration:
+        latest = Duration.hours(retention_hours).minus(RETENTION_MARGIN)
+        if self._max_record_age is None:
+            return Duration.seconds(min(latest.to_seconds(), _RECORD_AGE[-1]))
+        if self._max_record_age.to_seconds() > latest.to_seconds():
+            raise BreakwaterError(
+                invocation,
+                f"max_record_age={self._max_record_age.to_human_string()} reaches the retention of {where}, "
+                f"{retention_hours} h: a record would be gone before it is kept as failed.",
+                f"It is at most {latest.to_human_string()}, an hour below.",
+            )
+        return self._max_record_age
+
+
+@jsii.implements(IValidation)
+class _ParallelismValidation:
+    """ParallelizationFactor: the largest that keeps shards x factor within the mapping's part."""
+
+    def __init__(self, invocation: Buffer, position: int, shards: int | None, given: int | None) -> None:
+        self._invocation = invocation
+        self._position = position
+        self._shards = shards
+        self._given = given
+
+    def factor(self) -> int:
+        if self._given is not None or self._shards is None:
+            return self._given or 1
+        return min(MAXIMUM_FACTOR, max(1, self._part() // self._shards))
+
+    def maximum_concurrency(self) -> int:
+        return self._part() if self._shards is None else self._shards * self.factor()
+
+    def _part(self) -> int:
+        concurrency = self._invocation.concurrency
+        return concurrency.resolve() if self._shards is None else concurrency.part(self._position)
+
+    def validate(self) -> list[str]:
+        part = self._part()
+        if self._shards is None:
+            return self._validate_unknown(part)
+        needed = self._shards * self.factor()
+        if needed <= part:
+            return []
+        total = self._invocation.concurrency.resolve()
+        return [
+            f"{self._shards} shards x parallelization factor {self.factor()} = {needed} invocations at once, and the "
+            f"share of {self._invocation.function.node.path} "
+            + (f"grants {total} to all its sources. " if total else "cannot be granted (its budget says why). ")
+            + "Use fewer shards, raise the function's share, or put a queue in place of the stream."
+        ]
+
+    def _validate_unknown(self, part: int) -> list[str]:
+        share = self._invocation.concurrency.share
+        if share is not None and share.reserves is None:
+            return [
+                "the number of shards is unknown, so reserved concurrency alone can limit the invocations, and "
+                f"{self._invocation.function.node.path} reserves none. Remove reserve_concurrency=False, or give the "
+                "stream a shard_count."
+            ]
+        Annotations.of(self._invocation).add_info_v2(
+            "cdk-breakwater:unknown-shards",
+            "The number of shards is unknown at synth, so ParallelizationFactor is "
+            f"{self.factor()} and the function's reserved concurrency ({part}) is what limits the invocations. Records "
+            "beyond it wait in the stream, until max_record_age."
+            + (
+                " A queue on the same function may be throttled meanwhile, and its messages end in the dead-letter "
+                "queue untried: give the queue a function of its own."
+                if self._invocation.concurrency.mappings > 1
+                else ""
+            ),
+        )
+        return []
+
+
+def _check_range(invocation: Buffer, name: str, value: float, allowed: range) -> None:
+    number = required_number(invocation, name, value, minimum=allowed.start)
+    if number not in allowed:
+        raise BreakwaterError(
+            invocation, f"{name} must be {allowed.start} to {allowed[-1]} (given {number}).", "Lambda allows no more."
+        )

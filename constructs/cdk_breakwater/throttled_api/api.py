@@ -1,0 +1,259 @@
+"""An HTTP endpoint before a function, that refuses politely what the function's share cannot take."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any, cast
+
+from constructs import Construct
+
+from ..errors import BreakwaterError
+from .route_limits import THE_API, RouteLimits
+from .throttle import Throttle
+
+if TYPE_CHECKING:
+    from aws_cdk import Duration
+    from aws_cdk import aws_apigateway as apigateway
+    from aws_cdk import aws_apigatewayv2 as apigatewayv2
+    from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_lambda as lambda_
+    from aws_cdk import aws_wafv2 as wafv2
+
+    from ..monitoring.alarm_target import AlarmTarget
+    from .http_api import ThrottledHttpApi
+    from .rest_api import ThrottledRestApi
+
+
+class ApiProtocol(Enum):
+    """The kind of API in API Gateway."""
+
+    REST = "REST"
+    HTTP = "HTTP"
+
+
+class ThrottledApi(Construct):
+    """An API before functions, throttled to what their shares of a database can serve.
+
+    By default every path and method reaches the function. A request beyond the limits gets 429, from a REST API with
+    `Retry-After`. API Gateway's limits are targets, not ceilings (API Gateway Developer Guide, "Throttle requests to
+    your REST APIs"): the functions' reserved concurrency is the ceiling. Rates that need more than that (Little's law)
+    are reported at synth.
+
+    Parameters
+    ----------
+    scope, id
+        Where it stands in the construct tree.
+    function
+        Who answers.
+    expected_duration
+        How long one request takes. The rate is then the share's concurrency, less what routes with given rates need,
+        divided by it (Little's law).
+    rate_limit
+        Requests per second in steady state instead, above 0.
+    burst_limit
+        Requests at once above the rate, 1 or more. Default: the function's concurrency; without one, the rate.
+    rate_limit_per_address
+        Requests per second from one address, 0.0167 to 33 million, beyond which AWS WAF answers 429 with `Retry-After`.
+        REST only. Default: no web ACL, which has its price.
+    acknowledge_no_authorization
+        Why everyone may call it. Without it, and without an authorizer in `default_method_options` (REST) or
+        `default_authorizer` (HTTP), callers must sign their requests (IAM). The reason becomes that of the
+        acknowledged cdk-nag rule.
+    proxy
+        Whether every path and method that is no route of its own reaches the function. Default True.
+    protocol
+        Default: a REST API, since HTTP APIs have neither API keys nor a response of their own for 429.
+    **options
+        Every other prop of `apigateway.RestApi` or `apigatewayv2.HttpApi`, such as `default_cors_preflight_options`
+        and `domain_name`, or `cors_preflight` and `default_domain_mapping`. Defaults that differ, REST: a Regional
+        endpoint, access logs, tracing, metrics, request validation, and the account's CloudWatch role
+        (`cloud_watch_role`), without which a first deployment of logs fails.
+
+    Attributes
+    ----------
+    rest_api : apigateway.RestApi or None
+        The API beneath, for REST.
+    http_api : apigatewayv2.HttpApi or None
+        The API beneath, for HTTP.
+    web_acl : wafv2.CfnWebACL or None
+        What limits addresses.
+    url : str
+        Where it answers.
+
+    Raises
+    ------
+    BreakwaterError
+        When neither a rate nor a duration is given, a limit is a token or out of range, a rate shall be derived for a
+        function without a concurrency, or addresses shall be limited before an HTTP API.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        function: lambda_.IFunction | lambda_.Function,
+        expected_duration: Duration | None = None,
+        rate_limit: float | None = None,
+        burst_limit: int | None = None,
+        rate_limit_per_address: float | None = None,
+        acknowledge_no_authorization: str | None = None,
+        proxy: bool = True,
+        protocol: ApiProtocol = ApiProtocol.REST,
+        **options: Any,
+    ) -> None:
+        super().__init__(scope, id)
+        # jsii's Function is no IFunction in the eyes of a type checker.
+        self.function = cast("lambda_.IFunction", function)
+        self.protocol = protocol
+        self.proxy = proxy
+        self._limits = RouteLimits(self)
+        self._seconds = self._limits.seconds(expected_duration)
+        self.throttle = self._limits.throttle(
+            THE_API, self.function, self._seconds, rate_limit, burst_limit, counts=proxy
+        )
+        if acknowledge_no_authorization is not None and not acknowledge_no_authorization.strip():
+            raise BreakwaterError(self, "acknowledge_no_authorization is empty.", "Say why everyone may call the API.")
+        self.rest_api: apigateway.RestApi | None = None
+        self.http_api: apigatewayv2.HttpApi | None = None
+        self.web_acl: wafv2.CfnWebACL | None = None
+        if protocol is ApiProtocol.REST:
+            from .rest_api import ThrottledRestApi
+
+            self._api: ThrottledRestApi | ThrottledHttpApi = ThrottledRestApi(
+                self, acknowledge_no_authorization, rate_limit_per_address, options
+            )
+            self.rest_api, self.web_acl = self._api.api, self._api.web_acl
+        else:
+            from .http_api import ThrottledHttpApi
+
+            if rate_limit_per_address is not None:
+                raise BreakwaterError(
+                    self,
+                    f"rate_limit_per_address={rate_limit_per_address} cannot hold: AWS WAF protects no HTTP API.",
+                    "Use protocol=ApiProtocol.REST, or CloudFront with a web ACL of its own before this API.",
+                )
+            self._api = ThrottledHttpApi(self, acknowledge_no_authorization, options)
+            self.http_api = self._api.api
+        self.url: str = self._api.url
+
+    def add_route(
+        self,
+        method: str,
+        path: str,
+        *,
+        rate_limit: float | None = None,
+        burst_limit: int | None = None,
+        expected_duration: Duration | None = None,
+        function: lambda_.IFunction | lambda_.Function | None = None,
+        request_schema: apigateway.JsonSchema | None = None,
+        **options: Any,
+    ) -> None:
+        """Give a route limits of its own, and a function of its own where needed.
+
+        Parameters
+        ----------
+        method
+            `GET`, `POST`, …, or `ANY`.
+        path
+            From the root, such as `/reports`.
+        rate_limit
+            Requests per second, above 0. Default: from the function's concurrency and the expected duration; routes
+            to one function without a rate divide evenly what those with one leave.
+        burst_limit
+            Requests at once, 1 or more. Default: the rate, or the part of the concurrency that the rate follows from.
+        expected_duration
+            How long one request takes. Default: the API's, for the API's function.
+        function
+            Who answers. Default: the API's function.
+        request_schema
+            What the body must look like; other requests get 400 and cost no invocation. REST only. Default: anything.
+        **options
+            Every other option of `Resource.add_method` (REST) or `HttpApi.add_routes` (HTTP), such as an `integration`
+            with something that is no function.
+
+        Raises
+        ------
+        BreakwaterError
+            When a limit is a token or not above 0, the path does not start with a slash, a rate shall be derived
+            without a duration or a concurrency, or an HTTP API shall validate requests.
+        """
+        if not path.startswith("/"):
+            raise BreakwaterError(self, f"the path of a route starts with a slash (given {path!r}).", f"'/{path}'?")
+        target = cast("lambda_.IFunction", function or self.function)
+        seconds = self._limits.seconds(expected_duration)
+        if seconds is None and target is self.function:
+            seconds = self._seconds
+        method = method.upper()
+        what = f"{method} {path}"
+        if options.get("integration") is None:
+            throttle = self._limits.throttle(what, target, seconds, rate_limit, burst_limit)
+        elif rate_limit is not None:
+            throttle = Throttle.given(self, what, rate_limit, burst_limit)
+        else:
+            raise BreakwaterError(
+                self,
+                f"{what} has an integration of its own, and no function to derive a rate from.",
+                "Give rate_limit=….",
+            )
+        self._api.add_route(method, path, throttle, target, request_schema=request_schema, options=options)
+
+    def add_client(
+        self,
+        name: str,
+        *,
+        rate_limit: float,
+        burst_limit: int | None = None,
+        quota: apigateway.QuotaSettings | None = None,
+    ) -> apigateway.IApiKey:
+        """Make an API key with a usage plan for one client; from then on the API asks everyone for a key.
+
+        API keys identify, they do not authenticate (API Gateway Developer Guide, "Usage plans and API keys"): use an
+        authorizer for that.
+
+        Parameters
+        ----------
+        name
+            The client's.
+        rate_limit
+            Requests per second, above 0.
+        burst_limit
+            Requests at once, 1 or more. Default: the rate.
+        quota
+            Requests per day, week or month. Default: none.
+
+        Raises
+        ------
+        BreakwaterError
+            When a limit is a token or not above 0, or the API is an HTTP API, which knows no clients.
+        """
+        throttle = Throttle.given(self, f"client {name!r}", rate_limit, burst_limit)
+        return self._api.add_client(name, throttle, quota)
+
+    def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
+        """Add alarms, once: a tenth of the rate is refused on top of it; the function takes longer than expected.
+
+        A metric filter on the access log counts the 429s.
+
+        Parameters
+        ----------
+        topic_or_action
+            Whom they call. Default: nobody, they show in the console.
+
+        Raises
+        ------
+        BreakwaterError
+            When the access log goes elsewhere.
+        """
+        from .alarms import api_alarms
+
+        return api_alarms(self, self._seconds, topic_or_action)
+
+    def widgets(self) -> list[cloudwatch.IWidget]:
+        """Return widgets: requests and 429s against the rate, latency against the expected duration.
+
+        A REST API without a name gets one, since CloudWatch tells REST APIs apart by nothing else.
+        """
+        from .alarms import api_widgets
+
+        return api_widgets(self, self._seconds)

@@ -1,0 +1,115 @@
+"""What the routes of APIs ask of one function, and the rates that it can serve."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import jsii
+from aws_cdk import Annotations
+from constructs import IValidation
+
+from .._cdk.lazy import lazy_number
+from .throttle import Throttle
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+    from ..budgets.function_concurrency import FunctionConcurrency
+
+_KNOWN: dict[FunctionConcurrency, FunctionLoad] = {}
+
+
+@dataclass(frozen=True)
+class _Route:
+    name: str
+    seconds: float | None
+    rate_limit: float | None
+
+    @property
+    def concurrency(self) -> float:
+        """Little's law: what is under way at once is the rate times the time each takes."""
+        return (self.rate_limit or 0) * (self.seconds or 0)
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.rate_limit:g} requests per second of {self.seconds:g} s each"
+
+
+class FunctionLoad:
+    """The routes that lead to a function, of all its APIs.
+
+    A rate that is given takes its part of the function's concurrency; the routes without one divide the rest evenly.
+    """
+
+    def __init__(self, concurrency: FunctionConcurrency) -> None:
+        self._concurrency = concurrency
+        self._routes: list[_Route] = []
+
+    @staticmethod
+    def of(concurrency: FunctionConcurrency) -> FunctionLoad:
+        """Return the one load of a function, its aliases and versions included."""
+        return _KNOWN.setdefault(concurrency, FunctionLoad(concurrency))
+
+    def add_given(self, api: Construct, what: str, rate_limit: float, seconds: float | None) -> None:
+        """Count a route whose rate is given, as far as its duration is known."""
+        self._add(api, _Route(_name(api, what), seconds, rate_limit))
+
+    def add_derived(self, api: Construct, what: str, burst_limit: int | None, seconds: float) -> Throttle:
+        """Count a route, and derive its limits from what the routes with given rates leave."""
+        self._add(api, _Route(_name(api, what), seconds, None))
+        burst = lazy_number(lambda: max(1, math.floor(self._part()))) if burst_limit is None else burst_limit
+        return Throttle(rate_limit=lazy_number(lambda: self._part() / seconds), burst_limit=burst)
+
+    def _add(self, api: Construct, route: _Route) -> None:
+        if not self._routes:
+            api.node.add_validation(_FunctionLoadValidation(self, api))
+        self._routes.append(route)
+
+    def _part(self) -> float:
+        derived = sum(route.rate_limit is None for route in self._routes)
+        return max(0.0, self._concurrency.resolve() - self._given()) / derived
+
+    def _given(self) -> float:
+        return sum(route.concurrency for route in self._routes)
+
+    def check(self, api: Construct) -> list[str]:
+        """Report given rates that need more than the function's concurrency, as a warning where nothing is derived."""
+        function = self._concurrency.function.node.path
+        given, granted = round(self._given(), 9), self._concurrency.resolve()  # 0.1 + 0.2 is above 0.3
+        if self._concurrency.mappings:
+            # Source: AWS Lambda Developer Guide, "Configuring scaling behavior for SQS": throttled receives count.
+            Annotations.of(api).add_warning_v2(
+                "cdk-breakwater:api-beside-mapping",
+                f"{function} has event source mappings that may take its whole concurrency of "
+                f"{granted}: requests are throttled then, and the mappings by requests, so that messages of a queue "
+                "may end in the dead-letter queue untried. Give each a function of its own.",
+            )
+        derived = [route.name for route in self._routes if route.rate_limit is None]
+        if given < granted or (given == granted and not derived):
+            return []
+        needed = (
+            f"{'; '.join(str(route) for route in self._routes if route.concurrency)} need a concurrency of "
+            f"{given:g} (Little's law), and that of {function} is {granted}:"
+        )
+        if derived:
+            return [f"{needed} nothing is left for {', '.join(derived)}. Lower the rates, or give a rate_limit there."]
+        Annotations.of(api).add_warning_v2(
+            "cdk-breakwater:rate-above-share",
+            f"{needed} the rest is throttled by Lambda. {granted / given:.3g} of these rates fits.",
+        )
+        return []
+
+
+@jsii.implements(IValidation)
+class _FunctionLoadValidation:
+    def __init__(self, load: FunctionLoad, api: Construct) -> None:
+        self._load = load
+        self._api = api
+
+    def validate(self) -> list[str]:
+        return self._load.check(self._api)
+
+
+def _name(api: Construct, what: str) -> str:
+    return f"{what} of {api.node.path}"

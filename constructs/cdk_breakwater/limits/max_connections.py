@@ -226,7 +226,7 @@ def _usable_memory(name: str) -> int:
     """Estimate ``DBInstanceClassMemory`` in bytes: the nominal memory less what the OS and RDS's processes take.
 
     AWS publishes no formula for that part. 0.90 of the nominal memory less 256 MiB stays below every value of
-    max_connections that was observed (tests/unit/data/observed_max_connections.csv).
+    max_connections that was observed (tests/unit/limits/data/observed_max_connections.csv).
     """
     memory = _column("rds_instance_memory.csv", "memory_gib")
     if name not in memory:

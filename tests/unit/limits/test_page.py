@@ -17,7 +17,7 @@ from cdk_breakwater.limits.engines import DatabaseEngine as Engine
 from cdk_breakwater.limits.max_connections import for_instance_class, from_parameter
 from cdk_breakwater.limits.service_limits import for_atlas_tier, for_cache_node, for_documentdb_serverless, for_engine
 
-PAGE = (Path(__file__).parents[2] / "docs" / "max_connections.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "max_connections.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 ROWS = {row.split(" | ")[0].removeprefix("| "): row for row in PAGE.splitlines() if row.startswith("| ")}
 

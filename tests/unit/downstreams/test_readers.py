@@ -11,8 +11,7 @@ from aws_cdk import aws_rds as rds
 from aws_cdk.assertions import Template
 
 from cdk_breakwater import BreakwaterError, ConnectionBudget, DatabaseCredentials, Downstream, VpcDatabaseFunction
-
-from .conftest import POSTGRESQL, imported_instance
+from tests.unit.databases import POSTGRESQL, imported_instance
 
 AURORA_MYSQL = rds.DatabaseClusterEngine.aurora_mysql(version=rds.AuroraMysqlEngineVersion.VER_3_08_0)
 SMALL = ec2.InstanceType("t4g.micro")

@@ -25,8 +25,7 @@ from cdk_breakwater import (
     PublicSslDatabaseFunction,
     VpcDatabaseFunction,
 )
-
-from .conftest import POSTGRESQL, imported_instance
+from tests.unit.databases import POSTGRESQL, imported_instance
 
 GRANTS = ["SELECT, INSERT ON shop.*"]
 MASTER_USER = Match.string_like_regexp(r"logs in as the database's master user.*\[ack: cdk-breakwater:master-user\]")

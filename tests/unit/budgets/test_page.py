@@ -13,11 +13,10 @@ from aws_cdk import aws_rds as rds
 from aws_cdk.assertions import Match, Template
 
 from cdk_breakwater import ConnectionBudget, DatabaseCredentials, Downstream, VpcDatabaseFunction
+from tests.unit.databases import POSTGRESQL
+from tests.unit.proxies.test_database_proxy import aurora, imported_proxy, l2_proxy
 
-from .conftest import POSTGRESQL
-from .test_database_proxy import aurora, imported_proxy, l2_proxy
-
-PAGE = (Path(__file__).parents[2] / "docs" / "budgets.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "budgets.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 ROWS = {row.split(" | ")[0].removeprefix("| "): row for row in PAGE.splitlines() if row.startswith("| ")}
 

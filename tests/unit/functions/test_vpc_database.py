@@ -21,8 +21,7 @@ from cdk_breakwater import (
     Downstream,
     VpcDatabaseFunction,
 )
-
-from .conftest import POSTGRESQL, imported_instance
+from tests.unit.databases import POSTGRESQL, imported_instance
 
 
 def isolated_vpc(stack: cdk.Stack) -> ec2.Vpc:

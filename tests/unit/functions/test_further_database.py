@@ -28,9 +28,8 @@ from cdk_breakwater import (
     InvocationSource,
     VpcDatabaseFunction,
 )
-
-from .conftest import POSTGRESQL, imported_instance
-from .test_database_proxy import aurora, order
+from tests.unit.databases import POSTGRESQL, imported_instance
+from tests.unit.proxies.test_database_proxy import aurora, order
 
 MARIADB = rds.DatabaseInstanceEngine.maria_db(version=rds.MariaDbEngineVersion.VER_11_4_5)
 

@@ -14,8 +14,7 @@ from aws_cdk.assertions import Template
 from constructs import IConstruct
 
 from cdk_breakwater import BreakwaterError, ConnectionBudget
-
-from .conftest import POSTGRESQL
+from tests.unit.databases import POSTGRESQL
 
 ORACLE = rds.DatabaseInstanceEngine.oracle_se2(version=rds.OracleEngineVersion.VER_19)
 SQL_SERVER = rds.DatabaseInstanceEngine.sql_server_ex(version=rds.SqlServerEngineVersion.VER_16)

@@ -26,8 +26,7 @@ from cdk_breakwater import (
     ThrottledApi,
     VpcDatabaseFunction,
 )
-
-from .conftest import POSTGRESQL
+from tests.unit.databases import POSTGRESQL
 
 TIMEOUT = cdk.Duration.seconds(30)
 
@@ -228,7 +227,7 @@ def test_its_role_log_group_and_memory_can_be_kept(code: dict[str, Any]) -> None
     assert "AWS::Logs::LogGroup" not in found.added
 
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "migration.md").read_text(encoding="utf-8"), re.DOTALL)
 
 

@@ -11,8 +11,7 @@ from aws_cdk import aws_rds as rds
 from aws_cdk.assertions import Annotations, Match, Template
 
 from cdk_breakwater import BreakwaterError, Downstream, PublicSslDatabaseFunction
-
-from .conftest import POSTGRESQL, imported_instance
+from tests.unit.databases import POSTGRESQL, imported_instance
 
 MYSQL = rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.VER_8_4_5)
 MARIADB = rds.DatabaseInstanceEngine.maria_db(version=rds.MariaDbEngineVersion.VER_10_11_11)

@@ -22,8 +22,7 @@ from cdk_breakwater import (
     PublicSslDatabaseFunction,
     VpcDatabaseFunction,
 )
-
-from .conftest import POSTGRESQL, imported_instance
+from tests.unit.databases import POSTGRESQL, imported_instance
 
 ENV = cdk.Environment(account="123456789012", region="eu-central-1")
 AURORA = rds.DatabaseClusterEngine.aurora_mysql(version=rds.AuroraMysqlEngineVersion.VER_3_08_0)

@@ -23,7 +23,7 @@ def common_name(certificate: x509.Certificate) -> str:
 
 
 def test_all_of_the_file_is_found() -> None:
-    text = (files("cdk_breakwater") / "data" / "rds-ca-bundle-g1.pem").read_text()
+    text = (files("cdk_breakwater.limits") / "data" / "rds-ca-bundle-g1.pem").read_text()
     assert rds_certificates(None) == text
     assert text.count("BEGIN CERTIFICATE") == len(HEADING.findall(text)) == 81
     assert len(REGIONS) == 27

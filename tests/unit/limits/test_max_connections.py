@@ -33,7 +33,7 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines()))
 
 
-DATA = files("cdk_breakwater") / "data"
+DATA = files("cdk_breakwater.limits") / "data"
 AURORA_MYSQL = rows((DATA / "aurora_mysql_max_connections.csv").read_text())
 MEMORY = {row["class"]: float(row["memory_gib"]) for row in rows((DATA / "rds_instance_memory.csv").read_text())}
 OBSERVED = rows((Path(__file__).parent / "data" / "observed_max_connections.csv").read_text())

@@ -18,10 +18,9 @@ from cdk_breakwater import (
     Downstream,
     VpcDatabaseFunction,
 )
-
-from .conftest import POSTGRESQL, imported_instance
-from .test_database_proxy import aurora
-from .test_database_user import imported, secret
+from tests.unit.databases import POSTGRESQL, imported_instance
+from tests.unit.functions.database_users.test_user import imported, secret
+from tests.unit.proxies.test_database_proxy import aurora
 
 LOGIN = DatabaseCredentials.iam("orders")
 

@@ -12,9 +12,9 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_rds as rds
 from aws_cdk.assertions import Annotations, Match
 
-from cdk_breakwater import BreakwaterError, ConnectionBudget, DatabaseEngine, Downstream, region_certificates
-
-from .conftest import POSTGRESQL
+from cdk_breakwater import BreakwaterError, ConnectionBudget, DatabaseEngine, Downstream
+from cdk_breakwater.downstreams import region_certificates
+from tests.unit.databases import POSTGRESQL
 
 
 def database_in(app: cdk.App, region: str | None) -> rds.DatabaseInstance:

@@ -26,8 +26,8 @@ from cdk_breakwater import (
     PublicSslDatabaseFunction,
     RuntimeLayer,
     VpcDatabaseFunction,
-    layer_cache,
 )
+from cdk_breakwater.layers import build_cache
 from cdk_breakwater.layers.node_layer import node_layer_content
 from cdk_breakwater.layers.packaged_sources import source_directory
 from cdk_breakwater.limits.rds_certificates import rds_certificates
@@ -144,7 +144,7 @@ def test_the_project_s_npmrc_counts(empty_cache: Path, tmp_path: Path, monkeypat
 def test_progress_only_when_it_takes_long(
     empty_cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(layer_cache, "_QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(build_cache, "_QUIET_SECONDS", 0.0)
     build()
     assert capsys.readouterr().err == "building the Node.js runtime layer: npm ci …\n"
     build()
@@ -251,6 +251,9 @@ def test_what_it_cannot_serve_gets_no_layer(runtime: lambda_.Runtime, engine: Da
     endpoint = Downstream.endpoint(
         stack, "Elsewhere", host="db.example.net", engine=engine, max_connections=50, secret=secret
     )
-    code = {"handler": "index.handler", "code": lambda_.Code.from_asset(str(Path(__file__).parent / "data"))}
+    code = {
+        "handler": "index.handler",
+        "code": lambda_.Code.from_asset(str(Path(__file__).parents[1] / "limits" / "data")),
+    }
     VpcDatabaseFunction(stack, "Orders", database=endpoint, vpc=ec2.Vpc(stack, "Vpc"), runtime=runtime, **code)
     Template.from_stack(stack).resource_count_is(LAYER, 0)

@@ -19,8 +19,8 @@ from aws_cdk import App, Stack
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Match, Template
 
-from cdk_breakwater import layer_cache, runtime_layer
 from cdk_breakwater.errors import BreakwaterError
+from cdk_breakwater.layers import build_cache, runtime_layer
 from cdk_breakwater.layers.python_layer import Target, layer_content
 from cdk_breakwater.layers.runtime_layer import RuntimeLayer
 from cdk_breakwater.limits.rds_certificates import rds_certificates
@@ -258,10 +258,10 @@ def test_progress_only_when_it_takes_long(
     empty_cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = f"building the runtime layer: {PYMYSQL} for Python 3.13 x86_64 …\n"
-    monkeypatch.setattr(layer_cache, "_QUIET_SECONDS", 600.0)
+    monkeypatch.setattr(build_cache, "_QUIET_SECONDS", 600.0)
     build("3.14", PYMYSQL)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(layer_cache, "_QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(build_cache, "_QUIET_SECONDS", 0.0)
     build("3.13", PYMYSQL)
     assert capsys.readouterr().err == line
     build("3.13", PYMYSQL)

@@ -13,8 +13,7 @@ from aws_cdk import aws_rds as rds
 from aws_cdk.assertions import Annotations, Match, Template
 
 from cdk_breakwater import BreakwaterError, ConnectionBudget, DatabaseEngine, Downstream, VpcDatabaseFunction
-
-from .conftest import POSTGRESQL, imported_instance
+from tests.unit.databases import POSTGRESQL, imported_instance
 
 AURORA_MYSQL = rds.DatabaseClusterEngine.aurora_mysql(version=rds.AuroraMysqlEngineVersion.VER_3_08_0)
 AURORA_POSTGRESQL = rds.DatabaseClusterEngine.aurora_postgres(version=rds.AuroraPostgresEngineVersion.VER_16_4)

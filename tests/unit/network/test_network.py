@@ -15,8 +15,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.assertions import Annotations, Match, Template
 
 from cdk_breakwater import DatabaseCredentials, DatabaseEngine, Downstream, VpcDatabaseFunction
-
-from .conftest import POSTGRESQL, imported_instance
+from tests.unit.databases import POSTGRESQL, imported_instance
 
 ISOLATED = ec2.SubnetType.PRIVATE_ISOLATED
 

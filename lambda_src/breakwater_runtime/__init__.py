@@ -8,21 +8,21 @@ if TYPE_CHECKING:
     from breakwater_runtime.async_connection import AsyncDatabase as AsyncDatabase
     from breakwater_runtime.async_connection import async_database as async_database
     from breakwater_runtime.batches import batch as batch
-    from breakwater_runtime.cache import redis as redis
     from breakwater_runtime.connection import Database as Database
     from breakwater_runtime.data_api import DataApi as DataApi
     from breakwater_runtime.data_api import data_api as data_api
-    from breakwater_runtime.documents import mongo as mongo
     from breakwater_runtime.errors import BreakwaterError as BreakwaterError
     from breakwater_runtime.errors import ConfigurationError as ConfigurationError
     from breakwater_runtime.errors import ConnectionUnavailable as ConnectionUnavailable
     from breakwater_runtime.errors import TransactionAborted as TransactionAborted
+    from breakwater_runtime.mongo_client import mongo as mongo
     from breakwater_runtime.parallelism import FanOutError as FanOutError
     from breakwater_runtime.parallelism import client as client
     from breakwater_runtime.parallelism import fan_out as fan_out
     from breakwater_runtime.parallelism import http as http
     from breakwater_runtime.quota_signals import QuotaSpent as QuotaSpent
     from breakwater_runtime.quota_signals import RetryAfter as RetryAfter
+    from breakwater_runtime.redis_client import redis as redis
     from breakwater_runtime.results import JobBusy as JobBusy
     from breakwater_runtime.results import JobFailed as JobFailed
     from breakwater_runtime.sql_database import database as database
@@ -47,8 +47,8 @@ _MODULES = {
     "database": "sql_database",
     "fan_out": "parallelism",
     "http": "parallelism",
-    "mongo": "documents",
-    "redis": "cache",
+    "mongo": "mongo_client",
+    "redis": "redis_client",
 }
 
 __all__ = [  # noqa: PLE0604 -- the same list, by name

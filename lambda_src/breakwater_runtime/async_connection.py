@@ -7,17 +7,17 @@ from contextlib import asynccontextmanager
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS, CHECK_TIMEOUT_SECONDS
 from breakwater_runtime.credentials import Credentials
 from breakwater_runtime.deadline import Deadline
-from breakwater_runtime.liveness import CHECK_AFTER_SECONDS, CHECK_TIMEOUT_SECONDS
 from breakwater_runtime.retry import Attempts
 from breakwater_runtime.sql_database import database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from breakwater_runtime._core.driver import Driver
     from breakwater_runtime.credentials import Login
-    from breakwater_runtime.driver import Driver
 
 
 class AsyncDriver(Protocol):
@@ -53,10 +53,10 @@ def async_database(name: str | None = None, **arguments: Any) -> AsyncDatabase:
 
 def _async_driver(driver: Driver) -> AsyncDriver:
     if driver.settings.engine == "postgresql":
-        from breakwater_runtime.async_postgresql import AsyncPostgreSql
+        from breakwater_runtime._postgresql.async_driver import AsyncPostgreSql
 
         return AsyncPostgreSql(driver)
-    from breakwater_runtime.async_mysql import AsyncMySql
+    from breakwater_runtime._mysql.async_driver import AsyncMySql
 
     return AsyncMySql(driver)
 

@@ -9,15 +9,13 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from breakwater_runtime import snapstart
-from breakwater_runtime.block import Block
+from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS
+from breakwater_runtime._core.pulse import Pulse
+from breakwater_runtime._core.server_pressure import ServerPressure
 from breakwater_runtime.credentials import Credentials
 from breakwater_runtime.deadline import Deadline
-from breakwater_runtime.driver import driver_for
 from breakwater_runtime.errors import BreakwaterError, ConfigurationError, ConnectionUnavailable
-from breakwater_runtime.give_back import GiveBack
-from breakwater_runtime.liveness import CHECK_AFTER_SECONDS
 from breakwater_runtime.metrics import Counters
-from breakwater_runtime.pulse import Pulse
 from breakwater_runtime.retry import Attempts
 
 if TYPE_CHECKING:
@@ -25,12 +23,44 @@ if TYPE_CHECKING:
 
     import sqlalchemy
 
-    from breakwater_runtime.driver import Driver
+    from breakwater_runtime._core.driver import Driver
     from breakwater_runtime.environment import Settings
 
     Result = TypeVar("Result")
 
 _databases: weakref.WeakSet[Database] = weakref.WeakSet()
+
+
+class Lease:
+    """A connection, lent for the duration of a `with` block.
+
+    Attributes
+    ----------
+    committing
+        Whether the block's own code is over.
+    """
+
+    __slots__ = ("_connection", "_context", "_database", "committing")
+
+    def __init__(self, database: Database, context: object | None) -> None:
+        self._database = database
+        self._context = context
+        self._connection: Any = None
+        self.committing = False
+
+    def __enter__(self) -> Any:
+        deadline = Deadline(self._context, self._database._settings.function_timeout)
+        self._connection = self._database._begin(deadline)
+        return self._connection
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        connection, self._connection = self._connection, None
+        self.committing = kind is None
+        try:
+            self._database._finish(connection, failed=kind is not None)
+        finally:
+            self._database._end()
+            self._database.counters.flush(self._context)
 
 
 class Database:
@@ -42,7 +72,7 @@ class Database:
         self._credentials = Credentials(settings)
         metrics = os.environ.get("BREAKWATER_METRICS", "").lower()
         self.counters = Counters(settings.name or settings.engine, on=False if metrics == "off" else None)
-        self._give_back = GiveBack(self._driver, self.counters)
+        self._pressure = ServerPressure(self._driver, self.counters)
         self._in_use = threading.Lock()
         self._user: int | None = None
         self._reset()
@@ -55,7 +85,7 @@ class Database:
         self._pulse = Pulse(self._driver)
         self._used_at = (0.0, 0.0)
 
-    def connection(self, context: object | None = None) -> Block:
+    def connection(self, context: object | None = None) -> Lease:
         """Lend the environment's connection for a block: `with database.connection(context) as connection`.
 
         The block is a transaction: committed when it ends well, rolled back when an exception leaves it. Nothing of a
@@ -68,7 +98,7 @@ class Database:
 
         Returns
         -------
-        Block
+        Lease
             A context manager that yields the driver's own connection object.
 
         Raises
@@ -76,7 +106,7 @@ class Database:
         ConnectionUnavailable
             On entry: no connection until 0.5 s before the deadline.
         """
-        return Block(self, context)
+        return Lease(self, context)
 
     def run(self, work: Callable[[Any], Result], context: object | None = None, *, read_only: bool = False) -> Result:
         """Call `work(connection)` in a block, and again if the server lost the transaction before it was committed.
@@ -106,7 +136,7 @@ class Database:
         deadline = Deadline(context, self._settings.function_timeout)
         attempts = Attempts(self._target, deadline)
         while True:
-            block = Block(self, context)
+            block = Lease(self, context)
             try:
                 with block as connection:
                     return work(connection)
@@ -200,7 +230,7 @@ class Database:
                 if not driver.is_retryable(error):
                     raise
                 if driver.is_server_full(error):
-                    self._give_back.refused()
+                    self._pressure.refused()
                 self.counters.waits += 1
                 attempts.failed(error)
             else:
@@ -209,7 +239,7 @@ class Database:
 
     def _look(self, connection: Any) -> None:
         try:
-            self._give_back.look(connection)
+            self._pressure.look(connection)
         except Exception as error:
             # the look is a courtesy; what matters is whether the connection still works
             if self._driver.is_rolled_back(error) or not self._driver.is_alive(connection):
@@ -223,7 +253,7 @@ class Database:
             else:
                 self._driver.commit(connection)
             self._look(connection)
-            if self._give_back.full and self._connection is not None:
+            if self._pressure.full and self._connection is not None:
                 self.counters.closes += 1
                 self._drop()
         except BaseException:
@@ -261,3 +291,16 @@ def _forget_all() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_all)
+
+
+def driver_for(settings: Settings, *, autocommit: bool, options: dict[str, Any]) -> Driver:
+    """Make the driver of an engine; the library behind it is imported here, not before."""
+    if settings.engine in ("mysql", "mariadb"):
+        from breakwater_runtime._mysql.driver import MySql
+
+        return MySql(settings, autocommit=autocommit, options=options)
+    if settings.engine == "postgresql":
+        from breakwater_runtime._postgresql.driver import PostgreSql
+
+        return PostgreSql(settings, autocommit=autocommit, options=options)
+    raise settings.error("engine", settings.engine, "breakwater.database speaks mysql, mariadb and postgresql.")

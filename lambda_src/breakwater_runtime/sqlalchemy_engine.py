@@ -9,13 +9,13 @@ import sqlalchemy
 from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 
-from breakwater_runtime.driver import LONGEST_FUNCTION_SECONDS
-from breakwater_runtime.liveness import CHECK_AFTER_SECONDS
+from breakwater_runtime._core.driver import LONGEST_FUNCTION_SECONDS
+from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from breakwater_runtime.driver import Driver
+    from breakwater_runtime._core.driver import Driver
 
 _URLS = {"mysql": "mysql+pymysql://", "mariadb": "mariadb+pymysql://", "postgresql": "postgresql+psycopg://"}
 

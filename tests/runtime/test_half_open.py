@@ -7,7 +7,7 @@ import time
 import pytest
 
 import breakwater_runtime as breakwater
-from breakwater_runtime import liveness
+from breakwater_runtime._core import liveness
 from tests.runtime.sql import Context, SqlServer, rows
 from tests.servers import Network
 

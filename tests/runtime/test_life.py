@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 import breakwater_runtime as breakwater
-from breakwater_runtime import credentials, give_back
+from breakwater_runtime import credentials
+from breakwater_runtime._core import server_pressure
 from tests.runtime.sql import Context, SqlServer, end_session, execute, rows, session
 from tests.servers import MariaDbServer
 
@@ -122,7 +123,7 @@ class Life(RuleBasedStateMachine):
         with self.databases[environment].connection(Context(20)) as connection:
             assert rows(connection, question)[0][0] is None
 
-    @rule(environment=environments, idle_seconds=st.sampled_from([0, 1, give_back.ZOMBIE_SECONDS]))
+    @rule(environment=environments, idle_seconds=st.sampled_from([0, 1, server_pressure.ZOMBIE_SECONDS]))
     def hunt(self, environment: int, idle_seconds: int) -> None:
         """One environment ends the sessions of the others, none of which is within an invocation."""
         database = self.databases[environment]

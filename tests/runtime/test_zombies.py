@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 
 import breakwater_runtime as breakwater
-from breakwater_runtime import give_back
+from breakwater_runtime._core import server_pressure
 from tests.runtime.environment_process import EnvironmentProcess
 from tests.runtime.sql import Context, SqlServer, execute, rows, session, sleep_statement
 from tests.servers import MariaDbServer
 
 # what the runtime waits for, and a second more since MariaDB counts in whole seconds
-UNTIL_IDLE = give_back.ZOMBIE_SECONDS + 1.2
+UNTIL_IDLE = server_pressure.ZOMBIE_SECONDS + 1.2
 
 
 def end_zombies(database: breakwater.Database) -> int:
     with database.connection(Context(20)) as connection:
         pass
-    return database._driver.end_zombies(connection, give_back.ZOMBIE_SECONDS)
+    return database._driver.end_zombies(connection, server_pressure.ZOMBIE_SECONDS)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_running_statement_is_no_end(server: SqlServer, roomy: dict[str, Any])
     hunter = breakwater.database(**roomy)
     with EnvironmentProcess(roomy) as environment:
         environment.begin(sleep_statement(server, UNTIL_IDLE), "SELECT 1")
-        time.sleep(give_back.ZOMBIE_SECONDS + 0.5)
+        time.sleep(server_pressure.ZOMBIE_SECONDS + 0.5)
         assert end_zombies(hunter) == 0
         assert "error" not in environment.end()
     hunter.close()

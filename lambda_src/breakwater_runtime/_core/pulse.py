@@ -11,10 +11,10 @@ from time import sleep
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from breakwater_runtime.driver import Driver
+    from breakwater_runtime._core.driver import Driver
 
 # A session is pinged once it has been idle for IDLE_SECONDS, noticed at most INTERVAL_SECONDS later: well below
-# give_back.ZOMBIE_SECONDS, so that an environment short of CPU may be late. Short blocks are never pinged.
+# server_pressure.ZOMBIE_SECONDS, so that an environment short of CPU may be late. Short blocks are never pinged.
 INTERVAL_SECONDS = 0.5
 IDLE_SECONDS = 1.0
 

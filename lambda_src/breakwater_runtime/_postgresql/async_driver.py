@@ -1,7 +1,5 @@
 """PostgreSQL by psycopg's AsyncConnection."""
 
-# ruff: noqa: D102 -- the methods are described in async_connection.py
-
 from __future__ import annotations
 
 import asyncio
@@ -11,14 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from breakwater_runtime._postgresql.driver import ABORTED, RESET
+from breakwater_runtime._postgresql.exchange import is_idle
 from breakwater_runtime.errors import TransactionAborted
-from breakwater_runtime.postgresql import ABORTED, RESET
-from breakwater_runtime.postgresql_exchange import is_idle
 
 if TYPE_CHECKING:
+    from breakwater_runtime._core.driver import Driver
+    from breakwater_runtime._postgresql.driver import PostgreSql
     from breakwater_runtime.credentials import Login
-    from breakwater_runtime.driver import Driver
-    from breakwater_runtime.postgresql import PostgreSql
 
 
 class AsyncPostgreSql:

@@ -97,16 +97,3 @@ class Driver(ABC):
     @abstractmethod
     def is_rolled_back(self, error: BaseException) -> bool:
         """Tell whether an error of a statement means that the server has rolled its transaction back."""
-
-
-def driver_for(settings: Settings, *, autocommit: bool, options: dict[str, Any]) -> Driver:
-    """Make the driver of an engine; the library behind it is imported here, not before."""
-    if settings.engine in ("mysql", "mariadb"):
-        from breakwater_runtime.mysql import MySql
-
-        return MySql(settings, autocommit=autocommit, options=options)
-    if settings.engine == "postgresql":
-        from breakwater_runtime.postgresql import PostgreSql
-
-        return PostgreSql(settings, autocommit=autocommit, options=options)
-    raise settings.error("engine", settings.engine, "breakwater.database speaks mysql, mariadb and postgresql.")

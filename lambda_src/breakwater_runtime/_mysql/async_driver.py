@@ -1,7 +1,5 @@
 """MySQL and MariaDB by aiomysql."""
 
-# ruff: noqa: D102 -- the methods are described in async_connection.py
-
 from __future__ import annotations
 
 import contextlib
@@ -11,15 +9,15 @@ import aiomysql
 from pymysql.constants import CLIENT, SERVER_STATUS
 from pymysql.err import OperationalError
 
-from breakwater_runtime.driver import CONNECT_TIMEOUT_SECONDS
-from breakwater_runtime.liveness import readable
-from breakwater_runtime.mysql_connection import COM_RESET_CONNECTION
+from breakwater_runtime._core.driver import CONNECT_TIMEOUT_SECONDS
+from breakwater_runtime._core.liveness import readable
+from breakwater_runtime._mysql.connection import COM_RESET_CONNECTION
 from breakwater_runtime.tls import ssl_context
 
 if TYPE_CHECKING:
+    from breakwater_runtime._core.driver import Driver
+    from breakwater_runtime._mysql.driver import MySql
     from breakwater_runtime.credentials import Login
-    from breakwater_runtime.driver import Driver
-    from breakwater_runtime.mysql import MySql
 
 
 class _Connection(aiomysql.Connection):

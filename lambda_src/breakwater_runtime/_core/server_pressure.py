@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from breakwater_runtime.retry import jitter
 
 if TYPE_CHECKING:
-    from breakwater_runtime.driver import Driver
+    from breakwater_runtime._core.driver import Driver
     from breakwater_runtime.metrics import Counters
 
 # A session with a pulse (pulse.py: pinged after 1.5 s at the latest) that has been idle for so long belongs to an
@@ -21,7 +21,7 @@ LOOK_SECONDS = (4.0, 12.0)
 FULL_LOOK_SECONDS = 0.05
 
 
-class GiveBack:
+class ServerPressure:
     """What one environment knows of the server's connections.
 
     Attributes

@@ -1,7 +1,5 @@
 """PostgreSQL, by psycopg 3."""
 
-# ruff: noqa: D102 -- the methods are described in driver.py
-
 from __future__ import annotations
 
 import contextlib
@@ -11,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from breakwater_runtime import postgresql_zombies
-from breakwater_runtime.driver import CONNECT_TIMEOUT_SECONDS, Driver
+from breakwater_runtime._core.driver import CONNECT_TIMEOUT_SECONDS, Driver
+from breakwater_runtime._core.liveness import CHECK_TIMEOUT_SECONDS, TCP_USER_TIMEOUT_SECONDS
+from breakwater_runtime._postgresql import hunting
+from breakwater_runtime._postgresql.exchange import exchange, is_idle, results_of
 from breakwater_runtime.errors import TransactionAborted
-from breakwater_runtime.liveness import CHECK_TIMEOUT_SECONDS, TCP_USER_TIMEOUT_SECONDS
-from breakwater_runtime.postgresql_exchange import exchange, is_idle, results_of
 from breakwater_runtime.tls import ca_file
 
 if TYPE_CHECKING:
@@ -129,7 +127,7 @@ class PostgreSql(Driver):
             # startup parameters: no statement needed, and RESET ALL returns to them
             arguments["options"] = f"-c idle_session_timeout={idle}s -c idle_in_transaction_session_timeout={idle}s"
             if pulse:
-                arguments["application_name"] = postgresql_zombies.MARK
+                arguments["application_name"] = hunting.MARK
         return arguments | self.options
 
     def begin_invocation(self, connection: PulsedConnection, remaining: float) -> None:
@@ -145,7 +143,7 @@ class PostgreSql(Driver):
             return False
 
     def answers(self, connection: PulsedConnection) -> bool:
-        statement = b"" if self.settings.proxy else postgresql_zombies.IS_SPARED
+        statement = b"" if self.settings.proxy else hunting.IS_SPARED
         try:
             results = exchange(connection, statement)
         except psycopg.Error:
@@ -201,10 +199,10 @@ class PostgreSql(Driver):
             connection.last_used = monotonic()
 
     def connections_on_server(self, connection: PulsedConnection) -> tuple[int, int]:
-        return postgresql_zombies.connections_on_server(connection, self.settings.max_connections)
+        return hunting.connections_on_server(connection, self.settings.max_connections)
 
     def end_zombies(self, connection: PulsedConnection, idle_seconds: int) -> int:
-        return postgresql_zombies.end(connection, idle_seconds)
+        return hunting.end(connection, idle_seconds)
 
     def close(self, connection: PulsedConnection) -> None:
         with contextlib.suppress(psycopg.Error):

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from breakwater_runtime.postgresql_exchange import exchange
+from breakwater_runtime._postgresql.exchange import exchange
 
 if TYPE_CHECKING:
-    from breakwater_runtime.postgresql import PulsedConnection
+    from breakwater_runtime._postgresql.driver import PulsedConnection
 
 MARK = "breakwater"
 # the first half of the advisory locks' key ("BWKR"); advisory locks belong to one database

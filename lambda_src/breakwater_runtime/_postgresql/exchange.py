@@ -10,12 +10,12 @@ import psycopg
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
-from breakwater_runtime.liveness import CHECK_TIMEOUT_SECONDS, readable
+from breakwater_runtime._core.liveness import CHECK_TIMEOUT_SECONDS, readable
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
-    from breakwater_runtime.postgresql import PulsedConnection
+    from breakwater_runtime._postgresql.driver import PulsedConnection
 
 _MAX_UNSOLICITED_READS = 10
 

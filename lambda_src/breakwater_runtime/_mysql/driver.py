@@ -1,7 +1,5 @@
 """MySQL and MariaDB, by PyMySQL."""
 
-# ruff: noqa: D102 -- the methods are described in driver.py
-
 from __future__ import annotations
 
 import contextlib
@@ -12,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from pymysql.err import Error, OperationalError
 
-from breakwater_runtime import mysql_zombies
-from breakwater_runtime.driver import CONNECT_TIMEOUT_SECONDS, Driver
-from breakwater_runtime.liveness import CHECK_TIMEOUT_SECONDS, TCP_USER_TIMEOUT_SECONDS, readable
-from breakwater_runtime.mysql_connection import CLIENT_SESSION_TRACK, PulsedConnection
+from breakwater_runtime._core.driver import CONNECT_TIMEOUT_SECONDS, Driver
+from breakwater_runtime._core.liveness import CHECK_TIMEOUT_SECONDS, TCP_USER_TIMEOUT_SECONDS, readable
+from breakwater_runtime._mysql import hunting
+from breakwater_runtime._mysql.connection import CLIENT_SESSION_TRACK, PulsedConnection
 from breakwater_runtime.tls import ssl_context
 
 if TYPE_CHECKING:
@@ -85,7 +83,7 @@ class MySql(Driver):
         """Return the one statement that a new session begins with, None behind a proxy."""
         if self.settings.proxy:
             return None
-        mark = f", @breakwater={mysql_zombies.MARK}" if pulse else ""
+        mark = f", @breakwater={hunting.MARK}" if pulse else ""
         return (
             f"SET SESSION autocommit={int(self.autocommit)}, SESSION session_track_state_change=1, "
             f"SESSION wait_timeout={self.idle_session_seconds(pulse=pulse)}{mark}"
@@ -107,7 +105,7 @@ class MySql(Driver):
             if self.settings.proxy:
                 connection.ping(reconnect=False)
                 return True
-            return mysql_zombies.is_spared(connection)
+            return hunting.is_spared(connection)
         except (Error, OSError):
             return False
 
@@ -146,10 +144,10 @@ class MySql(Driver):
                 connection.reset_session()
 
     def connections_on_server(self, connection: PulsedConnection) -> tuple[int, int]:
-        return mysql_zombies.connections_on_server(connection, self.settings.max_connections)
+        return hunting.connections_on_server(connection, self.settings.max_connections)
 
     def end_zombies(self, connection: PulsedConnection, idle_seconds: int) -> int:
-        return mysql_zombies.end(connection, idle_seconds)
+        return hunting.end(connection, idle_seconds)
 
     def close(self, connection: PulsedConnection) -> None:
         with contextlib.suppress(Error, OSError):

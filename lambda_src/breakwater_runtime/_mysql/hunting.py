@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from pymysql.err import Error, OperationalError
 
 if TYPE_CHECKING:
-    from breakwater_runtime.mysql_connection import PulsedConnection
+    from breakwater_runtime._mysql.connection import PulsedConnection
 
 MARK = "GET_LOCK(CONCAT('breakwater.', CONNECTION_ID()), 0)"
 

@@ -11,10 +11,10 @@ from redis.credentials import CredentialProvider
 from redis.exceptions import AuthenticationError, AuthorizationError, ConnectionError, TimeoutError  # noqa: A004
 from redis.retry import Retry
 
+from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS
 from breakwater_runtime.credentials import Credentials
 from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.environment import DEFAULT_PORTS, Settings
-from breakwater_runtime.liveness import CHECK_AFTER_SECONDS
 from breakwater_runtime.retry import Attempts
 from breakwater_runtime.tls import ca_file
 

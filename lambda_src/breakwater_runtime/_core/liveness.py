@@ -5,8 +5,8 @@ from __future__ import annotations
 import select
 
 # After a pause as long as this a connection is asked once whether it lives. It lies below the idle time after which
-# another environment may end the session (give_back.ZOMBIE_SECONDS), and far below the 350 s after which NAT gateways,
-# Network Load Balancers and Lambda's own network forget a flow without telling either end.
+# another environment may end the session (server_pressure.ZOMBIE_SECONDS), and far below the 350 s after which NAT
+# gateways, Network Load Balancers and Lambda's own network forget a flow without telling either end.
 CHECK_AFTER_SECONDS = 2.5
 CHECK_TIMEOUT_SECONDS = 1.0
 # Unacknowledged data and lost keepalives end a connection after about this long, instead of Linux's 15 minutes.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from breakwater_runtime.errors import BreakwaterError as BreakwaterError
     from breakwater_runtime.errors import ConfigurationError as ConfigurationError
     from breakwater_runtime.errors import ConnectionUnavailable as ConnectionUnavailable
+    from breakwater_runtime.errors import OutcomeUnknown as OutcomeUnknown
     from breakwater_runtime.errors import TransactionAborted as TransactionAborted
     from breakwater_runtime.mongo_client import mongo as mongo
     from breakwater_runtime.parallelism import FanOutError as FanOutError
@@ -37,6 +38,7 @@ _MODULES = {
     "FanOutError": "parallelism",
     "JobBusy": "results",
     "JobFailed": "results",
+    "OutcomeUnknown": "errors",
     "QuotaSpent": "quota_signals",
     "RetryAfter": "quota_signals",
     "TransactionAborted": "errors",

@@ -27,3 +27,10 @@ class ConnectionUnavailable(BreakwaterError, ConnectionError):  # noqa: N818 -- 
 
 class TransactionAborted(BreakwaterError):  # noqa: N818
     """A block ended well, but its transaction could not be committed: a statement in it had failed."""
+
+
+class OutcomeUnknown(BreakwaterError):  # noqa: N818
+    """The connection was lost before the answer to a COMMIT, a CALL or a DDL statement came: it may have been applied.
+
+    Nothing is repeated. The driver's own error is the cause.
+    """

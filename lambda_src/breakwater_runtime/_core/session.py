@@ -1,0 +1,156 @@
+"""What the core needs of a driver: an `Adapter` opens a `Session`, a session lends driver objects, one for each block.
+
+The environment owns a socket. Each block gets a *handle*: a new object of the driver's own class around that socket,
+dead when the block is over. The core (keeper.py) decides when to open, to reuse, to look, to give back and to repeat;
+a session knows what its server was told and what it answered.
+
+A block is these calls, in this order:
+
+1. `begin(deadline, pause)`: False if the session is gone or claimed by a hunter; the core opens another then.
+2. `lend()`: the handle. From here `outcome` and `raised()` speak of this block.
+3. the handler's own statements, through the handle alone; each of their waits ends at the deadline.
+4. `commit()` or `rollback()`: only what is left to do after the handler's last statement.
+5. `take_back()`: without waiting, the session is cleaned and marked as idle on the server; the handle is dead. False if
+   the session can't be used again.
+
+The methods are coroutines for the sake of the drivers that have an event loop. A blocking driver's never suspend, so
+that `now()` runs them to their end in one step: one core serves both halves.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from breakwater_runtime._core.outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from breakwater_runtime._core.trouble import Trouble
+    from breakwater_runtime.credentials import Login
+    from breakwater_runtime.deadline import Deadline
+    from breakwater_runtime.environment import Settings
+
+    Result = TypeVar("Result")
+
+
+def now(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine that never suspends."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    coroutine.close()
+    raise RuntimeError("a blocking driver has suspended")
+
+
+class Adapter(ABC):
+    """One database through one driver.
+
+    Parameters
+    ----------
+    settings
+        The downstream's settings.
+    autocommit
+        Whether each statement is a transaction of its own.
+    options
+        More keyword arguments for the driver's own connect: joined, kept over resets, or refused.
+
+    Attributes
+    ----------
+    event_loop
+        Whether the driver's methods are coroutines that suspend.
+    """
+
+    event_loop = False
+
+    def __init__(self, settings: Settings, *, autocommit: bool, options: dict[str, Any]) -> None:
+        self.settings = settings
+        self.autocommit = autocommit
+        self.options = options
+
+    @abstractmethod
+    async def open(self, login: Login, deadline: Deadline) -> Session:
+        """Open a session that is ready for `lend` (as after `begin`); raise the driver's own error.
+
+        Every wait ends at the deadline, which the core has already shortened for one attempt.
+        """
+
+    @abstractmethod
+    def trouble(self, error: BaseException) -> Trouble:
+        """Tell what an error means, of `open` or of a statement."""
+
+
+class Session(ABC):
+    """A session on the server: a socket, and what both ends know of each other.
+
+    Attributes
+    ----------
+    outcome
+        What became of what the block has sent; `lend` sets it to OPEN.
+    """
+
+    outcome = Outcome.OPEN
+
+    @abstractmethod
+    async def begin(self, deadline: Deadline, pause: float) -> bool:
+        """Make ready for a block that ends at the deadline, `pause` seconds after the last one.
+
+        Reads the answers that nobody waited for, looks at the socket, and asks the server only after
+        `liveness.CHECK_AFTER_SECONDS`. Errors that mean a dead session are False.
+        """
+
+    @abstractmethod
+    def lend(self, closed: Callable[[], None] | None = None) -> Any:
+        """Make the block's handle.
+
+        Parameters
+        ----------
+        closed
+            Called by the handle's `close()` (an SQLAlchemy pool gives back in this way). None: `close()` within the
+            block ends the session, quietly, twice too.
+        """
+
+    @abstractmethod
+    async def commit(self) -> None:
+        """Commit what is open. On failure `outcome` tells what became of it.
+
+        Raises
+        ------
+        TransactionAborted
+            The server has rolled the transaction back, though no error left the block.
+        OutcomeUnknown
+            From the driver's error, when the answer to COMMIT is lost.
+        """
+
+    @abstractmethod
+    async def rollback(self) -> None:
+        """Roll back what is open, without waiting for the answer."""
+
+    @abstractmethod
+    def take_back(self) -> bool:
+        """Make the handle dead; clean the session and mark it as idle, without waiting. False: `shut` it."""
+
+    @abstractmethod
+    def raised(self, error: BaseException) -> bool:
+        """Tell whether an error, or what it was raised from, came from this block's handle."""
+
+    @abstractmethod
+    async def usage(self) -> tuple[int, int]:
+        """Count everybody's connections, and return the server's limit with them. Called after `begin`."""
+
+    @abstractmethod
+    async def hunt(self, idle_seconds: int) -> int:
+        """End the own user's sessions that their own blocks marked as idle so long ago; return how many."""
+
+    @abstractmethod
+    def shut(self) -> None:
+        """Close the socket, whatever state it is in, without waiting. May be called twice."""
+
+    def belongs_here(self) -> bool:
+        """Tell whether the session can be used by this caller: another event loop's can't."""
+        return True
+
+    def abandon(self) -> None:
+        """In a forked child: leave the socket to the parent."""

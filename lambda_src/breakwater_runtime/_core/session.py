@@ -151,6 +151,3 @@ class Session(ABC):
     def belongs_here(self) -> bool:
         """Tell whether the session can be used by this caller: another event loop's can't."""
         return True
-
-    def abandon(self) -> None:
-        """In a forked child: leave the socket to the parent."""

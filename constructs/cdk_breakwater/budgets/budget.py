@@ -22,6 +22,7 @@ from .validation import BudgetValidation
 if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
 
+    from ..downstreams.databases import Database
     from ..monitoring.alarm_target import AlarmTarget
 
 # jsii keeps Python objects by weak reference: without this one, a budget whose last Python reference is gone would
@@ -89,7 +90,7 @@ class ConnectionBudget(Construct):
 
     @staticmethod
     def of(
-        database: Any,
+        database: Database,
         *,
         max_connections: int | None = None,
         external_connections: int | None = None,

@@ -35,3 +35,9 @@ class Deadline:
     def remaining(self) -> float:
         """Return the seconds left, negative once it is past."""
         return self._at - monotonic()
+
+    def within(self, seconds: float) -> Deadline:
+        """Return this deadline, or the one in so many seconds if that is sooner."""
+        sooner = object.__new__(Deadline)
+        sooner._at = min(self._at, monotonic() + seconds)
+        return sooner

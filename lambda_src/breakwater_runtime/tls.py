@@ -44,3 +44,28 @@ def ssl_context(tls_ca: str) -> ssl.SSLContext:
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         _contexts[tls_ca] = context
     return context
+
+
+# Where the system's CAs lie: Amazon Linux (Lambda), Debian, Alpine
+_SYSTEM_FILES = (
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/ssl/cert.pem",
+)
+
+
+def ca_path(tls_ca: str) -> str:
+    """Find the CA file, the system's too.
+
+    psycopg's wheel brings an OpenSSL of its own that looks for the system's CAs in a folder that doesn't exist, and
+    without SSL_CERT_FILE, which Lambda doesn't set, finds none.
+    """
+    path = ca_file(tls_ca)
+    if path is not None:
+        return path
+    for candidate in (os.environ.get("SSL_CERT_FILE"), *_SYSTEM_FILES):
+        if candidate and os.path.isfile(candidate):
+            return candidate
+    raise ConfigurationError(
+        f"tls_ca is 'system', but the system's CAs are in none of {', '.join(_SYSTEM_FILES)}. Give the path of a file."
+    )

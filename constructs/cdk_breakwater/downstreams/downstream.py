@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from constructs import Construct, IConstruct
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ..limits.engines import DatabaseEngine
     from ..limits.max_connections import MaxConnections
     from .credentials import DatabaseCredentials
-    from .databases import Database, RdsCluster
     from .proxy_options import ProxyOptions
 
 
@@ -122,7 +121,7 @@ class Downstream(ABC):
         """Prepare for a function that logs in; what stands between the two needs to know."""
 
     @staticmethod
-    def readers(cluster: RdsCluster) -> Downstream:
+    def readers(cluster: Any) -> Downstream:
         """Look at the readers of an Aurora or Multi-AZ cluster, behind its reader endpoint.
 
         Their budget is apart from the writer's. A function that uses both takes part in both:
@@ -144,7 +143,7 @@ class Downstream(ABC):
 
     @staticmethod
     def proxy(
-        database: Database,
+        database: Any,
         proxy: rds.IDatabaseProxy | rds.DatabaseProxy | bool = True,
         *,
         vpc: ec2.IVpc | None = None,
@@ -184,7 +183,7 @@ class Downstream(ABC):
         )
 
     @staticmethod
-    def of(database: Database, *, certificate_authority: str | None = None) -> Downstream:
+    def of(database: Any, *, certificate_authority: str | None = None) -> Downstream:
         """Look at a database as a downstream.
 
         Parameters

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from constructs import Construct
     from typing_extensions import Unpack
 
-    from ..downstreams.databases import RdsCluster
     from .options import FunctionOptions
 
 # Source: Service Authorization Reference, "Actions defined by Amazon RDS Data API"; not the deprecated ExecuteSql.
@@ -68,7 +67,7 @@ class DataApiFunction(PreparedFunction):
         scope: Construct,
         id: str,
         *,
-        cluster: RdsCluster,
+        cluster: Any,
         code: lambda_.Code,
         handler: str,
         runtime: lambda_.Runtime,

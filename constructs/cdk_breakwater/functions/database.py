@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from ..budgets.share import ConnectionShare
-    from ..downstreams.databases import Database
     from .options import FunctionOptions
 
 
@@ -44,7 +43,7 @@ class DatabaseFunction(PreparedFunction):
         scope: Construct,
         id: str,
         *,
-        database: Database,
+        database: Any,
         code: lambda_.Code,
         handler: str,
         runtime: lambda_.Runtime,
@@ -127,7 +126,7 @@ class DatabaseFunction(PreparedFunction):
     def _add_database(
         self,
         name: str,
-        database: Database,
+        database: Any,
         credentials: DatabaseCredentials | None,
         connections_per_environment: int | None,
         proxy: Any = None,
@@ -174,7 +173,7 @@ class DatabaseFunction(PreparedFunction):
 
 
 def _login(
-    database: Database, credentials: DatabaseCredentials | None, proxy: Any, path: str, network: Mapping[str, Any]
+    database: Any, credentials: DatabaseCredentials | None, proxy: Any, path: str, network: Mapping[str, Any]
 ) -> tuple[Downstream, DatabaseCredentials]:
     """Return what a function connects to, and what it logs in with unless the deployment makes a user."""
     server = Downstream.of(database)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Token
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from ..budgets.share import ConnectionShare
     from ..downstreams.credentials import DatabaseCredentials
-    from ..downstreams.databases import Database
     from ..downstreams.downstream import Downstream
     from .options import FunctionOptions
 
@@ -63,7 +62,7 @@ class PublicSslDatabaseFunction(DatabaseFunction):
         scope: Construct,
         id: str,
         *,
-        database: Database,
+        database: Any,
         code: lambda_.Code,
         handler: str,
         runtime: lambda_.Runtime,
@@ -109,7 +108,7 @@ class PublicSslDatabaseFunction(DatabaseFunction):
         self,
         name: str,
         *,
-        database: Database,
+        database: Any,
         acknowledge_public_access: str | None = None,
         allowed_cidrs: Sequence[str] | None = None,
         credentials: DatabaseCredentials | None = None,

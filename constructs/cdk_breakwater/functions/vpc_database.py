@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from ..budgets.share import ConnectionShare
     from ..downstreams.credentials import DatabaseCredentials
-    from ..downstreams.databases import Database
     from ..downstreams.downstream import Downstream
     from .options import FunctionOptions
 
@@ -94,7 +93,7 @@ class VpcDatabaseFunction(DatabaseFunction):
         scope: Construct,
         id: str,
         *,
-        database: Database,
+        database: Any,
         vpc: ec2.IVpc,
         code: lambda_.Code,
         handler: str,
@@ -153,7 +152,7 @@ class VpcDatabaseFunction(DatabaseFunction):
         self,
         name: str,
         *,
-        database: Database,
+        database: Any,
         credentials: DatabaseCredentials | None = None,
         proxy: rds.IDatabaseProxy | rds.DatabaseProxy | bool | None = None,
         connections_per_environment: int | None = None,

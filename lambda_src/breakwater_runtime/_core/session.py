@@ -133,8 +133,8 @@ class Session(ABC):
         """Make the handle dead; clean the session and mark it as idle, without waiting. False: `shut` it."""
 
     @abstractmethod
-    def raised(self, error: BaseException) -> bool:
-        """Tell whether an error, or what it was raised from, came from this block's handle."""
+    def raised(self, error: BaseException) -> BaseException | None:
+        """Return the error of this block's handle that an error is, or was raised from; None: it is another's."""
 
     @abstractmethod
     async def usage(self) -> tuple[int, int]:

@@ -1,0 +1,179 @@
+"""PostgreSQL by psycopg's Connection."""
+
+from __future__ import annotations
+
+import socket
+from abc import abstractmethod
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import psycopg
+from psycopg import generators, waiting
+from psycopg.conninfo import make_conninfo
+
+from breakwater_runtime._core.liveness import TCP_USER_TIMEOUT_SECONDS
+from breakwater_runtime._core.session import Adapter
+from breakwater_runtime._core.trouble import Trouble
+from breakwater_runtime._postgresql.handle import Handle
+from breakwater_runtime._postgresql.session import PostgreSqlSession
+from breakwater_runtime._postgresql.troubles import trouble_of
+from breakwater_runtime.tls import ca_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from breakwater_runtime._postgresql.handle import Lent
+    from breakwater_runtime.credentials import Login
+    from breakwater_runtime.deadline import Deadline
+    from breakwater_runtime.environment import Settings
+
+    Result = TypeVar("Result")
+
+# What psycopg's connect takes beside libpq's parameters
+_PSYCOPGS_OWN = ("context", "cursor_factory", "prepare_threshold", "row_factory")
+_DATABASE_S_OWN = {"autocommit": "autocommit", "dbname": "database"}
+_REFUSED = ("conninfo", "hostaddr", "passfile", "service", "target_session_attrs")
+
+
+class BasePostgreSqlAdapter(Adapter):
+    """What both halves of psycopg have in common."""
+
+    def __init__(self, settings: Settings, *, autocommit: bool, options: dict[str, Any]) -> None:
+        super().__init__(settings, autocommit=autocommit, options=options)
+        self._check_options()
+        self.handle_options = {name: options[name] for name in _PSYCOPGS_OWN if name in options}
+        self.handle_options["autocommit"] = autocommit
+        if settings.proxy:
+            # prepared statements pin the proxy's session
+            self.handle_options["prepare_threshold"] = None
+
+    def _check_options(self) -> None:
+        settings = self.settings
+        for name, argument in _DATABASE_S_OWN.items():
+            if name in self.options:
+                raise settings.error(name, self.options[name], f"Give it as the argument {argument!r} of database().")
+        for name in _REFUSED:
+            if name in self.options:
+                raise settings.error(name, "given", "It would lead past the settings that are known here.")
+        sslmode = self.options.get("sslmode")
+        if sslmode is not None and sslmode != ("verify-full" if settings.tls_ca else "disable"):
+            raise settings.error(
+                "sslmode", sslmode, "The server is always verified (verify-full); tls_ca says against which CA."
+            )
+
+    def arguments(self, login: Login) -> dict[str, Any]:
+        """Return the parameters of libpq. None of them is one that an older server or a pooler would refuse."""
+        settings = self.settings
+        arguments: dict[str, Any] = {
+            "host": login.host,
+            "port": login.port,
+            "user": login.user,
+            "password": login.password,
+            "dbname": login.database,
+            "fallback_application_name": "breakwater",
+            "gssencmode": "disable",
+            "keepalives_idle": TCP_USER_TIMEOUT_SECONDS,
+            "keepalives_interval": TCP_USER_TIMEOUT_SECONDS,
+            "tcp_user_timeout": TCP_USER_TIMEOUT_SECONDS * 1000,
+        }
+        if settings.tls_ca is None:
+            arguments["sslmode"] = "disable"
+        else:
+            arguments |= {"sslmode": "verify-full", "sslrootcert": ca_path(settings.tls_ca)}
+        own = {name: value for name, value in self.options.items() if name not in _PSYCOPGS_OWN}
+        return arguments | own
+
+    async def open(self, login: Login, deadline: Deadline) -> PostgreSqlSession:
+        """Open a session; addresses one by one, each with its part of the time."""
+        arguments = self.arguments(login)
+        if seconds := arguments.pop("connect_timeout", None):
+            deadline = deadline.within(float(seconds))
+        where = f"{login.host}:{login.port}"
+        addresses = await self.resolve(login.host, login.port, deadline)
+        began = monotonic()
+        error: Exception | None = None
+        for number, address in enumerate(addresses):
+            seconds = max(0.0, deadline.remaining()) / (len(addresses) - number)
+            conninfo = make_conninfo("", **arguments, **({"hostaddr": address} if address else {}))
+            try:
+                pgconn = await self.wait_to_connect(generators.connect(conninfo), seconds)
+            except psycopg.errors._WaitTimeout:
+                error = psycopg.errors.ConnectionTimeout(
+                    f"connection failed: {where} ({address}) did not answer within {seconds:.1f} s"
+                )
+            except psycopg.OperationalError as refusal:
+                if trouble_of(refusal) in (Trouble.LASTING, Trouble.LOGIN):
+                    raise
+                error = refusal
+            else:
+                session = self.session(pgconn, where, monotonic() - began)
+                try:
+                    await session.settle(deadline)
+                except BaseException:
+                    session.shut()
+                    raise
+                return session
+        raise error or psycopg.OperationalError(f"connection failed: {where} has no address")
+
+    def trouble(self, error: BaseException) -> Trouble:
+        """Tell what an error means."""
+        return trouble_of(error)
+
+    @abstractmethod
+    async def resolve(self, host: str, port: int, deadline: Deadline) -> list[str]:
+        """Return a name's addresses."""
+
+    @abstractmethod
+    async def wait_to_connect(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
+        """Run a generator that connects for at most so long."""
+
+    @abstractmethod
+    def session(self, pgconn: Any, where: str, connected_in: float) -> PostgreSqlSession:
+        """Make the session around a connection."""
+
+
+def unresolvable(host: str, error: OSError) -> psycopg.OperationalError:
+    """Say that a name has no address."""
+    return psycopg.OperationalError(f"connection failed: the name {host} could not be resolved: {error}")
+
+
+class PostgreSqlAdapter(BasePostgreSqlAdapter):
+    """psycopg's Connection."""
+
+    async def resolve(self, host: str, port: int, deadline: Deadline) -> list[str]:  # noqa: ARG002
+        """Return a name's addresses; the resolver's own timeout bounds that."""
+        if host.startswith("/"):
+            return [""]
+        try:
+            return [str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        except OSError as error:
+            raise unresolvable(host, error) from None
+
+    async def wait_to_connect(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
+        """Wait, as a blocking driver does."""
+        return waiting.wait_conn(generator, interval=0.1, timeout=seconds)
+
+    def session(self, pgconn: Any, where: str, connected_in: float) -> PostgreSqlSession:
+        """Make the session around a connection."""
+        return BlockingSession(self, pgconn, where, connected_in)
+
+
+class BlockingSession(PostgreSqlSession):
+    """A session whose handles are psycopg's Connections."""
+
+    def __init__(self, adapter: PostgreSqlAdapter, pgconn: Any, where: str, connected_in: float) -> None:
+        super().__init__(adapter, pgconn, where, connected_in)
+        self._adapter = adapter
+
+    async def wait(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
+        """Wait, as a blocking driver does."""
+        return waiting.wait(generator, self.pgconn.socket, interval=0.1, timeout=seconds)
+
+    async def wait_to_connect(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
+        """Wait, as a blocking driver does."""
+        return await self._adapter.wait_to_connect(generator, seconds)
+
+    def _make_handle(self, closed: Callable[[], None] | None) -> Lent:
+        handle = Handle(self.pgconn)
+        handle.lend(self, self._adapter.handle_options, closed)
+        return handle

@@ -1,0 +1,132 @@
+"""What a block's statements may have applied, told by their texts and by the transaction's status before and after.
+
+psycopg knows the status of the transaction (`PQtransactionStatus`) after each answer: a block that was in a
+transaction and is in none any more has committed, unless all that it said was ROLLBACK. While an answer is
+outstanding the text alone tells whether it may commit.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from psycopg.pq import TransactionStatus
+
+from breakwater_runtime._core.outcome import Outcome
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGconn
+
+_GAP = rb"(?:\s|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)*"
+_END_OF_TRANSACTION = rb"(?:\s+(?:work|transaction))?(?:\s+and\s+(?:no\s+)?chain)?" + _GAP + rb";?" + _GAP + rb"\Z"
+_BEGIN = re.compile(_GAP + rb"(?:begin|start\s+transaction)\b[^;]*;?\s*\Z", re.IGNORECASE)
+_COMMIT = re.compile(_GAP + rb"(?:commit|end)" + _END_OF_TRANSACTION, re.IGNORECASE)
+_ROLLBACK = re.compile(_GAP + rb"(?:rollback|abort)" + _END_OF_TRANSACTION, re.IGNORECASE)
+_DATA = re.compile(_GAP + rb"(?:select|insert|update|delete|merge|with|values|copy|table)\b", re.IGNORECASE)
+_TO_SAVEPOINT = re.compile(_GAP + rb"rollback(?:\s+(?:work|transaction))?\s+to\b[^;]*;?\s*\Z", re.IGNORECASE)
+# a body between dollars has its own BEGIN and END; COMMIT is an error there within a transaction
+_BODY = re.compile(_GAP + rb"(?:do|create)\b", re.IGNORECASE)
+_NOT_OF_A_BODY = re.compile(
+    rb"\b(?:commit|prepare\s+transaction|rollback|abort|chain)\b|;\s*end\s*;?\s*\Z", re.IGNORECASE
+)
+_ENDS_ONE = re.compile(rb"\b(?:commit|end|prepare\s+transaction|rollback|abort)\b", re.IGNORECASE)
+_CACHED_BYTES = 4096
+
+
+class Kind(Enum):
+    """What a message can do to the transaction that it is sent in."""
+
+    PLAIN = "leaves it open"
+    BEGIN = "opens it"
+    COMMIT = "is a COMMIT and nothing else"
+    ROLLBACK = "is a ROLLBACK and nothing else"
+    ANYTHING = "several statements, one of which may end it; or a text that isn't known"
+
+
+def kind_of(text: bytes | None) -> Kind:
+    """Classify a message; None stands for one that nobody has seen."""
+    if text is None:
+        return Kind.ANYTHING
+    return _known(text) if len(text) <= _CACHED_BYTES else _classified(text)
+
+
+def _classified(text: bytes) -> Kind:
+    if _DATA.match(text) and b";" not in text.rstrip(b"; \t\r\n"):
+        return Kind.PLAIN
+    if not _ENDS_ONE.search(text):
+        return Kind.BEGIN if _BEGIN.match(text) else Kind.PLAIN
+    if _TO_SAVEPOINT.match(text) or (_BODY.match(text) and not _NOT_OF_A_BODY.search(text)):
+        return Kind.PLAIN
+    if _COMMIT.match(text):
+        return Kind.COMMIT
+    return Kind.ROLLBACK if _ROLLBACK.match(text) else Kind.ANYTHING
+
+
+_known = lru_cache(512)(_classified)
+
+
+class Ledger:
+    """The outcome of one block on one connection.
+
+    Attributes
+    ----------
+    outcome
+        What is known so far.
+    in_transaction
+        Whether a transaction was open when the last answer came.
+    """
+
+    __slots__ = ("_before", "_kinds", "_pgconn", "in_transaction", "outcome")
+
+    def __init__(self, pgconn: PGconn) -> None:
+        self._pgconn = pgconn
+        self._kinds: set[Kind] = set()
+        self._before = TransactionStatus.IDLE
+        self.outcome = Outcome.OPEN
+        self.in_transaction = False
+
+    def sends(self, text: bytes | None) -> None:
+        """Note a message that is about to be sent; what was sent before has been answered, unless in a pipeline."""
+        status = self._pgconn.transaction_status
+        if status != TransactionStatus.ACTIVE:
+            self.answered(failed=False)
+            self._before = TransactionStatus(status)
+        self._kinds.add(kind_of(text))
+
+    def answered(self, *, failed: bool) -> None:
+        """Note that all answers have come, the last of them an error of the server's or not."""
+        status = self._pgconn.transaction_status
+        if status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN):
+            return
+        kinds, self._kinds = self._kinds, set()
+        self.in_transaction = status != TransactionStatus.IDLE
+        if kinds:
+            self.outcome = max(self.outcome, self._verdict(kinds, status, failed=failed))
+
+    def _verdict(self, kinds: set[Kind], status: int, *, failed: bool) -> Outcome:
+        if kinds <= {Kind.BEGIN, Kind.ROLLBACK}:
+            return Outcome.OPEN
+        ends = bool(kinds & {Kind.COMMIT, Kind.ANYTHING})
+        if failed:
+            # an error undoes a single COMMIT; behind a COMMIT in the same message it doesn't
+            return Outcome.UNKNOWN if Kind.ANYTHING in kinds else Outcome.OPEN
+        if self._before == TransactionStatus.INERROR:
+            # COMMIT of a failed transaction is a rollback
+            return Outcome.APPLIED if Kind.ANYTHING in kinds else Outcome.OPEN
+        if self._before == TransactionStatus.IDLE and Kind.BEGIN not in kinds:
+            return Outcome.APPLIED
+        if status == TransactionStatus.IDLE or ends:
+            return Outcome.APPLIED
+        return Outcome.OPEN
+
+    def lost(self) -> None:
+        """Note that the answer to what was sent last will never come."""
+        kinds, self._kinds = self._kinds, set()
+        if not kinds or kinds <= {Kind.BEGIN, Kind.ROLLBACK}:
+            return
+        outside = self._before == TransactionStatus.IDLE and Kind.BEGIN not in kinds
+        failed_before = self._before == TransactionStatus.INERROR and Kind.ANYTHING not in kinds
+        if outside or (kinds & {Kind.COMMIT, Kind.ANYTHING} and not failed_before):
+            self.outcome = max(self.outcome, Outcome.UNKNOWN)

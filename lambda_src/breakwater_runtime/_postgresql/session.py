@@ -1,0 +1,443 @@
+"""A session on a PostgreSQL server: a libpq connection, around which each block gets a Connection of its own."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections import deque
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import psycopg
+from psycopg import generators
+from psycopg._preparing import PrepareManager
+from psycopg.errors import error_from_result
+from psycopg.pq import ConnStatus, ExecStatus, PollingStatus, TransactionStatus
+from psycopg.waiting import Wait
+
+from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS, CHECK_TIMEOUT_SECONDS, readable
+from breakwater_runtime._core.outcome import Outcome
+from breakwater_runtime._core.session import Session
+from breakwater_runtime._core.trouble import Trouble
+from breakwater_runtime._postgresql import claims
+from breakwater_runtime._postgresql.ledger import Ledger
+from breakwater_runtime._postgresql.messages import IDLE_MARK, Limits, limit_session
+from breakwater_runtime._postgresql.troubles import trouble_of
+from breakwater_runtime.errors import OutcomeUnknown, TransactionAborted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from psycopg.pq.abc import PGconn, PGresult
+
+    from breakwater_runtime._core.session import Adapter
+    from breakwater_runtime._postgresql.handle import Lent
+    from breakwater_runtime.deadline import Deadline
+
+    Result = TypeVar("Result")
+
+_ABORTED = (
+    "The block ended without an error, but a statement in it had failed, and PostgreSQL commits nothing of such a "
+    "transaction: it was rolled back. Let the error out of the block, or put the statement that may fail into "
+    "`with connection.transaction():`."
+)
+_CLOSED = "The block's connection was closed before its transaction was committed: it was rolled back."
+_SWALLOWED = (
+    "the connection was lost before the answer to a statement of the block came that may have committed, so it is "
+    "unknown whether it was applied; nothing is repeated."
+)
+_IN_COPY = "The block ended within a COPY, a pipeline or a statement: its transaction is rolled back."
+_MAX_UNSOLICITED_READS = 100
+_REMEMBERED_ERRORS = 8
+_SQL_PREPARE = re.compile(rb"\bprepare\b", re.IGNORECASE)
+_OWN_LIMITS = re.compile(rb"timeout", re.IGNORECASE)
+
+
+class PostgreSqlSession(Session):
+    """One libpq connection.
+
+    Attributes
+    ----------
+    pgconn
+        The connection itself.
+    deadline
+        Of the block.
+    where
+        "host:port", for messages.
+    """
+
+    def __init__(self, adapter: Adapter, pgconn: PGconn, where: str, connected_in: float) -> None:
+        self.pgconn = pgconn
+        self.where = where
+        self.prepared = PrepareManager()
+        self.deadline: Deadline
+        self.contact = monotonic()
+        """When the server was last heard of."""
+        self.looks_idle = False
+        """Whether pg_stat_activity shows the mark."""
+        self._settings = adapter.settings
+        self._autocommit = adapter.autocommit
+        self._limits = Limits([])
+        self._cleans = not adapter.settings.proxy
+        # for a look or a rest of an answer: a server whose login took long is a slow one, not a dead one
+        self._patience = max(CHECK_TIMEOUT_SECONDS, 3 * connected_in)
+        self._posted_at: float | None = None
+        self._handle: Lent | None = None
+        self._touched = False
+        self._sql_prepared = False
+        self._own_limits = False
+        self._errors: deque[BaseException] = deque(maxlen=_REMEMBERED_ERRORS)
+        self._ledger = Ledger(pgconn)
+
+    @abstractmethod
+    async def wait(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
+        """Run one of psycopg's generators on the connection for at most so long."""
+
+    @abstractmethod
+    async def wait_to_connect(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
+        """Run one of psycopg's generators that connect for at most so long."""
+
+    @property
+    def outcome(self) -> Outcome:  # pyrefly: ignore
+        """What became of what the block has sent."""
+        return self._ledger.outcome
+
+    # Opening
+
+    async def settle(self, deadline: Deadline) -> None:
+        """Bound the new session on the server's side, and learn what the server can bound."""
+        self.deadline = deadline
+        if self._settings.proxy:
+            return
+        try:
+            rows = await self._rows(limit_session(self._settings, autocommit=self._autocommit), deadline.remaining())
+        except psycopg.Error:
+            if self.pgconn.status != ConnStatus.OK:
+                raise
+            # PostgreSQL's protocol, and not its catalogues
+            return
+        self._limits = Limits(rows)
+
+    # A block
+
+    async def begin(self, deadline: Deadline, pause: float) -> bool:
+        """Make ready; see Session."""
+        self.deadline = deadline
+        try:
+            if self._posted_at is not None:
+                await self._read_posted()
+            if not self._is_idle():
+                return False
+            return pause < CHECK_AFTER_SECONDS or await self._is_spared()
+        except psycopg.Error:
+            return False
+
+    def lend(self, closed: Callable[[], None] | None = None) -> Any:
+        """Make the block's handle."""
+        while self.pgconn.notifies():
+            # for an earlier block
+            pass
+        self._ledger = Ledger(self.pgconn)
+        self._touched = self._sql_prepared = self._own_limits = False
+        self._errors.clear()
+        self._handle = self._make_handle(closed)
+        return self._handle
+
+    @abstractmethod
+    def _make_handle(self, closed: Callable[[], None] | None) -> Lent: ...
+
+    async def commit(self) -> None:
+        """Commit what is open."""
+        self._ledger.answered(failed=False)
+        if self.pgconn.status != ConnStatus.OK:
+            if self.outcome is Outcome.UNKNOWN:
+                raise OutcomeUnknown(f"postgresql at {self.where}: {_SWALLOWED}")
+            if self._ledger.in_transaction:
+                raise TransactionAborted(_CLOSED)
+            return
+        await self._finish_reading()
+        status = self.pgconn.transaction_status
+        if status == TransactionStatus.INERROR:
+            await self.rollback()
+            raise TransactionAborted(_ABORTED)
+        if status == TransactionStatus.INTRANS:
+            await self._commit()
+
+    async def _commit(self) -> None:
+        self._ledger.sends(b"COMMIT")
+        try:
+            if self._cleans:
+                self._post(b"COMMIT; " + self._cleaning())
+                result = await self._within(_first_result(self.pgconn), self.deadline.remaining())
+            else:
+                self.pgconn.send_query(b"COMMIT")
+                result = (await self._within(generators.execute(self.pgconn), self.deadline.remaining()))[0]
+            _check(result)
+        except psycopg.Error as error:
+            self._errors.append(error)
+            if error.sqlstate is not None and trouble_of(error) is not Trouble.LOST:
+                # the server's own answer: rolled back, and the rest of the message was not run
+                await self._within(generators.fetch_many(self.pgconn), self._patience)
+                self._posted_at, self._touched = None, True
+                raise
+            self._ledger.lost()
+            self.shut()
+            raise OutcomeUnknown(
+                f"postgresql at {self.where}: the answer to COMMIT did not come, so it is unknown whether the "
+                f"transaction was committed; nothing is repeated: {' '.join(str(error).split())}"
+            ) from error
+        except BaseException:
+            self._ledger.lost()
+            self.shut()
+            raise
+        if result.command_status == b"ROLLBACK":
+            raise TransactionAborted(_ABORTED)
+        self._ledger.outcome = Outcome.APPLIED
+        self._touched = False
+
+    async def rollback(self) -> None:
+        """Roll back what is open, without waiting."""
+        status = self.pgconn.transaction_status
+        if status not in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+            return
+        if self._cleans:
+            self._post(b"ROLLBACK; " + self._cleaning())
+        else:
+            self._post(b"ROLLBACK")
+        self._touched = False
+
+    def take_back(self) -> bool:
+        """Make the handle dead, clean the session and mark it as idle."""
+        self._bury()
+        pgconn = self.pgconn
+        if pgconn.status != ConnStatus.OK:
+            return False
+        try:
+            if self._posted_at is None:
+                if pgconn.transaction_status != TransactionStatus.IDLE:
+                    return False
+                if not self._cleans:
+                    return True
+                if self._touched:
+                    self._post(self._cleaning())
+                elif not self.looks_idle:
+                    self._post(b"")
+        except psycopg.Error:
+            return False
+        return True
+
+    def raised(self, error: BaseException) -> BaseException | None:
+        """Return the handle's own error behind an error."""
+        seen = 0
+        link: BaseException | None = error
+        while link is not None and seen < 20:
+            if any(link is known for known in self._errors):
+                return link
+            link, seen = link.__cause__ or link.__context__, seen + 1
+        return None
+
+    def shut(self) -> None:
+        """Close the socket."""
+        self._bury()
+        self.pgconn.finish()
+
+    def _bury(self) -> None:
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.die()
+
+    # What the handle calls
+
+    def sends(self, text: bytes | None) -> None:
+        """Note a message of the block's own."""
+        self._ledger.sends(text)
+        if text is None or _SQL_PREPARE.search(text):
+            self._sql_prepared = True
+        if text is None or _OWN_LIMITS.search(text):
+            self._own_limits = True
+
+    def limits_of_transaction(self) -> list[bytes]:
+        """Return what follows BEGIN, nothing once the block has set such limits by itself."""
+        return [] if self._own_limits else self._limits.of_transaction(self.deadline)
+
+    def seconds_left(self, timeout: float | None) -> float:
+        """Return how long the handle may wait, and that it does."""
+        self._touched = True
+        left = max(0.0, self.deadline.remaining())
+        return left if timeout is None else min(timeout, left)
+
+    def is_stale(self) -> bool:
+        """Tell whether a block that has sent nothing yet may have been taken for a frozen one."""
+        return self.looks_idle and monotonic() - self.contact >= CHECK_AFTER_SECONDS
+
+    async def refresh(self) -> None:
+        """Before the first message of such a block: ask, and replace the session if it is gone."""
+        try:
+            if await self._is_spared():
+                return
+        except psycopg.Error:
+            pass
+        self.looks_idle = False
+        self.prepared.clear()
+        self.prepared._to_flush.clear()
+        await self._reopen()
+        await self.settle(self.deadline)
+
+    def answered(self, error: BaseException | None) -> None:
+        """Note how an exchange of the handle's has ended."""
+        self.contact = monotonic()
+        self.looks_idle = False
+        if error is None:
+            self._ledger.answered(failed=False)
+            return
+        self._errors.append(error)
+        if self.pgconn.status == ConnStatus.OK and trouble_of(error) not in (Trouble.LOST, Trouble.PASSING):
+            self._ledger.answered(failed=True)
+        else:
+            self._ledger.lost()
+
+    def timed_out(self) -> psycopg.OperationalError:
+        """End the connection, since nobody knows what its answer would have been, and say so."""
+        self.pgconn.finish()
+        return psycopg.OperationalError(
+            f"postgresql at {self.where} did not answer before the invocation's deadline; the connection is closed"
+        )
+
+    # The server
+
+    async def _reopen(self) -> None:
+        """Replace the session behind the same libpq connection, so that the block's cursors stay valid."""
+        seconds = max(0.0, self.deadline.remaining())
+        try:
+            await self.wait_to_connect(_reset(self.pgconn), seconds)
+        except psycopg.errors._WaitTimeout:
+            self.pgconn.finish()
+            raise psycopg.OperationalError(
+                f"connection failed: postgresql at {self.where} did not answer within {seconds:.1f} s"
+            ) from None
+
+    async def usage(self) -> tuple[int, int]:
+        """Count everybody's connections; any user may."""
+        count, limit = (await self._asked(claims.USAGE))[0]
+        return int(count), self._settings.max_connections or int(limit)
+
+    async def hunt(self, idle_seconds: int) -> int:
+        """End the zombies of the own user."""
+        return await claims.end(self._asked, idle_seconds)
+
+    async def _is_spared(self) -> bool:
+        if self._settings.proxy:
+            await self._asked(b"")
+            return True
+        return await self._asked(claims.IS_SPARED) == [("t",)]
+
+    async def _asked(self, statement: bytes) -> list[tuple[str, ...]]:
+        return await self._rows(statement, min(self._patience, self.deadline.remaining()))
+
+    async def _rows(self, statement: bytes, seconds: float) -> list[tuple[str, ...]]:
+        self.pgconn.send_query(statement)
+        results = await self._results(seconds)
+        result = results[-1]
+        return [
+            tuple((result.get_value(row, column) or b"").decode() for column in range(result.nfields))
+            for row in range(result.ntuples)
+        ]
+
+    async def _results(self, seconds: float) -> list[PGresult]:
+        self.looks_idle = False
+        results = await self._within(generators.execute(self.pgconn), seconds)
+        self.contact = monotonic()
+        for result in results:
+            _check(result)
+        return results
+
+    async def _within(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
+        try:
+            return await self.wait(generator, max(0.0, seconds))
+        except psycopg.errors._WaitTimeout:
+            self.pgconn.finish()
+            raise psycopg.OperationalError(
+                f"postgresql at {self.where} did not answer within {seconds:.1f} s"
+            ) from None
+        except psycopg.Error:
+            raise
+        except BaseException:
+            # interrupted within an exchange
+            self.pgconn.finish()
+            raise
+
+    def _cleaning(self) -> bytes:
+        text = self._limits.cleaning
+        if self._sql_prepared:
+            # psycopg's own with them
+            self.prepared.clear()
+            self.prepared._to_flush.clear()
+            text += b"; DEALLOCATE ALL"
+        return text
+
+    def _post(self, text: bytes) -> None:
+        """Send a block's last message; its answer is read by the next one."""
+        self._posted_at = monotonic()
+        self.pgconn.send_query(IDLE_MARK + text if self._cleans else text)
+        self.pgconn.flush()
+        self.looks_idle = self._cleans
+
+    async def _read_posted(self) -> None:
+        posted_at = self._posted_at or 0.0
+        seconds = 0.05
+        if not readable(self.pgconn.socket):
+            seconds = max(seconds, posted_at + self._patience - monotonic())
+        looks_idle = self.looks_idle
+        await self._results(min(seconds, self.deadline.remaining()))
+        self._posted_at = None
+        self.looks_idle = looks_idle
+
+    async def _finish_reading(self) -> None:
+        """Read off what a stream that was left early still sends."""
+        if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+            return
+        results: list[PGresult] = []
+        with suppress(psycopg.Error):
+            results = await self._within(generators.fetch_many(self.pgconn), self.deadline.remaining())
+        copying = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH, ExecStatus.PIPELINE_SYNC)
+        if self.pgconn.transaction_status == TransactionStatus.ACTIVE or any(one.status in copying for one in results):
+            self._ledger.lost()
+            self.shut()
+            raise TransactionAborted(_IN_COPY)
+
+    def _is_idle(self) -> bool:
+        """Tell whether the connection lives and waits for a statement."""
+        pgconn = self.pgconn
+        for _ in range(_MAX_UNSOLICITED_READS):
+            if pgconn.status != ConnStatus.OK:
+                return False
+            if not readable(pgconn.socket):
+                return pgconn.transaction_status == TransactionStatus.IDLE
+            # a notification, a notice, or a farewell
+            pgconn.consume_input()
+        return False
+
+
+def _first_result(pgconn: PGconn) -> Generator[Any, Any, PGresult]:
+    yield from generators.send(pgconn)
+    result = yield from generators.fetch(pgconn)
+    if result is None:
+        raise psycopg.OperationalError("the connection ended without an answer")
+    return result
+
+
+def _reset(pgconn: PGconn) -> Generator[Any, Any, None]:
+    pgconn.reset_start()
+    while (status := pgconn.reset_poll()) != PollingStatus.OK:
+        if status == PollingStatus.FAILED:
+            raise psycopg.OperationalError(f"connection failed: {pgconn.get_error_message()}")
+        direction = Wait.R if status == PollingStatus.READING else Wait.W
+        while not (yield pgconn.socket, direction):
+            pass
+    pgconn.nonblocking = 1
+
+
+def _check(result: PGresult) -> None:
+    if result.status == ExecStatus.FATAL_ERROR:
+        raise error_from_result(result)

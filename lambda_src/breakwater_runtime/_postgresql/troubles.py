@@ -1,0 +1,66 @@
+"""What PostgreSQL's errors mean, by their SQLSTATE; of a refused connection libpq hands on the text alone."""
+
+from __future__ import annotations
+
+import psycopg
+
+from breakwater_runtime._core.trouble import Trouble
+
+# PostgreSQL documentation, appendix A "PostgreSQL Error Codes"
+_STATES = {
+    "40001": Trouble.CONFLICT,  # serialization_failure; Aurora DSQL reports each conflict so, COMMIT's too
+    "40P01": Trouble.CONFLICT,  # deadlock_detected
+    "25006": Trouble.STALE,  # read_only_sql_transaction: a writer that became a reader
+    "26000": Trouble.STALE,  # invalid_sql_statement_name: psycopg's prepared statement is not in this session
+    "42P05": Trouble.STALE,  # duplicate_prepared_statement
+    "25P03": Trouble.LOST,  # idle_in_transaction_session_timeout
+    "25P04": Trouble.LOST,  # transaction_timeout
+    "53300": Trouble.FULL,  # too_many_connections
+    "28000": Trouble.LOGIN,
+    "28P01": Trouble.LOGIN,
+    "57P01": Trouble.LOST,  # admin_shutdown: pg_terminate_backend
+    "57P02": Trouble.LOST,  # crash_shutdown
+    "57P03": Trouble.PASSING,  # cannot_connect_now
+    "57P05": Trouble.LOST,  # idle_session_timeout
+}
+_PLAN_CHANGED = "cached plan must not change result type"
+
+_FULL = ("too many clients", "too many connections", "remaining connection slots", "53300")
+_LOGIN = ("password authentication failed", "pam authentication failed")
+_LASTING = (
+    "does not exist",
+    "no pg_hba.conf entry",
+    "is not permitted to log in",
+    "not currently accepting connections",
+    "permission denied for database",
+    "certificate verify failed",
+    "does not match host name",
+    "certificate authentication failed",
+    "no password supplied",
+    "root certificate file",
+    "server does not support ssl",
+    "invalid connection option",
+    "unrecognized configuration parameter",
+    "unsupported startup parameter",
+    "invalid value for parameter",
+    "invalid port number",
+)
+# psycopg's words for an error of PQconnectPoll
+_CONNECTING = ("connection failed", "connection is bad", "could not be resolved", "did not answer")
+
+
+def trouble_of(error: BaseException) -> Trouble:
+    """Tell what an error of psycopg's means."""
+    if not isinstance(error, psycopg.Error):
+        return Trouble.LASTING
+    if error.sqlstate is not None:
+        if error.sqlstate == "0A000" and _PLAN_CHANGED in str(error):
+            return Trouble.STALE
+        return _STATES.get(error.sqlstate, Trouble.LOST if error.sqlstate.startswith("08") else Trouble.LASTING)
+    if not isinstance(error, psycopg.OperationalError):
+        return Trouble.LASTING
+    text = str(error).lower()
+    for trouble, words in ((Trouble.FULL, _FULL), (Trouble.LOGIN, _LOGIN), (Trouble.LASTING, _LASTING)):
+        if any(word in text for word in words):
+            return trouble
+    return Trouble.PASSING if text.startswith(_CONNECTING) else Trouble.LOST

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from breakwater_runtime.connection import Database as Database
     from breakwater_runtime.data_api import DataApi as DataApi
     from breakwater_runtime.data_api import data_api as data_api
+    from breakwater_runtime.deadline import invocation as invocation
     from breakwater_runtime.errors import BreakwaterError as BreakwaterError
     from breakwater_runtime.errors import ConfigurationError as ConfigurationError
     from breakwater_runtime.errors import ConnectionUnavailable as ConnectionUnavailable
@@ -49,6 +50,7 @@ _MODULES = {
     "database": "sql_database",
     "fan_out": "parallelism",
     "http": "parallelism",
+    "invocation": "deadline",
     "mongo": "mongo_client",
     "redis": "redis_client",
 }
@@ -63,7 +65,11 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    try:
+        value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    except ImportError as error:
+        # what help(), create_autospec() and "import *" can live with
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r} here: {error}") from error
     globals()[name] = value
     return value
 

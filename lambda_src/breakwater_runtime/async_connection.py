@@ -124,22 +124,24 @@ class AsyncDatabase:
     async def _open(self, deadline: Deadline) -> Any:
         settings = self._driver.settings
         attempts = Attempts(f"{settings.engine} at {settings.host or settings.secret_arn}", deadline)
-        refreshed = False
         while True:
-            login = self._credentials.login()
+            login = self._credentials.login(deadline)
             try:
                 self._connection = await self._async.connect(login, deadline.remaining())
             except Exception as error:
-                if self._driver.is_login_refused(error) and not refreshed:
-                    refreshed = True
-                    if self._credentials.rotated():
-                        continue
+                pause = (
+                    self._credentials.pause_after_refusal(deadline) if self._driver.is_login_refused(error) else None
+                )
+                if pause is not None:
+                    await asyncio.sleep(pause)
+                    continue
                 if not self._driver.is_retryable(error):
-                    raise
+                    raise self._credentials.refusal(error)  # noqa: B904 -- mostly the driver's own
                 if self._driver.is_server_full(error):
                     self._full_until = monotonic() + CHECK_AFTER_SECONDS
                 await asyncio.sleep(attempts.pause_after(error))
             else:
+                self._credentials.accepted()
                 return self._connection
 
     async def _finish(self, connection: Any, *, failed: bool) -> None:

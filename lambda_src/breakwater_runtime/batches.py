@@ -7,7 +7,8 @@ import os
 from functools import wraps
 from typing import TYPE_CHECKING, Any, overload
 
-from breakwater_runtime.deadline import Deadline
+from breakwater_runtime._plain import plain, plain_result
+from breakwater_runtime.deadline import Deadline, invocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,10 +21,18 @@ if TYPE_CHECKING:
     Idempotency = bool | Callable[[Record], str | None] | None
 
 _log = logging.getLogger(__name__)
+# A stream's batch of so few records may come again for each of them, and have retries left.
+_FEW = 6
+_WEIGHT = 0.1
+_SYNCHRONOUS = "Give it a function that does the work before it returns; asyncio.run() inside it runs a coroutine."
 
 
 class FirstRecordFailedError(RuntimeError):
     """The first of several records of a stream failed; Lambda splits the batch after an error, and only then."""
+
+
+class OutOfTimeError(RuntimeError):
+    """Too little of a stream's batch fits into the function's timeout; Lambda splits it after an error."""
 
 
 @overload
@@ -35,24 +44,24 @@ def batch(
 ) -> BatchHandler | Callable[[RecordHandler], BatchHandler]:
     """Make a handler of batches out of a function that handles one record.
 
-    Standard queues: each record stands for itself. FIFO queues: after the first failure in a message group, the rest of
-    that group is left for later, so that its order holds. Kinesis and DynamoDB Streams: Lambda comes back to the first
-    failure and delivers everything from there on again, so the batch ends with it. When that is the first of several
-    records, the handler raises: Lambda then splits the batch, until the bad record is alone and is given up alone, and
-    not with all that was behind it. A record that is delivered twice is normal: make the work idempotent, or let
-    `idempotency` skip what is done. The mapping must report batch item failures, and split batches on errors, as
-    `DecoupledInvocation` makes it.
+    Standard queues: each record stands for itself, and those that came most often are begun first. FIFO queues: after
+    the first failure in a message group, the rest of that group is left for later, so that its order holds. Kinesis and
+    DynamoDB Streams: Lambda comes back to the first failure and delivers everything from there on again, so the batch
+    ends with it. When that is the first of several records, the handler raises: Lambda then splits the batch, until the
+    bad record is alone and is given up alone, and not with all that was behind it. A record that is delivered twice is
+    normal: make the work idempotent, or let `idempotency` skip what is done. The mapping must report batch item
+    failures, and split batches on errors, as `DecoupledInvocation` makes it.
 
     A record is not begun when less time is left than the slowest record before it took; it is reported as failed, and
-    comes again, instead of being killed half-way. With a tumbling window the state is the function's own affair: don't
-    use `batch` there.
+    comes again, instead of being killed half-way. To a queue each delivery is a receive, of a message that was not
+    begun too: choose a batch that fits the timeout. A stream's batch of which less than half fits is split by an error.
+    With a tumbling window the state is the function's own affair: don't use `batch` there.
 
     Parameters
     ----------
     handler
         Called with one record as Lambda delivers it, and the context. What it returns is the answer of a job that came
-        through a front door, else ignored; an exception means that the record failed. The record's id, the exception's
-        type and its place are logged; neither its message nor the payload.
+        through a front door, else ignored; an exception means that the record failed, and is logged with its traceback.
     idempotency
         A record whose key is done already is skipped, for as long as results are kept. True: the key is the record's
         id, for records that are delivered twice. A callable: takes the record and returns its key, or None for a record
@@ -71,18 +80,29 @@ def batch(
         By that handler, for an event without records.
     FirstRecordFailedError
         By that handler, when the first of several records of a stream failed.
+    OutOfTimeError
+        By that handler, when less than half of a stream's batch fits into the time that is left.
     ValueError
         By that handler, for a record that comes from neither SQS, Kinesis nor DynamoDB Streams.
     ConfigurationError
-        When idempotency is asked for and no table is named.
+        For an async function or a generator, whose call would do nothing; when idempotency is asked for and no table is
+        named.
     """
     if handler is None:
         return lambda handler: batch(handler, idempotency=idempotency)
-    work, jobs = handler, _jobs(idempotency)
+    plain(handler, "batch", _SYNCHRONOUS)
+    if callable(idempotency):
+        plain(idempotency, "batch(idempotency=…)", "Give it a function that returns the key.")
+    batches = _Batches(handler, _jobs(idempotency))
 
     @wraps(handler)
     def lambda_handler(event: dict[str, Any], context: Any = None) -> dict[str, Any]:
-        return {"batchItemFailures": [{"itemIdentifier": item} for item in _failures(work, jobs, event, context)]}
+        if context is None:
+            failures = list(batches.failures(event, None))
+        else:
+            with invocation(context):
+                failures = list(batches.failures(event, context))
+        return {"batchItemFailures": [{"itemIdentifier": item} for item in failures]}
 
     return lambda_handler
 
@@ -95,47 +115,84 @@ def _jobs(idempotency: Idempotency) -> Jobs | None:
     return Jobs(idempotency)
 
 
-def _failures(handler: RecordHandler, jobs: Jobs | None, event: dict[str, Any], context: Any) -> Iterator[str]:
-    deadline = Deadline(context) if context is not None else None
-    blocked: set[str] = set()
-    slowest = before = 0.0
-    records = _records(event)
-    for position, record in enumerate(records):
-        identifier, group, ends_batch = _place(record)
-        if deadline:
-            before = deadline.remaining()
-            if before <= slowest:
-                _log.warning("Out of time: %d of %d records come again.", len(records) - position, len(records))
-                yield from (identifier,) if ends_batch else (_place(left)[0] for left in records[position:])
-                return
-        if group is not None and group in blocked:
-            yield identifier
-            continue
-        try:
-            if jobs is None:
-                handler(record, context)
-            else:
-                jobs.run(handler, record, identifier, context)
-        except Exception as error:
-            _log.error("Record %s failed: %s", identifier, _describe(error))
-            if ends_batch and position == 0 and len(records) > 1:
-                raise FirstRecordFailedError(identifier) from None  # the log shows no cause: it may quote the record
-            yield identifier
-            if ends_batch:
-                return
-            if group is not None:
-                blocked.add(group)
-        if deadline:
-            slowest = max(slowest, before - deadline.remaining())
+class _Batches:
+    """The batches of one handler.
 
+    Attributes
+    ----------
+    usual
+        How long a record takes, in seconds: a mean in which the latest records weigh most.
+    """
 
-def _describe(error: Exception) -> str:
-    """Name the exception and where it was raised; what it says may quote the record."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
-    return type(error).__name__ + place
+    def __init__(self, handler: RecordHandler, jobs: Jobs | None) -> None:
+        self._handler = handler
+        self._jobs = jobs
+        self.usual = 0.0
+
+    def failures(self, event: dict[str, Any], context: Any) -> Iterator[str]:
+        """Handle the records, and yield the identifiers of those that come again."""
+        deadline = Deadline(context) if context is not None else None
+        blocked: set[str] = set()
+        slowest = 0.0
+        records = _in_turn(_records(event))
+        if deadline and records:
+            self._split_what_cannot_fit(records, deadline)
+        before = deadline.remaining() if deadline else 0.0
+        for position, record in enumerate(records):
+            identifier, group, ends_batch = _place(record)
+            if deadline:
+                before = deadline.remaining()
+                if before <= slowest:
+                    yield from self._out_of_time(records, position)
+                    return
+            if group is not None and group in blocked:
+                yield identifier
+                continue
+            try:
+                if self._jobs is None:
+                    self._call(record, context)
+                else:
+                    self._jobs.run(self._call, record, identifier, context)
+            except Exception as error:
+                _log.exception("Record %s failed: %s: %s", identifier, type(error).__name__, error)
+                if ends_batch and position == 0 and len(records) > 1:
+                    raise FirstRecordFailedError(identifier) from error
+                yield identifier
+                if ends_batch:
+                    return
+                if group is not None:
+                    blocked.add(group)
+            if deadline:
+                took = before - deadline.remaining()
+                slowest = max(slowest, took)
+                self.usual = took if self.usual == 0 else self.usual + (took - self.usual) * _WEIGHT
+
+    def _call(self, record: Record, context: Any) -> object:
+        return plain_result(self._handler(record, context), "batch", _SYNCHRONOUS)
+
+    def _split_what_cannot_fit(self, records: list[Record], deadline: Deadline) -> None:
+        """Let Lambda split a stream's batch before any of it is begun, so that nothing is done twice for it."""
+        ends_batch = _place(records[0])[2]
+        if ends_batch and len(records) > 1 and self.usual and 2 * int(deadline.remaining() / self.usual) < len(records):
+            raise OutOfTimeError(
+                f"{len(records)} records of about {self.usual:.1f} s each, of which less than half fit into the "
+                f"{deadline.remaining():.1f} s that are left. Lambda splits the batch; a smaller batch_size saves that."
+            )
+
+    def _out_of_time(self, records: list[Record], position: int) -> Iterator[str]:
+        left = len(records) - position
+        _log.warning("Out of time: %d of %d records come again.", left, len(records))
+        identifier, _, ends_batch = _place(records[position])
+        if not ends_batch:
+            yield from (_place(record)[0] for record in records[position:])
+        elif position * 2 >= len(records) or len(records) <= _FEW:
+            # At least half is done, or little is left: it ends within as many deliveries as splitting it would take.
+            yield identifier
+        else:
+            raise OutOfTimeError(
+                f"{position} of {len(records)} records fitted into the function's time. Lambda splits the batch and "
+                "delivers all of it again; a smaller batch_size or a longer timeout saves that."
+            )
 
 
 def _records(event: dict[str, Any]) -> list[Record]:
@@ -143,6 +200,13 @@ def _records(event: dict[str, Any]) -> list[Record]:
     if not isinstance(records, list):
         raise TypeError(f"batch needs an event with Records, from a queue or stream (given {type(event).__name__}).")
     return records
+
+
+def _in_turn(records: list[Record]) -> list[Record]:
+    """Order a standard queue's messages by how often they came, so that none is given back time after time."""
+    if not records or "messageId" not in records[0] or _place(records[0])[1] is not None:
+        return records
+    return sorted(records, key=lambda record: -int(record.get("attributes", {}).get("ApproximateReceiveCount", 1)))
 
 
 def _place(record: Record) -> tuple[str, str | None, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from time import monotonic, time
+from time import monotonic, sleep, time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from breakwater_runtime import snapstart
@@ -217,23 +217,23 @@ class Database:
 
     def _connect(self, driver: Driver, deadline: Deadline, *, pulse: bool) -> Any:
         attempts = Attempts(self._target, deadline)
-        refreshed = False
         while True:
-            login = self._credentials.login()
+            login = self._credentials.login(deadline)
             try:
                 connection = driver.connect(login, deadline.remaining(), pulse=pulse)
             except Exception as error:
-                if driver.is_login_refused(error) and not refreshed:
-                    refreshed = True
-                    if self._credentials.rotated():
-                        continue
+                pause = self._credentials.pause_after_refusal(deadline) if driver.is_login_refused(error) else None
+                if pause is not None:
+                    sleep(pause)
+                    continue
                 if not driver.is_retryable(error):
-                    raise
+                    raise self._credentials.refusal(error)  # noqa: B904 -- mostly the driver's own
                 if driver.is_server_full(error):
                     self._pressure.refused()
                 self.counters.waits += 1
                 attempts.failed(error)
             else:
+                self._credentials.accepted()
                 self.counters.connects += 1
                 return connection
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import os
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from time import monotonic
+from typing import TYPE_CHECKING
 
+from breakwater_runtime._aws import client as client  # noqa: PLC0414 -- the administration's, too
+from breakwater_runtime._secret import Secret, fetch, wrong_secret
+from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.environment import DEFAULT_PORTS
-from breakwater_runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from breakwater_runtime.environment import Settings
+
+# A rotation changes the password first and the secret after it, within seconds (AWS Secrets Manager User Guide,
+# "Lambda rotation functions": setSecret, testSecret, finishSecret).
+_ROTATION_SECONDS = 15
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0
+# for fetching the secret and logging in; with less, the refusal is the better answer
+_ATTEMPT_SECONDS = 0.5
+_PASSWORD_ALONE = ("redis", "valkey")
 
 
 class Login:
@@ -31,70 +40,78 @@ class Credentials:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._secret: dict[str, Any] = {}
+        self._secret: Secret | None = None
+        self._refused: Secret | None = None
+        self._refused_in_vain: Secret | None = None
+        self._refused_since = 0.0
+        self._pause = 0.0
 
-    def login(self) -> Login:
-        """Return what a connect needs, fetched where it isn't known yet."""
+    def login(self, deadline: Deadline | None = None) -> Login:
+        """Return what a connect needs, fetched where it isn't known yet.
+
+        Raises
+        ------
+        ConfigurationError
+            The secret isn't what RDS would have made.
+        ConnectionUnavailable
+            Secrets Manager did not answer until the deadline.
+        """
         settings = self._settings
-        if settings.secret_arn and not self._secret:
-            self._secret = _fetch(settings.secret_arn)
-        secret = self._secret
-        host = settings.host or secret.get("host")
+        deadline = deadline or Deadline(None, settings.function_timeout)
+        secret = self._fetched(deadline)
+        host = settings.host or secret.host
         if not host:
             raise settings.error("host", None, "Neither the setting nor the secret names a host.")
-        port = int(settings.port or secret.get("port") or DEFAULT_PORTS[settings.engine])
-        user = settings.user or secret.get("username")
-        database = settings.database or secret.get("dbname")
+        port = settings.port or secret.port or DEFAULT_PORTS[settings.engine]
+        user = settings.user or secret.user
+        database = settings.database or secret.database
         if settings.auth == "iam":
-            return Login(host, port, user, _iam_token(host, port, str(user)), database)
-        password = settings.password if settings.password is not None else secret.get("password")
+            from breakwater_runtime._iam_token import iam_token
+
+            return Login(host, port, user, iam_token(host, port, str(user), deadline), database)
+        if secret.password and not user and settings.engine not in _PASSWORD_ALONE:
+            # a driver would log in as whoever the operating system says that the process is
+            raise wrong_secret(settings.secret_arn, 'has no "username", and the setting "user" names nobody.')
+        password = settings.password if settings.password is not None else secret.password
         return Login(host, port, user, password or "", database)
 
-    def rotated(self) -> bool:
-        """After a refused login: fetch the secret again, and tell whether it has changed."""
-        if not self._settings.secret_arn or self._settings.password is not None:
-            return False
-        known, self._secret = self._secret, _fetch(self._settings.secret_arn)
-        return self._secret != known
+    def accepted(self) -> None:
+        """Note that the server let us in."""
+        self._refused = self._refused_in_vain = None
 
+    def pause_after_refusal(self, deadline: Deadline) -> float | None:
+        """After a refused login: say when to log in again, with a secret that is fetched anew by then.
 
-@cache
-def client(service: str, **arguments: Any) -> Any:
-    """Make a botocore client, once."""
-    # botocore belongs to Lambda's Python runtimes. boto3 is not needed, and slower to import.
-    try:
-        from botocore.session import Session
-    except ImportError as error:
-        raise ConfigurationError(
-            f"{service} needs botocore, which Lambda's Python runtimes carry. Elsewhere: pip install botocore"
-        ) from error
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    options: dict[str, Any] = {"region_name": region, **arguments}
-    return Session().create_client(service, **options)
+        Returns
+        -------
+        float or None
+            Seconds to wait. None: the login is wrong, not in rotation.
+        """
+        secret, self._secret = self._secret, None
+        if secret is None or self._settings.password is not None or secret == self._refused_in_vain:
+            return None
+        if self._refused is None:
+            self._refused, self._refused_since, self._pause = secret, monotonic(), 0.0
+            return 0.0
+        self._pause = min(_LONGEST_PAUSE, max(_FIRST_PAUSE, self._pause * 2))
+        waited = monotonic() - self._refused_since + self._pause
+        if waited > _ROTATION_SECONDS or self._pause + _ATTEMPT_SECONDS > deadline.remaining():
+            self._refused, self._refused_in_vain = None, secret
+            return None
+        return self._pause
 
-
-def _fetch(secret_arn: str) -> dict[str, Any]:
-    import json
-
-    value = client("secretsmanager").get_secret_value(SecretId=secret_arn)["SecretString"]
-    try:
-        secret = json.loads(value)
-    except ValueError:
-        secret = None
-    if not isinstance(secret, dict) or "password" not in secret:
-        # the value itself stays out of every message
-        raise ConfigurationError(
-            f"secret_arn is {secret_arn!r}, whose value is not in the format of RDS. "
-            'It is a JSON object with "username" and "password".'
+    def refusal(self, error: Exception) -> Exception:
+        """Return what to raise for a login that stays refused: the driver's error, unless the secret says why."""
+        secret, host = self._refused_in_vain, self._settings.host
+        if secret is None or not secret.host or not host or secret.host == host:
+            return error
+        return wrong_secret(
+            self._settings.secret_arn, f"was refused by the host {host!r}; it is a secret of the host {secret.host!r}."
         )
-    return secret
 
-
-def _iam_token(host: str, port: int, user: str) -> str:
-    # made anew for each connect: a token lasts 15 minutes (RDS User Guide, "IAM database authentication"),
-    # and making one is local arithmetic
-    if ".dsql." in host:  # <cluster>.dsql.<Region>.on.aws, and the Region is part of what is signed
-        dsql, region = client("dsql"), host.partition(".dsql.")[2].partition(".")[0]
-        sign = dsql.generate_db_connect_admin_auth_token if user == "admin" else dsql.generate_db_connect_auth_token
-        return sign(Hostname=host, Region=region)
-    return client("rds").generate_db_auth_token(DBHostname=host, Port=port, DBUsername=user)
+    def _fetched(self, deadline: Deadline) -> Secret:
+        if not self._settings.secret_arn:
+            return Secret()
+        if self._secret is None:
+            self._secret = fetch(self._settings.secret_arn, deadline)
+        return self._secret

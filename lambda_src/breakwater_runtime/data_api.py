@@ -8,21 +8,26 @@ import decimal
 import json
 import os
 import uuid
+from time import time
 from typing import TYPE_CHECKING, Any
 
-from breakwater_runtime.credentials import client
+from breakwater_runtime._aws import NoAnswer, ask, client, is_transient, was_not_sent
 from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.environment import variable
-from breakwater_runtime.errors import ConfigurationError
-from breakwater_runtime.retry import Attempts
+from breakwater_runtime.errors import ConfigurationError, OutcomeUnknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 # Nothing was executed when one of these comes back. Amazon Aurora User Guide, "Troubleshooting Data API issues", and
 # the API's reference; "too many connections": the Data API's own pool meets the server's limit, too.
 _NOT_EXECUTED = ("DatabaseResumingException", "ThrottlingException", "ServiceUnavailableError")
 _NOT_EXECUTED_TEXT = ("too many connections", "too many clients", "remaining connection slots", "is resuming")
+# A statement is ended after 45 s, whoever waits for it (Aurora User Guide, "Data API limitations").
+_LONGEST_SECONDS = 50
+# After a pause the connection may be gone without a word, and a statement must not be what finds that out.
+_FRESH_SECONDS = 20
+_ROLLBACK_SECONDS = 1
 
 _TYPES: dict[type, tuple[str, str | None]] = {
     bool: ("booleanValue", None),
@@ -45,6 +50,8 @@ class DataApi:
         self._settings = settings
         self._rds_data = rds_data
         self._transaction: str | None = None
+        self._deadline: Deadline | None = None
+        self._used_at = time()
 
     def execute(
         self, statement: str, parameters: Mapping[str, Any] | None = None, context: object | None = None
@@ -59,7 +66,8 @@ class DataApi:
             Their values: None, bool, int, float, str, bytes, Decimal, datetime, date, time, UUID.
         context
             Lambda's context; what was not executed (a cluster that wakes up, throttling, no connection left) is
-            tried again until 0.5 s before the invocation's end. None: 15 s.
+            tried again until 0.5 s before the invocation's end, when a silent network is given up, too. None: the
+            transaction's, else that of the `invocation` block around, else 15 s.
 
         Returns
         -------
@@ -70,6 +78,8 @@ class DataApi:
         ------
         ConnectionUnavailable
             The cluster had no room until the deadline.
+        OutcomeUnknown
+            The statement was sent and its answer did not come: it may have been executed. Nothing is sent twice.
         botocore.exceptions.ClientError
             Whatever else the Data API answers, an error in the statement for example.
         """
@@ -78,40 +88,72 @@ class DataApi:
             arguments["parameters"] = [_parameter(name, value) for name, value in parameters.items()]
         if self._transaction:
             arguments["transactionId"] = self._transaction
-        answer = self._call("execute_statement", arguments, context)
+        deadline = (self._deadline if context is None else None) or Deadline(context)
+        answer = self._once("execute_statement", arguments, deadline)
         return json.loads(answer.get("formattedRecords") or "[]", parse_float=decimal.Decimal)
 
     @contextlib.contextmanager
     def transaction(self, context: object | None = None) -> Iterator[DataApi]:
         """Make the statements of a block one transaction: committed when it ends well, else rolled back."""
+        deadline = Deadline(context)
         begun = DataApi(self._settings, self._rds_data)
-        identity = self._call("begin_transaction", dict(self._settings), context)["transactionId"]
-        begun._transaction = identity
+        # one that was begun and never heard of ends by itself, empty
+        identity = self._call("begin_transaction", dict(self._settings), deadline, is_transient)["transactionId"]
+        begun._transaction, begun._deadline = identity, deadline
         end = {name: self._settings[name] for name in ("resourceArn", "secretArn")} | {"transactionId": identity}
         try:
             yield begun
         except BaseException:
             # the exception of the block is what matters; the Data API ends a forgotten transaction by itself
             with contextlib.suppress(Exception):
-                self._rds_data.rollback_transaction(**end)
+                self._call("rollback_transaction", end, deadline, lambda _: False, _ROLLBACK_SECONDS)
             raise
-        self._rds_data.commit_transaction(**end)
+        self._once("commit_transaction", end, deadline)
 
-    def _call(self, operation: str, arguments: dict[str, Any], context: object | None) -> dict[str, Any]:
-        attempts = Attempts(f"Data API of {self._settings['resourceArn']}", Deadline(context))
-        while True:
-            try:
-                return getattr(self._rds_data, operation)(**arguments)
-            except Exception as error:  # noqa: PERF203 -- a retry
-                if not _was_not_executed(error):
-                    raise
-                attempts.failed(error)
+    def _once(self, operation: str, arguments: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
+        """Send what must not be sent twice."""
+        from botocore.exceptions import HTTPClientError
+
+        try:
+            return self._call(operation, arguments, deadline, lambda _: False)
+        except (HTTPClientError, NoAnswer) as error:
+            raise OutcomeUnknown(
+                f"{self._target}: the answer to {operation} was lost, so it may have been done or not ({error})."
+            ) from error
+
+    def _call(
+        self,
+        operation: str,
+        arguments: dict[str, Any],
+        deadline: Deadline,
+        is_repeatable: Callable[[Exception], bool],
+        seconds: float | None = None,
+    ) -> dict[str, Any]:
+        if time() - self._used_at > _FRESH_SECONDS:
+            self._rds_data.close()
+        try:
+            return ask(
+                self._target,
+                deadline,
+                lambda: getattr(self._rds_data, operation)(**arguments),
+                lambda error: _was_not_executed(error) or is_repeatable(error),
+                answer_seconds=seconds,
+            )
+        finally:
+            self._used_at = time()
+
+    @property
+    def _target(self) -> str:
+        return f"Data API of {self._settings['resourceArn']} at {self._rds_data.meta.endpoint_url}"
 
 
 def _was_not_executed(error: Exception) -> bool:
-    # botocore's ClientError, told by its attribute so that nothing is imported for it
-    code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
-    return code in _NOT_EXECUTED or any(known in str(error).lower() for known in _NOT_EXECUTED_TEXT)
+    from botocore.exceptions import ClientError
+
+    if not isinstance(error, ClientError):
+        return was_not_sent(error)
+    code = error.response.get("Error", {}).get("Code", "")
+    return code in _NOT_EXECUTED or any(text in str(error).lower() for text in _NOT_EXECUTED_TEXT)
 
 
 def data_api(
@@ -132,7 +174,8 @@ def data_api(
         The cluster, its secret, the database; default: `BREAKWATER_RESOURCE_ARN`, `BREAKWATER_SECRET_ARN`,
         `BREAKWATER_DATABASE`.
     arguments
-        More arguments for botocore's `create_client`, such as `endpoint_url`.
+        More arguments for botocore's `create_client`, such as `endpoint_url`. The retries of a `config` are not taken
+        over: botocore repeats a write whose answer was lost.
 
     Raises
     ------
@@ -150,7 +193,7 @@ def data_api(
             settings[key] = value
         elif key != "database":
             raise ConfigurationError(f"{setting.lower()} (argument, or {variable(setting, name)}) is missing.")
-    return DataApi(settings, client("rds-data", **arguments))
+    return DataApi(settings, client("rds-data", answer_seconds=_LONGEST_SECONDS, **arguments))
 
 
 def _parameter(name: str, value: Any) -> dict[str, Any]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from time import monotonic
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # what is left to the handler when the runtime gives up: to answer, to log, to put a message back
 MARGIN_SECONDS = 0.5
@@ -21,11 +26,23 @@ class LambdaContext(Protocol):
 
 
 class Deadline:
-    """A point in time, a margin before the invocation's end."""
+    """A point in time, a margin before the invocation's end.
+
+    Parameters
+    ----------
+    context
+        Lambda's context. None: that of the `invocation` block around, else the function's timeout from now.
+    function_timeout
+        In seconds; None: 15.
+    """
 
     __slots__ = ("_at",)
 
     def __init__(self, context: object | None, function_timeout: float | None = None) -> None:
+        around = _invocation.get() if context is None else None
+        if around is not None:
+            self._at = around._at
+            return
         if context is None:
             seconds = function_timeout or DEFAULT_SECONDS
         else:
@@ -41,3 +58,32 @@ class Deadline:
         sooner = object.__new__(Deadline)
         sooner._at = min(self._at, monotonic() + seconds)
         return sooner
+
+    def at_least(self, seconds: float) -> Deadline:
+        """Return one that leaves so many seconds from now, within the margin if need be."""
+        later = object.__new__(Deadline)
+        later._at = max(self._at, monotonic() + seconds)
+        return later
+
+
+_invocation: ContextVar[Deadline | None] = ContextVar("breakwater_invocation", default=None)
+
+
+@contextmanager
+def invocation(context: object) -> Iterator[None]:
+    """Bound every wait of a block by the invocation's remaining time.
+
+    Clients that have no argument for Lambda's context know the function's timeout alone: Redis, MongoDB, a Data API or
+    a fetched secret. In this block they know when the invocation ends, also where little is left of it. `batch` and
+    `fan_out` with a context do the same for what they call.
+
+    Parameters
+    ----------
+    context
+        Lambda's context.
+    """
+    token = _invocation.set(Deadline(context))
+    try:
+        yield
+    finally:
+        _invocation.reset(token)

@@ -32,5 +32,5 @@ class TransactionAborted(BreakwaterError):  # noqa: N818
 class OutcomeUnknown(BreakwaterError):  # noqa: N818
     """The connection was lost before the answer to a COMMIT, a CALL or a DDL statement came: it may have been applied.
 
-    Nothing is repeated. The driver's own error is the cause.
+    The Data API says the same of every statement. Nothing is repeated. The driver's own error is the cause.
     """

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 import secrets
+import socket
+import threading
+import time
+import traceback
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import credentials
+from breakwater_runtime._secret import parse
+from breakwater_runtime.deadline import Deadline
+from breakwater_runtime.environment import Settings
 from tests.runtime.aws_endpoint import AwsEndpoint
 from tests.runtime.sql import Context, SqlServer, execute, rows
 from tests.servers import Certificates, MariaDbServer
@@ -24,12 +34,18 @@ class SecretsManager:
     """What the endpoint hands out."""
 
     def __init__(self) -> None:
-        self.value: str | dict[str, Any] = {}
+        self.value: str | bytes | dict[str, Any] = {}
         self.fetched = 0
+        self.failures = 0
 
     def answer(self, operation: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         assert (operation, request["SecretId"]) == ("GetSecretValue", ARN)
         self.fetched += 1
+        if self.failures:
+            self.failures -= 1
+            return 500, {"__type": "InternalServiceError", "message": "An error occurred on the server side."}
+        if isinstance(self.value, bytes):
+            return 200, {"ARN": ARN, "Name": "shop", "SecretBinary": b64encode(self.value).decode()}
         text = self.value if isinstance(self.value, str) else json.dumps(self.value)
         return 200, {"ARN": ARN, "Name": "shop", "SecretString": text}
 
@@ -117,24 +133,146 @@ def test_a_rotated_secret_is_fetched_again(server: SqlServer, manager: SecretsMa
         database.close()
 
 
-def test_a_wrong_secret_is_fetched_once_more_and_then_told(server: SqlServer, manager: SecretsManager) -> None:
+def test_a_secret_in_rotation_is_waited_for(server: SqlServer, manager: SecretsManager) -> None:
+    """The password is changed first, and the secret some seconds later."""
+    manager.value = secret(server)
+    database = breakwater.database(engine=server.engine, host=server.host, port=server.port, secret_arn=ARN)
+    rotated, before = secrets.token_urlsafe(12), server.password
+    try:
+        set_password(server, rotated)
+        change = secret(server) | {"password": rotated}
+        finish = threading.Timer(2, setattr, (manager, "value", change))
+        finish.start()
+        with database.connection(Context(30)) as connection:
+            assert rows(connection, "SELECT 1")[0][0] == 1
+        finish.join()
+        assert 3 <= manager.fetched <= 8
+    finally:
+        set_password(server, before)
+        database.close()
+
+
+def test_a_wrong_secret_is_waited_for_once(server: SqlServer, manager: SecretsManager) -> None:
     manager.value = secret(server) | {"password": "not it"}
     database = breakwater.database(engine=server.engine, host=server.host, port=server.port, secret_arn=ARN)
-    with pytest.raises(Exception, match=r"(?i)(access denied|password authentication failed)"):
+    refused = r"(?i)(access denied|password authentication failed)"
+    started = time.monotonic()
+    with pytest.raises(Exception, match=refused):
+        database.connection(Context(4)).__enter__()
+    assert time.monotonic() - started <= 3.7
+    fetched, started = manager.fetched, time.monotonic()
+    with pytest.raises(Exception, match=refused):
         database.connection(Context(30)).__enter__()
-    assert manager.fetched == 2
+    assert time.monotonic() - started < 2
+    assert manager.fetched == fetched + 1
+    # another secret is another chance
+    manager.value = secret(server)
+    with database.connection(Context(30)) as connection:
+        assert rows(connection, "SELECT 1")[0][0] == 1
+    database.close()
 
 
-@pytest.mark.parametrize("value", ["plain text", '["a list"]', '{"user": "x"}'])
-def test_a_secret_in_another_format_is_named_but_not_shown(
-    server: SqlServer, manager: SecretsManager, value: str
+def test_a_rotation_is_waited_for_as_long_as_one_takes() -> None:
+    refused = credentials.Credentials(Settings(None, {"engine": "mysql", "secret_arn": ARN}))
+    pauses: list[float] = []
+    value = json.dumps({"username": "app", "password": "old"})
+    with pytest.MonkeyPatch.context() as patch:
+        now = 0.0
+        patch.setattr(credentials, "monotonic", lambda: now)
+        while True:
+            refused._secret = parse(ARN, value)
+            pause = refused.pause_after_refusal(Deadline(Context(900)))
+            if pause is None:
+                break
+            pauses.append(pause)
+            now += pause
+    assert pauses[:4] == [0, 0.25, 0.5, 1]
+    assert 13 <= sum(pauses) <= 15
+
+
+def test_a_secret_of_another_host_is_said(server: SqlServer, manager: SecretsManager) -> None:
+    manager.value = secret(server) | {"password": "not it", "host": "reports.example.net"}
+    database = breakwater.database(engine=server.engine, host=server.host, port=server.port, secret_arn=ARN)
+    said = "was refused by the host '127.0.0.1'; it is a secret of the host 'reports.example.net'"
+    with pytest.raises(breakwater.ConfigurationError, match=said) as caught:
+        database.connection(Context(2)).__enter__()
+    assert re.search(r"(?i)(access denied|password authentication failed)", str(caught.value.__context__))
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("plain text", "it is no JSON object"),
+        ('["seven"]', "it is no JSON object"),
+        ("42", "it is no JSON object"),
+        ("null", "it is no JSON object"),
+        (b"binary", "is binary"),
+        ('{"user": "x"}', 'there is no "password"'),
+        ('{"username": "app", "password": ""}', 'there is no "password"'),
+        ('{"username": "app", "password": 7654321}', 'its "password" is a int, not a string'),
+        ('{"username": 7, "password": "x12345"}', 'its "username" is a int, not a string'),
+        ('{"username": "app", "password": "x12345", "host": ["h"]}', 'its "host" is a list, not a string'),
+        ('{"username": "app", "password": "x12345", "port": "mysql"}', 'its "port" is no number from 1 to 65535'),
+        ('{"username": "app", "password": "x12345", "port": 0.5}', 'its "port" is no number from 1 to 65535'),
+        ('{"password": "x12345"}', 'has no "username", and the setting "user" names nobody'),
+    ],
+)
+def test_a_malformed_secret_is_named_but_not_shown(
+    server: SqlServer, manager: SecretsManager, value: str | bytes, problem: str
 ) -> None:
     manager.value = value
     database = breakwater.database(engine=server.engine, host=server.host, secret_arn=ARN)
-    with pytest.raises(breakwater.ConfigurationError, match="format of RDS") as caught:
+    with pytest.raises(breakwater.ConfigurationError, match=problem) as caught:
         database.connection(Context(30)).__enter__()
     assert ARN in str(caught.value)
-    assert value not in str(caught.value)
+    said = "".join(traceback.format_exception(caught.value))
+    assert not any(hidden in said for hidden in ("plain text", "seven", "7654321", "x12345"))
+    assert caught.value.__context__ is None
+
+
+def test_a_secrets_manager_that_says_nothing_costs_no_more_than_the_time(
+    server: SqlServer, manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        database = breakwater.database(engine=server.engine, host=server.host, secret_arn=ARN)
+        started = time.monotonic()
+        with pytest.raises(breakwater.ConnectionUnavailable, match=rf"secret {ARN} at http\S+: no .* in \d\.\d s"):
+            database.connection(Context(4)).__enter__()
+        assert time.monotonic() - started <= 3.7
+
+
+def test_a_secrets_manager_that_fails_is_asked_again(server: SqlServer, manager: SecretsManager) -> None:
+    manager.value, manager.failures = secret(server), 3
+    database = breakwater.database(engine=server.engine, host=server.host, port=server.port, secret_arn=ARN)
+    with database.connection(Context(10)) as connection:
+        assert rows(connection, "SELECT 1")[0][0] == 1
+    database.close()
+    assert manager.fetched == 4
+    manager.failures = 10_000
+    database = breakwater.database(engine=server.engine, host=server.host, secret_arn=ARN)
+    started = time.monotonic()
+    with pytest.raises(breakwater.ConnectionUnavailable, match="InternalServiceError"):
+        database.connection(Context(2)).__enter__()
+    assert time.monotonic() - started <= 1.7
+
+
+def test_a_secret_is_not_logged_at_debug(
+    server: SqlServer, manager: SecretsManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Lambda's log level DEBUG is that of the root logger, and botocore logs whole answers there."""
+    manager.value = secret(server)
+    database = breakwater.database(engine=server.engine, host=server.host, port=server.port, secret_arn=ARN)
+    token = breakwater.database(engine="mysql", host="db.example.net", user="clerk", auth="iam")
+    with caplog.at_level(logging.DEBUG):
+        with database.connection(Context(30)) as connection:
+            rows(connection, "SELECT 1")
+        signature = token._credentials.login().password.rpartition("X-Amz-Signature=")[2]
+    database.close()
+    assert "botocore" in {entry.name.partition(".")[0] for entry in caplog.records}
+    assert server.password not in caplog.text
+    assert signature
+    assert signature not in caplog.text
 
 
 def test_an_iam_token_is_made_for_each_connect(

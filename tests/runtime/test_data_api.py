@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import decimal
 import runpy
+import socket
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +31,12 @@ class Cluster:
     def __init__(self) -> None:
         self.answers: list[tuple[int, dict[str, Any]]] = []
         self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.lost: str | None = None
 
     def answer(self, operation: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         self.requests.append((operation, request))
+        if operation == self.lost:
+            raise ConnectionAbortedError
         if operation in ("BeginTransaction", "CommitTransaction", "RollbackTransaction"):
             return 200, {"transactionId": "t-1", "transactionStatus": "done"}
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -49,7 +55,6 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
         monkeypatch.setenv("AWS_REGION", "eu-central-1")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
         monkeypatch.setenv("BREAKWATER_RESOURCE_ARN", CLUSTER)
         monkeypatch.setenv("BREAKWATER_SECRET_ARN", SECRET)
         monkeypatch.setenv("BREAKWATER_DATABASE", "shop")
@@ -90,7 +95,7 @@ def test_what_was_not_executed_is_tried_again(cluster: Cluster, kind: str, messa
 
 def test_says_what_was_tried(cluster: Cluster) -> None:
     cluster.answers = [(400, {"__type": "DatabaseResumingException", "message": "resuming"})]
-    with pytest.raises(breakwater.ConnectionUnavailable, match=r"Data API of .*cluster:shop: no connection after"):
+    with pytest.raises(breakwater.ConnectionUnavailable, match=r"Data API of .*:shop at http\S+: no connection aft"):
         breakwater.data_api().execute("SELECT 1", context=Context(1.5))
 
 
@@ -99,6 +104,61 @@ def test_what_may_have_been_executed_is_not(cluster: Cluster) -> None:
     with pytest.raises(Exception, match="timed out"):
         breakwater.data_api().execute("INSERT INTO orders VALUES (1)", context=Context(10))
     assert len(cluster.requests) == 1
+
+
+def test_an_insert_whose_answer_is_lost_is_sent_once(cluster: Cluster) -> None:
+    """botocore by itself sends it again."""
+    cluster.answers = []  # no answer: the connection ends
+    with pytest.raises(breakwater.OutcomeUnknown, match=r"shop at http\S+: the answer to execute_statement was"):
+        breakwater.data_api().execute("INSERT INTO orders VALUES (1)", context=Context(10))
+    assert cluster.operations == ["Execute"]
+
+
+def test_a_commit_whose_answer_is_lost_is_unknown(cluster: Cluster) -> None:
+    cluster.answers = [(200, {"formattedRecords": "[]"})]
+    cluster.lost = "CommitTransaction"
+    with (
+        pytest.raises(breakwater.OutcomeUnknown, match="the answer to commit_transaction was lost"),
+        breakwater.data_api().transaction(Context(10)) as transaction,
+    ):
+        transaction.execute("INSERT INTO orders VALUES (1)")
+    assert cluster.operations == ["BeginTransaction", "Execute", "CommitTransaction"]
+
+
+def test_a_data_api_that_says_nothing_costs_no_more_than_the_time(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        aurora = breakwater.data_api(endpoint_url=address)
+        for ambient in (False, True):
+            context, started = Context(4), time.monotonic()
+            with (
+                breakwater.invocation(context) if ambient else contextlib.nullcontext(),
+                pytest.raises(breakwater.OutcomeUnknown, match=rf"{address}: .*no answer within [123]\.\d s"),
+            ):
+                aurora.execute("UPDATE orders SET paid = 1", context=None if ambient else context)
+            assert time.monotonic() - started <= 3.7
+        started = time.monotonic()
+        with pytest.raises(breakwater.ConnectionUnavailable, match=address), aurora.transaction(Context(2)):
+            pytest.fail("it was never begun")
+        assert time.monotonic() - started <= 1.7
+
+
+def test_a_refused_connection_is_tried_again(cluster: Cluster) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        address = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    with pytest.raises(breakwater.ConnectionUnavailable, match=r"after \d+ attempts"):
+        breakwater.data_api(endpoint_url=address).execute("UPDATE orders SET paid = 1", context=Context(2))
+
+
+def test_retries_of_botocore_are_not_taken_over(cluster: Cluster) -> None:
+    from botocore.config import Config  # noqa: PLC0415, RUF100
+
+    config = Config(retries={"total_max_attempts": 5, "mode": "standard"}, read_timeout=30)
+    aurora = breakwater.data_api(config=config)
+    assert aurora._rds_data.meta.config.retries["total_max_attempts"] == 1
+    assert aurora._rds_data.meta.config.read_timeout == 30
 
 
 def test_a_transaction_is_committed_or_rolled_back(cluster: Cluster) -> None:

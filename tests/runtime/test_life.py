@@ -19,6 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 import breakwater_runtime as breakwater
 from breakwater_runtime import credentials
 from breakwater_runtime._core import server_pressure
+from breakwater_runtime._secret import Secret
+from breakwater_runtime.deadline import Deadline
 from tests.runtime.sql import Context, SqlServer, end_session, execute, rows, session
 from tests.servers import MariaDbServer
 
@@ -41,15 +43,15 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.password = self.server.password
         # what Secrets Manager would answer; the environments learn of a rotation when a login fails
-        credentials._fetch = self._secret
+        credentials.fetch = self._secret
         self.databases = [self._environment() for _ in range(ENVIRONMENTS)]
         self.written: set[int] = set()
         with self.databases[0].connection(Context(20)) as connection:
             execute(connection, "DROP TABLE IF EXISTS life", "CREATE TABLE life (number INT)")
 
-    def _secret(self, secret_arn: str) -> dict[str, Any]:
-        assert secret_arn == "secret"
-        return {"username": "app", "password": self.password}
+    def _secret(self, arn: str, deadline: Deadline) -> Secret:
+        assert arn == "secret"
+        return Secret("app", self.password)
 
     def _environment(self) -> breakwater.Database:
         arguments = {name: self.server.settings[name] for name in ("engine", "host", "port", "database")}
@@ -195,7 +197,7 @@ class Life(RuleBasedStateMachine):
 
 
 def test_life(server_type: type[SqlServer], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(credentials, "_fetch", credentials._fetch)
+    monkeypatch.setattr(credentials, "fetch", credentials.fetch)
     with server_type() as server:
         machine = type("Life", (Life,), {"server": server})
         run_state_machine_as_test(

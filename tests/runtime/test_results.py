@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
+import threading
 import time
 from base64 import b64encode
 from decimal import Decimal
@@ -15,6 +18,7 @@ from demo.emulator import CREDENTIALS, REGION, Emulator
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import credentials, results
+from breakwater_runtime.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,15 +145,71 @@ def test_a_large_answer_goes_to_the_bucket(account: Emulator) -> None:
     assert json.loads(kept["Body"].read()) == answer
 
 
-def test_without_a_bucket_a_large_answer_fails(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+class Unwritable:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+CIRCULAR: list[Any] = []
+CIRCULAR.append(CIRCULAR)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [(CIRCULAR, "ValueError"), ({(1, 2): 3}, "TypeError"), (Unwritable(), "RuntimeError"), ("x" * 400_000, "Config")],
+    ids=["circular", "key", "unwritable", "large"],
+)
+def test_an_answer_that_cannot_be_stored_does_not_undo_the_job(
+    account: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, answer: object, why: str
 ) -> None:
     monkeypatch.delenv("BREAKWATER_RESULTS_BUCKET")
-    handler = breakwater.batch(lambda *_: "x" * 400_000)
-    assert failures(handler, sqs(str(uuid4()))) == 1
-    assert "ConfigurationError" in caplog.text
-    with pytest.raises(breakwater.ConfigurationError, match=r"An answer of \d+ bytes needs a bucket"):
-        results.Results(TABLE, 60, None).done("job", "x" * 400_000)
+    job, calls = str(uuid4()), list[Any]()
+
+    def work(record: dict[str, Any], context: Any) -> object:
+        calls.append(record)
+        return answer
+
+    handler = breakwater.batch(work)
+    assert failures(handler, sqs(job)) == failures(handler, sqs(job)) == 0
+    assert len(calls) == 1
+    stored = item(account, job)
+    assert (stored["outcome"]["S"], "answer" in stored) == ("done", False)
+    assert stored["reason"]["S"].startswith(f"The job is done, but its answer could not be stored: {why}")
+    assert f"Job {job} is done, but its answer could not be stored" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "stored"),
+    [
+        ({"mean": float("nan"), "max": float("inf"), "n": 1.5}, {"mean": None, "max": None, "n": 1.5}),
+        ("half \ud83d pair", "half ? pair"),
+    ],
+)
+def test_what_json_does_not_know(account: Emulator, answer: object, stored: object) -> None:
+    job = str(uuid4())
+    assert failures(breakwater.batch(lambda *_: answer), sqs(job)) == 0
+    assert json.loads(item(account, job)["answer"]["S"], parse_constant=pytest.fail) == stored
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (None, "None"),
+        ({"code": 7}, "{'code': 7}"),
+        ("x" * 500_000, "x" * 2_000),
+        ("\ud800", "?"),
+    ],
+    ids=["none", "dict", "long", "surrogate"],
+)
+def test_a_reason_of_any_kind_is_told(account: Emulator, reason: object, told: str) -> None:
+    job = str(uuid4())
+
+    def work(record: dict[str, Any], context: Any) -> None:
+        raise breakwater.JobFailed(reason)
+
+    assert failures(breakwater.batch(work), sqs(job)) == 1
+    stored = item(account, job)
+    assert (stored["outcome"]["S"], stored["reason"]["S"]) == ("waiting", told)
 
 
 def test_a_failure_leaves_its_type_and_a_later_try_may_succeed(account: Emulator) -> None:
@@ -204,11 +264,11 @@ def test_after_an_invocation_that_died_a_stream_goes_on_and_a_queue_waits_for_it
         raise SystemExit
 
     with pytest.raises(SystemExit):
-        breakwater.batch(die)({"Records": [record(job)]}, Context(1))
+        breakwater.batch(die)({"Records": [record(job)]}, Context(2))
     calls: list[Any] = []
     handler = breakwater.batch(lambda record, _: calls.append(record))
     assert failures(handler, record(job)) == again
-    time.sleep(3.1 * again)
+    time.sleep(4.1 * again)
     assert failures(handler, record(job)) == 0
     assert len(calls) == 1
 
@@ -218,7 +278,7 @@ def test_who_fails_late_takes_no_answer_back(account: Emulator) -> None:
 
     @breakwater.batch
     def handler(record: dict[str, Any], context: Any) -> None:
-        results.Results(TABLE, 60, None).done(job, "of the other")
+        results.Results(TABLE, 60, None).done(job, "of the other", Deadline(context))
         raise KeyError
 
     assert failures(handler, sqs(job)) == 1
@@ -227,11 +287,80 @@ def test_who_fails_late_takes_no_answer_back(account: Emulator) -> None:
 
 def test_a_key_may_be_used_anew_when_its_answer_has_expired(account: Emulator) -> None:
     job = str(uuid4())
-    table = results.Results(TABLE, 60, None)
-    assert table.claim(job, 10)
-    results.Results(TABLE, -5, None).done(job, 1)
-    assert table.claim(job, 10)
+    table, deadline = results.Results(TABLE, 60, None), Deadline(Context())
+    assert table.claim(job, "one", 10, deadline)
+    results.Results(TABLE, -5, None).done(job, 1, deadline)
+    assert table.claim(job, "other", 10, deadline)
     assert not {"answer", "expires"} & item(account, job).keys()
+
+
+def test_a_claim_is_its_owners() -> None:
+    job, table, deadline = str(uuid4()), results.Results(TABLE, 60, None), Deadline(Context())
+    assert table.claim(job, "one", 10, deadline)
+    # its answer was lost, so it is sent again
+    assert table.claim(job, "one", 10, deadline)
+    with pytest.raises(breakwater.JobBusy):
+        table.claim(job, "other", 10, deadline)
+    table.failed(job, "other", KeyError(), deadline)
+    with pytest.raises(breakwater.JobBusy):
+        table.claim(job, "other", 10, deadline)
+    table.failed(job, "one", KeyError(), deadline)
+    assert table.claim(job, "other", 10, deadline)
+
+
+@pytest.mark.parametrize("source", ["kinesis", "dynamodb"])
+def test_two_shards_with_one_key_at_once_do_it_once(source: str) -> None:
+    """The second waits for the first, since a stream would spend its retries within seconds."""
+    key, running, calls = str(uuid4()), threading.Event(), list[str]()
+
+    def change(shard: str) -> dict[str, Any]:
+        of_shard = {
+            "kinesis": {
+                "eventID": f"shardId-00000000000{shard}:49",
+                "kinesis": {"sequenceNumber": shard, "partitionKey": "key", "data": ""},
+            },
+            "dynamodb": {"dynamodb": {"SequenceNumber": shard, "Keys": {"id": {"S": shard}}}},
+        }[source]
+        return {"eventSource": f"aws:{source}", "eventSourceARN": "arn:aws:stream", **of_shard}
+
+    def work(record: dict[str, Any], context: Any) -> None:
+        calls.append(record["eventSource"])
+        running.set()
+        time.sleep(1)
+
+    handler = breakwater.batch(work, idempotency=lambda _: key)
+    first = threading.Thread(target=failures, args=(handler, change("1")))
+    first.start()
+    assert running.wait(10)
+    assert failures(handler, change("2")) == 0
+    first.join()
+    assert len(calls) == 1
+
+
+def test_a_table_that_does_not_answer_costs_no_more_than_the_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        credentials.client.cache_clear()
+        handler = breakwater.batch(lambda *_: pytest.fail("it may be done already"), idempotency=True)
+        started = time.monotonic()
+        assert failures(handler, sqs(None), context=Context(4)) == 1
+        assert time.monotonic() - started <= 3.7
+    assert re.search(r"table results at http://127\.0\.0\.1:\d+: no .* after \d attempts? in \d\.\d s", caplog.text)
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["record", "front door"])
+def test_work_that_cannot_be_noted_is_done_unless_somebody_waits(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, asked: bool
+) -> None:
+    def gone(*_: object) -> None:
+        raise ConnectionError("no table")
+
+    monkeypatch.setattr(results.Results, "done", gone)
+    handler = breakwater.batch(lambda *_: None, idempotency=True)
+    assert failures(handler, sqs(str(uuid4()) if asked else None)) == int(asked)
+    assert "no table" in caplog.text
 
 
 class TestIdempotency:
@@ -270,6 +399,21 @@ class TestIdempotency:
         bodies = ['{"order": 1, "try": 1}', '{"order": 1, "try": 2}', "{}", "{}"]
         assert failures(handler, *(sqs(None, body) for body in bodies)) == 0
         assert calls == [bodies[0], "{}", "{}"]
+
+    @pytest.mark.parametrize("key", ["", 0.5, True, {"a": 1}, b"x"])
+    def test_a_key_that_is_none_is_said(self, caplog: pytest.LogCaptureFixture, key: Any) -> None:
+        """An empty one would make all messages one, and all but the first would be dropped."""
+        handler = breakwater.batch(lambda *_: pytest.fail("its key is none"), idempotency=lambda _: key)
+        assert failures(handler, sqs(None), sqs(None)) == 2
+        assert f"batch(idempotency=…) gave {key!r} for record" in caplog.text
+
+    @pytest.mark.parametrize("long", ["ü" * 3_000, "half \ud83d pair", 7], ids=["long", "surrogate", "number"])
+    def test_a_key_of_any_length(self, long: str | int) -> None:
+        run, calls = f"{uuid4()} ", list[Any]()
+        keys = iter([f"{run}{long}", f"{run}{long}", f"{run}{long}!"])
+        handler = breakwater.batch(lambda record, _: calls.append(record), idempotency=lambda _: next(keys))
+        assert failures(handler, sqs(None), sqs(None), sqs(None)) == 0
+        assert len(calls) == 2
 
     def test_needs_a_table(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("BREAKWATER_RESULTS_TABLE")

@@ -158,6 +158,8 @@ def _is_empty(queue: str) -> bool:
 def _result(settings: Settings, item: dict[str, Any]) -> dict[str, Any]:
     if "answer" in item:
         return {"statusCode": 200, "headers": _HEADERS, "body": item["answer"]["S"]}
+    if "answer_key" not in item:
+        return _answer(500, {"message": "The job is done, without an answer.", "reason": item["reason"]["S"]})
     place = {"Bucket": settings.bucket, "Key": item["answer_key"]["S"]}
     link = _client("s3").generate_presigned_url("get_object", Params=place, ExpiresIn=_LINK_SECONDS)
     return _answer(303, {"message": "The result is large; fetch it from the location."}, {"Location": link})

@@ -32,6 +32,14 @@ class Section(NamedTuple):
     limits: list[Limit]
 
 
+def _get(resource: Resource, *path: str) -> Any:
+    """Give a literal as it is written: these templates leave none to the deployment."""
+    value: Any = resource.body.get("Properties")
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
 def _only(assembly: Assembly, type_: str) -> Resource:
     (found,) = assembly.resources(type_)
     return found
@@ -74,15 +82,15 @@ def _text(value: Any, unit: str = "") -> str:
 
 
 def _of_mapping(*path: str, unit: str = "") -> Callable[[Assembly], str]:
-    return lambda assembly: _text(_mapping(assembly).get(*path), unit)
+    return lambda assembly: _text(_get(_mapping(assembly), *path), unit)
 
 
 def _of_source(*path: str, unit: str = "") -> Callable[[Assembly], str]:
-    return lambda assembly: _text(_source(assembly).get(*path), unit)
+    return lambda assembly: _text(_get(_source(assembly), *path), unit)
 
 
 def _days(queue: Resource) -> str:
-    seconds = queue.number("MessageRetentionPeriod")
+    seconds = _get(queue, "MessageRetentionPeriod")
     return UNSET if seconds is None else f"{seconds / 86_400:g} d"
 
 
@@ -92,30 +100,30 @@ def _dead_letter_retention(assembly: Assembly) -> str:
 
 
 def _visibility_timeout(assembly: Assembly) -> str:
-    seconds, timeout = _source(assembly).number("VisibilityTimeout"), _function(assembly).number("Timeout")
+    seconds, timeout = _get(_source(assembly), "VisibilityTimeout"), _get(_function(assembly), "Timeout")
     return UNSET if seconds is None or timeout is None else f"{seconds:g} s = {seconds / timeout:g} × {timeout:g} s"
 
 
 def _partial_failures(assembly: Assembly) -> str:
-    return _text("ReportBatchItemFailures" in (_mapping(assembly).get("FunctionResponseTypes") or []))
+    return _text("ReportBatchItemFailures" in (_get(_mapping(assembly), "FunctionResponseTypes") or []))
 
 
 def _encryption(assembly: Assembly) -> str:
     source = _source(assembly)
-    if source.get("KmsMasterKeyId") is not None or "KMS" in json.dumps(source.properties.get("StreamEncryption")):
+    if _get(source, "KmsMasterKeyId") is not None or "KMS" in json.dumps(_get(source, "StreamEncryption")):
         return "KMS"
-    return "SSE-SQS" if source.get("SqsManagedSseEnabled") else UNSET
+    return "SSE-SQS" if _get(source, "SqsManagedSseEnabled") else UNSET
 
 
 def _transport(assembly: Assembly) -> str:
-    policies = [json.dumps(policy.properties) for policy in assembly.resources("AWS::SQS::QueuePolicy")]
+    policies = [json.dumps(policy.body["Properties"]) for policy in assembly.resources("AWS::SQS::QueuePolicy")]
     denying = sum("aws:SecureTransport" in policy for policy in policies)
     return f"{denying} of {len(list(assembly.resources('AWS::SQS::Queue')))} queues"
 
 
 def _alarms(assembly: Assembly) -> str:
     found = [
-        f"{alarm.get('MetricName') or 'an expression'}, {'with' if alarm.get('AlarmActions') else 'no'} action"
+        f"{_get(alarm, 'MetricName') or 'an expression'}, {'with' if _get(alarm, 'AlarmActions') else 'no'} action"
         for alarm in assembly.resources("AWS::CloudWatch::Alarm")
     ]
     return "; ".join(sorted(found)) or "none"
@@ -127,7 +135,7 @@ def _destination(assembly: Assembly) -> str:
 
 
 def _concurrency(assembly: Assembly) -> str:
-    return _text(_function(assembly).get("ReservedConcurrentExecutions"))
+    return _text(_get(_function(assembly), "ReservedConcurrentExecutions"))
 
 
 def _bucket(settings: dict[str, Any], rate: str = "ThrottlingRateLimit", burst: str = "ThrottlingBurstLimit") -> str:
@@ -138,7 +146,7 @@ def _bucket(settings: dict[str, Any], rate: str = "ThrottlingRateLimit", burst: 
 
 def _rest_settings(path: str) -> Callable[[Assembly], str]:
     def read(assembly: Assembly) -> str:
-        settings = _only(assembly, "AWS::ApiGateway::Stage").get("MethodSettings") or []
+        settings = _get(_only(assembly, "AWS::ApiGateway::Stage"), "MethodSettings") or []
         return next((_bucket(setting) for setting in settings if setting["ResourcePath"].endswith(path)), UNSET)
 
     return read
@@ -147,7 +155,7 @@ def _rest_settings(path: str) -> Callable[[Assembly], str]:
 def _http_settings(route: str | None) -> Callable[[Assembly], str]:
     def read(assembly: Assembly) -> str:
         stage = _only(assembly, "AWS::ApiGatewayV2::Stage")
-        settings = stage.get("RouteSettings", route) if route else stage.get("DefaultRouteSettings")
+        settings = _get(stage, "RouteSettings", route) if route else _get(stage, "DefaultRouteSettings")
         return _bucket(settings or {})
 
     return read
@@ -155,7 +163,7 @@ def _http_settings(route: str | None) -> Callable[[Assembly], str]:
 
 def _client(assembly: Assembly) -> str:
     plan = _only(assembly, "AWS::ApiGateway::UsagePlan")
-    return _bucket(plan.get("Throttle") or {}, "RateLimit", "BurstLimit")
+    return _bucket(_get(plan, "Throttle") or {}, "RateLimit", "BurstLimit")
 
 
 def _methods(assembly: Assembly) -> list[Resource]:
@@ -163,22 +171,22 @@ def _methods(assembly: Assembly) -> list[Resource]:
 
 
 def _keys(assembly: Assembly) -> str:
-    asking = [method for method in _methods(assembly) if method.get("ApiKeyRequired")]
+    asking = [method for method in _methods(assembly) if _get(method, "ApiKeyRequired")]
     return f"{len(asking)} of {len(_methods(assembly))} methods"
 
 
 def _retry_after(assembly: Assembly) -> str:
     found = [
-        f"{response.get('ResponseType')}: {value.strip(chr(39))} s"
+        f"{_get(response, 'ResponseType')}: {value.strip(chr(39))} s"
         for response in assembly.resources("AWS::ApiGateway::GatewayResponse")
-        if (value := response.get("ResponseParameters", "gatewayresponse.header.Retry-After"))
+        if (value := _get(response, "ResponseParameters", "gatewayresponse.header.Retry-After"))
     ]
     return ", ".join(sorted(found)) or "none"
 
 
 def _access_log(type_: str, property_: str) -> Callable[[Assembly], str]:
     def read(assembly: Assembly) -> str:
-        form = _only(assembly, type_).get(property_, "Format")
+        form = _get(_only(assembly, type_), property_, "Format")
         return "none" if form is None else f"JSON, {'with' if '$context.error' in form else 'no'} reason of a refusal"
 
     return read
@@ -186,12 +194,12 @@ def _access_log(type_: str, property_: str) -> Callable[[Assembly], str]:
 
 def _validator(assembly: Assembly) -> str:
     validators = list(assembly.resources("AWS::ApiGateway::RequestValidator"))
-    checked = [name for name in ("Body", "Parameters") if any(v.get(f"ValidateRequest{name}") for v in validators)]
+    checked = [name for name in ("Body", "Parameters") if any(_get(v, f"ValidateRequest{name}") for v in validators)]
     return " and ".join(checked).lower() or "none"
 
 
 def _authorization(type_: str) -> Callable[[Assembly], str]:
-    return lambda assembly: ", ".join(sorted({str(it.get("AuthorizationType")) for it in assembly.resources(type_)}))
+    return lambda assembly: ", ".join(sorted({str(_get(it, "AuthorizationType")) for it in assembly.resources(type_)}))
 
 
 def _reaches(verb: str) -> Callable[[Assembly], str]:
@@ -199,10 +207,10 @@ def _reaches(verb: str) -> Callable[[Assembly], str]:
 
     def read(assembly: Assembly) -> str:
         for method in _methods(assembly):
-            if method.get("HttpMethod") == verb:
-                uri = json.dumps(method.properties["Integration"]["Uri"])
+            if _get(method, "HttpMethod") == verb:
+                uri = json.dumps(_get(method, "Integration", "Uri"))
                 service = next(name for name in ("lambda", "sqs") if f":{name}:" in uri)
-                templates = json.dumps(method.properties["Integration"].get("RequestTemplates", ""))
+                templates = json.dumps(_get(method, "Integration", "RequestTemplates"))
                 action = re.search(r"(?:Send|Receive|Delete)Message", templates)
                 return f"{service} {action[0]}" if action else service
         return "none"
@@ -211,15 +219,15 @@ def _reaches(verb: str) -> Callable[[Assembly], str]:
 
 
 def _accepted(assembly: Assembly) -> str:
-    (post,) = (method for method in _methods(assembly) if method.get("HttpMethod") == "POST")
-    answer = next(it for it in post.get("MethodResponses") if str(it["StatusCode"]).startswith("2"))
+    (post,) = (method for method in _methods(assembly) if _get(method, "HttpMethod") == "POST")
+    answer = next(it for it in _get(post, "MethodResponses") if str(it["StatusCode"]).startswith("2"))
     headers = sorted(name.rsplit(".", 1)[1] for name in answer.get("ResponseParameters", {}))
     return ", ".join([str(answer["StatusCode"]), *headers])
 
 
 def _validated(assembly: Assembly) -> str:
-    (post,) = (method for method in _methods(assembly) if method.get("HttpMethod") == "POST")
-    return _text(post.get("RequestValidatorId") is not None)
+    (post,) = (method for method in _methods(assembly) if _get(method, "HttpMethod") == "POST")
+    return _text(_get(post, "RequestValidatorId") is not None)
 
 
 _STREAM = [

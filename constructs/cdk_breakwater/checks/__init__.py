@@ -1,7 +1,8 @@
 """Checks of the limits between functions and what they depend on, over CloudFormation templates.
 
-`DownstreamChecks` (module ``downstream_checks``) runs them at synth. The rest of this package knows nothing of the CDK:
-`read` takes any templates, `check` gives what is wrong in them.
+`DownstreamChecks` (module ``downstream_checks``) runs them at synth, and the command ``breakwater check`` on any
+template. The rest of this package knows nothing of the CDK: `read` takes any templates, `check` gives what is wrong in
+them.
 """
 
 from __future__ import annotations
@@ -9,17 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .assembly import Assembly, read
-from .rule import Finding, Rule
+from .rule import Finding, Rule, Severity
 from .rules import RULES
+from .run import Report
+from .run import check as _check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
-__all__ = ["RULES", "Assembly", "Finding", "Rule", "check", "read"]
+__all__ = ["RULES", "Assembly", "Finding", "Report", "Rule", "Severity", "check", "read"]
 
 
-def check(assembly: Assembly) -> Iterator[tuple[Rule, Finding]]:
-    """Apply every rule."""
-    for rule in RULES:
-        for finding in rule.check(assembly):
-            yield rule, finding
+def check(assembly: Assembly, rules: Iterable[Rule] = RULES) -> Report:
+    """Apply rules, all of them by default."""
+    return _check(assembly, rules)

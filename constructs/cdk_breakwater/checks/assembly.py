@@ -6,15 +6,39 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from .template import UNKNOWN, Resource, Template
+from .answers import UNKNOWN, Answer, Unknown
+from .choices import Choices
+from .names import Names
+from .resource import as_text
+from .template import Template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
+
+    from .resource import Resource
+
+    Parser = Callable[[Path], dict[str, Any]]
 
 DEFAULT_ACCOUNT_CONCURRENCY = 1000
 """Source: AWS Lambda Developer Guide, "Lambda quotas"."""
-_UNKNOWN_ENVIRONMENT = "aws://unknown-account/unknown-region"
+
+# Nested stacks that nest each other's neighbours would otherwise multiply without end.
+_MOST_TEMPLATES = 2000
+
+
+def parse_json(path: Path) -> dict[str, Any]:
+    """Parse a template in JSON.
+
+    Raises
+    ------
+    OSError, ValueError
+        It can't be read.
+    """
+    body = json.loads(path.read_text(encoding="utf-8-sig"))
+    if not isinstance(body, dict):
+        raise ValueError(f"{path} is no CloudFormation template")  # noqa: TRY004 -- the file is wrong, not a type
+    return body
 
 
 class Assembly:
@@ -24,83 +48,126 @@ class Assembly:
     ----------
     account_concurrency
         The quota of concurrent executions of each account and Region.
+    parse
+        Reads the files of nested stacks.
     """
 
-    def __init__(self, account_concurrency: int = DEFAULT_ACCOUNT_CONCURRENCY) -> None:
+    def __init__(self, account_concurrency: int = DEFAULT_ACCOUNT_CONCURRENCY, parse: Parser = parse_json) -> None:
         self.account_concurrency = account_concurrency
         self.templates: list[Template] = []
+        self.choices = Choices()
+        self.names = Names(self)
+        self._by_type: dict[str, list[Resource]] = {}
+        self._parse = parse
         self._nested: dict[Resource, Template] = {}
-        self._exports: dict[tuple[Path, str], tuple[Template, Any]] = {}
+        self._importing: set[tuple[Path, str]] = set()
 
     def add(
         self,
         path: Path,
         body: dict[str, Any],
-        environment: str = _UNKNOWN_ENVIRONMENT,
+        environment: str | None = None,
+        *,
+        arguments: Mapping[str, str] | None = None,
         nested_by: Resource | None = None,
     ) -> Template:
         """Add a template, and those of its nested stacks, which lie beside it."""
-        template = Template(self, path, body, environment, nested_by)
+        template = Template(self, path, body, environment, arguments or {}, nested_by)
         self.templates.append(template)
-        for output in body.get("Outputs", {}).values():
-            name = output.get("Export", {}).get("Name")
-            if isinstance(name, str):
-                self._exports[path.parent, name] = (template, output.get("Value"))
         for resource in template.resources.values():
-            file = resource.body.get("Metadata", {}).get("aws:asset:path")
-            if resource.type == "AWS::CloudFormation::Stack" and file and (path.parent / file).is_file():
-                self._nested[resource] = self.add(path.parent / file, _parse(path.parent / file), environment, resource)
+            self._by_type.setdefault(resource.type, []).append(resource)
+            if resource.type != "AWS::CloudFormation::Stack" or len(self.templates) >= _MOST_TEMPLATES:
+                continue
+            if (file := _nested_file(resource)) is not None:
+                try:
+                    nested = self._parse(file)
+                except (OSError, ValueError):
+                    continue  # what the nested stack has is not known
+                self._nested[resource] = self.add(file, nested, environment, nested_by=resource)
         return template
 
-    def resources(self, *types: str) -> Iterator[Resource]:
-        """Give all resources of some types."""
-        for template in self.templates:
-            for resource in template.resources.values():
-                if resource.type in types:
-                    yield resource
+    def resources(self, *types: str) -> list[Resource]:
+        """Give all resources of some types that exist in the world that is looked at."""
+        return [resource for type_ in types for resource in self._by_type.get(type_, ()) if resource.exists]
 
     def nested_in(self, resource: Resource) -> Template | None:
         """Give the template of a nested stack."""
         return self._nested.get(resource)
 
-    def exported(self, importer: Template, name: Any) -> Any:
+    def exported(self, importer: Template, name: str) -> Answer:
         """Resolve the value that another stack exports."""
-        if not isinstance(name, str) or (importer.path.parent, name) not in self._exports:
+        exports: dict[tuple[Path, str], tuple[Template, str]] = self.choices.cached("exports", self._exports)
+        key = (importer.path.parent, name)
+        if key not in exports or key in self._importing:
             return UNKNOWN
-        template, value = self._exports[importer.path.parent, name]
-        return template.resolve(value)
+        template, output = exports[key]
+        self._importing.add(key)
+        try:
+            return template.output(output)
+        finally:
+            self._importing.discard(key)
+
+    def _exports(self) -> dict[tuple[Path, str], tuple[Template, str]]:
+        found = {}
+        for template in self.templates:
+            for name, output in template.outputs:
+                exported = as_text(output.get("Export", "Name"))
+                if isinstance(exported, str):
+                    found[template.path.parent, str(exported)] = (template, name)
+                elif isinstance(exported, Unknown) and exported.text:
+                    found[template.path.parent, exported.text] = (template, name)
+        return found
 
 
-def read(paths: Iterable[Path], account_concurrency: int = DEFAULT_ACCOUNT_CONCURRENCY) -> Assembly:
-    """Read templates (JSON), with their environments where a cloud assembly's manifest lies beside them.
+def read(
+    paths: Iterable[Path], account_concurrency: int = DEFAULT_ACCOUNT_CONCURRENCY, parse: Parser = parse_json
+) -> Assembly:
+    """Read templates, with their environments where a cloud assembly's manifest lies beside them.
 
     Raises
     ------
     OSError, ValueError
         A template can't be read.
     """
-    assembly = Assembly(account_concurrency)
+    assembly = Assembly(account_concurrency, parse)
     environments = cache(_environments)
     for path in paths:
-        environment = environments(path.parent).get(path.name, _UNKNOWN_ENVIRONMENT)
-        assembly.add(path, _parse(path), environment)
+        assembly.add(path, parse(path), environments(path.parent).get(path.name))
     return assembly
-
-
-def _parse(path: Path) -> dict[str, Any]:
-    body = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(body, dict):
-        raise ValueError(f"{path} is no CloudFormation template")  # noqa: TRY004 -- the file is wrong, not a type
-    return body
 
 
 def _environments(folder: Path) -> dict[str, str]:
     manifest = folder / "manifest.json"
     if not manifest.is_file():
         return {}
-    artifacts = _parse(manifest).get("artifacts", {}).values()
-    return {
-        artifact["properties"]["templateFile"]: artifact["environment"]
-        for artifact in artifacts
-        if artifact.get("type") == "aws:cloudformation:stack"
-    }
+    artifacts = parse_json(manifest).get("artifacts")
+    found = {}
+    for artifact in artifacts.values() if isinstance(artifacts, dict) else ():
+        if isinstance(artifact, dict) and artifact.get("type") == "aws:cloudformation:stack":
+            file, environment = artifact.get("properties", {}).get("templateFile"), artifact.get("environment")
+            if isinstance(file, str) and isinstance(environment, str):
+                found[file] = environment
+    return found
+
+
+def _nested_file(resource: Resource) -> Path | None:
+    """Give the file of a nested stack, by the CDK's metadata or a path in ``TemplateURL``, as before packaging."""
+    template = resource.template
+    url = resource.text("TemplateURL")
+    for name in (resource.metadata.get("aws:asset:path"), url):
+        if isinstance(name, str) and name and "://" not in name and "\0" not in name:
+            try:
+                file = (template.path.parent / name).resolve()
+                if file.is_file() and file not in _files_above(template):
+                    return template.path.parent / name
+            except OSError:  # a name too long for a file
+                continue
+    return None
+
+
+def _files_above(template: Template) -> set[Path]:
+    above = {template.path.resolve()}
+    while template.nested_by is not None:
+        template = template.nested_by.template
+        above.add(template.path.resolve())
+    return above

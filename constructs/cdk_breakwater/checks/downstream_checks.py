@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jsii
 from aws_cdk import (
@@ -15,7 +16,10 @@ from aws_cdk import (
 )
 
 from ..budgets.account_concurrency import DEFAULT_QUOTA, account_concurrency
-from . import RULES, check, read
+from . import RULES, Severity, check, read
+
+if TYPE_CHECKING:
+    from .resource import Resource
 
 
 @jsii.implements(IPolicyValidationPlugin)
@@ -24,6 +28,7 @@ class DownstreamChecks:
 
     ``Validations.of(app).add_plugins(DownstreamChecks())``. An exception is made by
     ``Validations.of(construct).acknowledge(Acknowledgment(id="Breakwater::QueueVisibilityTimeout", reason="…"))``.
+    A finding that is only worth knowing does not fail the synth.
     The account's quota of concurrent executions is read from the context key ``account_concurrency``, 1,000 by default.
     """
 
@@ -50,20 +55,34 @@ class DownstreamChecks:
         paths = [Path(path) for path in context.template_paths]
         app = getattr(context, "app_construct", None)  # older releases of aws-cdk-lib don't pass it
         quota = account_concurrency(app) if app is not None else DEFAULT_QUOTA
+        report = check(read(paths, quota))
         violations = [
             PolicyViolation(
                 rule_name=rule.id,
-                description=f"{finding.problem} {rule.reason}",
+                description=f"{finding.text} {rule.reason}",
                 fix=f"{rule.fix} {rule.link}",
-                severity="error",
-                violating_resources=[
-                    PolicyViolatingResource(
-                        resource_logical_id=finding.resource.logical_id,
-                        template_path=str(finding.resource.template.path),
-                        locations=[finding.location],
-                    )
-                ],
+                severity="info" if severity is Severity.NOTE else "error",
+                rule_metadata={"consequence": severity.text},
+                violating_resources=[_violating(finding.resource, finding.location)],
             )
-            for rule, finding in check(read(paths, quota))
+            for rule, finding in report.findings
+            for severity in (finding.severity or rule.severity,)
         ]
-        return PolicyValidationPluginReport(success=not violations, violations=violations)
+        failed = any(violation.severity == "error" for violation in violations)
+        violations += [
+            PolicyViolation(
+                rule_name=failure.rule.id,
+                description=failure.text,
+                fix="Tell the maintainers of cdk-breakwater, with the resource's template.",
+                severity="warning",
+                violating_resources=[_violating(failure.resource, "Properties")],
+            )
+            for failure in report.failures
+        ]
+        return PolicyValidationPluginReport(success=not failed, violations=violations)
+
+
+def _violating(resource: Resource, location: str) -> PolicyViolatingResource:
+    return PolicyViolatingResource(
+        resource_logical_id=resource.logical_id, template_path=str(resource.template.path), locations=[location]
+    )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from .answers import Unknown
+from .resource import as_text
 
+if TYPE_CHECKING:
     from .assembly import Assembly
-    from .template import Resource
+    from .resource import Resource
 
 _STREAMS = (
     "AWS::Kinesis::Stream",
@@ -16,6 +17,8 @@ _STREAMS = (
     "AWS::DynamoDB::Table",
     "AWS::DynamoDB::GlobalTable",
 )
+_FUNCTION = "AWS::Lambda::Function"
+MAPPING = "AWS::Lambda::EventSourceMapping"
 
 
 class EventSource(NamedTuple):
@@ -35,22 +38,49 @@ class EventSource(NamedTuple):
         """Whether it reads a stream of Kinesis or DynamoDB."""
         return self._is(*_STREAMS, service=":kinesis:") or self._is(service=":dynamodb:")
 
+    @property
+    def arn(self) -> str:
+        """The ARN of its source, as far as it is known."""
+        answer = as_text(self.mapping.get("EventSourceArn"))
+        return answer if isinstance(answer, str) else answer.text if isinstance(answer, Unknown) else ""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it polls; one of which that isn't known does."""
+        return self.mapping.flag("Enabled", default=True) is not False
+
+    @property
+    def reader(self) -> str:
+        """The name of the function, or of the mapping where that is elsewhere."""
+        return self.function.name if self.function else self.mapping.name
+
     def _is(self, *types: str, service: str) -> bool:
         if self.source is not None:
             return self.source.type in types
-        return service in str(self.mapping.properties.get("EventSourceArn"))
+        return service in self.arn
 
 
-def event_sources(assembly: Assembly) -> Iterator[EventSource]:
+def event_sources(assembly: Assembly) -> list[EventSource]:
     """Give every event source mapping."""
-    for mapping in assembly.resources("AWS::Lambda::EventSourceMapping"):
+    return assembly.choices.cached(
+        "event sources", lambda: [event_source(each) for each in assembly.resources(MAPPING)]
+    )
+
+
+def event_source(mapping: Resource) -> EventSource:
+    """Give the two ends of a mapping."""
+    function = function_of(mapping.target("FunctionName", of=_FUNCTION))
+    if function is None:
         # The name of an alias is put together from that of its version: whatever it refers to, it is one function.
         named = {function_of(reference.resource) for reference in mapping.references("FunctionName")} - {None}
-        yield EventSource(mapping, named.pop() if len(named) == 1 else None, mapping.target("EventSourceArn"))
+        function = named.pop() if len(named) == 1 else None
+    return EventSource(mapping, function, mapping.target("EventSourceArn"))
 
 
 def function_of(resource: Resource | None) -> Resource | None:
     """Give the function behind an alias or a version."""
-    while resource is not None and resource.type in ("AWS::Lambda::Alias", "AWS::Lambda::Version"):
-        resource = resource.target("FunctionName")
-    return resource if resource is not None and resource.type == "AWS::Lambda::Function" else None
+    for _ in range(10):  # an alias that refers to itself has none
+        if resource is None or resource.type not in ("AWS::Lambda::Alias", "AWS::Lambda::Version"):
+            break
+        resource = resource.target("FunctionName", of=_FUNCTION)
+    return resource if resource is not None and resource.type == _FUNCTION else None

@@ -1,32 +1,26 @@
-"""A CloudFormation template, its resources, and what their properties refer to."""
+"""A CloudFormation template: its resources, and what its parameters, mappings and conditions say."""
 
 from __future__ import annotations
 
-import re
+import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from .answers import ABSENT, UNKNOWN, Answer, Block, DefaultText, Items, Reference, Unknown
+from .conditions import holds, switches
+from .intrinsics import FUNCTIONS, references
+from .loops import expand
+from .resource import Resource, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from .assembly import Assembly
 
-_SUB_VARIABLE = re.compile(r"\$\{([^!}][^}]*)\}")
-
-
-class _Unknown:
-    """A value that is known at deployment only."""
-
-
-UNKNOWN = _Unknown()
-
-
-class Reference(NamedTuple):
-    """A resource, or an attribute of it, that a value refers to."""
-
-    resource: Resource
-    attribute: str | None
+_SECTIONS = ("Parameters", "Mappings", "Conditions", "Resources", "Outputs")
+# Far beyond what CloudFormation allows; a template that nests deeper is answered with "unknown".
+_DEEPEST = 60
 
 
 @dataclass(eq=False)
@@ -42,137 +36,204 @@ class Template:
     body
         Its text, parsed.
     environment
-        The account and Region of the stack, as in ``aws://123456789012/eu-west-1``.
+        The account and Region of the stack, as in ``aws://123456789012/eu-west-1``; None where nothing tells them.
     arguments
+        The values of parameters that are sure: those of the deployment.
+    nested_by
         For the template of a nested stack: the resource in the parent that makes it.
     """
 
     assembly: Assembly
     path: Path
     body: dict[str, Any]
-    environment: str
+    environment: str | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict)
     nested_by: Resource | None = None
     resources: dict[str, Resource] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.resources = {id_: Resource(self, id_, body) for id_, body in self.body.get("Resources", {}).items()}
+        sections = {name: self.body.get(name) for name in _SECTIONS}
+        self._sections = {name: body if isinstance(body, dict) else {} for name, body in sections.items()}
+        self._resolving: set[tuple[str, str]] = set()
+        self._depth = 0
+        self.resources = {}
+        self._switches = switches(self._sections["Conditions"])
+        # Looking for the word is quicker than copying each template to find that it has none.
+        if "Fn::ForEach::" in repr(self.body):
+            self._sections = {name: expand(body, self._collection) for name, body in self._sections.items()}
+            self._switches = switches(self._sections["Conditions"])
+        for id_, body in self._sections["Resources"].items():
+            if isinstance(id_, str) and isinstance(body, dict) and isinstance(body.get("Type"), str):
+                self.resources[id_] = Resource(self, id_, body)
 
-    def resolve(self, value: Any) -> Any:
-        """Follow a reference across nested and other stacks.
+    @property
+    def root(self) -> Template:
+        """The template that is deployed, for that of a nested stack."""
+        template = self
+        while template.nested_by is not None:
+            template = template.nested_by.template
+        return template
 
-        Returns
-        -------
-        Any
-            The literal, None for ``AWS::NoValue``, a `Reference`, or `UNKNOWN`.
-        """
-        if not isinstance(value, dict) or len(value) != 1:
+    @property
+    def outputs(self) -> Iterator[tuple[str, Block]]:
+        """Give the outputs that this world has."""
+        for name, body in self._sections["Outputs"].items():
+            if isinstance(body, dict) and (
+                not isinstance(condition := body.get("Condition"), str) or self.condition(condition)
+            ):
+                yield name, Block(self, body)
+
+    def output(self, name: str) -> Answer:
+        """Give the value of an output."""
+        body = self._sections["Outputs"].get(name)
+        if not isinstance(body, dict):
+            return UNKNOWN
+        return self._once("output", name, lambda: Block(self, body).get("Value"))
+
+    def resolve(self, value: Any) -> Answer:  # noqa: PLR0911 -- one answer for each kind of value
+        """Answer what a value is: follow its functions, across nested and other stacks."""
+        if isinstance(value, str):
+            # A dynamic reference: AWS CloudFormation User Guide, "Get values stored in other services".
+            return Unknown(value) if "{{resolve:" in value else value
+        if isinstance(value, bool | int | float):
             return value
+        if isinstance(value, list):
+            return Items(self, value)
+        if not isinstance(value, dict):
+            return ABSENT if value is None else UNKNOWN if not isinstance(value, Reference) else value
+        if len(value) != 1:
+            return Block(self, value)
         ((function, argument),) = value.items()
-        if function == "Ref":
-            return self._ref(argument)
-        if function == "Fn::GetAtt":
-            name, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
-            return self._attribute(name, attribute)
-        if function == "Fn::ImportValue":
-            return self.assembly.exported(self, argument)
-        if function == "Fn::Sub" and isinstance(argument, str):
-            whole = _SUB_VARIABLE.fullmatch(argument)
-            return self._variable(whole[1]) if whole else UNKNOWN
-        return UNKNOWN if function.startswith("Fn::") else value
+        if function not in FUNCTIONS:
+            return UNKNOWN if isinstance(function, str) and function.startswith("Fn::") else Block(self, value)
+        if self._depth > _DEEPEST:
+            return UNKNOWN
+        self._depth += 1
+        try:
+            return FUNCTIONS[function](self, argument)
+        finally:
+            self._depth -= 1
 
     def references(self, value: Any) -> Iterator[Reference]:
         """Find every reference in a value, however deep."""
-        if isinstance(value, dict):
-            resolved = self.resolve(value)
-            if isinstance(resolved, Reference):
-                yield resolved
-            text = value.get("Fn::Sub")
-            for name in _SUB_VARIABLE.findall(str(text)) if text else ():
-                if isinstance(found := self._variable(name), Reference):
-                    yield found
-            value = list(value.values())
-        if isinstance(value, list):
-            for part in value:
-                yield from self.references(part)
+        return references(self, value, _DEEPEST)
 
-    def _ref(self, name: str) -> Any:
+    def condition(self, name: str) -> bool:
+        """Tell whether a condition holds in the world that is looked at."""
+        if name not in self._sections["Conditions"] or ("condition", name) in self._resolving:
+            return bool(self.assembly.choices.take((self, "condition", name), (True, False)))
+        self._resolving.add(("condition", name))
+        try:
+            return holds(self, self._sections["Conditions"][name])
+        finally:
+            self._resolving.discard(("condition", name))
+
+    def ref(self, name: str) -> Answer:
+        """Answer ``Ref``: a resource, a parameter or a pseudo parameter."""
         if name in self.resources:
             return Reference(self.resources[name], None)
         if name == "AWS::NoValue":
-            return None
-        if self.nested_by and name in (arguments := self.nested_by.properties.get("Parameters", {})):
-            return self.nested_by.template.resolve(arguments[name])
-        return self.body.get("Parameters", {}).get(name, {}).get("Default", UNKNOWN)
+            return ABSENT
+        if name.startswith("AWS::"):
+            return self._pseudo_parameter(name)
+        return self._once("parameter", name, lambda: self._parameter(name))
 
-    def _attribute(self, name: str, attribute: str) -> Any:
+    def attribute(self, name: str, attribute: str) -> Answer:
+        """Answer ``Fn::GetAtt``."""
         resource = self.resources.get(name)
         if resource is None:
             return UNKNOWN
         nested = self.assembly.nested_in(resource)
-        if nested and attribute.startswith("Outputs."):
-            output = nested.body.get("Outputs", {}).get(attribute.removeprefix("Outputs."), {})
-            return nested.resolve(output.get("Value", UNKNOWN))
+        if nested is not None and attribute.startswith("Outputs."):
+            return nested.output(attribute.removeprefix("Outputs."))
         return Reference(resource, attribute)
 
-    def _variable(self, name: str) -> Any:
-        return self._attribute(*name.split(".", 1)) if "." in name else self._ref(name)
+    def variable(self, name: str) -> Answer:
+        """Answer what stands for ``${name}`` in ``Fn::Sub``."""
+        name = name.strip()
+        return self.attribute(*name.split(".", 1)) if "." in name else self.ref(name)
 
+    def mapping(self, *keys: str | Unknown) -> Answer:
+        """Answer ``Fn::FindInMap``: where a key is unknown, the value that all of them have, if it is one."""
+        found: list[Any] = [self._sections["Mappings"]]
+        for key in keys:
+            branches = [value for value in found if isinstance(value, dict)]
+            if isinstance(key, Unknown):
+                found = [inner for value in branches for inner in value.values()]
+            else:
+                found = [value[str(key)] for value in branches if str(key) in value]
+        distinct = {json.dumps(value, default=str, sort_keys=True): value for value in found}
+        if len(distinct) != 1:
+            return UNKNOWN
+        (value,) = distinct.values()
+        parameter = next((key.parameter for key in keys if isinstance(key, DefaultText)), None)
+        if parameter is not None and isinstance(value, str | int | float):
+            return DefaultText(value, parameter)
+        return self.resolve(value)
 
-@dataclass(eq=False)
-class Resource:
-    """One resource of a template."""
+    def _parameter(self, name: str) -> Answer:
+        if name in self.arguments:
+            return self.arguments[name]
+        if self.nested_by is not None:
+            given = self.nested_by.block("Parameters")
+            answer = given.get(name) if isinstance(given, Block) else given
+            if answer is not ABSENT:
+                return answer
+        declared = self._sections["Parameters"].get(name)
+        if not isinstance(declared, dict):
+            return UNKNOWN
+        if name in self._switches:
+            return self.assembly.choices.take((self, name), self._candidates(name, declared))
+        return self._default(name, declared)
 
-    template: Template
-    logical_id: str
-    body: dict[str, Any]
+    def _default(self, name: str, declared: Mapping[str, Any]) -> Answer:
+        default, type_ = declared.get("Default"), str(declared.get("Type"))
+        if not isinstance(default, str | int | float) or type_.startswith("AWS::SSM::"):
+            return Unknown(f"{{{name}}}")
+        if isinstance(default, bool):
+            return DefaultText(str(default).lower(), name)
+        if type_ == "CommaDelimitedList" or type_.startswith("List<"):
+            return Items(self, [DefaultText(part.strip(), name) for part in str(default).split(",")])
+        return DefaultText(default, name)
 
-    @property
-    def type(self) -> str:
-        """Such as ``AWS::SQS::Queue``."""
-        return self.body.get("Type", "")
+    def _candidates(self, name: str, declared: Mapping[str, Any]) -> list[Answer]:
+        """Give the values of a parameter that conditions tell apart, its default first."""
+        default = self._default(name, declared)
+        allowed = declared.get("AllowedValues")
+        if isinstance(allowed, list) and allowed:
+            others: list[Answer] = [DefaultText(value, name) for value in map(str, allowed)]
+        else:
+            others = [DefaultText(value, name) for value in self._switches[name]]
+            if isinstance(default, Unknown | Items) or default in self._switches[name]:
+                others.append(Unknown(f"{{{name}}}"))
+        if isinstance(default, Unknown):
+            return others
+        return [default, *(other for other in others if other != default)]
 
-    @property
-    def properties(self) -> dict[str, Any]:
-        """The properties as they are written."""
-        return self.body.get("Properties") or {}
+    def _pseudo_parameter(self, name: str) -> Answer:
+        environment = (self.root.environment or "").removeprefix("aws://").split("/")
+        if len(environment) == 2:
+            known = dict(zip(("AWS::AccountId", "AWS::Region"), environment, strict=True)).get(name, "unknown")
+            if not known.startswith("unknown"):
+                return known
+        unknown = Unknown(f"{{{name}}}")
+        if name in self._switches:
+            candidates = [*self._switches[name], unknown]
+            return self.assembly.choices.take((self.root, name), candidates)
+        return unknown
 
-    @property
-    def name(self) -> str:
-        """The construct's path where the CDK made the template, else the logical id."""
-        path = self.body.get("Metadata", {}).get("aws:cdk:path", self.logical_id)
-        return path.removesuffix("/Resource")
+    def _collection(self, value: Any) -> list[str] | None:
+        answer = self.resolve(value)
+        found = [as_text(item) for item in (answer if isinstance(answer, Items) else [])]
+        literals = [item for item in found if isinstance(item, str)]
+        return literals if isinstance(answer, Items) and len(literals) == len(found) else None
 
-    def get(self, *path: str) -> Any:
-        """Give the value of a property, a level deeper for each name: None where it isn't set, or `UNKNOWN`."""
-        value: Any = self.properties
-        for name in path:
-            value = self.template.resolve(value.get(name)) if isinstance(value, dict) else None
-        return value
-
-    def number(self, *path: str, default: float | None = None) -> float | None:
-        """Give a number: the default where it isn't set, None where it is known at deployment only."""
-        value = self.get(*path)
-        if value is None:
-            return default
+    def _once(self, kind: str, name: str, answer: Any) -> Answer:
+        """Answer, but not for what is asked while its own answer is sought."""
+        if (kind, name) in self._resolving:
+            return UNKNOWN
+        self._resolving.add((kind, name))
         try:
-            return float(value)
-        except (TypeError, ValueError):
-            return None
-
-    def target(self, *path: str) -> Resource | None:
-        """Give the resource that a property refers to."""
-        value = self.get(*path)
-        return value.resource if isinstance(value, Reference) else None
-
-    def targets(self, *path: str) -> list[Resource]:
-        """Give the resources that a list refers to."""
-        values = self.get(*path)
-        found = [self.template.resolve(value) for value in values] if isinstance(values, list) else []
-        return [value.resource for value in found if isinstance(value, Reference)]
-
-    def references(self, *path: str) -> set[Reference]:
-        """Give everything that a property refers to, however deep; without a path, everything that any of them does."""
-        value: Any = self.properties
-        for name in path:
-            value = value.get(name) if isinstance(value, dict) else None
-        return set(self.template.references(value))
+            return answer()
+        finally:
+            self._resolving.discard((kind, name))

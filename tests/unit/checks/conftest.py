@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from aws_cdk import App, Stack
 
-from cdk_breakwater.checks import Finding, Rule, read
+from cdk_breakwater.checks import Finding, Rule, check, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,8 @@ def findings(tmp_path: Path) -> Findings:
         for number, make in enumerate(build):
             make(Stack(app, f"Stack{number}"))
         templates = [Path(stack.template_full_path) for stack in app.synth().stacks]
-        return list(rule.check(read(templates, account_concurrency)))
+        report = check(read(templates, account_concurrency), [rule])
+        assert report.failures == []
+        return [finding for _, finding in report.findings]
 
     return apply

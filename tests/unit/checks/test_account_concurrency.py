@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import App, Environment, Stack, Stage
 
-from cdk_breakwater.checks import read
+from cdk_breakwater.checks import check, read
 from cdk_breakwater.checks.rules.account_concurrency import RULE
 
 from .stacks import function
@@ -23,15 +23,12 @@ def reserving(concurrency: int) -> Callable[[Stack], object]:
 def test_more_than_the_account_can_grant(findings: Findings) -> None:
     (finding,) = findings(RULE, reserving(500), reserving(401))
     assert finding.resource.name == "Stack0/Function"
-    assert finding.problem == (
-        "2 functions reserve a concurrency of 901 in aws://unknown-account/unknown-region, where a quota of 1000 lets "
-        "900 be reserved."
-    )
+    assert finding.problem == ("2 functions reserve a concurrency of 901; a quota of 1000 lets 900 be reserved.")
 
 
 def test_a_new_account_can_reserve_nothing(findings: Findings) -> None:
     (finding,) = findings(RULE, reserving(1), account_concurrency=10)
-    assert finding.problem.endswith("where a quota of 10 lets 0 be reserved.")
+    assert finding.problem.endswith("a quota of 10 lets 0 be reserved.")
     assert findings(RULE, function, account_concurrency=10) == []
 
 
@@ -48,4 +45,4 @@ def test_each_account_region_and_stage_has_a_quota(tmp_path: Path) -> None:
         reserving(900)(Stack(Stage(app, stage), "Stack"))
     stacks = app.synth().stacks_recursively
     assert len(stacks) == 4
-    assert list(RULE.check(read(Path(stack.template_full_path) for stack in stacks))) == []
+    assert check(read(Path(stack.template_full_path) for stack in stacks), [RULE]).findings == []

@@ -32,11 +32,13 @@ def by_environment(database: rds.DatabaseInstance | rds.DatabaseCluster, reader:
 
 def by_secret_in_environment(database: rds.DatabaseInstance | rds.DatabaseCluster, reader: lambda_.Function) -> None:
     assert database.secret
+    database.connections.allow_from(reader, ec2.Port.all_tcp())
     reader.add_environment("SECRET", database.secret.secret_arn)
 
 
 def by_grant(database: rds.DatabaseInstance | rds.DatabaseCluster, reader: lambda_.Function) -> None:
     assert database.secret
+    database.connections.allow_from(reader, ec2.Port.all_tcp())
     database.secret.grant_read(reader)
 
 
@@ -44,9 +46,13 @@ def by_iam(database: rds.DatabaseInstance | rds.DatabaseCluster, reader: lambda_
     database.grant_connect(reader, "app")
 
 
-WAYS: list[Callable[[Any, lambda_.Function], None]] = [
-    in_network, by_environment, by_secret_in_environment, by_grant, by_iam,
-]  # fmt: skip
+WAYS: list[tuple[Callable[[Any, lambda_.Function], None], str]] = [
+    (in_network, "its security group, which is let in on port 3306"),
+    (by_environment, "its address in the variable URL"),
+    (by_secret_in_environment, "its secret in the variable SECRET, and a way on the network"),
+    (by_grant, "its secret, which its role may read, and a way on the network"),
+    (by_iam, "its permission rds-db:connect on it"),
+]
 CLUSTER = rds.DatabaseClusterEngine.aurora_mysql(version=rds.AuroraMysqlEngineVersion.VER_3_08_0)
 
 
@@ -60,9 +66,9 @@ def cluster(stack: Stack, network: ec2.Vpc, **props: Any) -> rds.DatabaseCluster
 
 
 @pytest.mark.parametrize("make", [instance, cluster])
-@pytest.mark.parametrize("connect", WAYS)
+@pytest.mark.parametrize(("connect", "evidence"), WAYS)
 def test_a_function_that_connects_has_reserved_concurrency(
-    connect: Callable[[Any, lambda_.Function], None], make: Callable[..., Any], findings: Findings
+    connect: Callable[[Any, lambda_.Function], None], evidence: str, make: Callable[..., Any], findings: Findings
 ) -> None:
     def app(stack: Stack) -> None:
         network = vpc(stack)
@@ -89,6 +95,7 @@ def test_a_function_that_connects_has_reserved_concurrency(
     assert finding.location == "Properties.ReservedConcurrentExecutions"
     of = "Stack0/Database" if make is instance else "Stack0/Cluster"
     assert finding.problem == f"Stack0/Unlimited connects to {of} and has no reserved concurrency."
+    assert finding.evidence == evidence
 
 
 def test_across_stacks(findings: Findings) -> None:
@@ -128,7 +135,7 @@ def behind_a_proxy(
         subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
         reader = function(stack, vpc=network, vpc_subnets=subnets, timeout=Duration.seconds(seconds))
         connect(proxy, reader)
-        by_grant(database, reader)
+        database.secret.grant_read(reader)
         function(stack, "Nowhere")
 
     return app
@@ -172,7 +179,7 @@ def on_mysql(value: str, **concurrency: int | None) -> Callable[[Stack], None]:
     def app(stack: Stack) -> None:
         database = instance(stack, vpc(stack), parameters={"max_connections": value})
         for name, reserved in concurrency.items():
-            by_secret_in_environment(database, function(stack, name, reserved_concurrent_executions=reserved))
+            by_environment(database, function(stack, name, reserved_concurrent_executions=reserved))
 
     return app
 
@@ -201,7 +208,7 @@ def test_the_default_of_the_class(findings: Findings) -> None:
     def app(reserved: int) -> Callable[[Stack], None]:
         def make(stack: Stack) -> None:
             database = instance(stack, vpc(stack), engine=POSTGRES_16)
-            by_grant(database, function(stack, reserved_concurrent_executions=reserved))
+            by_environment(database, function(stack, reserved_concurrent_executions=reserved))
 
         return make
 
@@ -252,21 +259,22 @@ def test_what_the_template_does_not_tell_breaks_nothing(findings: Findings) -> N
     assert findings(CONNECTIONS, app) == []
 
 
+ISOLATED = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+
+
 def test_a_role_of_ones_own(findings: Findings) -> None:
     def app(stack: Stack) -> None:
-        database = instance(stack, vpc(stack))
+        network = vpc(stack)
+        database = instance(stack, network)
         assert database.secret
         read = iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[database.secret.secret_arn])
-        role = iam.Role(
-            stack,
-            "Role",
-            assumed_by=LAMBDA,
-            inline_policies={"Read": iam.PolicyDocument(statements=[read])},
-        )
-        function(stack, "Inline", role=role)
+        document = iam.PolicyDocument(statements=[read])
+        role = iam.Role(stack, "Role", assumed_by=LAMBDA, inline_policies={"Read": document})
         managed = iam.ManagedPolicy(stack, "Managed", statements=[read])
         other = iam.Role(stack, "Other", assumed_by=LAMBDA, managed_policies=[managed])
-        function(stack, "ByManagedPolicy", role=other)
+        for name, its in (("Inline", role), ("ByManagedPolicy", other)):
+            reader = function(stack, name, role=its, vpc=network, vpc_subnets=ISOLATED)
+            database.connections.allow_from(reader, ec2.Port.all_tcp())
 
     assert {finding.resource.name for finding in findings(CONCURRENCY, app)} == {
         "Stack0/Inline",
@@ -278,8 +286,11 @@ def test_a_password_from_a_secret_of_ones_own(findings: Findings) -> None:
     def app(stack: Stack) -> None:
         secret = rds.DatabaseSecret(stack, "Secret", username="app")
         credentials = rds.Credentials.from_password("app", SecretValue.secrets_manager(secret.secret_arn))
-        instance(stack, vpc(stack), credentials=credentials, backup_retention=Duration.days(1))
-        secret.grant_read(function(stack))
+        network = vpc(stack)
+        database = instance(stack, network, credentials=credentials, backup_retention=Duration.days(1))
+        reader = function(stack, vpc=network, vpc_subnets=ISOLATED)
+        database.connections.allow_from(reader, ec2.Port.all_tcp())
+        secret.grant_read(reader)
 
     (finding,) = findings(CONCURRENCY, app)
     assert finding.resource.name == "Stack0/Function"

@@ -47,8 +47,8 @@ STREAMS = [reads_kinesis, reads_dynamodb, reads_by_arn]
 @pytest.mark.parametrize("reads", STREAMS)
 def test_the_defaults(reads: Callable[..., None], findings: Findings) -> None:
     assert [finding.problem for finding in findings(RULE, reads)] == [
-        "The stream of Stack0/Function retries a failing batch until its records expire.",
-        "The stream of Stack0/Function has no destination for records that failed.",
+        "The stream of Stack0/Function retries a failing batch until its records expire, and has no destination for "
+        "records that failed."
     ]
     (finding,) = findings(BATCH_ITEM_FAILURES, reads)
     assert "gets up to 100 records at once" in finding.problem

@@ -64,8 +64,9 @@ def read(stack: Stack, arn: str, readers: int, **options: Any) -> None:
 def test_a_third_reader(source: Callable[[Stack], str], findings: Findings) -> None:
     assert findings(RULE, lambda stack: read(stack, source(stack), 2)) == []
     (finding,) = findings(RULE, lambda stack: read(stack, source(stack), 3))
-    assert "Stack0/Reader2 is one of 3 readers of" in finding.problem
-    assert finding.problem.endswith("whose shards serve 2.")
+    assert finding.problem.endswith(
+        " has 3 readers, and its shards serve 2: Stack0/Reader0, Stack0/Reader1, Stack0/Reader2."
+    )
     assert finding.resource.name == "Stack0/Mapping2"
     assert finding.location == "Properties.EventSourceArn"
 
@@ -93,4 +94,4 @@ def test_replication_reads_too(findings: Findings) -> None:
         read(stack, replicated.attr_stream_arn, 2)
 
     (finding,) = findings(RULE, build)
-    assert finding.problem == "Stack0/Reader1 is one of 2 readers of Stack0/Table, whose shards serve 1."
+    assert finding.problem == "Stack0/Table has 2 readers, and its shards serve 1: Stack0/Reader0, Stack0/Reader1."

@@ -2,45 +2,77 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from ..rule import Finding, Rule
+from ..answers import Absent, Amount, Unknown
+from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import TypeAlias
 
     from ..assembly import Assembly
-    from ..template import Resource
+    from ..resource import Resource
+    from ..template import Template
+
+    Place: TypeAlias = tuple[Path | Template, str | None]
 
 # Source: AWS Lambda Developer Guide, "Configuring reserved concurrency".
 _UNRESERVED_MINIMUM = 100
 
 
-def check(assembly: Assembly) -> Iterator[Finding]:
+def check(resource: Resource) -> Iterator[Finding]:
     """Compare the sum of reserved concurrency in each account and Region with its quota."""
-    reserving: defaultdict[tuple[Path, str], dict[Resource, float]] = defaultdict(dict)
-    for function in assembly.resources("AWS::Lambda::Function"):
-        if reserved := function.number("ReservedConcurrentExecutions"):
-            # Stages without an environment of their own may go to different accounts.
-            place = (function.template.path.parent, function.template.environment)
-            reserving[place][function] = reserved
-    quota = assembly.account_concurrency
-    for (_, environment), functions in reserving.items():
-        if sum(functions.values()) > quota - _UNRESERVED_MINIMUM:
-            problem = (
-                f"{len(functions)} functions reserve a concurrency of {sum(functions.values()):g} in {environment}, "
-                f"where a quota of {quota} lets {max(0, quota - _UNRESERVED_MINIMUM)} be reserved."
-            )
-            yield Finding(max(functions, key=functions.__getitem__), "Properties.ReservedConcurrentExecutions", problem)
+    assembly = resource.template.assembly
+    place = _place(resource.template)
+    known: dict[Resource, Amount] = assembly.choices.cached(("reserved", place), lambda: _reserved(assembly, place))
+    total, most = sum(known.values()), max(0, assembly.account_concurrency - _UNRESERVED_MINIMUM)
+    if total <= most or next((function for function in known if known[function]), None) is not resource:
+        return
+    where = f" in {place[1]}" if place[1] and "unknown" not in place[1] else ""
+    problem = (
+        f"{_count(len(known))} a concurrency of {total:g}{where}; a quota of {assembly.account_concurrency} lets "
+        f"{most} be reserved."
+    )
+    yield Finding(
+        resource,
+        "Properties.ReservedConcurrentExecutions",
+        problem,
+        found=f"{total:g} reserved",
+        needed=f"at most {most}",
+        others=tuple(function for function in known if known[function]),
+        based_on=tuple(known.values()),
+    )
+
+
+def _reserved(assembly: Assembly, place: Place) -> dict[Resource, Amount]:
+    return {
+        function: amount
+        for function in assembly.resources(*RULE.of)
+        if _place(function.template) == place
+        and not isinstance(amount := function.limit("ReservedConcurrentExecutions"), Absent | Unknown)
+    }
+
+
+def _place(template: Template) -> Place:
+    """Tell where a template goes: templates of one folder that no manifest places may go to different accounts."""
+    root = template.root
+    return (root.path.parent, root.environment) if root.environment else (root, None)
+
+
+def _count(functions: int) -> str:
+    return "One function reserves" if functions == 1 else f"{functions} functions reserve"
 
 
 RULE = Rule(
     id="AccountConcurrency",
     requires="The reserved concurrency of an account and Region is at most its quota less 100.",
     reason="Lambda refuses the function that asks for more, and the deployment is rolled back halfway.",
-    fix="Raise the quota and state it in the context key account_concurrency, or reserve less.",
+    fix="Reserve less, or raise the quota and state it: in the context key account_concurrency, or by "
+    "--account-concurrency.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html",
+    severity=Severity.DEPLOYMENT,
+    of=("AWS::Lambda::Function",),
     check=check,
 )

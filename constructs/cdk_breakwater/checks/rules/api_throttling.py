@@ -2,41 +2,97 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..rule import Finding, Rule
+from ..answers import ABSENT, Answer, Block, Items, Unknown
+from ..resource import as_number
+from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..assembly import Assembly
+    from ..resource import Resource
 
 _LIMITS = ("ThrottlingRateLimit", "ThrottlingBurstLimit")
+# API Gateway takes a rate or burst of −1 for none.
+_NO_LIMIT = -1
 
 
-def check(assembly: Assembly) -> Iterator[Finding]:
-    """Find stages without a default rate and burst."""
-    for stage in assembly.resources("AWS::ApiGateway::Stage"):
-        settings = stage.get("MethodSettings")
-        if not any(
-            _limits(setting) for setting in (settings if isinstance(settings, list) else []) if _is_default(setting)
-        ):
-            yield _finding(stage, "Properties.MethodSettings")
-    for stage in assembly.resources("AWS::ApiGatewayV2::Stage"):
-        if not _limits(stage.get("DefaultRouteSettings")):
-            yield _finding(stage, "Properties.DefaultRouteSettings")
+def check(resource: Resource) -> Iterator[Finding]:
+    """Find a stage without a default rate and burst."""
+    if resource.type == "AWS::ApiGateway::Stage":
+        if _by_methods(resource.get("MethodSettings")) is False:
+            yield _finding(resource, resource, "Properties.MethodSettings")
+    elif resource.type == "AWS::ApiGateway::Deployment":
+        # A deployment with a name makes a stage of its own, unless a stage of that name is declared.
+        if _makes_a_stage(resource) and _by_methods(resource.get("StageDescription", "MethodSettings")) is False:
+            whole = resource.block("StageDescription")
+            if not isinstance(whole, Unknown) and (whole is ABSENT or _limits(whole) is False):
+                yield _finding(resource, resource, "Properties.StageDescription")
+    elif resource.type == "AWS::ApiGatewayV2::Stage":
+        if _limits(resource.get("DefaultRouteSettings")) is False:
+            yield _finding(resource, resource, "Properties.DefaultRouteSettings")
+    # Quick create: an HTTP API with a target has a stage $default, which can't be throttled as none describes it.
+    elif resource.get("Target") is not ABSENT and not _has_stage(resource):
+        yield _finding(resource, resource, "Properties.Target")
 
 
-def _finding(stage: Any, location: str) -> Finding:
-    return Finding(stage, location, f"{stage.name} has no rate and burst of its own.")
+def _finding(resource: Resource, stage: Resource, location: str) -> Finding:
+    api = resource.target("RestApiId") or resource.target("ApiId")
+    of = f" of {api.name}" if api is not None else ""
+    return Finding(
+        resource,
+        location,
+        f"{stage.name}{of} has no rate and burst of its own: it may take the account's 10,000 requests per second.",
+        found="10,000/s of the account",
+        needed="a rate and burst of its own",
+        others=(api,) if api is not None else (),
+    )
 
 
-def _is_default(setting: dict[str, Any]) -> bool:
-    return setting.get("HttpMethod") == "*" and setting.get("ResourcePath") == "/*"
+def _makes_a_stage(deployment: Resource) -> bool:
+    name = deployment.text("StageName")
+    if not isinstance(name, str):
+        return False
+    api = deployment.target("RestApiId")
+    return not any(
+        stage.target("RestApiId") is api and stage.text("StageName") == name
+        for stage in deployment.template.assembly.resources("AWS::ApiGateway::Stage")
+    )
 
 
-def _limits(settings: Any) -> bool:
-    return isinstance(settings, dict) and all(settings.get(limit) is not None for limit in _LIMITS)
+def _has_stage(api: Resource) -> bool:
+    return any(stage.target("ApiId") is api for stage in api.template.assembly.resources("AWS::ApiGatewayV2::Stage"))
+
+
+def _by_methods(answer: Answer) -> bool | Unknown:
+    """Tell whether the settings of all methods limit them."""
+    if answer is ABSENT:
+        return False
+    if not isinstance(answer, Items):
+        return Unknown()
+    found: bool | Unknown = False
+    for setting in answer:
+        if not isinstance(setting, Block):
+            found = Unknown()
+        elif _may_be(setting.get("HttpMethod"), "*") and _may_be(setting.get("ResourcePath"), "/*"):
+            limits = _limits(setting)
+            if limits is not False:
+                return limits
+    return found
+
+
+def _may_be(answer: Answer, text: str) -> bool:
+    return isinstance(answer, Unknown) or answer == text
+
+
+def _limits(answer: Answer) -> bool | Unknown:
+    if not isinstance(answer, Block):
+        return False if answer is ABSENT else Unknown()
+    limits = [as_number(answer.get(name), _NO_LIMIT) for name in _LIMITS]
+    if any(not isinstance(limit, Unknown) and limit < 0 for limit in limits):
+        return False
+    return Unknown() if any(isinstance(limit, Unknown) for limit in limits) else True
 
 
 RULE = Rule(
@@ -47,5 +103,7 @@ RULE = Rule(
     fix="Set ThrottlingRateLimit and ThrottlingBurstLimit: MethodSettings for /* and * (REST), DefaultRouteSettings "
     "(HTTP, WebSocket).",
     link="https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html",
+    severity=Severity.NOTE,
+    of=("AWS::ApiGateway::Stage", "AWS::ApiGateway::Deployment", "AWS::ApiGatewayV2::Stage", "AWS::ApiGatewayV2::Api"),
     check=check,
 )

@@ -4,31 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..event_source import event_sources
-from ..rule import Finding, Rule
+from ..answers import Unknown, texts
+from ..event_source import MAPPING, event_source
+from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..assembly import Assembly
+    from ..resource import Resource
 
 # CloudFormation's default of BatchSize for SQS; that of streams is 100.
 _QUEUE_BATCH = 10
 _STREAM_BATCH = 100
 
 
-def check(assembly: Assembly) -> Iterator[Finding]:
-    """Find mappings with batches that succeed or fail as a whole."""
-    for event_source in event_sources(assembly):
-        mapping = event_source.mapping
-        if not event_source.is_queue and not event_source.is_stream:
-            continue
-        size = mapping.number("BatchSize", default=_QUEUE_BATCH if event_source.is_queue else _STREAM_BATCH)
-        types = mapping.get("FunctionResponseTypes") or []
-        if size is not None and size > 1 and isinstance(types, list) and "ReportBatchItemFailures" not in types:
-            reader = event_source.function.name if event_source.function else mapping.name
-            problem = f"{reader} gets up to {size:g} records at once and cannot report which of them failed."
-            yield Finding(mapping, "Properties.FunctionResponseTypes", problem)
+def check(resource: Resource) -> Iterator[Finding]:
+    """Find a mapping with batches that succeed or fail as a whole."""
+    source = event_source(resource)
+    if not source.is_queue and not source.is_stream:
+        return
+    size = resource.number("BatchSize", default=_QUEUE_BATCH if source.is_queue else _STREAM_BATCH)
+    types = texts(resource.get("FunctionResponseTypes"))
+    if isinstance(size, Unknown) or size <= 1 or "ReportBatchItemFailures" in types:
+        return
+    if not any(isinstance(type_, Unknown) for type_ in types):
+        problem = f"{source.reader} gets up to {size:g} records at once and cannot report which of them failed."
+        yield Finding(
+            resource,
+            "Properties.FunctionResponseTypes",
+            problem,
+            found=f"BatchSize {size:g}",
+            needed="ReportBatchItemFailures",
+            based_on=(size,),
+        )
 
 
 RULE = Rule(
@@ -38,5 +46,7 @@ RULE = Rule(
     "queue.",
     fix="Set FunctionResponseTypes to ReportBatchItemFailures, and return the failures from the handler.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html",
+    severity=Severity.MESSAGES,
+    of=(MAPPING,),
     check=check,
 )

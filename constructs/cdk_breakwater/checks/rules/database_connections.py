@@ -4,34 +4,57 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..database_functions import database_functions
-from ..rule import Finding, Rule
+from ..answers import Absent, Amount, DefaultText, Unknown
+from ..connections import connected_to, other_clients
+from ..rule import Finding, Rule, Severity
+from ..server_limit import server_limit
+from ..servers import servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..assembly import Assembly
+    from ..resource import Resource
 
 
-def check(assembly: Assembly) -> Iterator[Finding]:
+def check(resource: Resource) -> Iterator[Finding]:
     """Compare the sum of reserved concurrency with what the database can give."""
-    for database, functions in database_functions(assembly):
-        limit, engine = database.max_connections(), database.engine
-        if limit is None or engine is None:
-            continue
-        reserved = {
-            function.name: function.number("ReservedConcurrentExecutions", default=0) or 0 for function in functions
-        }
-        total, usable = sum(reserved.values()), max(0, limit.value - engine.reserved_connections)
-        if total > usable:
-            holders = ", ".join(
-                f"{name} {concurrency:g}" for name, concurrency in sorted(reserved.items()) if concurrency
-            )
-            problem = (
-                f"{database.resource.name} gives functions {usable} connections (max_connections {limit.value}, "
-                f"{limit.basis}), and theirs may hold {total:g}: {holders}."
-            )
-            yield Finding(database.resource, "Properties", problem)
+    server = next((server for server in servers(resource.template.assembly) if server.resource is resource), None)
+    limit = server_limit(server) if server is not None else None
+    if server is None or limit is None:
+        return
+    holding = {
+        connection.function: amount
+        for connection in connected_to(server)
+        if not isinstance(amount := connection.at_once, Absent | Unknown)
+    }
+    total = sum(holding.values())
+    if total <= limit.usable:
+        return
+    holders = ", ".join(f"{function.name} {amount:g}" for function, amount in _sorted(holding) if amount)
+    clients = other_clients(server)
+    beside = f" Others connect as well, how often is unknown: {', '.join(_names(clients))}." if clients else ""
+    problem = (
+        f"{server.name} gives functions {limit.usable} connections (max_connections {limit.limit.value}, "
+        f"{limit.limit.basis}), and theirs may hold {total:g}: {holders}.{beside}"
+    )
+    yield Finding(
+        resource,
+        "Properties",
+        problem,
+        found=f"{total:g} connections",
+        needed=f"at most {limit.usable}",
+        evidence="; ".join(sorted({connection.evidence for connection in connected_to(server)})[:3]),
+        others=tuple(holding),
+        based_on=(*holding.values(), *(DefaultText("", name) for name in limit.parameters)),
+    )
+
+
+def _sorted(holding: dict[Resource, Amount]) -> list[tuple[Resource, Amount]]:
+    return sorted(holding.items(), key=lambda holder: holder[0].name)
+
+
+def _names(resources: list[Resource]) -> list[str]:
+    return sorted(resource.name for resource in resources)
 
 
 RULE = Rule(
@@ -41,5 +64,7 @@ RULE = Rule(
     fix="Lower the functions' concurrency, choose a larger class, or, where the limit is an estimate, set "
     "max_connections in the parameter group.",
     link="https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html",
+    severity=Severity.DATABASE,
+    of=("AWS::RDS::DBCluster", "AWS::RDS::DBInstance", "AWS::DocDB::DBCluster"),
     check=check,
 )

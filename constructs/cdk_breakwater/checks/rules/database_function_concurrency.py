@@ -4,22 +4,55 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..database_functions import database_functions
-from ..rule import Finding, Rule
+from ..answers import ABSENT
+from ..concurrency import most_at_once
+from ..connections import Connection, connections
+from ..rule import Finding, Rule, Severity
+from ..server_limit import server_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..assembly import Assembly
+    from ..resource import Resource
+
+# These take more connections than an account of 1,000 concurrent executions opens. Sources: Amazon ElastiCache User
+# Guide, "Quotas" (65,000 clients of a node); Amazon Aurora DSQL User Guide, "Cluster quotas" (10,000 of a cluster).
+_WIDE = (
+    "AWS::ElastiCache::CacheCluster",
+    "AWS::ElastiCache::ReplicationGroup",
+    "AWS::ElastiCache::ServerlessCache",
+    "AWS::MemoryDB::Cluster",
+    "AWS::DSQL::Cluster",
+)
 
 
-def check(assembly: Assembly) -> Iterator[Finding]:
-    """Find functions without reserved concurrency."""
-    for database, functions in database_functions(assembly):
-        for function in functions:
-            if function.get("ReservedConcurrentExecutions") is None:
-                problem = f"{function.name} connects to {database.resource.name} and has no reserved concurrency."
-                yield Finding(function, "Properties.ReservedConcurrentExecutions", problem)
+def check(resource: Resource) -> Iterator[Finding]:
+    """Find a function without a limit that opens connections itself."""
+    if most_at_once(resource) is not ABSENT:
+        return
+    direct = [connection for connection in connections(resource) if connection.proxied is None]
+    if not direct:
+        return
+    scheduled = direct[0].scheduled
+    to = ", ".join(dict.fromkeys(connection.to for connection in direct))
+    known = [limit for connection in direct if connection.server and (limit := server_limit(connection.server))]
+    gives = f"at most {min(limit.usable for limit in known)}" if known else "a share of its connections"
+    unknown = "" if any(connection.server for connection in direct) else ", whose limit is unknown here,"
+    called = "; only a schedule calls it" if scheduled else ""
+    yield Finding(
+        resource,
+        "Properties.ReservedConcurrentExecutions",
+        f"{resource.name} connects to {to}{unknown} and has no reserved concurrency{called}.",
+        found="no limit",
+        needed=gives,
+        evidence="; ".join(dict.fromkeys(connection.evidence for connection in direct)),
+        others=tuple(connection.server.resource for connection in direct if connection.server),
+        severity=Severity.NOTE if scheduled or all(_carries_a_burst(connection) for connection in direct) else None,
+    )
+
+
+def _carries_a_burst(connection: Connection) -> bool:
+    return connection.server is not None and connection.server.resource.type in _WIDE
 
 
 RULE = Rule(
@@ -28,5 +61,7 @@ RULE = Rule(
     reason="A burst makes Lambda start up to 1,000 environments in 10 seconds, and each opens a connection.",
     fix="Set ReservedConcurrentExecutions to the function's share of the database's connections, or use an RDS Proxy.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html",
+    severity=Severity.DATABASE,
+    of=("AWS::Lambda::Function",),
     check=check,
 )

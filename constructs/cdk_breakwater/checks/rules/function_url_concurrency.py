@@ -4,30 +4,42 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..rule import Finding, Rule
+from ..answers import ABSENT
+from ..concurrency import reserved
+from ..event_source import function_of
+from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..assembly import Assembly
+    from ..resource import Resource
 
 
-def check(assembly: Assembly) -> Iterator[Finding]:
-    """Find URLs of functions without reserved concurrency."""
-    for url in assembly.resources("AWS::Lambda::Url"):
-        function = url.target("TargetFunctionArn")
-        if function and function.get("ReservedConcurrentExecutions") is None:
-            problem = f"{url.name} calls {function.name}, which has no reserved concurrency."
-            yield Finding(function, "Properties.ReservedConcurrentExecutions", problem)
+def check(resource: Resource) -> Iterator[Finding]:
+    """Find a URL for everyone whose function has no reserved concurrency."""
+    function = function_of(resource.target("TargetFunctionArn", of="AWS::Lambda::Function"))
+    # Callers that sign their requests are no crowd.
+    if function is None or resource.get("AuthType") != "NONE" or reserved(function) is not ABSENT:
+        return
+    yield Finding(
+        function,
+        "Properties.ReservedConcurrentExecutions",
+        f"{resource.name} lets anyone call {function.name}, which has no reserved concurrency.",
+        found="no limit",
+        needed="requests per second / 10",
+        others=(resource,),
+    )
 
 
 RULE = Rule(
     id="FunctionUrlConcurrency",
-    requires="A function with a URL has reserved concurrency.",
+    requires="A function with a URL that anyone may call has reserved concurrency.",
     reason="It is the only throttle of a function URL: without it, callers may take the account's concurrency, and "
     "everything behind the function with it.",
     fix="Set ReservedConcurrentExecutions, with which a URL takes up to ten requests per second for each, or put an "
     "API with limits before the function.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html",
+    severity=Severity.NOTE,
+    of=("AWS::Lambda::Url",),
     check=check,
 )

@@ -2,48 +2,59 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from ..event_source import EventSource, event_sources
-from ..rule import Finding, Rule
+from ..answers import Absent, Amount, Block, Unknown
+from ..event_source import event_sources
+from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..assembly import Assembly
-    from ..template import Resource
+    from ..resource import Resource
 
-# Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS": up to 1,250 concurrent batches without a maximum;
-# in provisioned mode up to 10 per poller, and 200 pollers unless said otherwise.
+# Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS": up to 1,250 concurrent batches without a maximum,
+# of which 2 is the least; in provisioned mode up to 10 per poller, and 200 pollers unless said otherwise.
 _UNLIMITED = 1250
+_LEAST = 2
 _PER_POLLER = 10
 _DEFAULT_POLLERS = 200
 
 
-def check(assembly: Assembly) -> Iterator[Finding]:
+def check(resource: Resource) -> Iterator[Finding]:
     """Compare the sum of the mappings' concurrency with the function's."""
-    queues: defaultdict[Resource, list[EventSource]] = defaultdict(list)
-    for event_source in event_sources(assembly):
-        if event_source.function and event_source.is_queue and event_source.mapping.get("Enabled") is not False:
-            queues[event_source.function].append(event_source)
-    for function, sources in queues.items():
-        reserved = function.number("ReservedConcurrentExecutions")
-        limits = [_concurrency(source.mapping) for source in sources]
-        known = [limit for limit in limits if limit is not None]
-        if reserved is None or sum(known) <= reserved:
-            continue
-        problem = (
-            f"{function.name} has a reserved concurrency of {reserved:g}, and its queues start up to {sum(known):g}."
-        )
-        for source in sources:
-            yield Finding(source.mapping, "Properties.ScalingConfig.MaximumConcurrency", problem)
+    sources = [
+        source
+        for source in event_sources(resource.template.assembly)
+        if source.function is resource and source.is_queue and source.enabled
+    ]
+    limit = resource.limit("ReservedConcurrentExecutions")
+    if not sources or isinstance(limit, Absent | Unknown):
+        return
+    limits = {source: _concurrency(source.mapping) for source in sources}
+    known = {source: most for source, most in limits.items() if not isinstance(most, Unknown)}
+    total = sum(known.values())
+    # The least that a mapping can be told is 2.
+    if (total <= max(limit, _LEAST * len(known)) and all(most <= _LEAST for most in known.values())) or total <= limit:
+        return
+    problem = f"{resource.name} has a reserved concurrency of {limit:g}, and its queues start up to {total:g}."
+    yield Finding(
+        next(iter(known)).mapping,
+        "Properties.ScalingConfig.MaximumConcurrency",
+        problem,
+        found=f"up to {total:g}",
+        needed=f"at most {limit:g} in all"
+        if limit >= _LEAST * len(known)
+        else f"reserved {_LEAST * len(known)} or more",
+        others=(resource, *(source.mapping for source in known)),
+        based_on=(limit, *known.values()),
+    )
 
 
-def _concurrency(mapping: Resource) -> float | None:
-    if isinstance(mapping.get("ProvisionedPollerConfig"), dict):
+def _concurrency(mapping: Resource) -> Amount | Unknown:
+    if isinstance(mapping.get("ProvisionedPollerConfig"), Block):
         pollers = mapping.number("ProvisionedPollerConfig", "MaximumPollers", default=_DEFAULT_POLLERS)
-        return None if pollers is None else pollers * _PER_POLLER
+        return pollers if isinstance(pollers, Unknown) else Amount(pollers * _PER_POLLER, pollers.parameter)
     return mapping.number("ScalingConfig", "MaximumConcurrency", default=_UNLIMITED)
 
 
@@ -54,5 +65,7 @@ RULE = Rule(
     "the dead-letter queue without ever having been tried.",
     fix="Set MaximumConcurrency (2 or more) on each mapping, and a reserved concurrency of at least their sum.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html",
+    severity=Severity.MESSAGES,
+    of=("AWS::Lambda::Function",),
     check=check,
 )

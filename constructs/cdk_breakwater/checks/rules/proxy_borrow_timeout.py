@@ -4,31 +4,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..database_functions import proxy_functions
-from ..rule import Finding, Rule
+from ..answers import Amount, Unknown
+from ..connections import connections
+from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..assembly import Assembly
+    from ..resource import Resource
 
 # Defaults of CloudFormation's Timeout of a function and ConnectionBorrowTimeout of a proxy.
 _FUNCTION_SECONDS = 3
 _BORROW_SECONDS = 120
 
 
-def check(assembly: Assembly) -> Iterator[Finding]:
+def check(resource: Resource) -> Iterator[Finding]:
     """Compare the time that a proxy lets its clients wait with the timeout of its functions."""
-    for targets, functions in proxy_functions(assembly):
-        borrow = targets.number("ConnectionPoolConfigurationInfo", "ConnectionBorrowTimeout", default=_BORROW_SECONDS)
-        for function in functions:
+    proxy = resource.target("DBProxyName", of="AWS::RDS::DBProxy")
+    borrow = resource.number("ConnectionPoolConfigurationInfo", "ConnectionBorrowTimeout", default=_BORROW_SECONDS)
+    if proxy is None or isinstance(borrow, Unknown):
+        return
+    shorter: dict[Resource, Amount] = {}
+    for function in resource.template.assembly.resources("AWS::Lambda::Function"):
+        if any(connection.proxied is proxy for connection in connections(function)):
             timeout = function.number("Timeout", default=_FUNCTION_SECONDS)
-            if borrow is not None and timeout is not None and borrow >= timeout:
-                problem = (
-                    f"{targets.name} lets a client wait {borrow:g} s for a connection, and {function.name} has a "
-                    f"timeout of {timeout:g} s."
-                )
-                yield Finding(targets, "Properties.ConnectionPoolConfigurationInfo.ConnectionBorrowTimeout", problem)
+            if not isinstance(timeout, Unknown) and borrow >= timeout:
+                shorter[function] = timeout
+    if not shorter:
+        return
+    waiting = ", ".join(f"{function.name} has a timeout of {timeout:g} s" for function, timeout in shorter.items())
+    yield Finding(
+        resource,
+        "Properties.ConnectionPoolConfigurationInfo.ConnectionBorrowTimeout",
+        f"{resource.name} lets a client wait {borrow:g} s for a connection, and {waiting}.",
+        found=f"{borrow:g} s",
+        needed=f"less than {min(shorter.values()):g} s",
+        others=tuple(shorter),
+        based_on=(borrow, *shorter.values()),
+    )
 
 
 RULE = Rule(
@@ -37,5 +50,7 @@ RULE = Rule(
     reason="When all connections are taken, a function otherwise times out while it waits, and no error says for what.",
     fix="Set ConnectionBorrowTimeout to less than the functions' Timeout.",
     link="https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-connections.html",
+    severity=Severity.NOTE,
+    of=("AWS::RDS::DBProxyTargetGroup",),
     check=check,
 )

@@ -5,52 +5,77 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...limits.engines import DatabaseEngine
-from ..database_functions import database_functions
-from ..rule import Finding, Rule
+from ..answers import Absent, Amount, Unknown
+from ..connections import connected_to
+from ..rule import Finding, Rule, Severity
+from ..server_limit import server_limit
+from ..servers import servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..assembly import Assembly
-    from ..database import Database
-    from ..template import Resource
+    from ..resource import Resource
+    from ..servers import Server
+
+_LOCATION = "Properties.ConnectionPoolConfigurationInfo.MaxConnectionsPercent"
 
 
-def check(assembly: Assembly) -> Iterator[Finding]:
+def check(resource: Resource) -> Iterator[Finding]:
     """Add up MaxConnectionsPercent, and what functions without a proxy may hold beside the pools."""
-    for database, functions in database_functions(assembly):
-        groups = [
-            group
-            for group in assembly.resources("AWS::RDS::DBProxyTargetGroup")
-            if group.target("DBProxyName") in database.proxies
-        ]
-        percents = {group: _percent(group, database) for group in groups}
-        known = {group: percent for group, percent in percents.items() if percent is not None}
-        if not known:
-            continue
-        named = ", ".join(f"{group.name} {percent:g} %" for group, percent in known.items())
-        total = sum(known.values())
-        if total > 100:
-            problem = f"The proxies of {database.resource.name} may take {total:g} % of its connections: {named}."
-            yield Finding(groups[-1], "Properties.ConnectionPoolConfigurationInfo.MaxConnectionsPercent", problem)
-            continue
-        reserved = sum(function.number("ReservedConcurrentExecutions", default=0) or 0 for function in functions)
-        limit, engine = database.max_connections(), database.engine
-        if limit is None or engine is None or not reserved:
-            continue
-        pools = sum(int(limit.value * percent // 100) for percent in known.values())
-        usable = max(0, limit.value - engine.reserved_connections)
-        if pools + reserved > usable:
-            problem = (
-                f"{database.resource.name} gives {usable} connections (max_connections {limit.value}, {limit.basis}); "
-                f"its proxies may hold {pools} ({named}), and functions beside them {reserved:g}."
-            )
-            yield Finding(groups[-1], "Properties.ConnectionPoolConfigurationInfo.MaxConnectionsPercent", problem)
+    assembly = resource.template.assembly
+    server = next((server for server in servers(assembly) if server.resource is resource), None)
+    if server is None or not server.proxies:
+        return
+    known = {
+        group: percent
+        for group in assembly.resources("AWS::RDS::DBProxyTargetGroup")
+        if group.target("DBProxyName", of="AWS::RDS::DBProxy") in server.proxies
+        and not isinstance(percent := _percent(group, server), Unknown)
+    }
+    if not known:
+        return
+    named = ", ".join(f"{group.name} {percent:g} %" for group, percent in known.items())
+    total = sum(known.values())
+    if total > 100:
+        yield Finding(
+            list(known)[-1],
+            _LOCATION,
+            f"The proxies of {server.name} may take {total:g} % of its connections: {named}.",
+            found=f"{total:g} %",
+            needed="at most 100 % in all",
+            others=(resource, *known),
+            based_on=tuple(known.values()),
+        )
+        return
+    holding = {
+        connection.function: amount
+        for connection in connected_to(server)
+        if not isinstance(amount := connection.at_once, Absent | Unknown)
+    }
+    beside, limit = sum(holding.values()), server_limit(server)
+    if limit is None or not beside:
+        return
+    pools = sum(int(limit.limit.value * percent // 100) for percent in known.values())
+    if pools + beside > limit.usable:
+        problem = (
+            f"{server.name} gives {limit.usable} connections (max_connections {limit.limit.value}, "
+            f"{limit.limit.basis}); its proxies may hold {pools} ({named}), and functions beside them {beside:g}."
+        )
+        yield Finding(
+            list(known)[-1],
+            _LOCATION,
+            problem,
+            found=f"{pools + beside:g} connections",
+            needed=f"at most {limit.usable}",
+            evidence="; ".join(sorted({each.evidence for each in connected_to(server)})[:3]),
+            others=(resource, *known, *holding),
+            based_on=(*known.values(), *holding.values()),
+        )
 
 
-def _percent(group: Resource, database: Database) -> float | None:
+def _percent(group: Resource, server: Server) -> Amount | Unknown:
     # Source of the defaults: AWS::RDS::DBProxyTargetGroup ConnectionPoolConfigurationInfoFormat, MaxConnectionsPercent.
-    default = 10 if database.engine is DatabaseEngine.SQL_SERVER else 100
+    default = 10 if server.engine is DatabaseEngine.SQL_SERVER else 100
     return group.number("ConnectionPoolConfigurationInfo", "MaxConnectionsPercent", default=default)
 
 
@@ -61,5 +86,7 @@ RULE = Rule(
     reason="A proxy takes what MaxConnectionsPercent says, 100 by default, and whoever comes after it is refused.",
     fix="Lower MaxConnectionsPercent; AWS advises to leave 30 %.",
     link="https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-connections.html",
+    severity=Severity.DATABASE,
+    of=("AWS::RDS::DBCluster", "AWS::RDS::DBInstance"),
     check=check,
 )

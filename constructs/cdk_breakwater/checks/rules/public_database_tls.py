@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...limits.engines import DatabaseEngine
-from ..database import Database, databases
-from ..rule import Finding, Rule
-from ..template import UNKNOWN
+from ..answers import ABSENT, Unknown
+from ..network import network_of
+from ..rule import Finding, Rule, Severity
+from ..server_limit import parameter, version
+from ..servers import servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..assembly import Assembly
+    from ..resource import Resource
+    from ..servers import Server
 
 # The parameter, and the first version in which it is on by default (None: in no version). Source: Amazon RDS and Aurora
 # User Guides, "Requiring SSL/TLS" per engine.
-_PARAMETERS: dict[DatabaseEngine, tuple[str, tuple[int, ...] | None]] = {
+_PARAMETERS: dict[DatabaseEngine | None, tuple[str, tuple[int, ...] | None]] = {
     DatabaseEngine.MYSQL: ("require_secure_transport", None),
     DatabaseEngine.MARIADB: ("require_secure_transport", (11, 8)),
     DatabaseEngine.POSTGRESQL: ("rds.force_ssl", (15,)),
@@ -27,26 +30,37 @@ _PARAMETERS: dict[DatabaseEngine, tuple[str, tuple[int, ...] | None]] = {
 _ON = ("1", "on", "true")
 
 
-def check(assembly: Assembly) -> Iterator[Finding]:
-    """Find public databases that accept connections without TLS."""
-    for database in databases(assembly):
-        public = [s for s in (database.resource, *database.instances) if s.get("PubliclyAccessible") in (True, "true")]
-        if public and database.engine in _PARAMETERS:
-            parameter, on_since = _PARAMETERS[database.engine]
-            if _enforced(database, parameter, on_since) is False:
-                problem = f"{database.resource.name} is publicly accessible, and {parameter} is not set."
-                yield Finding(database.resource, "Properties.PubliclyAccessible", problem)
+def check(resource: Resource) -> Iterator[Finding]:
+    """Find a public database that accepts connections without TLS."""
+    assembly = resource.template.assembly
+    server = next((server for server in servers(assembly) if server.resource is resource), None)
+    if server is None or server.engine not in _PARAMETERS:
+        return
+    public = [member for member in server.members if member.flag("PubliclyAccessible") is True]
+    if not public or network_of(assembly).only_private(server.groups):
+        return
+    name, on_since = _PARAMETERS[server.engine]
+    if _enforced(server, name, on_since) is False:
+        yield Finding(
+            resource,
+            "Properties.PubliclyAccessible",
+            f"{resource.name} is publicly accessible, and {name} is not set.",
+            found="PubliclyAccessible",
+            needed=f"{name} = 1",
+            others=tuple(public),
+        )
 
 
-def _enforced(database: Database, parameter: str, on_since: tuple[int, ...] | None) -> bool | None:
-    value = database.parameter(parameter)
-    if value is UNKNOWN:
+def _enforced(server: Server, name: str, on_since: tuple[int, ...] | None) -> bool | None:
+    value = parameter(server, name)
+    if isinstance(value, Unknown):
         return None
-    if value is not None:
-        return str(value).lower() in _ON
+    if value is not ABSENT:
+        return value.lower() in _ON
     if on_since is None:
         return False
-    return None if database.version is None else database.version >= on_since
+    known = version(server)
+    return None if known is None else known >= on_since
 
 
 RULE = Rule(
@@ -56,5 +70,7 @@ RULE = Rule(
     fix="Set require_secure_transport (MySQL, MariaDB) or rds.force_ssl (PostgreSQL, SQL Server) to 1 in the parameter "
     "group, or PubliclyAccessible to false.",
     link="https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html",
+    severity=Severity.DATABASE,
+    of=("AWS::RDS::DBCluster", "AWS::RDS::DBInstance"),
     check=check,
 )

@@ -4,31 +4,62 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..answers import ABSENT, Absent, Unknown
+from ..callers import mentions
 from ..event_source import event_sources
-from ..rule import Finding, Rule
+from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..assembly import Assembly
+    from ..resource import Resource
 
 # Source: AWS Lambda Developer Guide, "Creating and configuring an Amazon SQS event source mapping".
 _MINIMUM_RECEIVES = 5
 
 
-def check(assembly: Assembly) -> Iterator[Finding]:
-    """Find the queues of functions without a dead-letter queue, or that go there too early."""
-    queues = {source.source: source.function for source in event_sources(assembly) if source.is_queue and source.source}
-    for queue, function in queues.items():
-        if queue.get("RedrivePolicy") is None:
-            reader = function.name if function else "a function"
-            problem = f"{queue.name}, read by {reader}, has no dead-letter queue."
-            yield Finding(queue, "Properties.RedrivePolicy", problem)
-            continue
-        receives = queue.number("RedrivePolicy", "maxReceiveCount")
-        if receives is not None and receives < _MINIMUM_RECEIVES:
-            problem = f"{queue.name} has a maxReceiveCount of {receives:g}."
-            yield Finding(queue, "Properties.RedrivePolicy.maxReceiveCount", problem)
+def check(resource: Resource) -> Iterator[Finding]:
+    """Find a queue of functions without a dead-letter queue, or whose messages go there too early."""
+    assembly = resource.template.assembly
+    readers = [source for source in event_sources(assembly) if source.source is resource]
+    if not readers:
+        return
+    given = resource.get("RedrivePolicy")
+    if given is ABSENT and not _is_dead_letter_queue(resource):
+        problem = f"{resource.name}, read by {readers[0].reader}, has no dead-letter queue."
+        others = tuple(source.mapping for source in readers)
+        yield Finding(resource, "Properties.RedrivePolicy", problem, "none", "RedrivePolicy", others=others)
+    receives = resource.limit("RedrivePolicy", "maxReceiveCount")
+    # In a FIFO queue a message that fails holds up those behind it, so that a low count may be meant.
+    if isinstance(receives, Unknown | Absent) or resource.flag("FifoQueue") is not False:
+        return
+    if receives < _MINIMUM_RECEIVES:
+        yield Finding(
+            resource,
+            "Properties.RedrivePolicy.maxReceiveCount",
+            f"{resource.name} has a maxReceiveCount of {receives:g}.",
+            found=f"{receives:g} receives",
+            needed=f"at least {_MINIMUM_RECEIVES}",
+            others=tuple(source.mapping for source in readers),
+            based_on=(receives,),
+        )
+
+
+def _is_dead_letter_queue(queue: Resource) -> bool:
+    """Tell whether other queues, topics or functions set aside what failed there: it has no such place itself."""
+    for resource in mentions(queue.template.assembly).get(queue, ()):
+        if resource.type == "AWS::SQS::Queue" and resource.target("RedrivePolicy", "deadLetterTargetArn") is queue:
+            return True
+        if (
+            resource.type == "AWS::SNS::Subscription"
+            and resource.target("RedrivePolicy", "deadLetterTargetArn") is queue
+        ):
+            return True
+        if resource.type == "AWS::Lambda::Function" and resource.target("DeadLetterConfig", "TargetArn") is queue:
+            return True
+        if resource.target("DestinationConfig", "OnFailure", "Destination") is queue:
+            return True
+    return False
 
 
 RULE = Rule(
@@ -38,5 +69,7 @@ RULE = Rule(
     "are enough to set aside a good one.",
     fix="Set RedrivePolicy with a deadLetterTargetArn and a maxReceiveCount of at least 5.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html",
+    severity=Severity.MESSAGES,
+    of=("AWS::SQS::Queue",),
     check=check,
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..event_source import event_sources
-from ..rule import Finding, Rule
+from ..answers import Unknown
+from ..event_source import MAPPING, event_source
+from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..assembly import Assembly
+    from ..resource import Resource
 
 # Source: AWS Lambda Developer Guide, "Creating and configuring an Amazon SQS event source mapping".
 _FACTOR = 6
@@ -19,22 +20,35 @@ _FUNCTION_SECONDS = 3
 _QUEUE_SECONDS = 30
 
 
-def check(assembly: Assembly) -> Iterator[Finding]:
+def check(resource: Resource) -> Iterator[Finding]:
     """Compare the visibility timeout with six times the function's timeout and the batching window."""
-    for mapping, function, source in event_sources(assembly):
-        if function is None or source is None or source.type != "AWS::SQS::Queue":
-            continue
-        timeout = function.number("Timeout", default=_FUNCTION_SECONDS)
-        window = mapping.number("MaximumBatchingWindowInSeconds", default=0)
-        visibility = source.number("VisibilityTimeout", default=_QUEUE_SECONDS)
-        if timeout is None or window is None or visibility is None:
-            continue
-        if visibility < (needed := _FACTOR * timeout + window):
-            problem = (
-                f"{source.name} has a visibility timeout of {visibility:g} s; {function.name}, with a timeout of "
-                f"{timeout:g} s and a batching window of {window:g} s, needs {needed:g} s."
-            )
-            yield Finding(source, "Properties.VisibilityTimeout", problem)
+    mapping, function, source = event_source(resource)
+    if function is None or source is None or source.type != "AWS::SQS::Queue":
+        return
+    timeout = function.number("Timeout", default=_FUNCTION_SECONDS)
+    window = mapping.number("MaximumBatchingWindowInSeconds", default=0)
+    visibility = source.number("VisibilityTimeout", default=_QUEUE_SECONDS)
+    if isinstance(timeout, Unknown) or isinstance(window, Unknown) or isinstance(visibility, Unknown):
+        return
+    if visibility >= (needed := _FACTOR * timeout + window):
+        return
+    refused = (
+        " Lambda refuses a mapping whose queue has less than the function's timeout." if visibility < timeout else ""
+    )
+    problem = (
+        f"{source.name} has a visibility timeout of {visibility:g} s; {function.name}, with a timeout of "
+        f"{timeout:g} s and a batching window of {window:g} s, needs {needed:g} s.{refused}"
+    )
+    yield Finding(
+        source,
+        "Properties.VisibilityTimeout",
+        problem,
+        found=f"{visibility:g} s",
+        needed=f"{needed:g} s",
+        others=(mapping, function),
+        based_on=(timeout, window, visibility),
+        severity=Severity.DEPLOYMENT if refused else None,
+    )
 
 
 RULE = Rule(
@@ -44,5 +58,7 @@ RULE = Rule(
     "receives run out.",
     fix="Raise VisibilityTimeout, or lower the function's Timeout.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html",
+    severity=Severity.MESSAGES,
+    of=(MAPPING,),
     check=check,
 )

@@ -4,34 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..event_source import event_sources
-from ..rule import Finding, Rule
+from ..answers import ABSENT, Unknown
+from ..event_source import MAPPING, event_source
+from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..assembly import Assembly
+    from ..resource import Resource
 
 # CloudFormation's default of both limits, for no limit.
 _UNLIMITED = -1
+_LIMITS = ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds")
 
 
-def check(assembly: Assembly) -> Iterator[Finding]:
-    """Find stream mappings without limits of retries, and those without a destination."""
-    for event_source in event_sources(assembly):
-        mapping = event_source.mapping
-        if not event_source.is_stream:
-            continue
-        reader = event_source.function.name if event_source.function else mapping.name
-        limits = [
-            mapping.number(name, default=_UNLIMITED) for name in ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds")
-        ]
-        if all(limit == _UNLIMITED for limit in limits):
-            problem = f"The stream of {reader} retries a failing batch until its records expire."
-            yield Finding(mapping, "Properties.MaximumRetryAttempts", problem)
-        if mapping.get("DestinationConfig", "OnFailure", "Destination") is None:
-            problem = f"The stream of {reader} has no destination for records that failed."
-            yield Finding(mapping, "Properties.DestinationConfig", problem)
+def check(resource: Resource) -> Iterator[Finding]:
+    """Find a stream mapping without a limit of retries, or without a destination."""
+    source = event_source(resource)
+    if not source.is_stream:
+        return
+    limits = [resource.number(name, default=_UNLIMITED) for name in _LIMITS]
+    missing = []
+    if all(not isinstance(limit, Unknown) and limit == _UNLIMITED for limit in limits):
+        missing.append(("MaximumRetryAttempts", "retries a failing batch until its records expire"))
+    if resource.get("DestinationConfig", "OnFailure", "Destination") is ABSENT:
+        missing.append(("DestinationConfig", "has no destination for records that failed"))
+    if missing:
+        yield Finding(
+            resource,
+            f"Properties.{missing[0][0]}",
+            f"The stream of {source.reader} {', and '.join(text for _, text in missing)}.",
+            found="neither limit nor destination" if len(missing) > 1 else f"no {missing[0][0]}",
+            needed=" and ".join(name for name, _ in missing),
+        )
 
 
 RULE = Rule(
@@ -41,5 +46,7 @@ RULE = Rule(
     fix="Set MaximumRetryAttempts or MaximumRecordAgeInSeconds, and DestinationConfig.OnFailure; a bucket keeps the "
     "records themselves, a queue or topic only where they were.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html",
+    severity=Severity.MESSAGES,
+    of=(MAPPING,),
     check=check,
 )

@@ -1,0 +1,91 @@
+"""What a deployment chooses: one world for each way in which a template's conditions can turn out.
+
+A rule looks at one world at a time, in which every condition is true or false. What it asked for on its way is
+recorded, so that it looks again only where its answer depended on a choice.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from itertools import islice, product
+from math import prod
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from typing import TypeAlias
+
+    World: TypeAlias = dict[Hashable, int]
+
+_MOST_WORLDS = 16
+
+
+class Choices:
+    """The world that is looked at, and which of its choices were asked for."""
+
+    def __init__(self) -> None:
+        self._world: World = {}
+        self._key: frozenset[tuple[Hashable, int]] = frozenset()
+        self._asked: dict[Hashable, Sequence[Any]] = {}
+        self._cache: dict[Any, tuple[Any, dict[Hashable, Sequence[Any]]]] = {}
+
+    def take(self, key: Hashable, candidates: Sequence[Any]) -> Any:
+        """Give what is chosen in this world; the first of the candidates where nothing is."""
+        self._asked[key] = candidates
+        index = self._world.get(key, 0)
+        return candidates[index if index < len(candidates) else 0]
+
+    @contextmanager
+    def world(self, world: World) -> Iterator[dict[Hashable, Sequence[Any]]]:
+        """Look at a world, and record what is asked for meanwhile."""
+        before = self._world, self._key, self._asked
+        asked: dict[Hashable, Sequence[Any]] = {}
+        self._world, self._key, self._asked = world, frozenset(world.items()), asked
+        try:
+            yield asked
+        finally:
+            self._world, self._key, self._asked = before
+
+    def once(self, key: Hashable, compute: Callable[[], Any]) -> Any:
+        """Compute once, in the first world: for what is the same in all of them."""
+        at = (None, key)
+        if at not in self._cache:
+            with self.world({}):
+                self._cache[at] = (compute(), {})
+        return self._cache[at][0]
+
+    def cached(self, key: Hashable, compute: Callable[[], Any]) -> Any:
+        """Compute once in each world; asking for the result asks for all that it depends on."""
+        at = (self._key, key)
+        if at not in self._cache:
+            outer = self._asked
+            inner: dict[Hashable, Sequence[Any]] = {}
+            self._asked = inner
+            try:
+                result = compute()
+                self._cache[at] = (result, inner)
+            finally:
+                outer.update(inner)
+                self._asked = outer
+        result, asked = self._cache[at]
+        self._asked.update(asked)
+        return result
+
+
+def worlds(asked: dict[Hashable, Sequence[Any]]) -> Iterator[World]:
+    """Give the worlds of some choices: all of them, or where they are too many, an even sample."""
+    keys = list(asked)
+    sizes = [range(len(asked[key])) for key in keys]
+    if prod(map(len, sizes)) <= _MOST_WORLDS:
+        yield from (dict(zip(keys, chosen, strict=True)) for chosen in product(*sizes))
+        return
+    yield dict.fromkeys(keys, 0)
+    columns = [_column(size, seed) for seed, size in enumerate(sizes)]
+    yield from (dict(zip(keys, chosen, strict=True)) for chosen in islice(zip(*columns, strict=True), _MOST_WORLDS - 1))
+
+
+def _column(size: range, seed: int) -> list[int]:
+    column = [*size] * (_MOST_WORLDS // max(1, len(size)) + 1)
+    Random(seed).shuffle(column)  # noqa: S311 -- a sample, the same each time
+    return column

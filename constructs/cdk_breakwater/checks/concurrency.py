@@ -1,0 +1,60 @@
+"""How many environments of a function there may be at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .answers import ABSENT, Absent, Amount, Unknown
+from .callers import NO_CALLERS, mentions
+from .event_source import event_sources, function_of
+
+if TYPE_CHECKING:
+    from .resource import Resource
+
+_MANAGED = ("CapacityProviderConfig", "LambdaManagedInstancesCapacityProviderConfig")
+
+
+def reserved(function: Resource) -> Amount | Absent | Unknown:
+    """Give the limit that stands at the function itself.
+
+    On Lambda Managed Instances, that is its environments times the requests that each serves at once (AWS Lambda
+    Developer Guide, "Scaling Lambda Managed Instances").
+    """
+    if function.get(*_MANAGED) is ABSENT:
+        return function.limit("ReservedConcurrentExecutions")
+    most = function.limit("FunctionScalingConfig", "MaxExecutionEnvironments")
+    if isinstance(most, Unknown | Absent):
+        return most
+    each = function.limit(*_MANAGED, "PerExecutionEnvironmentMaxConcurrency")
+    return Unknown() if isinstance(each, Unknown | Absent) else Amount(most * each, most.parameter)
+
+
+def most_at_once(function: Resource) -> Amount | Absent | Unknown:
+    """Give how many there may be: by its own limit, or by those of all that call it.
+
+    That is so where nothing but queues' mappings with a maximum, and Kinesis streams of known shards, call it.
+    """
+    own = reserved(function)
+    return own if own is not ABSENT else _by_callers(function)
+
+
+def _by_callers(function: Resource) -> Amount | Absent | Unknown:
+    assembly = function.template.assembly
+    calling = [
+        resource
+        for resource in mentions(assembly).get(function, ())
+        if resource.type.startswith("AWS::") and resource.type not in NO_CALLERS
+    ]
+    if not calling or any(resource.type != "AWS::Lambda::EventSourceMapping" for resource in calling):
+        return ABSENT
+    total = 0.0
+    for source in event_sources(assembly):
+        if function_of(source.function) is not function or source.mapping not in calling:
+            continue
+        most = source.mapping.limit("ScalingConfig", "MaximumConcurrency")
+        if isinstance(most, Unknown):
+            return most
+        if most is ABSENT:
+            return ABSENT
+        total += most
+    return Amount(total) if total else ABSENT

@@ -1,0 +1,107 @@
+"""Resources by their names and ARNs, as templates mention them beside references."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from .answers import ABSENT, Answer, Reference, Unknown
+from .resource import as_text
+
+if TYPE_CHECKING:
+    from .assembly import Assembly
+    from .resource import Resource
+    from .template import Template
+
+# The property that names a resource, and the service in its ARN.
+_NAMES = {
+    "AWS::Lambda::Function": ("FunctionName", "lambda"),
+    "AWS::SQS::Queue": ("QueueName", "sqs"),
+    "AWS::SNS::Topic": ("TopicName", "sns"),
+    "AWS::Kinesis::Stream": ("Name", "kinesis"),
+    "AWS::DynamoDB::Table": ("TableName", "dynamodb"),
+    "AWS::DynamoDB::GlobalTable": ("TableName", "dynamodb"),
+    "AWS::IAM::Role": ("RoleName", "iam"),
+    "AWS::IAM::ManagedPolicy": ("ManagedPolicyName", "iam"),
+    "AWS::SecretsManager::Secret": ("Name", "secretsmanager"),
+    "AWS::SSM::Parameter": ("Name", "ssm"),
+    "AWS::StepFunctions::StateMachine": ("StateMachineName", "states"),
+    "AWS::RDS::DBInstance": ("DBInstanceIdentifier", "rds"),
+    "AWS::RDS::DBCluster": ("DBClusterIdentifier", "rds"),
+    "AWS::RDS::DBProxy": ("DBProxyName", "rds"),
+    "AWS::RDS::DBParameterGroup": ("DBParameterGroupName", "rds"),
+    "AWS::RDS::DBClusterParameterGroup": ("DBClusterParameterGroupName", "rds"),
+    "AWS::DocDB::DBInstance": ("DBInstanceIdentifier", "rds"),
+    "AWS::DocDB::DBCluster": ("DBClusterIdentifier", "rds"),
+    "AWS::Neptune::DBCluster": ("DBClusterIdentifier", "rds"),
+    "AWS::ElastiCache::ReplicationGroup": ("ReplicationGroupId", "elasticache"),
+    "AWS::ElastiCache::CacheCluster": ("ClusterName", "elasticache"),
+    "AWS::ApiGateway::Stage": ("StageName", ""),
+}
+_ARN = re.compile(r"arn:[^:]*:([a-z0-9-]+):[^:]*:[^:]*:(.+)", re.DOTALL)
+_QUEUE_URL = re.compile(r"https://(?:sqs\.)?[^/]+/[^/]+/([^/]+)")
+_PLACEHOLDER = re.compile(r"\{([^{}.]+)(?:\.[^{}]*)?\}")
+
+
+class Names:
+    """The named resources of an assembly."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        self._assembly = assembly
+
+    def resource(self, template: Template, answer: Answer, of: str | tuple[str, ...] = ()) -> Resource | None:
+        """Give the resource that an answer stands for: a reference, an ARN, a URL, or a name of one of some types."""
+        if isinstance(answer, Reference):
+            return answer.resource
+        text = answer.text if isinstance(answer, Unknown) else answer if isinstance(answer, str) else ""
+        if not text:
+            if isinstance(answer, Unknown) and len({reference.resource for reference in answer.references}) == 1:
+                return next(iter(answer.references)).resource
+            return None
+        wanted = (of,) if isinstance(of, str) else of
+        if arn := _ARN.fullmatch(text):
+            types = tuple(type_ for type_, (_, service) in _NAMES.items() if service == arn[1])
+            return self._named(template, _last(arn[1], arn[2]), types)
+        if url := _QUEUE_URL.fullmatch(text):
+            return self._named(template, url[1], ("AWS::SQS::Queue",))
+        return self._named(template, text, wanted) if wanted else None
+
+    def _named(self, template: Template, name: str, types: tuple[str, ...]) -> Resource | None:
+        if placeholder := _PLACEHOLDER.fullmatch(name):
+            resource = template.resources.get(placeholder[1])
+            if resource is not None and (not types or resource.type in types):
+                return resource
+        index: dict[tuple[str, str], list[Resource]] = self._assembly.choices.cached("names", self._index)
+        found = [resource for type_ in types for resource in index.get((type_, name), ())]
+        own = [resource for resource in found if resource.template is template]
+        # Files of one folder may be stages of one app, with the same names: then nothing tells which is meant. And a
+        # name that is made of a parameter is another one elsewhere.
+        others = found if "{" not in name else []
+        chosen = own or others
+        return chosen[0] if len(chosen) == 1 else None
+
+    def _index(self) -> dict[tuple[str, str], list[Resource]]:
+        index: defaultdict[tuple[str, str], list[Resource]] = defaultdict(list)
+        for type_, (property_, _) in _NAMES.items():
+            for resource in self._assembly.resources(type_):
+                answer = as_text(resource.get(property_))
+                if answer is ABSENT:
+                    continue
+                text = answer.text if isinstance(answer, Unknown) else str(answer)
+                if text:
+                    index[type_, text].append(resource)
+        return dict(index)
+
+
+def _last(service: str, rest: str) -> str:
+    """Take the name out of the last part of an ARN."""
+    if service == "lambda":
+        return rest.removeprefix("function:").split(":")[0]
+    if service == "dynamodb":
+        return rest.removeprefix("table/").split("/")[0]
+    if service == "kinesis":
+        return rest.removeprefix("stream/").split("/")[0]
+    if service in ("rds", "secretsmanager", "states", "elasticache"):
+        return rest.partition(":")[2] or rest
+    return rest.rsplit("/", 1)[-1]

@@ -1,0 +1,120 @@
+"""What a function's role allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from .answers import ABSENT, Answer, Block, Items, Reference, Unknown, texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .assembly import Assembly
+    from .resource import Resource
+
+
+class Allowed(IntEnum):
+    """How closely a permission names what it is for."""
+
+    NO = 0
+    ANY = 1
+    """By a wildcard for all resources of its kind."""
+    NAMED = 2
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One that allows something.
+
+    Attributes
+    ----------
+    actions
+        Patterns in lower case.
+    resources
+        What they are allowed on.
+    policy
+        Where it stands.
+    """
+
+    actions: tuple[str, ...]
+    resources: tuple[Answer, ...]
+    policy: Resource
+
+    def allows(self, action: str) -> bool:
+        """Tell whether an action, in lower case, is among its own."""
+        return any(fnmatchcase(action, pattern) for pattern in self.actions)
+
+    def names(self, wanted: set[Resource]) -> Allowed:
+        """Tell how it names one of some resources."""
+        found = Allowed.NO
+        template = self.policy.template
+        for resource in self.resources:
+            mentioned: set[Resource] = set()
+            if isinstance(resource, Reference):
+                mentioned = {resource.resource}
+            elif isinstance(resource, Unknown):
+                mentioned = {reference.resource for reference in resource.references}
+            named = template.assembly.names.resource(template, resource)
+            if mentioned & wanted or named in wanted:
+                return Allowed.NAMED
+            text = resource.text if isinstance(resource, Unknown) else str(resource)
+            if not mentioned and (text == "*" or text.endswith((":*", "*/*", "rds!*"))):
+                found = Allowed.ANY
+        return found
+
+
+def statements(function: Resource) -> list[Statement]:
+    """Give what the role of a function allows."""
+    assembly = function.template.assembly
+    role = function.target("Role", of="AWS::IAM::Role")
+    if role is None:
+        return []
+    return assembly.choices.cached(("statements", role), lambda: list(_of_role(assembly, role)))
+
+
+def allowed(function: Resource, actions: tuple[str, ...], on: set[Resource]) -> Allowed:
+    """Tell how closely the role of a function allows one of some actions on one of some resources."""
+    return max(
+        (
+            statement.names(on)
+            for statement in statements(function)
+            if any(statement.allows(action) for action in actions)
+        ),
+        default=Allowed.NO,
+    )
+
+
+def _of_role(assembly: Assembly, role: Resource) -> Iterator[Statement]:
+    inline = role.items("Policies")
+    for policy in inline if isinstance(inline, Items) else ():
+        if isinstance(policy, Block):
+            yield from _statements(role, policy.get("PolicyDocument"))
+    attached = set(role.targets("ManagedPolicyArns", of="AWS::IAM::ManagedPolicy"))
+    by_role = assembly.choices.cached("policies of roles", lambda: _attached(assembly))
+    for policy in {*attached, *by_role.get(role, ())}:
+        yield from _statements(policy, policy.get("PolicyDocument"))
+
+
+def _attached(assembly: Assembly) -> dict[Resource, list[Resource]]:
+    found: dict[Resource, list[Resource]] = {}
+    for policy in assembly.resources("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"):
+        named = policy.target("RoleName", of="AWS::IAM::Role")
+        for role in [*policy.targets("Roles", of="AWS::IAM::Role"), *([named] if named else [])]:
+            found.setdefault(role, []).append(policy)
+    return found
+
+
+def _statements(policy: Resource, document: Answer) -> Iterator[Statement]:
+    if not isinstance(document, Block):
+        return
+    answer = document.get("Statement")
+    for statement in answer if isinstance(answer, Items) else [answer]:
+        if not isinstance(statement, Block) or statement.get("Effect") != "Allow":
+            continue
+        actions = tuple(action.lower() for action in texts(statement.get("Action")) if isinstance(action, str))
+        resource = statement.get("Resource")
+        resources = tuple(resource) if isinstance(resource, Items) else () if resource is ABSENT else (resource,)
+        yield Statement(actions, resources, policy)

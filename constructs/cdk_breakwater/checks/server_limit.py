@@ -1,0 +1,99 @@
+"""How many connections a server allows, as far as templates tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..limits.max_connections import (
+    MaxConnections,
+    UnknownMaxConnections,
+    for_instance_class,
+    for_serverless_v2,
+    from_parameter,
+    parameter_name,
+)
+from .answers import ABSENT, Absent, Unknown, parameter_of
+
+if TYPE_CHECKING:
+    from ..limits.engines import DatabaseEngine
+    from .servers import Server
+
+
+class ServerLimit(NamedTuple):
+    """What functions get of a server.
+
+    Attributes
+    ----------
+    limit
+        Its ``max_connections``.
+    usable
+        What is left of it for functions.
+    parameters
+        The parameters on whose defaults it rests.
+    """
+
+    limit: MaxConnections
+    usable: int
+    parameters: tuple[str, ...]
+
+
+def version(server: Server) -> tuple[int, ...] | None:
+    """Give the engine's version, as far as it is a number."""
+    text = server.resource.text("EngineVersion")
+    if not isinstance(text, str):
+        return None
+    return tuple(int(part) for part in text.split(".") if part.isdecimal()) or None
+
+
+def parameter(server: Server, name: str) -> str | Absent | Unknown:
+    """Give the value of a parameter, the instance's before the cluster's; unknown where a group is elsewhere."""
+    groups = [(instance, "DBParameterGroupName") for instance in server.instances]
+    groups += [(server.resource, name) for name in ("DBClusterParameterGroupName", "DBInstanceParameterGroupName")]
+    of = ("AWS::RDS::DBParameterGroup", "AWS::RDS::DBClusterParameterGroup")
+    for resource, property_ in groups:
+        group = resource.target(property_, of=of)
+        given = resource.get(property_)
+        if group is None and given is not ABSENT and not str(given).startswith("default."):
+            return Unknown()
+        value = group.text("Parameters", name) if group is not None else ABSENT
+        if value is not ABSENT:
+            return value
+    return ABSENT
+
+
+def server_limit(server: Server) -> ServerLimit | None:
+    """Find the limit of its largest instance, None where the templates don't tell."""
+    engine = server.engine
+    if engine is None or not server.instances:
+        return None
+    value = parameter(server, parameter_name(engine))
+    if isinstance(value, Unknown):
+        return None
+    found: list[MaxConnections] = []
+    based_on: set[str | None] = {parameter_of(value)}
+    for instance in server.instances:
+        class_ = instance.text("DBInstanceClass")
+        try:
+            if isinstance(value, str):
+                found.append(from_parameter(engine, value, class_ if isinstance(class_, str) else None))
+            elif not isinstance(class_, str):
+                return None
+            elif class_ == "db.serverless":
+                found.append(_serverless_v2(server, engine))
+            else:
+                found.append(for_instance_class(engine, class_, ".".join(map(str, version(server) or ()))))
+        except UnknownMaxConnections:
+            return None
+        based_on.add(parameter_of(class_))
+    limit = max(found, key=lambda each: each.value)
+    usable = max(0, limit.value - engine.reserved_connections)
+    return ServerLimit(limit, usable, tuple(sorted(filter(None, based_on))))
+
+
+def _serverless_v2(server: Server, engine: DatabaseEngine) -> MaxConnections:
+    maximum, minimum = (
+        server.resource.limit("ServerlessV2ScalingConfiguration", name) for name in ("MaxCapacity", "MinCapacity")
+    )
+    if isinstance(maximum, Unknown | Absent):
+        raise UnknownMaxConnections("The maximum capacity is not in the template.")
+    return for_serverless_v2(engine, maximum, None if isinstance(minimum, Unknown | Absent) else minimum)

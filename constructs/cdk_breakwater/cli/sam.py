@@ -78,7 +78,7 @@ def _uploaded(body: dict[str, Any]) -> dict[str, Any]:
             continue
         properties = resource.get("Properties")
         if not isinstance(properties, dict):
-            properties = resource["Properties"] = {}
+            properties = resource["Properties"] = dict[str, Any]()
         for name in _PATHS.get(str(resource.get("Type")), ()):
             if isinstance(properties.get(name), str) and not properties[name].startswith("s3://"):
                 properties[name] = _UPLOADED

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct, IConstruct
 
 from ._cdk.lazy import lazy_string
+from ._cdk.options import require_known_options
 from .budgets.budget import ConnectionBudget
 from .budgets.share import ConnectionShare
 from .errors import BreakwaterError
@@ -18,7 +19,20 @@ from .monitoring.alarms import HEIGHT, WIDTH, alarms_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from typing_extensions import Unpack
+
 _COLUMNS = 24
+
+
+class DashboardOptions(TypedDict, total=False):
+    """The props of `cloudwatch.Dashboard`."""
+
+    dashboard_name: str | None
+    default_interval: Duration | None
+    end: str | None
+    period_override: cloudwatch.PeriodOverride | None
+    start: str | None
+    variables: Sequence[cloudwatch.IVariable] | None
 
 
 class Monitored(Protocol):
@@ -29,7 +43,7 @@ class Monitored(Protocol):
 
 
 def breakwater_dashboard(
-    scope: Construct, id: str, constructs: Sequence[Monitored], **options: Any
+    scope: Construct, id: str, constructs: Sequence[Monitored], **options: Unpack[DashboardOptions]
 ) -> list[cloudwatch.Dashboard]:
     """Make a dashboard for each downstream that the constructs stand before.
 
@@ -58,6 +72,7 @@ def breakwater_dashboard(
         When there are no constructs, or one has no widgets.
     """
     parent = Construct(scope, id)
+    require_known_options(parent, options, breakwater_dashboard, cloudwatch.Dashboard)
     pages: dict[IConstruct, list[Any]] = {}
     for construct in dict.fromkeys(constructs):
         if not callable(getattr(construct, "widgets", None)):
@@ -67,7 +82,7 @@ def breakwater_dashboard(
         pages.setdefault(_downstream(construct), []).append(construct)
     if not pages:
         raise BreakwaterError(parent, "there are no constructs.", "Pass those to be shown.")
-    return [_page(parent, downstream, members, options) for downstream, members in pages.items()]
+    return [_page(parent, downstream, members, {**options}) for downstream, members in pages.items()]
 
 
 def _downstream(construct: Any) -> IConstruct:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Stack
 
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_lambda as lambda_
     from constructs import Construct
+    from typing_extensions import Unpack
 
     from .front_door.front_door import FrontDoor
     from .front_door.job_results import JobResults
     from .monitoring.alarm_target import AlarmTarget
+    from .throttled_api.options import FrontDoorOptions
 
 
 class DecoupledInvocation(Buffer):
@@ -135,7 +137,7 @@ class DecoupledInvocation(Buffer):
         rate_limit: float | None = None,
         burst_limit: int | None = None,
         results_concurrency: int = 5,
-        **options: Any,
+        **options: Unpack[FrontDoorOptions],
     ) -> FrontDoor:
         """Put an HTTP endpoint before the source, with no function in between.
 
@@ -202,7 +204,7 @@ class DecoupledInvocation(Buffer):
             rate_limit=rate_limit,
             burst_limit=burst_limit,
             results_concurrency=results_concurrency,
-            options=options,
+            options={**options},
         )
 
     def keep_results(self, *, result_ttl: Duration | None = None) -> JobResults:

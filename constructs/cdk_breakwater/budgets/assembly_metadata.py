@@ -22,5 +22,6 @@ def description(budget: ConnectionBudget) -> dict[str, Any]:
         "pools": budget.pool_connections,
         "utilization": budget.utilization,
         "shared": budget.shared_connections,
+        "guarded": budget.guards_deployments,
         "shares": [share.description() for share in budget.shares],
     }

@@ -22,6 +22,7 @@ from .validation import BudgetValidation
 if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
 
+    from ..downstreams.databases import Database
     from ..monitoring.alarm_target import AlarmTarget
 
 # jsii keeps Python objects by weak reference: without this one, a budget whose last Python reference is gone would
@@ -34,6 +35,10 @@ class ConnectionBudget(Construct):
 
     Every function that names a database shares that database's one budget: `ConnectionBudget.of` finds it, or makes it.
 
+    Once a deployment is done, the shares keep within the budget together. On its way they may not: CloudFormation
+    changes functions in any order, makes new ones before it deletes old ones, and a stack that is deployed alone leaves
+    the shares in others as they were. `breakwater plan --diff` tells the worst instant before it comes.
+
     Parameters
     ----------
     scope, id
@@ -43,8 +48,9 @@ class ConnectionBudget(Construct):
     external_connections
         Connections held by everyone outside this app: other services, administrators, migrations. Default 0.
     utilization
-        The part of the usable connections that is handed out, above 0 and at most 1. The rest absorbs environments
-        that overlap during a deployment, and zombies. Default 0.8.
+        The part of the usable connections that is handed out, above 0 and at most 1. The rest is for sessions that
+        outlive their environments. A deployment that changes shares may need more than that while it lasts:
+        `breakwater plan --diff` tells. Default 0.8.
 
     Raises
     ------
@@ -67,6 +73,7 @@ class ConnectionBudget(Construct):
         self._pools: list[Downstream] = []
         self.division = BudgetDivision(self)
         self._settled: MaxConnections | None = None
+        self.guards_deployments = False
         self._configure(max_connections, external_connections, utilization)
         self.node.add_validation(BudgetValidation(self, _BUDGETS))
         self.node.add_metadata(METADATA, lazy_any(lambda: description(self)))
@@ -83,7 +90,7 @@ class ConnectionBudget(Construct):
 
     @staticmethod
     def of(
-        database: Any,
+        database: Database,
         *,
         max_connections: int | None = None,
         external_connections: int | None = None,

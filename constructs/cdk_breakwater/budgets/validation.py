@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import jsii
-from aws_cdk import Annotations
+from aws_cdk import Annotations, Stack
 from constructs import IValidation
 
 from ..errors import BreakwaterError
@@ -59,6 +59,7 @@ class BudgetValidation:
             ]
         if sum(share.claim.least_connections for share in budget.shares) > budget.shared_connections:
             return [self._oversubscription()]
+        _say_who_shares(budget)
         if found.estimated and budget.shares:
             Annotations.of(budget).add_warning_v2(
                 "cdk-breakwater:estimated-max-connections",
@@ -87,3 +88,17 @@ class BudgetValidation:
                 "Lower a concurrency, remove a function, or give the database more connections.",
             ]
         )
+
+
+def _say_who_shares(budget: ConnectionBudget) -> None:
+    """Tell an app whose stacks share a budget that one of them deployed alone leaves the others as they were."""
+    stacks = list(dict.fromkeys(Stack.of(share.function) for share in budget.shares if share.function is not None))
+    if len(stacks) < 2 or budget.guards_deployments:
+        return
+    names = [stack.stack_name for stack in stacks]
+    Annotations.of(budget).add_info_v2(
+        "cdk-breakwater:shared-budget",
+        f"The stacks {', '.join(names)} share it. When a share changes, deploy all of them: first those whose shares "
+        "fall, then those whose shares rise or are new. `breakwater plan --diff` names the order; one of them deployed "
+        "alone may leave more reserved than there is.",
+    )

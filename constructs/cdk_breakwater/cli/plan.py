@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..budgets.assembly_metadata import METADATA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from rich.console import Group
@@ -19,12 +19,13 @@ _BAR = 10
 
 @dataclass(frozen=True)
 class Holder:
-    """One share: who holds it, its concurrency, its connections, and why it is that large."""
+    """One share: who holds it, its concurrency, its connections, why it is that large, and its function's path."""
 
     name: str
     concurrency: int
     connections: int
     reason: str
+    function: str | None
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,13 @@ class Plan:
     pools: int
     utilization: float
     shared: int
+    guarded: bool
     holders: tuple[Holder, ...]
+
+    @property
+    def usable(self) -> int:
+        """Connections that clients of this budget can have at most, handed out or not."""
+        return max(0, self.max_connections - self.reserved - self.external - self.pools)
 
 
 def read_plans(assembly: Path) -> list[Plan]:
@@ -91,15 +98,19 @@ def render(plans: list[Plan]) -> Group:
     return Group(*tables)
 
 
+def metadata_of(artifact: Mapping[str, Any], folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Read the metadata of an artifact, which the CDK writes into a file of its own since schema 45."""
+    metadata = artifact.get("metadata", {})
+    if "additionalMetadataFile" in artifact:
+        file = folder / artifact["additionalMetadataFile"]
+        metadata = {**metadata, **json.loads(file.read_text(encoding="utf-8"))}
+    return metadata
+
+
 def _budgets(assembly: Path) -> Iterator[dict[str, Any]]:
     for manifest in assembly.rglob("manifest.json"):
         for artifact in json.loads(manifest.read_text(encoding="utf-8")).get("artifacts", {}).values():
-            metadata = artifact.get("metadata", {})
-            # The CDK writes metadata into a file of its own since schema 45.
-            if "additionalMetadataFile" in artifact:
-                file = manifest.parent / artifact["additionalMetadataFile"]
-                metadata = {**metadata, **json.loads(file.read_text(encoding="utf-8"))}
-            for entries in metadata.values():
+            for entries in metadata_of(artifact, manifest.parent).values():
                 yield from (entry["data"] for entry in entries if entry["type"] == METADATA)
 
 
@@ -113,8 +124,9 @@ def _plan(data: dict[str, Any]) -> Plan:
         data.get("pools", 0),
         data["utilization"],
         data["shared"],
+        data.get("guarded", False),
         tuple(
-            Holder(share["name"], share["concurrency"], share["connections"], share["reason"])
+            Holder(share["name"], share["concurrency"], share["connections"], share["reason"], share.get("function"))
             for share in data["shares"]
         ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from constructs import Construct, IConstruct
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..limits.engines import DatabaseEngine
     from ..limits.max_connections import MaxConnections
     from .credentials import DatabaseCredentials
+    from .databases import Database, RdsCluster
     from .proxy_options import ProxyOptions
 
 
@@ -121,7 +122,7 @@ class Downstream(ABC):
         """Prepare for a function that logs in; what stands between the two needs to know."""
 
     @staticmethod
-    def readers(cluster: Any) -> Downstream:
+    def readers(cluster: RdsCluster) -> Downstream:
         """Look at the readers of an Aurora or Multi-AZ cluster, behind its reader endpoint.
 
         Their budget is apart from the writer's. A function that uses both takes part in both:
@@ -143,7 +144,7 @@ class Downstream(ABC):
 
     @staticmethod
     def proxy(
-        database: Any,
+        database: Database,
         proxy: rds.IDatabaseProxy | rds.DatabaseProxy | bool = True,
         *,
         vpc: ec2.IVpc | None = None,
@@ -183,7 +184,7 @@ class Downstream(ABC):
         )
 
     @staticmethod
-    def of(database: Any, *, certificate_authority: str | None = None) -> Downstream:
+    def of(database: Database, *, certificate_authority: str | None = None) -> Downstream:
         """Look at a database as a downstream.
 
         Parameters

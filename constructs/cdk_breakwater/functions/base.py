@@ -10,6 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 
 from .._cdk.log_groups import make_log_group
 from .._cdk.nag import acknowledge, compliance_rules
+from .._cdk.options import require_known_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +55,7 @@ class PreparedFunction(lambda_.Function):
         options: Mapping[str, Any],
         fixed: Mapping[str, Any],
     ) -> None:
+        require_known_options(f"{scope.node.path}/{id}", options, type(self), lambda_.Function)
         log_group = None
         if not options.get("log_group") and not options.get("log_retention"):
             log_group = make_log_group(scope, f"{id}Logs")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from constructs import Construct
     from typing_extensions import Unpack
 
+    from ..downstreams.databases import RdsCluster
     from .options import FunctionOptions
 
 # Source: Service Authorization Reference, "Actions defined by Amazon RDS Data API"; not the deprecated ExecuteSql.
@@ -67,7 +68,7 @@ class DataApiFunction(PreparedFunction):
         scope: Construct,
         id: str,
         *,
-        cluster: Any,
+        cluster: RdsCluster,
         code: lambda_.Code,
         handler: str,
         runtime: lambda_.Runtime,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from ..budgets.share import ConnectionShare
+    from ..downstreams.databases import Database
     from .options import FunctionOptions
 
 
@@ -43,7 +44,7 @@ class DatabaseFunction(PreparedFunction):
         scope: Construct,
         id: str,
         *,
-        database: Any,
+        database: Database,
         code: lambda_.Code,
         handler: str,
         runtime: lambda_.Runtime,
@@ -126,7 +127,7 @@ class DatabaseFunction(PreparedFunction):
     def _add_database(
         self,
         name: str,
-        database: Any,
+        database: Database,
         credentials: DatabaseCredentials | None,
         connections_per_environment: int | None,
         proxy: Any = None,
@@ -173,7 +174,7 @@ class DatabaseFunction(PreparedFunction):
 
 
 def _login(
-    database: Any, credentials: DatabaseCredentials | None, proxy: Any, path: str, network: Mapping[str, Any]
+    database: Database, credentials: DatabaseCredentials | None, proxy: Any, path: str, network: Mapping[str, Any]
 ) -> tuple[Downstream, DatabaseCredentials]:
     """Return what a function connects to, and what it logs in with unless the deployment makes a user."""
     server = Downstream.of(database)

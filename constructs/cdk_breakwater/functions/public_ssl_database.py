@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aws_cdk import Token
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..budgets.share import ConnectionShare
     from ..downstreams.credentials import DatabaseCredentials
+    from ..downstreams.databases import Database
     from ..downstreams.downstream import Downstream
     from .options import FunctionOptions
 
@@ -62,7 +63,7 @@ class PublicSslDatabaseFunction(DatabaseFunction):
         scope: Construct,
         id: str,
         *,
-        database: Any,
+        database: Database,
         code: lambda_.Code,
         handler: str,
         runtime: lambda_.Runtime,
@@ -108,7 +109,7 @@ class PublicSslDatabaseFunction(DatabaseFunction):
         self,
         name: str,
         *,
-        database: Any,
+        database: Database,
         acknowledge_public_access: str | None = None,
         allowed_cidrs: Sequence[str] | None = None,
         credentials: DatabaseCredentials | None = None,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..budgets.share import ConnectionShare
     from ..downstreams.credentials import DatabaseCredentials
+    from ..downstreams.databases import Database
     from ..downstreams.downstream import Downstream
     from .options import FunctionOptions
 
@@ -93,7 +94,7 @@ class VpcDatabaseFunction(DatabaseFunction):
         scope: Construct,
         id: str,
         *,
-        database: Any,
+        database: Database,
         vpc: ec2.IVpc,
         code: lambda_.Code,
         handler: str,
@@ -152,7 +153,7 @@ class VpcDatabaseFunction(DatabaseFunction):
         self,
         name: str,
         *,
-        database: Any,
+        database: Database,
         credentials: DatabaseCredentials | None = None,
         proxy: rds.IDatabaseProxy | rds.DatabaseProxy | bool | None = None,
         connections_per_environment: int | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from constructs import Construct
 
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_wafv2 as wafv2
+    from typing_extensions import Unpack
 
     from ..monitoring.alarm_target import AlarmTarget
     from .http_api import ThrottledHttpApi
+    from .options import ApiOptions, RouteOptions
     from .rest_api import ThrottledRestApi
 
 
@@ -100,7 +102,7 @@ class ThrottledApi(Construct):
         acknowledge_no_authorization: str | None = None,
         proxy: bool = True,
         protocol: ApiProtocol = ApiProtocol.REST,
-        **options: Any,
+        **options: Unpack[ApiOptions],
     ) -> None:
         super().__init__(scope, id)
         # jsii's Function is no IFunction in the eyes of a type checker.
@@ -121,7 +123,7 @@ class ThrottledApi(Construct):
             from .rest_api import ThrottledRestApi
 
             self._api: ThrottledRestApi | ThrottledHttpApi = ThrottledRestApi(
-                self, acknowledge_no_authorization, rate_limit_per_address, options
+                self, acknowledge_no_authorization, rate_limit_per_address, {**options}
             )
             self.rest_api, self.web_acl = self._api.api, self._api.web_acl
         else:
@@ -133,7 +135,7 @@ class ThrottledApi(Construct):
                     f"rate_limit_per_address={rate_limit_per_address} cannot hold: AWS WAF protects no HTTP API.",
                     "Use protocol=ApiProtocol.REST, or CloudFront with a web ACL of its own before this API.",
                 )
-            self._api = ThrottledHttpApi(self, acknowledge_no_authorization, options)
+            self._api = ThrottledHttpApi(self, acknowledge_no_authorization, {**options})
             self.http_api = self._api.api
         self.url: str = self._api.url
 
@@ -147,7 +149,7 @@ class ThrottledApi(Construct):
         expected_duration: Duration | None = None,
         function: lambda_.IFunction | lambda_.Function | None = None,
         request_schema: apigateway.JsonSchema | None = None,
-        **options: Any,
+        **options: Unpack[RouteOptions],
     ) -> None:
         """Give a route limits of its own, and a function of its own where needed.
 
@@ -196,7 +198,7 @@ class ThrottledApi(Construct):
                 f"{what} has an integration of its own, and no function to derive a rate from.",
                 "Give rate_limit=….",
             )
-        self._api.add_route(method, path, throttle, target, request_schema=request_schema, options=options)
+        self._api.add_route(method, path, throttle, target, request_schema=request_schema, options={**options})
 
     def add_client(
         self,

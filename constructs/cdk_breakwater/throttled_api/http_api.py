@@ -12,6 +12,7 @@ from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from .._cdk.lazy import lazy_any
 from .._cdk.log_groups import make_log_group
 from .._cdk.nag import acknowledge
+from .._cdk.options import require_known_options
 from ..errors import BreakwaterError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class ThrottledHttpApi:
     """See `ThrottledApi`."""
 
     def __init__(self, scope: ThrottledApi, no_authorization: str | None, options: dict[str, Any]) -> None:
+        require_known_options(scope, options, type(scope), apigatewayv2.HttpApi)
         self._scope = scope
         self._route_settings: dict[str, Any] = {}
         # The L2 refuses a domain for an API whose stage it does not make.
@@ -103,6 +105,7 @@ class ThrottledHttpApi:
         options: dict[str, Any],
     ) -> None:
         """See `ThrottledApi.add_route`."""
+        require_known_options(self._scope, options, type(self._scope).add_route, apigatewayv2.HttpApi.add_routes)
         if request_schema is not None:
             raise BreakwaterError(
                 self._scope,

@@ -12,6 +12,7 @@ from aws_cdk import aws_apigateway as apigateway
 from .._cdk.lazy import lazy_any
 from .._cdk.log_groups import make_log_group
 from .._cdk.nag import acknowledge, compliance_rules
+from .._cdk.options import require_known_options
 from .refusals import refuse_politely
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class ThrottledRestApi:
         options: dict[str, Any],
     ) -> None:
         self._scope = scope
+        require_known_options(scope, options, type(scope), apigateway.RestApi)
         self._routes: list[dict[str, Any]] = []
         self._methods: list[apigateway.Method] = []
         self._has_clients = False
@@ -122,6 +124,7 @@ class ThrottledRestApi:
         options: dict[str, Any],
     ) -> None:
         """See `ThrottledApi.add_route`."""
+        require_known_options(self._scope, options, type(self._scope).add_route, apigateway.Resource.add_method)
         resource = self.api.root.resource_for_path(path)
         if request_schema is not None:
             options["request_models"] = {

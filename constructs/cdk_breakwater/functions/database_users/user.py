@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ...budgets.share import ConnectionShare
     from ...downstreams.credentials import OwnLogin
+    from ...downstreams.databases import RdsCluster
     from ...downstreams.rds import RdsDownstream
     from .placement import FunctionPlacement
 
@@ -179,7 +180,7 @@ def _limit(budget: ConnectionBudget, shares: Sequence[ConnectionShare]) -> int:
 def _writer(downstream: Downstream) -> Downstream:
     """Return where users are made: readers and replicas take them from there."""
     if getattr(downstream, "is_readers", False):
-        return Downstream.of(downstream.construct)
+        return Downstream.of(cast("RdsCluster", downstream.construct))
     if getattr(downstream, "is_replica", False):
         return Downstream.of(cast("RdsDownstream", downstream).source)
     return downstream

@@ -1,0 +1,58 @@
+"""Calls that a type checker must report, each on the line that is marked."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_rds as rds
+from aws_cdk import aws_sqs as sqs
+
+from cdk_breakwater import (
+    ConnectionBudget,
+    DataApiFunction,
+    DatabaseEngine,
+    DecoupledInvocation,
+    Downstream,
+    InvocationSource,
+    PublicSslDatabaseFunction,
+    QuotaThrottledInvocation,
+    QuotaTier,
+    ThrottledApi,
+    VpcDatabaseFunction,
+    breakwater_dashboard,
+)
+
+PYTHON = lambda_.Runtime.PYTHON_3_14
+CODE = lambda_.Code.from_inline("def handler(event, context): pass")
+
+
+def wrong(stack: Stack, db: rds.DatabaseInstance, vpc: ec2.Vpc, queue: sqs.Queue, orders: VpcDatabaseFunction) -> None:
+    ConnectionBudget.of(42)  # wrong
+    ConnectionBudget.of("Database")  # wrong
+    ConnectionBudget.of(None)  # wrong
+    ConnectionBudget.of(db, max_connections="80")  # wrong
+    ConnectionBudget.of(db, utilisation=0.8)  # wrong
+    Downstream.of(vpc)  # wrong
+    Downstream.readers(db)  # wrong
+    Downstream.endpoint(stack, "A", host="db.example.net", port=3306, engine="mysql", max_connections=9)  # wrong
+    Downstream.endpoint(stack, "B", hostname="db", port=3306, engine=DatabaseEngine.MYSQL, max_connections=9)  # wrong
+    VpcDatabaseFunction(stack, "C", database=42, vpc=vpc, handler="a.b", code=CODE, runtime=PYTHON)  # wrong
+    VpcDatabaseFunction(stack, "D", database=db, vpc=None, handler="a.b", code=CODE, runtime=PYTHON)  # wrong
+    VpcDatabaseFunction(stack, "E", database=db, vpc=vpc, handler="a.b", code=CODE, runtime=PYTHON, memroy=5)  # wrong
+    VpcDatabaseFunction(stack, "F", database=db, vpc=vpc, handler="a.b", code=CODE, runtime=PYTHON, timeout=30)  # wrong
+    PublicSslDatabaseFunction(stack, "G", database=vpc, handler="a.b", code=CODE, runtime=PYTHON)  # wrong
+    DataApiFunction(stack, "H", cluster=db, handler="a.b", code=CODE, runtime=PYTHON)  # wrong
+    DecoupledInvocation(stack, "I", function=orders, source=queue)  # wrong
+    InvocationSource.sqs(batch_size="5")  # wrong
+    InvocationSource.kinesis(shards=4)  # wrong
+    ThrottledApi(stack, "J", function=orders, rate_limit=5, rate_limt_per_adress=3)  # wrong
+    ThrottledApi(stack, "K", function=orders, rate_limit=5, protocol="REST")  # wrong
+    api = ThrottledApi(stack, "L", function=orders, expected_duration=Duration.millis(200))
+    api.add_route("GET", "/reports", rate_limit=2, api_key_requried=True)  # wrong
+    jobs = DecoupledInvocation(stack, "M", function=orders, source=InvocationSource.sqs())
+    jobs.add_front_door("Door", path="orders", rate_limit_per_adress=3)  # wrong
+    QuotaThrottledInvocation(stack, "N", function=orders, tiers=[(10, Duration.seconds(1))])  # wrong
+    QuotaTier(limit=10, period=1)  # wrong
+    breakwater_dashboard(stack, "O", [queue])  # wrong
+    breakwater_dashboard(stack, "P", [api], default_intervall=Duration.hours(1))  # wrong

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Stack
 
-from .budgets.function_concurrency import FunctionConcurrency
+from .budgets.mapping_division import FunctionConcurrency
 from .errors import BreakwaterError
 from .sources.buffer import Buffer
 from .sources.source import InvocationSource

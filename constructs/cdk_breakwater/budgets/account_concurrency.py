@@ -8,6 +8,7 @@ from aws_cdk import Annotations, Stack, Stage
 
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
+from ..limits.lambda_service import ACCOUNT_CONCURRENCY, UNRESERVED_MINIMUM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     from .budget import ConnectionBudget
 
 CONTEXT_KEY = "account_concurrency"
-DEFAULT_QUOTA = 1000
-"""Concurrent executions of an account per Region. Source: AWS Lambda Developer Guide, "Lambda quotas"."""
-UNRESERVED_MINIMUM = 100
-"""What must stay unreserved. Source: AWS Lambda Developer Guide, "Configuring reserved concurrency"."""
 
 
 def account_concurrency(scope: IConstruct) -> int:
@@ -33,7 +30,7 @@ def account_concurrency(scope: IConstruct) -> int:
     """
     value = scope.node.try_get_context(CONTEXT_KEY)
     if value is None:
-        return DEFAULT_QUOTA
+        return ACCOUNT_CONCURRENCY
     try:
         return required_number(scope, f"context {CONTEXT_KEY}", float(value))
     except (TypeError, ValueError) as error:

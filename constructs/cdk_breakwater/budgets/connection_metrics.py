@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Fn
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from ..downstreams.documentdb import DocumentDbDownstream
+from ..downstreams.elasticache import ElastiCacheDownstream
 from ..downstreams.rds import RdsDownstream
 from ..limits.engines import DatabaseEngine
 from ..monitoring.alarms import MAXIMUM_METRICS, PERIOD
 from ..monitoring.lambda_metrics import concurrency
+from .cache_metrics import CONNECTIONS, cache_connections, connections_metric, greatest_of
 from .runtime_metrics import SERVER_CONNECTIONS, runtime_metric
 from .share import ConnectionShare
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from ..downstreams.downstream import Downstream
     from .budget import ConnectionBudget
-
-_LABEL = "connections"
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def find_connections(budget: ConnectionBudget) -> Connections | None:
     beside: Any = next(iter(functions), budget)
     if seen:
         # They all look at the same server.
-        greatest = _greatest(seen[:MAXIMUM_METRICS])
+        greatest = greatest_of(seen[:MAXIMUM_METRICS])
         return Connections(greatest, full=greatest, beside=beside)
     if not functions:
         return None
@@ -115,50 +114,17 @@ def _of_downstream(downstream: Downstream) -> cloudwatch.IMetric | None:
     if isinstance(downstream, RdsDownstream):
         if downstream.engine not in (DatabaseEngine.AURORA_MYSQL, DatabaseEngine.AURORA_POSTGRESQL):
             # Of a cluster: the greatest of its instances' numbers.
-            return database.metric_database_connections(statistic="max", period=PERIOD, label=_LABEL)
+            return database.metric_database_connections(statistic="max", period=PERIOD, label=CONNECTIONS)
         # Source: Amazon RDS User Guide, "Amazon CloudWatch dimensions for Amazon RDS".
         role = "READER" if downstream.is_readers else "WRITER"
         dimensions = {"DBClusterIdentifier": database.cluster_identifier, "Role": role}
         return database.metric(
-            "DatabaseConnections", dimensions_map=dimensions, statistic="max", period=PERIOD, label=_LABEL
+            "DatabaseConnections", dimensions_map=dimensions, statistic="max", period=PERIOD, label=CONNECTIONS
         )
     if isinstance(downstream, DocumentDbDownstream):
-        return _metric("AWS/DocDB", "DatabaseConnectionsMax", "DBClusterIdentifier", database.cluster_identifier)
-    if getattr(database, "cfn_resource_type", None) == "AWS::ElastiCache::ServerlessCache":
-        return _metric("AWS/ElastiCache", "CurrConnections", "clusterId", database.ref)
-    if getattr(database, "cfn_resource_type", None) == "AWS::ElastiCache::ReplicationGroup":
-        return _greatest(
-            [_metric("AWS/ElastiCache", "CurrConnections", "CacheClusterId", node) for node in _cache_nodes(database)]
+        return connections_metric(
+            "AWS/DocDB", "DatabaseConnectionsMax", "DBClusterIdentifier", database.cluster_identifier
         )
+    if isinstance(downstream, ElastiCacheDownstream):
+        return cache_connections(database)
     return None
-
-
-def _cache_nodes(group: Any) -> list[str]:
-    """Name the nodes, which report each by itself: after the group, in cluster mode with the node group's number.
-
-    Source: Amazon ElastiCache User Guide, "Creating a Valkey or Redis OSS replication group from scratch".
-    """
-    clustered = group.cluster_mode in ("enabled", "compatible") or "cluster.on" in str(group.cache_parameter_group_name)
-    count = int(group.num_cache_clusters or 1 + (group.replicas_per_node_group or 0))
-    numbers = [f"{'0001-' if clustered else ''}{number:03}" for number in range(1, count + 1)]
-    return [Fn.join("-", [group.ref, number]) for number in numbers]
-
-
-def _metric(namespace: str, name: str, dimension: str, value: str) -> cloudwatch.Metric:
-    return cloudwatch.Metric(
-        namespace=namespace,
-        metric_name=name,
-        dimensions_map={dimension: value},
-        statistic="max",
-        period=PERIOD,
-        label=_LABEL,
-    )
-
-
-def _greatest(metrics: list[cloudwatch.Metric]) -> cloudwatch.IMetric:
-    if len(metrics) == 1:
-        return metrics[0]
-    named: dict[str, cloudwatch.IMetric] = {f"c{number}": metric for number, metric in enumerate(metrics)}
-    return cloudwatch.MathExpression(
-        expression=f"MAX([{', '.join(named)}])", using_metrics=named, label=_LABEL, period=PERIOD
-    )

@@ -6,6 +6,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from ..limits.lambda_service import ACCOUNT_CONCURRENCY
 from .answers import UNKNOWN, Answer, Unknown
 from .choices import Choices
 from .names import Names
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     Parser = Callable[[Path], dict[str, Any]]
 
-DEFAULT_ACCOUNT_CONCURRENCY = 1000
-"""Source: AWS Lambda Developer Guide, "Lambda quotas"."""
 
 # Nested stacks that nest each other's neighbours would otherwise multiply without end.
 _MOST_TEMPLATES = 2000
@@ -52,7 +51,7 @@ class Assembly:
         Reads the files of nested stacks.
     """
 
-    def __init__(self, account_concurrency: int = DEFAULT_ACCOUNT_CONCURRENCY, parse: Parser = parse_json) -> None:
+    def __init__(self, account_concurrency: int = ACCOUNT_CONCURRENCY, parse: Parser = parse_json) -> None:
         self.account_concurrency = account_concurrency
         self.templates: list[Template] = []
         self.choices = Choices()
@@ -119,9 +118,7 @@ class Assembly:
         return found
 
 
-def read(
-    paths: Iterable[Path], account_concurrency: int = DEFAULT_ACCOUNT_CONCURRENCY, parse: Parser = parse_json
-) -> Assembly:
+def read(paths: Iterable[Path], account_concurrency: int = ACCOUNT_CONCURRENCY, parse: Parser = parse_json) -> Assembly:
     """Read templates, with their environments where a cloud assembly's manifest lies beside them.
 
     Raises

@@ -15,7 +15,8 @@ from aws_cdk import (
     PolicyViolation,
 )
 
-from ..budgets.account_concurrency import DEFAULT_QUOTA, account_concurrency
+from ..budgets.account_concurrency import account_concurrency
+from ..limits.lambda_service import ACCOUNT_CONCURRENCY
 from . import RULES, Severity, check, read
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class DownstreamChecks:
         """Apply all rules to the templates of the app; the CDK calls it at synth."""
         paths = [Path(path) for path in context.template_paths]
         app = getattr(context, "app_construct", None)  # older releases of aws-cdk-lib don't pass it
-        quota = account_concurrency(app) if app is not None else DEFAULT_QUOTA
+        quota = account_concurrency(app) if app is not None else ACCOUNT_CONCURRENCY
         report = check(read(paths, quota))
         violations = [
             PolicyViolation(

@@ -15,6 +15,7 @@ from constructs import IValidation
 from .._cdk.nag import acknowledge
 from .._cdk.temporary_bucket import acknowledge_objects
 from ..errors import BreakwaterError
+from ..limits.lambda_service import VISIBILITY_FACTOR
 from ..monitoring.alarms import alarms_of
 from .functions import TIMEOUT, make_function
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 _ID = "Failures"
 _VARIABLE = "BREAKWATER_FRONT_DOOR_FAILURES"
-# Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
-_VISIBILITY_FACTOR = 6
 _RECEIVES = 5
 _MOST_RECEIVES = 1_000
 _DAY = 86_400
@@ -86,7 +85,7 @@ def _on_the_way(invocation: Buffer, results: JobResults) -> sqs.IQueue | None:
         encryption=sqs.QueueEncryption.SQS_MANAGED if key is None else sqs.QueueEncryption.KMS,
         encryption_master_key=key,
         enforce_ssl=True,
-        visibility_timeout=Duration.seconds(_VISIBILITY_FACTOR * int(TIMEOUT.to_seconds())),
+        visibility_timeout=Duration.seconds(VISIBILITY_FACTOR * int(TIMEOUT.to_seconds())),
         retention_period=_retention(dead_letter_queue),
         # Nothing lost when noting fails; and SQS moves messages back only from a queue that is some queue's.
         dead_letter_queue=sqs.DeadLetterQueue(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from .._cdk.lazy import lazy_number, lazy_string
-from ..budgets.function_concurrency import FunctionConcurrency
+from ..budgets.mapping_division import FunctionConcurrency
 from ..budgets.runtime_metrics import runtime_widgets
 from ..monitoring.alarms import ABOVE, PERIOD, graph, make_alarm, make_alarms
 from ..monitoring.lambda_metrics import concurrency

@@ -15,6 +15,7 @@ from .._cdk.lazy import lazy_any, lazy_number, lazy_string
 from .._cdk.nag import acknowledge, compliance_rules
 from ..errors import BreakwaterError
 from ..network.subnets import private_subnets, select
+from .borrow_timeout import BorrowTimeout
 from .logins import ProxyLogins
 from .names import proxy_name
 
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from ..downstreams.proxy_options import ProxyOptions
 
 _ID = "BreakwaterProxy"
-# Source: AWS::RDS::DBProxyTargetGroup ConnectionPoolConfigurationInfoFormat, ConnectionBorrowTimeout; the API's own
-# reference says 3600. 0 would be without a limit.
-_LONGEST_BORROW = 300
 # A flow that is idle for about 350 s is dropped on its way without a word (AWS Lambda Developer Guide, VPC networking),
 # so that nobody comes back to a client connection that has been idle for longer.
 _IDLE_CLIENT = 360
@@ -68,6 +66,7 @@ class DatabaseProxy(Construct):
         options: ProxyOptions,
     ) -> None:
         super().__init__(cast("Construct", database.construct), _ID)
+        self._borrow_timeout = BorrowTimeout()
         self._timeouts: list[int] = []
         self.given_percent: int | None = None
         self._subnets = self._two_zones(vpc)
@@ -92,7 +91,7 @@ class DatabaseProxy(Construct):
         chosen: dict[str, Any] = {
             "db_proxy_name": proxy_name(self),
             "require_tls": True,
-            "borrow_timeout": Duration.seconds(lazy_number(self._borrow_timeout)),
+            "borrow_timeout": Duration.seconds(lazy_number(self._borrow_timeout.seconds)),
             "idle_client_timeout": Duration.seconds(lazy_number(lambda: max([_IDLE_CLIENT, *self._timeouts]))),
             **options,
         }
@@ -166,15 +165,8 @@ class DatabaseProxy(Construct):
         BreakwaterError
             When the secret is in a stack that depends on the proxy's, or the timeout leaves no time to wait.
         """
-        seconds = int(timeout.to_seconds())
-        if seconds < 2:
-            raise BreakwaterError(
-                function,
-                f"timeout={seconds} s leaves no time to wait for a connection of the proxy, whose borrow timeout is "
-                "1 s or more.",
-                "Pass a timeout of 2 s or more.",
-            )
-        self._timeouts.append(seconds)
+        self._borrow_timeout.add(function, timeout)
+        self._timeouts.append(int(timeout.to_seconds()))
         self._logins.add(function, credentials)
 
     def read_only_endpoint(self) -> str:
@@ -206,10 +198,6 @@ class DatabaseProxy(Construct):
                 "Add private subnets in another zone.",
             )
         return subnets
-
-    def _borrow_timeout(self) -> int:
-        # Half of the shortest timeout: whoever has waited still has the other half for the work itself.
-        return min([_LONGEST_BORROW, *(seconds // 2 for seconds in self._timeouts)])
 
 
 @jsii.implements(IValidation)

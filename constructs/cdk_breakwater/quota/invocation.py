@@ -13,6 +13,7 @@ from constructs import Construct
 
 from .._cdk.nag import acknowledge, compliance_rules
 from ..errors import BreakwaterError
+from ..limits.lambda_service import DEFAULT_TIMEOUT_SECONDS, MAXIMUM_TIMEOUT_SECONDS
 from .functions import INTAKE_TIMEOUT, make_function, map_queue
 from .queues import QuotaQueues
 
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
 # 10 s before the timeout counts (AWS Lambda Developer Guide, "Init phase"); 1 s for the way there and back.
 _AROUND_THE_CALL = 2_000 + 10_000 + 1_000
 _WORKING_SECONDS = 300
-_LAMBDA_TIMEOUT_SECONDS = 900
 _SHORTEST_WORK_SECONDS = 60
-_DEFAULT_FUNCTION_TIMEOUT_SECONDS = 3
 _MAXIMUM_PARALLELISM = 100
 """Calls in flight in one dispatcher: its threads."""
 _DISPATCHER_MIB = 512
@@ -259,17 +258,17 @@ class QuotaThrottledInvocation(Construct):
                 f"the timeout of {self.function.node.path} is unknown, so nobody knows when a call must have ended.",
                 "Use a function that this app creates, with a plain timeout.",
             )
-        return _DEFAULT_FUNCTION_TIMEOUT_SECONDS if timeout is None else int(timeout.to_seconds())
+        return DEFAULT_TIMEOUT_SECONDS if timeout is None else int(timeout.to_seconds())
 
     def _dispatcher_timeout(self, longest_call: int) -> Duration:
         """Return long enough to work for minutes, and to await the last call's end."""
         call = ceil(longest_call / 1000)
-        longest = _LAMBDA_TIMEOUT_SECONDS - _SHORTEST_WORK_SECONDS
+        longest = MAXIMUM_TIMEOUT_SECONDS - _SHORTEST_WORK_SECONDS
         if call > longest:
             most = longest - _AROUND_THE_CALL // 1000
             raise BreakwaterError(
                 self,
                 f"the function's timeout of {self._function_timeout()} s is longer than a dispatcher can wait for.",
-                f"It is {most} s at most: the dispatcher itself ends after {_LAMBDA_TIMEOUT_SECONDS} s.",
+                f"It is {most} s at most: the dispatcher itself ends after {MAXIMUM_TIMEOUT_SECONDS} s.",
             )
-        return Duration.seconds(min(_LAMBDA_TIMEOUT_SECONDS, max(_WORKING_SECONDS, call + _SHORTEST_WORK_SECONDS)))
+        return Duration.seconds(min(MAXIMUM_TIMEOUT_SECONDS, max(_WORKING_SECONDS, call + _SHORTEST_WORK_SECONDS)))

@@ -9,6 +9,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from .._cdk.nag import acknowledge
+from ..limits.lambda_service import VISIBILITY_FACTOR
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
@@ -52,7 +53,7 @@ class QuotaQueues(Construct):
             "Breakwater::DeadLetterQueueRetention",
         )
         redrive = sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=_RECEIVES)
-        visibility = Duration.seconds(6 * int(intake_timeout.to_seconds()))
+        visibility = Duration.seconds(VISIBILITY_FACTOR * int(intake_timeout.to_seconds()))
         self.queue = self._queue("Queue", visibility, redrive, deduplicate=True)
         self.priority_queue = self._queue("Priority", visibility, redrive, deduplicate=True) if priority else None
         self.lanes = [self._queue(f"Lane{number}", redrive=redrive) for number in range(lanes)]

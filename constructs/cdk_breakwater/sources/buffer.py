@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_s3 as s3
     from aws_cdk import aws_sqs as sqs
 
-    from ..budgets.function_concurrency import FunctionConcurrency
+    from ..budgets.mapping_division import FunctionConcurrency
 
 
 class Buffer(Construct):

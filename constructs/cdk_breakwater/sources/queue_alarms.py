@@ -11,6 +11,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from .._cdk.function_qualifiers import unqualified
 from .._cdk.lazy import lazy_number, lazy_string
 from .._cdk.queue_retention import retention_seconds
+from ..limits.lambda_service import DEFAULT_TIMEOUT_SECONDS
 from ..monitoring.alarms import BELOW, PERIOD, graph, make_alarm
 from .dead_letter_alarm import make_dead_letter_alarm
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 _SHORTEST_WINDOW = 300
 _STUCK = 5
 """Minutes. What a failing or throttled function cannot note goes on to the dead-letter queue after five tries."""
-# What Lambda fills in. Source: AWS Lambda API Reference, CreateFunction.
-_DEFAULT_TIMEOUT = 3
 
 
 def queue_alarms(scope: Construct, invocation: Buffer, source: SqsSource) -> list[cloudwatch.Alarm]:
@@ -178,4 +177,4 @@ def _at_once(invocation: Buffer) -> int:
 
 def _timeout(invocation: Buffer) -> int:
     timeout = getattr(unqualified(invocation.function), "timeout", None)
-    return _DEFAULT_TIMEOUT if timeout is None else int(timeout.to_seconds())
+    return DEFAULT_TIMEOUT_SECONDS if timeout is None else int(timeout.to_seconds())

@@ -15,8 +15,9 @@ from .._cdk.lazy import lazy_number
 from .._cdk.nag import acknowledge
 from .._cdk.queue_retention import MAXIMUM_RETENTION
 from .._cdk.whole_numbers import required_number
-from ..budgets.function_concurrency import MAXIMUM, MINIMUM
+from ..budgets.mapping_division import MAXIMUM, MINIMUM
 from ..errors import BreakwaterError
+from ..limits.lambda_service import DEFAULT_TIMEOUT_SECONDS, VISIBILITY_FACTOR
 from .dead_letter_alarm import make_dead_letter_alarm
 from .existing_queue import MINIMUM_RECEIVES, ExistingQueue
 from .source import InvocationSource, check_filters
@@ -29,15 +30,12 @@ if TYPE_CHECKING:
 
     from .buffer import Buffer
 
-# Source of these numbers: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS": visibility timeout at least six
-# times the function's timeout plus the batching window; batches up to 10,000, up to 10 without a window or from a FIFO
-# queue; windows up to 300 s.
-_VISIBILITY_FACTOR = 6
+# Source of these numbers: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS": batches up to 10,000, up to 10
+# without a window or from a FIFO queue; windows up to 300 s.
 _MAXIMUM_RECEIVES = 1000
 _BATCH_WITHOUT_WINDOW = 10
 _MAXIMUM_BATCH = 10_000
 _MAXIMUM_WINDOW_SECONDS = 300
-_LAMBDA_TIMEOUT_SECONDS = 3
 
 
 class SqsSource(InvocationSource):
@@ -83,7 +81,7 @@ class SqsSource(InvocationSource):
         """See `InvocationSource.bind`."""
         self._check_options(invocation)
         self._check_numbers(invocation)
-        visibility = _VISIBILITY_FACTOR * _timeout_seconds(invocation) + self._window_seconds
+        visibility = VISIBILITY_FACTOR * _timeout_seconds(invocation) + self._window_seconds
         if self._queue is None:
             self._make_queue(invocation, visibility)
         else:
@@ -200,7 +198,7 @@ def _timeout_seconds(invocation: Buffer) -> int:
             f"the timeout of {function.node.path} is a token, and the queue's visibility timeout follows from it.",
             "Give it a plain Duration.",
         )
-    return _LAMBDA_TIMEOUT_SECONDS if timeout is None else int(timeout.to_seconds())
+    return DEFAULT_TIMEOUT_SECONDS if timeout is None else int(timeout.to_seconds())
 
 
 @jsii.implements(IValidation)

@@ -16,7 +16,7 @@ from .throttle import Throttle
 if TYPE_CHECKING:
     from constructs import Construct
 
-    from ..budgets.function_concurrency import FunctionConcurrency
+    from ..budgets.mapping_division import FunctionConcurrency
 
 _KNOWN: dict[FunctionConcurrency, FunctionLoad] = {}
 

@@ -13,7 +13,7 @@ from .._cdk.lazy import lazy_any
 from .._cdk.log_groups import make_log_group
 from .._cdk.nag import acknowledge, compliance_rules
 from .._cdk.options import require_known_options
-from .refusals import refuse_politely
+from .retry_after import refuse_politely
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_

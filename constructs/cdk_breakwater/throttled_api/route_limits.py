@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import Annotations
 
 from .._cdk.lazy import lazy_number
-from ..budgets.function_concurrency import FunctionConcurrency
+from ..budgets.mapping_division import FunctionConcurrency
 from ..errors import BreakwaterError
 from .function_load import FunctionLoad
 from .throttle import Throttle

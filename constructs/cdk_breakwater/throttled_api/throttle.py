@@ -15,7 +15,7 @@ from ..errors import BreakwaterError
 if TYPE_CHECKING:
     from constructs import IConstruct
 
-    from ..budgets.function_concurrency import FunctionConcurrency
+    from ..budgets.mapping_division import FunctionConcurrency
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...limits.lambda_service import UNRESERVED_MINIMUM
 from ..answers import Absent, Amount, Unknown
 from ..rule import Finding, Rule, Severity
 
@@ -18,16 +19,13 @@ if TYPE_CHECKING:
 
     Place: TypeAlias = tuple[Path | Template, str | None]
 
-# Source: AWS Lambda Developer Guide, "Configuring reserved concurrency".
-_UNRESERVED_MINIMUM = 100
-
 
 def check(resource: Resource) -> Iterator[Finding]:
     """Compare the sum of reserved concurrency in each account and Region with its quota."""
     assembly = resource.template.assembly
     place = _place(resource.template)
     known: dict[Resource, Amount] = assembly.choices.cached(("reserved", place), lambda: _reserved(assembly, place))
-    total, most = sum(known.values()), max(0, assembly.account_concurrency - _UNRESERVED_MINIMUM)
+    total, most = sum(known.values()), max(0, assembly.account_concurrency - UNRESERVED_MINIMUM)
     if total <= most or next((function for function in known if known[function]), None) is not resource:
         return
     where = f" in {place[1]}" if place[1] and "unknown" not in place[1] else ""

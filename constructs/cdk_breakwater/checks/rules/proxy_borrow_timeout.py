@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...limits.lambda_service import DEFAULT_TIMEOUT_SECONDS
 from ..answers import Amount, Unknown
 from ..connections import connections
 from ..rule import Finding, Rule, Severity
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
 
     from ..resource import Resource
 
-# Defaults of CloudFormation's Timeout of a function and ConnectionBorrowTimeout of a proxy.
-_FUNCTION_SECONDS = 3
+# CloudFormation's default of ConnectionBorrowTimeout.
 _BORROW_SECONDS = 120
 
 
@@ -27,7 +27,7 @@ def check(resource: Resource) -> Iterator[Finding]:
     shorter: dict[Resource, Amount] = {}
     for function in resource.template.assembly.resources("AWS::Lambda::Function"):
         if any(connection.proxied is proxy for connection in connections(function)):
-            timeout = function.number("Timeout", default=_FUNCTION_SECONDS)
+            timeout = function.number("Timeout", default=DEFAULT_TIMEOUT_SECONDS)
             if not isinstance(timeout, Unknown) and borrow >= timeout:
                 shorter[function] = timeout
     if not shorter:

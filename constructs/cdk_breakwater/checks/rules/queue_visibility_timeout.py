@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...limits.lambda_service import DEFAULT_TIMEOUT_SECONDS, VISIBILITY_FACTOR
 from ..answers import Unknown
 from ..event_source import MAPPING, event_source
 from ..rule import Finding, Rule, Severity
@@ -13,10 +14,7 @@ if TYPE_CHECKING:
 
     from ..resource import Resource
 
-# Source: AWS Lambda Developer Guide, "Creating and configuring an Amazon SQS event source mapping".
-_FACTOR = 6
-# Defaults of CloudFormation's Timeout of a function and VisibilityTimeout of a queue.
-_FUNCTION_SECONDS = 3
+# CloudFormation's default of VisibilityTimeout.
 _QUEUE_SECONDS = 30
 
 
@@ -25,12 +23,12 @@ def check(resource: Resource) -> Iterator[Finding]:
     mapping, function, source = event_source(resource)
     if function is None or source is None or source.type != "AWS::SQS::Queue":
         return
-    timeout = function.number("Timeout", default=_FUNCTION_SECONDS)
+    timeout = function.number("Timeout", default=DEFAULT_TIMEOUT_SECONDS)
     window = mapping.number("MaximumBatchingWindowInSeconds", default=0)
     visibility = source.number("VisibilityTimeout", default=_QUEUE_SECONDS)
     if isinstance(timeout, Unknown) or isinstance(window, Unknown) or isinstance(visibility, Unknown):
         return
-    if visibility >= (needed := _FACTOR * timeout + window):
+    if visibility >= (needed := VISIBILITY_FACTOR * timeout + window):
         return
     refused = (
         " Lambda refuses a mapping whose queue has less than the function's timeout." if visibility < timeout else ""

@@ -18,7 +18,7 @@ from ...layers.handler_code import handler_code
 from ...limits.engines import DatabaseEngine
 from ...network.secrets_manager_endpoint import secrets_manager_endpoint
 from ..base import PreparedFunction
-from .placement import MASTER_USER
+from .master_user_notice import MASTER_USER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

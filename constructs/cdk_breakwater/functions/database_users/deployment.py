@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import Annotations
-
 from ...budgets.budget import ConnectionBudget
-from .placement import MASTER_USER
+from .master_user_notice import note_master_user
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -73,11 +71,7 @@ class DatabaseDeployment:
             resource = cast("IConstruct", function.node.default_child)
             resource.node.add_dependency(*self._first)
         if self._is_master:
-            Annotations.of(function).add_info_v2(
-                MASTER_USER,
-                "It logs in as the database's master user, who may do everything and whose connections no server "
-                "limits. credentials=DatabaseCredentials.user(name, grants=[…]) makes a user of its own at deployment.",
-            )
+            note_master_user(function)
 
 
 def _has_users(downstream: Downstream) -> bool:

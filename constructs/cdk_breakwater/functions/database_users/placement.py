@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from constructs import Construct
 
-MASTER_USER = "cdk-breakwater:master-user"
-"""The id of the annotation on a function that logs in as the master user, to acknowledge it by."""
-
 
 class FunctionPlacement(NamedTuple):
     """Where a database function stands, so that what works for it can stand beside it and reach what it reaches."""

@@ -12,7 +12,7 @@ from aws_cdk import aws_rds as rds
 from aws_cdk.assertions import Annotations, Match, Template
 
 from cdk_breakwater import BreakwaterError, ConnectionBudget, ConnectionShare, DecoupledInvocation, VpcDatabaseFunction
-from cdk_breakwater.budgets.function_concurrency import FunctionConcurrency
+from cdk_breakwater.budgets.mapping_division import FunctionConcurrency
 
 
 @pytest.fixture

@@ -1,0 +1,19 @@
+"""What AWS Lambda sets and allows, for functions, accounts and event source mappings."""
+
+from __future__ import annotations
+
+DEFAULT_TIMEOUT_SECONDS = 3
+"""Source: AWS Lambda Developer Guide, "Configure Lambda function timeout"."""
+MAXIMUM_TIMEOUT_SECONDS = 900
+"""Source: AWS Lambda Developer Guide, "Lambda quotas"."""
+
+ACCOUNT_CONCURRENCY = 1000
+"""Concurrent executions that AWS grants an account and Region by default. Source: the same page."""
+UNRESERVED_MINIMUM = 100
+"""What reserved concurrency must leave of it. Source: AWS Lambda API Reference, PutFunctionConcurrency."""
+
+VISIBILITY_FACTOR = 6
+"""A queue's visibility timeout in timeouts of its function, so that throttled batches can be tried again.
+
+Source: AWS Lambda Developer Guide, "Creating and configuring an Amazon SQS event source mapping".
+"""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 # what is left to the handler when the runtime gives up: to answer, to log, to put a message back
 MARGIN_SECONDS = 0.5
@@ -66,6 +67,8 @@ class Deadline:
         return later
 
 
+BOUNDS: list[Callable[[float], AbstractContextManager[object]]] = []
+"""A driver's own way to bound what it does in a block by so many seconds."""
 _invocation: ContextVar[Deadline | None] = ContextVar("breakwater_invocation", default=None)
 
 
@@ -82,8 +85,12 @@ def invocation(context: object) -> Iterator[None]:
     context
         Lambda's context.
     """
-    token = _invocation.set(Deadline(context))
+    deadline = Deadline(context)
+    token = _invocation.set(deadline)
     try:
-        yield
+        with ExitStack() as stack:
+            for bound in BOUNDS:
+                stack.enter_context(bound(max(0.001, deadline.remaining())))
+            yield
     finally:
         _invocation.reset(token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from breakwater_runtime.errors import ConfigurationError
@@ -15,7 +16,8 @@ DEFAULT_PORTS = {
     "valkey": 6379,
     "mongodb": 27017,
 }
-_LOOPBACK = ("localhost", "127.", "::1")
+# The whole name or address: "localhost.example.net" and "127.example.net" are anybody's.
+_LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1", re.IGNORECASE)
 
 
 def variable(setting: str, name: str | None = None) -> str:
@@ -89,7 +91,7 @@ class Settings:
 
     def _on_loopback(self) -> bool:
         # without a host the secret names it: not loopback, so verified
-        return self.host is not None and self.host.startswith(_LOOPBACK)
+        return self.host is not None and _LOOPBACK.fullmatch(self.host) is not None
 
     def _text(self, setting: str) -> str | None:
         value = self._arguments.get(setting)

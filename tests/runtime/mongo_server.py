@@ -5,6 +5,7 @@ from __future__ import annotations
 import socketserver
 import struct
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import bson
@@ -28,6 +29,7 @@ class MongoServer:
         self.peak = 0
         self.documents: list[dict[str, Any]] = []
         self.commands: list[str] = []
+        self.silent = False
         self._lock = threading.Lock()
         server = self
 
@@ -36,6 +38,8 @@ class MongoServer:
                 server._count(1)
                 try:
                     while message := server._read(self.request):
+                        while server.silent:
+                            time.sleep(0.05)
                         self.request.sendall(server._reply(*message))
                 except OSError:
                     pass

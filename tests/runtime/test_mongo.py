@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 import time
+from typing import Any
 
 import pymongo.errors
 import pytest
 
 import breakwater_runtime as breakwater
 from tests.runtime.mongo_server import MongoServer
+from tests.runtime.sql import Context
 
 
 def test_one_connection_for_operations_and_one_for_watching() -> None:
@@ -45,6 +49,46 @@ def test_an_unreachable_server_is_told_before_the_timeout() -> None:
         documents["shop"]["orders"].find_one()
     assert time.monotonic() - started < 2
     documents.close()
+
+
+@pytest.mark.parametrize("ambient", [False, True], ids=["function_timeout", "invocation"])
+@pytest.mark.parametrize("answering", [False, True], ids=["connect", "operation"])
+def test_a_server_that_says_nothing_costs_no_more_than_the_time(ambient: bool, answering: bool) -> None:
+    with MongoServer() as server, socket.create_server(("127.0.0.1", 0)) as silent:
+        port = server.port if answering else silent.getsockname()[1]
+        documents = breakwater.mongo(host="127.0.0.1", port=port, function_timeout=60 if ambient else 4)
+        orders = documents["shop"]["orders"]
+        if answering:
+            orders.find_one()
+            server.silent = True
+        started = time.monotonic()
+        with (
+            breakwater.invocation(Context(4)) if ambient else contextlib.nullcontext(),
+            pytest.raises(pymongo.errors.PyMongoError, match=rf"127\.0\.0\.1(:|', ){port}") as caught,
+        ):
+            orders.insert_one({"number": 1})
+        assert time.monotonic() - started <= 3.7
+        assert caught.value.timeout
+        server.silent = False
+        documents.close()
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"tlsInsecure": True},
+        {"tlsAllowInvalidCertificates": True},
+        {"TLSALLOWINVALIDHOSTNAMES": True},
+        {"tls": False},
+        {"ssl": False},
+        {"tlsCAFile": "/other.pem"},
+        {"host": "mongodb://app:secret@cluster0.example.net/?tlsInsecure=true"},
+    ],
+)
+def test_what_would_leave_the_server_unverified_is_refused(option: dict[str, Any]) -> None:
+    with pytest.raises(breakwater.ConfigurationError, match=next(iter(option))) as caught:
+        breakwater.mongo(**{"host": "cluster0.example.net", "user": "app", "password": "not used"} | option)
+    assert "secret" not in str(caught.value)
 
 
 def test_more_connections_where_the_handler_uses_threads() -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import redis as redis_py
 
 import breakwater_runtime as breakwater
+from breakwater_runtime import credentials
+from breakwater_runtime._secret import Secret
+from tests.runtime.sql import Context
 from tests.servers import Certificates, Network, RedisServer
 
 
@@ -81,6 +87,167 @@ def test_a_wrong_password_is_told_at_once(redis_server: RedisServer) -> None:
     with pytest.raises(redis_py.AuthenticationError):
         cache.ping()
     assert time.monotonic() - started < 5
+
+
+def test_nothing_of_one_command_is_left_to_the_next(redis_server: RedisServer) -> None:
+    """redis-py by itself stays in database 3, in the transaction, and with the client's name."""
+    cache = breakwater.redis(**settings(redis_server))
+    cache.set("where", "0")
+    cache.select(3)
+    assert cache.get("where") == b"0"
+    cache.execute_command("MULTI")
+    assert cache.get("where") == b"0"
+    cache.client_setname("tenant-a")
+    assert cache.client_getname() is None
+    pipeline = cache.pipeline(transaction=False)
+    pipeline.execute_command("SELECT", 3)
+    pipeline.execute()
+    assert cache.get("where") == b"0"
+    # what redis-py ends by itself keeps its connection
+    identity = cache.client_id()
+    with cache.pipeline() as transaction:
+        transaction.watch("where")
+        transaction.multi()
+        transaction.set("where", "0")
+        assert transaction.execute() == [True]
+    assert redis_server.sessions() == 1
+    cache.close()
+    assert identity
+
+
+def test_a_database_of_ones_own_stays(redis_server: RedisServer) -> None:
+    cache = breakwater.redis(**settings(redis_server), db=3)
+    cache.set("where", "3")
+    with redis_server.admin() as admin:
+        admin.client_kill_filter(user="app")
+    assert cache.get("where") == b"3"
+    cache.close()
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+@pytest.mark.parametrize("ambient", [False, True], ids=["function_timeout", "invocation"])
+def test_a_server_that_says_nothing_costs_no_more_than_the_time(silent: int, ambient: bool) -> None:
+    arguments: dict[str, Any] = {"host": "127.0.0.1", "port": silent, "password": "x", "function_timeout": 4}
+    cache = breakwater.redis(**(arguments | {"function_timeout": 60} if ambient else arguments))
+    started = time.monotonic()
+    with (
+        breakwater.invocation(Context(4)) if ambient else contextlib.nullcontext(),
+        pytest.raises(breakwater.ConnectionUnavailable, match=rf"redis at 127\.0\.0\.1:{silent}: .* in 3\.\d s"),
+    ):
+        cache.ping()
+    assert time.monotonic() - started <= 3.7
+
+
+def test_without_any_setting_a_cache_is_given_up_before_lambdas_default_timeout(silent: int) -> None:
+    cache, started = breakwater.redis(host="127.0.0.1", port=silent, password="x"), time.monotonic()
+    with pytest.raises(breakwater.ConnectionUnavailable):
+        cache.ping()
+    assert time.monotonic() - started <= 2.7
+
+
+def test_an_answer_byte_by_byte_costs_no_more_than_the_time() -> None:
+    def drip(server: socket.socket) -> None:
+        client, _ = server.accept()
+        with client, contextlib.suppress(OSError):
+            client.recv(1000)
+            for byte in b"+" * 60:
+                client.sendall(bytes([byte]))
+                time.sleep(0.25)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip, args=(server,))
+        thread.start()
+        port = server.getsockname()[1]
+        cache, started = breakwater.redis(host="127.0.0.1", port=port, driver_info=None), time.monotonic()
+        said = rf"redis at 127\.0\.0\.1:{port}: no answer to a command within 1\.\d s; the invocation's time is over"
+        with breakwater.invocation(Context(2)), pytest.raises(redis_py.TimeoutError, match=said):
+            cache.ping()
+        assert time.monotonic() - started <= 1.7
+        thread.join()
+
+
+def test_after_a_pause_a_connection_that_the_network_forgot_costs_a_second(redis_server: RedisServer) -> None:
+    with Network(redis_server) as network:
+        cache = breakwater.redis(**(settings(redis_server) | {"port": network.port}))
+        cache.set("key", "value")
+        network.black_hole()
+        time.sleep(2.6)
+        started = time.monotonic()
+        with breakwater.invocation(Context(20)):
+            assert cache.get("key") == b"value"
+        assert time.monotonic() - started < 3
+        cache.close()
+
+
+def test_a_connection_that_another_thread_keeps_is_waited_for(redis_server: RedisServer) -> None:
+    cache = breakwater.redis(**settings(redis_server))
+    blocked = threading.Thread(target=cache.blpop, args=(["nothing"], 4))
+    blocked.start()
+    time.sleep(0.3)
+    said = "none of this environment's 1 connections was free within 0"
+    with breakwater.invocation(Context(1)), pytest.raises(redis_py.ConnectionError, match=said):
+        cache.ping()
+    blocked.join()
+    cache.close()
+
+
+def test_a_subscription_waits_as_long_as_it_likes(redis_server: RedisServer) -> None:
+    cache = breakwater.redis(**settings(redis_server), parallelism=2, function_timeout=2)
+    with cache.pubsub() as subscription:
+        subscription.subscribe("news")
+        assert (subscription.get_message(timeout=1) or {})["type"] == "subscribe"
+        time.sleep(2)
+        cache.publish("news", "late")
+        assert (subscription.get_message(timeout=1) or {})["data"] == b"late"
+    cache.close()
+
+
+def test_a_rotated_secret_is_fetched_again(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = settings(redis_server)
+    passwords = iter(["of yesterday", known["password"]])
+
+    def fetch(*_: object) -> Secret:
+        return Secret(known["user"], next(passwords))
+
+    monkeypatch.setattr(credentials, "fetch", fetch)
+    cache = breakwater.redis(host=known["host"], port=known["port"], secret_arn="arn")
+    assert cache.ping()
+    cache.close()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("ssl_cert_reqs", None),
+        ("ssl_cert_reqs", "optional"),
+        ("ssl_check_hostname", False),
+        ("ssl", False),
+        ("ssl_ca_certs", "/other.pem"),
+        ("connection_class", redis_py.Connection),
+    ],
+)
+def test_what_would_leave_the_server_unverified_is_refused(option: str, value: object) -> None:
+    with pytest.raises(breakwater.ConfigurationError, match=rf"{option} .* tls_ca"):
+        breakwater.redis(host="cache.example.net", **{option: value})
+    with pytest.raises(breakwater.ConfigurationError, match="plain text: name a CA by tls_ca"):
+        breakwater.redis(host="127.0.0.1", ssl_min_version=2)
+
+
+def test_it_can_be_made_before_it_is_configured(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BREAKWATER_CACHE_HOST", raising=False)
+    cache = breakwater.redis("cache")
+    with pytest.raises(breakwater.ConfigurationError, match="BREAKWATER_CACHE_HOST"):
+        cache.ping()
+    for name, value in settings(redis_server).items():
+        monkeypatch.setenv(f"BREAKWATER_CACHE_{name.upper()}", str(value))
+    cache = breakwater.redis("cache", password=redis_server.password)
+    assert cache.ping()
+    cache.close()
 
 
 def test_tls_is_verified(certificates: Certificates) -> None:

@@ -1,4 +1,4 @@
-# The whole manual: `make synth`, `make test`, `make demo`, `make bench`, `make lint`. Each target sets up what it needs.
+# The whole manual: `make synth`, `make test`, `make unit`, `make lint`, `make demo`, `make bench`. Each target sets up what it needs.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -46,15 +46,21 @@ servers:  # real database servers; PostgreSQL comes from PyPI with the rest
 	fi
 
 .PHONY: lint
-lint: install  ## ruff, pyrefly and the floors of the packages
+lint: install  ## ruff, pyrefly, the floors of the packages, and spelling
 	ruff check .
 	ruff format --check .
 	pyrefly check
 	lint-imports --no-cache
+	codespell $$(git ls-files "*.py" "*.md" "*.toml" "*.cjs" "*.js" Makefile)
+
+.PHONY: unit
+unit: install  ## the unit tests, without servers
+	pytest -n 2 tests/unit
 
 .PHONY: test
 test: install servers lint  ## every test, against real servers and the emulator
-	pytest -n 2
+	pytest -n 2 --cov --cov-report=
+	@printf "coverage of the constructs and the runtime: %s %%\n" "$$(coverage report --format=total)"
 
 .PHONY: docs
 docs: install  ## write the generated tables of the docs anew

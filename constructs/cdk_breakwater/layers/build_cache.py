@@ -82,13 +82,11 @@ def cached(where: str, kind: str, parts: Sequence[str], fill: Callable[[Path], N
 
 
 def _cache_folder() -> Path:
-    if given := os.environ.get("XDG_CACHE_HOME"):
+    from platformdirs import user_cache_path
+
+    if given := os.environ.get("XDG_CACHE_HOME"):  # also where the platform has another place of its own
         return Path(given) / "cdk-breakwater"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "cdk-breakwater"
-    if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
-        return Path(local) / "cdk-breakwater" / "Cache"
-    return Path.home() / ".cache" / "cdk-breakwater"
+    return user_cache_path("cdk-breakwater", appauthor=False)
 
 
 def source_files(source: Path) -> list[Path]:

@@ -13,7 +13,8 @@ from aws_cdk import aws_lambda as lambda_
 
 from ..errors import BreakwaterError
 from .node_layer import node_layer_content
-from .python_layer import Target, layer_content
+from .python_layer import layer_content
+from .wheels import Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,7 @@ class RuntimeLayer(lambda_.LayerVersion):
     Raises
     ------
     BreakwaterError
-        The runtime isn't a supported Python or Node.js; a driver has no wheel for it; there is neither pip nor uv, or
+        The runtime isn't a supported Python or Node.js; a driver has no wheel for it; there is no uv, or
         no npm; the PEM holds no certificate or a private key.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from abc import abstractmethod
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -94,7 +95,7 @@ class BasePostgreSqlAdapter(Adapter):
         error: Exception | None = None
         for number, address in enumerate(addresses):
             seconds = max(0.0, deadline.remaining()) / (len(addresses) - number)
-            conninfo = make_conninfo("", **arguments, **({"hostaddr": address} if address else {}))
+            conninfo = make_conninfo("", **arguments, hostaddr=address)
             try:
                 pgconn = await self.wait_to_connect(generators.connect(conninfo), seconds)
             except psycopg.errors._WaitTimeout:
@@ -132,6 +133,14 @@ class BasePostgreSqlAdapter(Adapter):
         """Make the session around a connection."""
 
 
+def is_address(host: str) -> bool:
+    """Tell whether there is nothing to resolve."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError):
+            return bool(socket.inet_pton(family, host))
+    return False
+
+
 def unresolvable(host: str, error: OSError) -> psycopg.OperationalError:
     """Say that a name has no address."""
     return psycopg.OperationalError(f"connection failed: the name {host} could not be resolved: {error}")
@@ -142,8 +151,8 @@ class PostgreSqlAdapter(BasePostgreSqlAdapter):
 
     async def resolve(self, host: str, port: int, deadline: Deadline) -> list[str]:  # noqa: ARG002
         """Return a name's addresses; the resolver's own timeout bounds that."""
-        if host.startswith("/"):
-            return [""]
+        if is_address(host):
+            return [host]
         try:
             return [str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
         except OSError as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 from psycopg import waiting
 
-from breakwater_runtime._postgresql.adapter import BasePostgreSqlAdapter, unresolvable
+from breakwater_runtime._postgresql.adapter import BasePostgreSqlAdapter, is_address, unresolvable
 from breakwater_runtime._postgresql.handle import AsyncHandle
 from breakwater_runtime._postgresql.session import PostgreSqlSession
 
@@ -29,8 +29,8 @@ class AsyncPostgreSqlAdapter(BasePostgreSqlAdapter):
 
     async def resolve(self, host: str, port: int, deadline: Deadline) -> list[str]:
         """Return a name's addresses."""
-        if host.startswith("/"):
-            return [""]
+        if is_address(host):
+            return [host]
         found = asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         try:
             return [str(one[4][0]) for one in await asyncio.wait_for(found, max(0.0, deadline.remaining()))]

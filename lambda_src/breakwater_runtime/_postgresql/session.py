@@ -84,6 +84,7 @@ class PostgreSqlSession(Session):
         self._patience = max(CHECK_TIMEOUT_SECONDS, 3 * connected_in)
         self._posted_at: float | None = None
         self._handle: Lent | None = None
+        self._is_of_use = True
         self._touched = False
         self._sql_prepared = False
         self._own_limits = False
@@ -211,7 +212,7 @@ class PostgreSqlSession(Session):
         """Make the handle dead, clean the session and mark it as idle."""
         self._bury()
         pgconn = self.pgconn
-        if pgconn.status != ConnStatus.OK:
+        if pgconn.status != ConnStatus.OK or not self._is_of_use:
             return False
         try:
             if self._posted_at is None:
@@ -292,6 +293,8 @@ class PostgreSqlSession(Session):
             self._ledger.answered(failed=False)
             return
         self._errors.append(error)
+        if trouble_of(error) is Trouble.STALE:
+            self._is_of_use = False
         if self.pgconn.status == ConnStatus.OK and trouble_of(error) not in (Trouble.LOST, Trouble.PASSING):
             self._ledger.answered(failed=True)
         else:

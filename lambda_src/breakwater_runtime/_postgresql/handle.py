@@ -11,7 +11,9 @@ from psycopg.errors import _WaitTimeout, error_from_result
 from psycopg.pq import ExecStatus, Format, PGconn, TransactionStatus
 from psycopg.sql import Composable
 
+from breakwater_runtime._core.outcome import Outcome
 from breakwater_runtime._core.session import now
+from breakwater_runtime._postgresql.messages import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -131,6 +133,8 @@ class Lent(_Base):
             # interrupted within an exchange: what was under way is dropped, not repaired
             self.pgconn.finish()
         session.answered(error)
+        if session.outcome is Outcome.UNKNOWN and isinstance(error, psycopg.Error):
+            error.args = (f"{error}; {UNKNOWN}", *error.args[1:])
         return error
 
 

@@ -23,6 +23,8 @@ _RESET = (
     b"SELECT pg_advisory_unlock_all()"
 )
 
+UNKNOWN = "it is unknown whether what was sent last was applied, and nothing is repeated"
+
 # A session idles at most so long between two blocks; within one, as long as the function may run.
 IDLE_SECONDS = 20
 # The server ends what an environment has left behind so long after the function's time is over.

@@ -22,7 +22,7 @@ from breakwater_runtime._core.session import Session
 from breakwater_runtime._core.trouble import Trouble
 from breakwater_runtime._postgresql import claims
 from breakwater_runtime._postgresql.ledger import Ledger
-from breakwater_runtime._postgresql.messages import IDLE_MARK, Limits, limit_session
+from breakwater_runtime._postgresql.messages import IDLE_MARK, UNKNOWN, Limits, limit_session
 from breakwater_runtime._postgresql.troubles import trouble_of
 from breakwater_runtime.errors import OutcomeUnknown, TransactionAborted
 
@@ -43,10 +43,6 @@ _ABORTED = (
     "`with connection.transaction():`."
 )
 _CLOSED = "The block's connection was closed before its transaction was committed: it was rolled back."
-_SWALLOWED = (
-    "the connection was lost before the answer to a statement of the block came that may have committed, so it is "
-    "unknown whether it was applied; nothing is repeated."
-)
 _IN_COPY = "The block ended within a COPY, a pipeline or a statement: its transaction is rolled back."
 _MAX_UNSOLICITED_READS = 100
 _REMEMBERED_ERRORS = 8
@@ -153,7 +149,7 @@ class PostgreSqlSession(Session):
         self._ledger.answered(failed=False)
         if self.pgconn.status != ConnStatus.OK:
             if self.outcome is Outcome.UNKNOWN:
-                raise OutcomeUnknown(f"postgresql at {self.where}: {_SWALLOWED}")
+                raise OutcomeUnknown(f"postgresql at {self.where}: the connection was lost within the block; {UNKNOWN}")
             if self._ledger.in_transaction:
                 raise TransactionAborted(_CLOSED)
             return
@@ -185,8 +181,8 @@ class PostgreSqlSession(Session):
             self._ledger.lost()
             self.shut()
             raise OutcomeUnknown(
-                f"postgresql at {self.where}: the answer to COMMIT did not come, so it is unknown whether the "
-                f"transaction was committed; nothing is repeated: {' '.join(str(error).split())}"
+                f"postgresql at {self.where}: the answer to COMMIT did not come; {UNKNOWN}: "
+                f"{' '.join(str(error).split())}"
             ) from error
         except BaseException:
             self._ledger.lost()

@@ -60,7 +60,8 @@ def mongo(name: str | None = None, *, parallelism: int = 1, **arguments: Any) ->
         "minPoolSize": 0,
         # one connection for watching a node instead of two, and no stream that a freeze would break
         "serverMonitoringMode": "poll",
-        "connectTimeoutMS": min(5000, int(seconds * 250)),
+        # also how long its watcher waits, which ends operations when it gives a server up
+        "connectTimeoutMS": 5000,
         # below the 350 s after which networks forget idle flows
         "maxIdleTimeMS": 60_000,
         "connect": False,
@@ -69,7 +70,7 @@ def mongo(name: str | None = None, *, parallelism: int = 1, **arguments: Any) ->
         # DocumentDB has no retryable writes, and refuses a client that asks for them. Nor does it say that it knows
         # maxTimeMS in every command, which PyMongo sends with timeoutMS. Source: Amazon DocumentDB Developer Guide,
         # "Functional differences: Amazon DocumentDB and MongoDB" and "Supported MongoDB APIs".
-        waits = ("serverSelectionTimeoutMS", "waitQueueTimeoutMS", "socketTimeoutMS")
+        waits = ("connectTimeoutMS", "serverSelectionTimeoutMS", "waitQueueTimeoutMS", "socketTimeoutMS")
         options |= {"retryWrites": False, "retryReads": False} | dict.fromkeys(waits, int(seconds * 250))
     else:
         options["timeoutMS"] = int(seconds * 1000)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
 # CO_GENERATOR, CO_COROUTINE and CO_ASYNC_GENERATOR of `inspect`, whose import costs a cold start 5 ms
-_KINDS = ((0x20, "a generator"), (0x80, "an async function"), (0x200, "an async generator"))
+ASYNC_FUNCTION = "an async function"
+_KINDS = ((0x20, "a generator"), (0x80, ASYNC_FUNCTION), (0x200, "an async generator"))
 
 
 def plain(function: object, by: str, remedy: str) -> None:

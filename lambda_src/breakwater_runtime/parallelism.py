@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from inspect import iscoroutinefunction
+from contextlib import nullcontext
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from breakwater_runtime.deadline import Deadline
+from breakwater_runtime._plain import ASYNC_FUNCTION, kind_of, plain, plain_result
+from breakwater_runtime.deadline import Deadline, invocation
 from breakwater_runtime.errors import BreakwaterError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
     Item = TypeVar("Item")
     Result = TypeVar("Result")
+
+
+_WORKS = "Give it a function that does its work, or an async def itself."
 
 
 class FanOutError(BreakwaterError):
@@ -53,13 +58,15 @@ def fan_out(
     Parameters
     ----------
     function
-        A function, called in threads; or a coroutine function, run in an event loop of its own.
+        A function, called in threads; or a coroutine function, run in an event loop of its own, in another thread: a
+        call that blocks the loop does not outlast the deadline either.
     items
         The argument of each call.
     parallelism
         How many calls at once, at least 1.
     context
-        Lambda's context: calls that have not finished 0.5 s before the invocation's end are given up. None: no limit.
+        Lambda's context: calls that have not finished 0.5 s before the invocation's end are given up, and what they ask
+        of Redis, MongoDB and AWS through the runtime ends by then. None: no limit.
     first_error
         Whether the first error is raised at once, as it is, and what has not begun is left out. False: every call
         is made, and one `FanOutError` holds all errors and results.
@@ -71,6 +78,8 @@ def fan_out(
 
     Raises
     ------
+    ConfigurationError
+        For a generator, whose call would do nothing; by a call that returned a coroutine or a generator.
     FanOutError
         With `first_error=False` when a call failed; and when the deadline came first.
     """
@@ -80,12 +89,15 @@ def fan_out(
     if not arguments:
         return []
     deadline = None if context is None else Deadline(context)
-    if iscoroutinefunction(function):
-        from breakwater_runtime.parallelism_async import gather  # noqa: PLC0415, RUF100
+    call = cast("Callable[[Any], Any]", function)
+    with nullcontext() if context is None else invocation(context):
+        if kind_of(function) == ASYNC_FUNCTION:
+            from breakwater_runtime.parallelism_async import gather
 
-        outcomes = gather(function, arguments, parallelism, deadline, first_error=first_error)
-    else:
-        outcomes = _in_threads(cast("Callable[[Any], Any]", function), arguments, parallelism, deadline, first_error)
+            outcomes = gather(call, arguments, parallelism, deadline, first_error=first_error)
+        else:
+            plain(function, "fan_out", _WORKS)
+            outcomes = _in_threads(call, arguments, parallelism, deadline, first_error)
     return _results(outcomes, first_error=first_error)
 
 
@@ -93,7 +105,7 @@ def _in_threads(
     function: Callable[[Any], Any], arguments: list[Any], parallelism: int, deadline: Deadline | None, first_error: bool
 ) -> list[Future[Any]]:
     executor = ThreadPoolExecutor(min(parallelism, len(arguments)), thread_name_prefix="breakwater-fan-out")
-    futures = [executor.submit(function, argument) for argument in arguments]
+    futures = [executor.submit(copy_context().run, _called, function, argument) for argument in arguments]
     timeout = None if deadline is None else max(0.0, deadline.remaining())
     try:
         if first_error:
@@ -104,6 +116,10 @@ def _in_threads(
         # what runs cannot be stopped; what has not begun won't
         executor.shutdown(wait=False, cancel_futures=True)
     return futures
+
+
+def _called(function: Callable[[Any], Any], argument: Any) -> Any:
+    return plain_result(function(argument), "fan_out", _WORKS)
 
 
 def _results(outcomes: list[Future[Any]], *, first_error: bool) -> list[Any]:

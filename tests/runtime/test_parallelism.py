@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import boto3
@@ -13,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import breakwater_runtime as breakwater
+from breakwater_runtime.deadline import Deadline
 from tests.runtime.aws_endpoint import AwsEndpoint
 from tests.runtime.sql import Context
 
@@ -97,6 +101,65 @@ def test_gives_up_before_the_deadline(asynchronous: bool) -> None:
     assert time.monotonic() - started < 2.5
     assert caught.value.results == [0, None]
     assert caught.value.unfinished == [1]
+
+
+@pytest.mark.parametrize("how", ["blocked loop", "blocked threads", "cancellation refused"])
+def test_calls_that_block_do_not_outlast_the_deadline(how: str) -> None:
+    async def call(item: int) -> int:
+        if how == "blocked loop":
+            time.sleep(5 * item)
+        elif how == "blocked threads":
+            await asyncio.to_thread(time.sleep, 5 * item)
+        elif item:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(5)
+            await asyncio.sleep(5)
+        return item
+
+    started = time.monotonic()
+    with pytest.raises(breakwater.FanOutError, match="1 had not finished") as caught:
+        breakwater.fan_out(call, [0, 1], 2, Context(1.5))
+    assert time.monotonic() - started <= 1.2
+    assert caught.value.results == [0, None]
+
+
+def test_what_would_do_nothing_is_refused() -> None:
+    def generator(item: int) -> Iterator[int]:
+        yield item
+
+    async def asynchronous(item: int) -> int:
+        return item
+
+    with pytest.raises(breakwater.ConfigurationError, match=r"fan_out was given .*generator, which is a generator"):
+        breakwater.fan_out(generator, [1], 1)
+    with pytest.raises(breakwater.ConfigurationError, match="of which nothing ran"):
+        breakwater.fan_out(lambda item: asynchronous(item), [1], 1)  # noqa: PLW0108 -- it hides what it is
+
+
+def test_calls_know_the_deadline_and_the_callers_context_variables() -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="")
+    variable.set("of the caller")
+
+    async def call_async(_: int) -> tuple[str, float]:
+        return variable.get(), Deadline(None).remaining()
+
+    def call(_: int) -> tuple[str, float]:
+        return variable.get(), Deadline(None).remaining()
+
+    for function in (call, call_async):
+        ((value, remaining),) = breakwater.fan_out(function, [1], 1, Context(5))
+        assert value == "of the caller"
+        assert remaining <= 4.5
+
+
+def test_within_a_loop_that_runs() -> None:
+    async def call(item: int) -> int:
+        return item * 2
+
+    async def handler() -> list[int]:
+        return breakwater.fan_out(call, [1, 2], 2)
+
+    assert asyncio.run(handler()) == [2, 4]
 
 
 def test_a_wrong_parallelism_is_named() -> None:

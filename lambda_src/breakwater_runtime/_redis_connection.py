@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
 import threading
@@ -24,7 +23,7 @@ from redis.retry import Retry
 from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS, CHECK_TIMEOUT_SECONDS
 from breakwater_runtime.credentials import Credentials
 from breakwater_runtime.deadline import Deadline
-from breakwater_runtime.environment import DEFAULT_PORTS, Settings, variable
+from breakwater_runtime.environment import DEFAULT_PORTS, Settings, configured
 from breakwater_runtime.retry import Attempts
 from breakwater_runtime.tls import ca_file, ssl_context
 
@@ -272,7 +271,7 @@ class Pool(BlockingConnectionPool):
             "protocol": 2,
             **arguments,
         }
-        if self._settings or os.environ.get(variable("ENGINE", name)):
+        if self._settings or configured(name):
             self._known()  # what is there is checked at once
         super().__init__(connection_class=Connection, max_connections=parallelism, **self._options)
 

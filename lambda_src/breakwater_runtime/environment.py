@@ -16,6 +16,8 @@ DEFAULT_PORTS = {
     "valkey": 6379,
     "mongodb": 27017,
 }
+PLAIN_TEXT = "PLAIN_TEXT"
+"""The variable in which `breakwater_runtime.testing` says why a test database needs no TLS."""
 # The whole name or address: "localhost.example.net" and "127.example.net" are anybody's.
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1", re.IGNORECASE)
 
@@ -23,6 +25,11 @@ _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1", re.IGNORECASE)
 def variable(setting: str, name: str | None = None) -> str:
     """Name the environment variable of one setting; `name` is that of a function's further database."""
     return f"BREAKWATER_{name.upper()}_{setting}" if name else f"BREAKWATER_{setting}"
+
+
+def configured(name: str | None = None) -> bool:
+    """Tell whether the environment says anything about a downstream."""
+    return any(variable(setting, name) in os.environ for setting in ("ENGINE", "HOST", "SECRET_ARN"))
 
 
 class Settings:
@@ -68,7 +75,7 @@ class Settings:
         self.port = self._number("port", int, 1, 65535)
         self.database = self._text("database")
         self.user = self._text("user")
-        self.password = arguments.get("password")
+        self.password = arguments.get("password") or self._of_a_test("PASSWORD", "name a secret.")
         self.secret_arn = self._text("secret_arn")
         self.auth = self._text("auth")
         self.max_connections = self._number("max_connections", int, 1, None)
@@ -76,7 +83,8 @@ class Settings:
         self.utilization = 0.8 if utilization is None else utilization
         self.proxy = str(self._text("proxy") or "0").lower() in ("1", "true")
         self.function_timeout = self._number("function_timeout", float, 0, 900)
-        self.tls_ca = self._text("tls_ca") or (None if self._on_loopback() else "system")
+        plain = self._on_loopback() or self._of_a_test(PLAIN_TEXT, "name a CA.")
+        self.tls_ca = self._text("tls_ca") or (None if plain else "system")
         self._check()
 
     def _check(self) -> None:
@@ -92,6 +100,14 @@ class Settings:
     def _on_loopback(self) -> bool:
         # without a host the secret names it: not loopback, so verified
         return self.host is not None and _LOOPBACK.fullmatch(self.host) is not None
+
+    def _of_a_test(self, setting: str, remedy: str) -> str | None:
+        """Return what only `breakwater_runtime.testing` sets, and Lambda never has."""
+        name = variable(setting, self.name)
+        value = os.environ.get(name)
+        if value is not None and "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+            raise ConfigurationError(f"{name} is set. It is for the databases of tests, and this is Lambda: {remedy}")
+        return value
 
     def _text(self, setting: str) -> str | None:
         value = self._arguments.get(setting)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from breakwater_runtime.connection import Database
-from breakwater_runtime.environment import Settings
+from breakwater_runtime.environment import Settings, configured
 
 
 def database(
@@ -66,7 +66,8 @@ def database(
     Raises
     ------
     ConfigurationError
-        A setting is missing or wrong.
+        A setting is missing or wrong. Where nothing is given and nothing set, as in a unit test that imports a handler,
+        it is raised at the first use.
     """
     arguments = {
         "engine": engine,
@@ -83,4 +84,19 @@ def database(
         "proxy": None if proxy is None else int(proxy),
         "function_timeout": function_timeout,
     }
+    if not configured(name) and all(value is None for value in arguments.values()):
+        return _Unconfigured(name, autocommit=autocommit, options=options)
     return Database(Settings(name, arguments), autocommit=autocommit, options=options)
+
+
+class _Unconfigured(Database):
+    """A database that nothing says anything about yet, as when a test imports a handler: looked up at its first use."""
+
+    def __init__(self, name: str | None, *, autocommit: bool, options: dict[str, Any]) -> None:
+        self._name, self._autocommit, self._given = name, autocommit, options
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        super().__init__(Settings(self._name, {}), autocommit=self._autocommit, options=self._given)
+        return getattr(self, attribute)

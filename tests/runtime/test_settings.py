@@ -8,7 +8,8 @@ import sys
 import pytest
 
 import breakwater_runtime as breakwater
-from breakwater_runtime import environment
+from breakwater_runtime import environment, testing
+from tests.runtime.sql import Context, SqlServer, rows
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +20,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, r"engine .*BREAKWATER_ENGINE.* is None. It is one of mysql"),
+        ({"host": "h"}, r"engine .*BREAKWATER_ENGINE.* is None. It is one of mysql"),
         ({"engine": "oracle", "host": "h"}, r"engine .* is 'oracle'"),
         ({"engine": "redis", "host": "h"}, r"speaks mysql, mariadb and postgresql"),
         ({"engine": "mysql"}, r"host .* is None"),
@@ -33,6 +34,44 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_setting_is_named(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(breakwater.ConfigurationError, match=message):
         breakwater.database(**arguments)  # pyrefly: ignore
+
+
+def test_a_database_that_nothing_is_said_about_is_looked_up_when_it_is_used(
+    server: SqlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = breakwater.database()
+    assert isinstance(database, breakwater.Database)
+    with pytest.raises(breakwater.ConfigurationError, match=r"BREAKWATER_ENGINE.* is None"):
+        database.connection(Context(1)).__enter__()
+    with testing.environment(
+        **{name: server.settings[name] for name in ("engine", "host", "port", "user", "password", "database")}
+    ):
+        for _ in range(2):
+            with database.connection(Context(10)) as connection:
+                assert rows(connection, "SELECT 1")[0][0] == 1
+        assert database.counters.connects == 1
+        database.close()
+
+
+def test_names_are_there_without_any_driver() -> None:
+    """As in an image with none: `import *`, help(), create_autospec() and the calls themselves."""
+    code = (
+        "import sys, unittest.mock, pydoc\n"
+        "for driver in 'pymysql psycopg redis pymongo botocore boto3 urllib3 sqlalchemy aiomysql'.split():\n"
+        "    sys.modules[driver] = None\n"
+        "from breakwater_runtime import *\n"
+        "import breakwater_runtime as b\n"
+        "unittest.mock.create_autospec(b).mongo()\n"
+        "pydoc.render_doc(b)\n"
+        "for make in (b.mongo, b.redis):\n"
+        "    try: make(host='127.0.0.1')\n"
+        "    except b.ConfigurationError as error: print(error)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert said.splitlines() == [
+        "mongo() needs PyMongo: pip install pymongo",
+        "redis() needs redis-py: pip install redis",
+    ]
 
 
 def test_a_further_database_has_variables_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,8 @@ class Account:
             Whether an operation of the first phase fails, by its name.
         """
         stack = self.stacks.setdefault(name, Stack(name))
+        if stack.status == "UPDATE_ROLLBACK_FAILED":
+            return  # it cannot be updated
         creates = not stack.records
         stack.status = "CREATE_IN_PROGRESS" if creates else "UPDATE_IN_PROGRESS"
         stack.updated = next(self._numbers)
@@ -204,8 +206,9 @@ class Account:
         failed = stack.records.get(id_, record)
         if record.type == FUNCTION:
             properties = dict(record.properties)
-            if self.rollback_asks_again:
-                properties = self._resolve(stack, old[id_].get("Properties", {}))
+            asked = self._resolve(stack, old[id_].get("Properties", {}))
+            if self.rollback_asks_again and str(asked.get("ReservedConcurrentExecutions", 0)).isdigit():
+                properties = asked
             self._put_function(stack, id_, failed, properties)
             return
         attributes = record.attributes
@@ -221,6 +224,8 @@ class Account:
             self.functions[name] = Function(name, logical_id=id_, stack=stack.name)
         else:
             name = record.physical_id
+        if name not in self.functions:
+            raise OperationFailedError(f"{name} was deleted by hand")
         function = self.functions[name]
         function.tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
         stack.records[id_] = Record(name, FUNCTION, properties, {"Arn": f"arn:aws:lambda:::function:{name}"})

@@ -8,12 +8,11 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import strategies as st
-
 from cdk_breakwater.limits.apportionment import Claim, OversubscribedError, apportion_together
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from random import Random
 
 ENVIRONMENT = "aws://123456789012/eu-central-1"
 
@@ -149,52 +148,60 @@ STACKS = ["S0", "S1", "S2"]
 DATABASES = ["shop", "stock"]
 
 
-@st.composite
-def functions(draw: st.DrawFn, name: str, databases: list[str]) -> Function:
-    used = draw(st.lists(st.sampled_from(databases), min_size=1, max_size=2, unique=True))
-    fixed = draw(st.none() | st.integers(1, 9)) if draw(st.booleans()) else None
-    return Function(
-        name,
-        draw(st.sampled_from(STACKS)),
-        {database: draw(st.sampled_from([1, 1, 1, 2])) for database in used},
-        draw(st.integers(1, 9)),
-        fixed,
-        1 if fixed is not None else draw(st.sampled_from([1, 1, 1, 2])),
-    )
-
-
-@st.composite
-def apps(draw: st.DrawFn) -> App:
-    budgets = {database: draw(st.integers(8, 90)) for database in DATABASES[: draw(st.integers(1, 2))]}
-    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=6, unique=True))
-    needs = {"S1": frozenset({"S0"})} if draw(st.booleans()) else {}
-    return App(budgets, tuple(draw(functions(name, list(budgets))) for name in names), needs)
-
-
 CHANGES = ["add", "remove", "rename", "weight", "move", "budget", "fix", "nothing"]
 
 
-@st.composite
-def changed(draw: st.DrawFn, app: App) -> App:
+def random_function(chance: Random, name: str, databases: list[str]) -> Function:
+    used = chance.sample(databases, chance.randint(1, len(databases)))
+    fixed = chance.randint(1, 9) if chance.random() < 0.25 else None
+    return Function(
+        name,
+        chance.choice(STACKS),
+        {database: chance.choice([1, 1, 1, 2]) for database in used},
+        chance.randint(1, 9),
+        fixed,
+        1 if fixed is not None else chance.choice([1, 1, 1, 2]),
+    )
+
+
+def random_app(chance: Random) -> App:
+    """Make an app of up to six functions in up to three stacks, with one or two databases."""
+    while True:
+        budgets = {database: chance.randint(8, 90) for database in DATABASES[: chance.randint(1, 2)]}
+        names = chance.sample(NAMES, chance.randint(1, 6))
+        needs = {"S1": frozenset({"S0"})} if chance.random() < 0.5 else {}
+        app = App(budgets, tuple(random_function(chance, name, list(budgets)) for name in names), needs)
+        if app.is_valid:
+            return app
+
+
+def random_change(chance: Random, app: App) -> App:
     """Change an app in one to three of the ways in which apps change."""
-    for change in draw(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=3)):
-        here = list(app.functions)
-        free = [name for name in [*NAMES, "G0", "G1"] if name not in {f.name for f in here}]
-        index = draw(st.integers(0, len(here) - 1))
-        if change == "add" and free:
-            here.append(draw(functions(free[0], list(app.budgets))))
-        elif change == "remove" and len(here) > 1:
-            del here[index]
-        elif change == "rename" and free:
-            here[index] = replace(here[index], name=free[0])
-        elif change == "weight":
-            here[index] = replace(here[index], weight=draw(st.integers(1, 9)))
-        elif change == "move":
-            here[index] = replace(here[index], stack=draw(st.sampled_from(STACKS)))
-        elif change == "fix":
-            here[index] = replace(here[index], fixed=draw(st.integers(1, 9)), minimum=1)
-        elif change == "budget":
-            database = draw(st.sampled_from(sorted(app.budgets)))
-            app = replace(app, budgets={**app.budgets, database: draw(st.integers(8, 90))})
-        app = replace(app, functions=tuple(here))
-    return app
+    while True:
+        changed = app
+        for change in chance.choices(CHANGES, k=chance.randint(1, 3)):
+            changed = _changed(chance, changed, change)
+        if changed.is_valid:
+            return changed
+
+
+def _changed(chance: Random, app: App, change: str) -> App:
+    here = list(app.functions)
+    name = f"N{chance.getrandbits(30):x}"  # never that of one that was removed, which may have opened more or less
+    index = chance.randrange(len(here))
+    if change == "add":
+        here.append(random_function(chance, name, list(app.budgets)))
+    elif change == "remove" and len(here) > 1:
+        del here[index]
+    elif change == "rename":
+        here[index] = replace(here[index], name=name)
+    elif change == "weight":
+        here[index] = replace(here[index], weight=chance.randint(1, 9))
+    elif change == "move":
+        here[index] = replace(here[index], stack=chance.choice(STACKS))
+    elif change == "fix":
+        here[index] = replace(here[index], fixed=chance.randint(1, 9), minimum=1)
+    elif change == "budget":
+        database = chance.choice(sorted(app.budgets))
+        app = replace(app, budgets={**app.budgets, database: chance.randint(8, 90)})
+    return replace(app, functions=tuple(here))

@@ -55,16 +55,18 @@ def lower(reservations: Reservations, targets: Reservations) -> dict[str, int]:
     return {name: min(number, targets.get(name, number)) for name, number in reservations.items()}
 
 
-def let_go(
+def let_go(  # noqa: PLR0917
     budgets: Mapping[str, int],
     uses: Uses,
     reservations: Reservations,
     leaving: Iterable[str],
     newcomers: Mapping[str, tuple[int, int]],
+    staying: Iterable[str] = (),
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Share room between those that leave and those that come, which hold it together until the former are deleted.
 
-    What leaves keeps half of what it has, unless a newcomer could not exist otherwise: then it goes down to 0.
+    What leaves keeps half of what it has, unless a newcomer could not exist otherwise: then it goes down to 0, and
+    after it what stays, down to 1.
 
     Parameters
     ----------
@@ -76,21 +78,26 @@ def let_go(
         Those that are deleted in the end.
     newcomers
         The least that each can exist with, and what it is to have.
+    staying
+        Those that may be asked for what a newcomer needs to exist.
 
     Returns
     -------
     tuple of dict
-        What the leaving keep, and what the newcomers get: below their least where there is no room.
+        What the leaving and the staying keep, and what the newcomers get: below their least where there is no room.
     """
     now = dict(reservations)
-    going = sorted(leaving)
+    going, remaining = sorted(leaving), sorted(staying)
     shares = {name: share for name, (_, share) in newcomers.items()}
     leasts = {name: min(least, share) for name, (least, share) in newcomers.items()}
     halves = {name: (now[name] + 1) // 2 for name in going}
-    for wanted, floors in ((shares, halves), (leasts, dict.fromkeys(going, 0))):
-        for name in going:
-            now[name] = max(floors[name], now[name] - _lack(budgets, uses, {**now, **wanted}, uses[name]))
-    return {name: now[name] for name in going}, _divide(budgets, uses, now, newcomers)
+    for wanted, floors in (
+        (shares, halves),
+        (leasts, {**dict.fromkeys(going, 0), **{name: min(1, now[name]) for name in remaining}}),
+    ):
+        for name, floor in floors.items():
+            now[name] = max(floor, now[name] - _lack(budgets, uses, {**now, **wanted}, uses[name]))
+    return {name: now[name] for name in (*going, *remaining)}, _divide(budgets, uses, now, newcomers)
 
 
 def fit(budgets: Mapping[str, int], uses: Uses, reservations: Reservations, leaving: Iterable[str]) -> dict[str, int]:

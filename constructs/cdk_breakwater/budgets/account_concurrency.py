@@ -57,7 +57,7 @@ def account_concurrency_errors(budget: ConnectionBudget, budgets: Sequence[Conne
     root = budget.node.root
     errors = []
     environments = _first_of(budget, [other for other in budgets if other.node.root is root])
-    reserved = _reserved(root) if environments else {}
+    reserved = _reserved(root, budgets) if environments else {}
     for environment in environments:
         quota = account_concurrency(budget)
         holders = reserved[environment]
@@ -85,13 +85,22 @@ def _first_of(budget: ConnectionBudget, budgets: Sequence[ConnectionBudget]) -> 
     return [environment for environment, holder in first.items() if holder is budget]
 
 
-def _reserved(root: IConstruct) -> dict[str, list[int]]:
+def _reserved(root: IConstruct, budgets: Sequence[ConnectionBudget]) -> dict[str, list[int]]:
     from aws_cdk import aws_lambda as lambda_
 
+    # What a deployment guard answers is known at deployment only: its share is what it comes to.
+    guarded = {
+        share.reserves.node.default_child.node.path: share
+        for budget in budgets
+        for share in budget.shares
+        if share.reserves is not None and share.reserves.node.default_child is not None and share.is_guarded
+    }
     reserved: dict[str, list[int]] = {}
     for resource in root.node.find_all():
         if isinstance(resource, lambda_.CfnFunction):
-            value = Stack.of(resource).resolve(resource.reserved_concurrent_executions)
+            share = guarded.get(resource.node.path)
+            given = resource.reserved_concurrent_executions
+            value = Stack.of(resource).resolve(given) if share is None else share.resolve()
             if isinstance(value, (int, float)):
                 reserved.setdefault(_environment(resource), []).append(int(value))
     return reserved

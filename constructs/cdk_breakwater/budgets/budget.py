@@ -51,6 +51,10 @@ class ConnectionBudget(Construct):
         The part of the usable connections that is handed out, above 0 and at most 1. The rest is for sessions that
         outlive their environments. A deployment that changes shares may need more than that while it lasts:
         `breakwater plan --diff` tells. Default 0.8.
+    guard_deployments
+        Let no instant of a deployment exceed the budget: a function of the deployment's own lowers reservations before
+        CloudFormation touches a function, answers what may be set, and raises them when what left is gone. What cannot
+        be done so is refused before anything is touched. See docs/deployments.md for what that rests on. Default False.
 
     Raises
     ------
@@ -66,6 +70,7 @@ class ConnectionBudget(Construct):
         max_connections: int | None = None,
         external_connections: int = 0,
         utilization: float = 0.8,
+        guard_deployments: bool = False,
     ) -> None:
         super().__init__(scope, id)
         self._downstream: Downstream | None = None
@@ -73,7 +78,8 @@ class ConnectionBudget(Construct):
         self._pools: list[Downstream] = []
         self.division = BudgetDivision(self)
         self._settled: MaxConnections | None = None
-        self.guards_deployments = False
+        self.guards_deployments = guard_deployments
+        self._kept = False
         self._configure(max_connections, external_connections, utilization)
         self.node.add_validation(BudgetValidation(self, _BUDGETS))
         self.node.add_metadata(METADATA, lazy_any(lambda: description(self)))
@@ -95,6 +101,7 @@ class ConnectionBudget(Construct):
         max_connections: int | None = None,
         external_connections: int | None = None,
         utilization: float | None = None,
+        guard_deployments: bool | None = None,
     ) -> ConnectionBudget:
         """Return the one budget of a database.
 
@@ -102,7 +109,7 @@ class ConnectionBudget(Construct):
         ----------
         database
             Whatever `Downstream.of` takes.
-        max_connections, external_connections, utilization
+        max_connections, external_connections, utilization, guard_deployments
             As for `ConnectionBudget`; only before the first share is taken.
 
         Raises
@@ -116,6 +123,7 @@ class ConnectionBudget(Construct):
             "max_connections": max_connections,
             "external_connections": external_connections,
             "utilization": utilization,
+            "guard_deployments": guard_deployments,
         }
         given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
         if budget is None:
@@ -133,6 +141,7 @@ class ConnectionBudget(Construct):
                 given.get("external_connections", budget.external_connections),
                 given.get("utilization", budget.utilization),
             )
+            budget.guards_deployments = given.get("guard_deployments", budget.guards_deployments)
         return budget
 
     def share(
@@ -306,6 +315,14 @@ class ConnectionBudget(Construct):
             if self._downstream is not None:
                 call = "ConnectionBudget.of(database, max_connections=…) before its first function"
             raise BreakwaterError(self, str(unknown), f"Call {call}.") from unknown
+
+    def keep_in_deployments(self) -> None:
+        """Order a change of the server's own limit among those of the functions, where the app has the database."""
+        if self.guards_deployments and self._downstream is not None and not self._kept:
+            from .deployment_guard import DeploymentGuard
+
+            self._kept = True
+            DeploymentGuard.of(self).keep(self)
 
     def recompute(self) -> None:
         """Forget how it was divided, since a share has changed."""

@@ -112,6 +112,7 @@ class ConnectionShare:
         share._joined = self._joined
         self._joined.append(share)
         self.budget.recompute()
+        self._guard()
         return share
 
     def require(self, minimum: int, reason: str) -> None:
@@ -145,6 +146,21 @@ class ConnectionShare:
         self.function = function
         self.reserves = function if reserve else None
         _SHARES[function] = self
+        self._guard()
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether a deployment guard answers the reservation, since one of the budgets asks for that."""
+        return any(share.budget.guards_deployments for share in self._joined)
+
+    def _guard(self) -> None:
+        holder = self._joined[0]
+        if holder.reserves is not None and self.is_guarded:
+            from .deployment_guard import DeploymentGuard
+
+            DeploymentGuard.of(holder.reserves).govern(holder)
+            for share in self._joined:
+                share.budget.keep_in_deployments()
 
     def limit(self, function: lambda_.IFunction | lambda_.Function, *, overlap: bool = True) -> None:
         """Set the share as the reserved concurrency of a function made elsewhere.

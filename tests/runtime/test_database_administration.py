@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ import pytest
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import credentials
+from handlers.database_administration.account import Login
 from handlers.database_administration.administration import handler
+from handlers.database_administration.mysql_account import MySqlAccount
 from handlers.database_administration.user import UserRefused
 from tests.runtime.aws_endpoint import AwsEndpoint
 from tests.runtime.sql import Context, SqlServer, execute, rows
@@ -54,11 +57,13 @@ class Deployments:
         return {name: value for name, value in {**given, **changed}.items() if value is not None}
 
     def send(self, request: str, before: dict[str, Any] | None = None, **changed: Any) -> dict[str, Any]:
+        physical_id = changed.pop("PhysicalResourceId", None)
         event = {
             "RequestType": request,
             "ResourceType": "Custom::DatabaseUser",
             "ResourceProperties": self.properties(**changed),
-            "PhysicalResourceId": f"{changed.get('User', 'orders')}@{self.server.host}:{self.server.port}",
+            "PhysicalResourceId": physical_id
+            or f"{changed.get('User', 'orders')}@{self.server.host}:{self.server.port}",
         }
         if request == "Update":
             event["OldResourceProperties"] = self.properties(**(before or {}))
@@ -310,8 +315,8 @@ def test_the_password_is_nowhere(deployments: Deployments, caplog: pytest.LogCap
 
 
 def test_the_password_is_in_no_error(deployments: Deployments, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: Any, password: str, *_: object) -> None:
-        raise pymysql.err.ProgrammingError(1064, f"near IDENTIFIED BY '{password}'")
+    def refuse(self: Any, login: Login, *_: object) -> None:
+        raise pymysql.err.ProgrammingError(1064, f"near IDENTIFIED BY '{login.password}'")
 
     for module in ("mysql_account.MySqlAccount", "postgresql_account.PostgreSqlAccount"):
         monkeypatch.setattr(f"handlers.database_administration.{module}.set", refuse)
@@ -335,6 +340,88 @@ def test_a_rotated_password_stays(deployments: Deployments) -> None:
     deployments.secrets[SECRET]["password"] = rotated
     deployments.send("Update", Grants=WRITE)
     deployments.connect().close()
+
+
+def test_another_server_s_user_is_left_alone(deployments: Deployments) -> None:
+    """An Update whose server is another one meets what stands there, in a restored snapshot for example."""
+    deployments.send("Create")
+    theirs = deployments.secrets[SECRET]["password"]
+    deployments.secrets["arn:other"] = {"password": secrets.token_urlsafe(24)}
+    with pytest.raises(UserRefused):
+        deployments.send("Update", PhysicalResourceId="orders@elsewhere:1", SecretArn="arn:other")
+    deployments.connect(password=theirs).close()
+    # what CloudFormation sends where a creation failed and is undone
+    deployments.send("Delete", PhysicalResourceId="not-made")
+    assert "orders" in deployments.users()
+
+
+def test_a_password_that_is_being_rotated_is_left_alone(deployments: Deployments) -> None:
+    """The server has the new one already, and the secret the old one still."""
+    deployments.send("Create")
+    rotated = secrets.token_urlsafe(24)
+    postgresql = isinstance(deployments.server, PostgreSqlServer)
+    deployments.run(
+        f"ALTER ROLE orders PASSWORD '{rotated}'" if postgresql else f"ALTER USER orders@'%' IDENTIFIED BY '{rotated}'"
+    )
+    deployments.send("Update", Grants=WRITE, ConnectionLimit="4")
+    deployments.connect(password=rotated).close()
+
+
+def test_another_secret_is_another_password(deployments: Deployments) -> None:
+    deployments.send("Create")
+    deployments.secrets["arn:other"] = {"password": secrets.token_urlsafe(24)}
+    deployments.send("Update", SecretArn="arn:other")
+    deployments.connect(password=deployments.secrets["arn:other"]["password"]).close()
+
+
+def test_a_creation_is_repeated_while_the_user_is_at_its_limit(deployments: Deployments) -> None:
+    deployments.send("Create")
+    held = [deployments.connect() for _ in range(3)]
+    deployments.send("Create")
+    for connection in held:
+        connection.close()
+
+
+def test_nothing_of_the_user_goes_on_after_its_deletion(deployments: Deployments) -> None:
+    if isinstance(deployments.server, MariaDbServer):
+        with deployments.server.admin() as admin:
+            # as on RDS, whose administrator may not KILL
+            execute(
+                admin,
+                "CREATE OR REPLACE PROCEDURE mysql.rds_kill(IN thread BIGINT) KILL CONNECTION thread",
+                f"GRANT EXECUTE ON PROCEDURE mysql.rds_kill TO {NAME}@'%'",
+            )
+    deployments.send("Create", Grants=WRITE)
+    orders = deployments.connect()
+    execute(orders, "BEGIN", "INSERT INTO shop_db.products VALUES (2)")
+    deployments.send("Delete", Grants=WRITE)
+    assert "orders" not in deployments.users()
+    with pytest.raises((psycopg.OperationalError, pymysql.err.OperationalError)):
+        rows(orders, "SELECT id FROM shop_db.products")
+    with deployments.administrator() as connection:
+        assert rows(connection, "SELECT id FROM shop_db.products") == [(1,)]
+
+
+def test_a_full_server_is_not_a_server_that_is_gone(deployments: Deployments) -> None:
+    deployments.send("Create")
+    event = {
+        "RequestType": "Delete",
+        "ResourceType": "Custom::DatabaseUser",
+        "ResourceProperties": deployments.properties(),
+        "PhysicalResourceId": f"orders@{deployments.server.host}:{deployments.server.port}",
+    }
+    held: list[Any] = []
+    try:
+        with pytest.raises(REFUSED):  # noqa: PT012 -- one of them is refused
+            while True:
+                held.append(deployments.connect("administrator", password=deployments.secrets[MASTER]["password"]))
+        with pytest.raises(breakwater.ConnectionUnavailable):
+            handler(event, Context(3))
+    finally:
+        for connection in held:
+            connection.close()
+    handler(event, Context(20))
+    assert "orders" not in deployments.users()
 
 
 class TestMariaDb:
@@ -376,6 +463,17 @@ class TestMariaDb:
         with pytest.raises(pymysql.err.OperationalError) as caught:
             deployments.send("Create", SecretArn=None)
         assert caught.value.args == (1524, "Plugin 'AWSAuthenticationPlugin' is not loaded")
+
+    def test_a_creation_that_was_killed_is_repeated(self, deployments: Deployments) -> None:
+        password = deployments.secrets[SECRET]["password"]
+        deployments.run(f"CREATE USER orders@'%' IDENTIFIED BY '{password}' ACCOUNT LOCK")
+        deployments.send("Create")
+        deployments.connect().close()
+
+    def test_the_hash_of_the_password_is_hidden_as_well(self) -> None:
+        digest = "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19"  # of "password"; MariaDB documentation, "PASSWORD"
+        text = f"near 'USING '{digest}' REQUIRE' password"
+        assert MySqlAccount(None, "orders").hidden(text, "password") == "near 'USING '…' REQUIRE' …"
 
     def test_a_user_at_a_narrower_host_is_somebody_elses(self, deployments: Deployments) -> None:
         with deployments.server.admin() as admin:
@@ -434,7 +532,7 @@ class TestPostgreSql:
             execute(admin, "REVOKE CONNECT ON DATABASE attic FROM PUBLIC")
         with caplog.at_level(logging.WARNING):
             deployments.send("Delete")
-        assert "The user orders is not dropped" in caplog.text
+        assert "The user orders is locked out, and not dropped" in caplog.text
         with pytest.raises(REFUSED, match="not permitted to log in"):
             deployments.connect()
 
@@ -446,6 +544,67 @@ class TestPostgreSql:
         for table in ("now", "later"):
             execute(orders, f"INSERT INTO shop_db.{table} (name) VALUES ('rope')")  # noqa: S608
         orders.close()
+
+    def test_the_administrator_can_still_log_in_after_a_user_with_iam(self, deployments: Deployments) -> None:
+        """Who is a member of rds_iam, by whatever way, cannot log in with a password any more."""
+        with deployments.server.admin() as admin:
+            execute(admin, "CREATE ROLE rds_iam", "GRANT rds_iam TO administrator WITH ADMIN OPTION, INHERIT FALSE")
+            execute(admin, "CREATE DATABASE attic", "GRANT CONNECT ON DATABASE attic TO PUBLIC")
+        deployments.send("Create", SecretArn=None)
+        with deployments.server.admin() as admin:
+            execute(admin, "REVOKE CONNECT ON DATABASE attic FROM PUBLIC", "GRANT CONNECT ON DATABASE attic TO orders")
+        deployments.send("Delete", SecretArn=None)  # it stays, with what only a superuser can take from it
+        by_way_of_orders = (
+            "SELECT count(*) FROM pg_auth_members JOIN pg_roles ON pg_roles.oid = roleid "
+            "WHERE rolname = 'rds_iam' AND member = 'orders'::regrole"
+        )
+        with deployments.server.admin() as admin:
+            assert rows(admin, by_way_of_orders) == [(0,)]
+            assert rows(admin, "SELECT pg_has_role('administrator', 'orders', 'USAGE')") == [(False,)]
+
+    def test_somebody_else_s_table_fails_no_deployment(
+        self, deployments: Deployments, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with superuser(deployments.server) as admin:
+            execute(admin, "CREATE TABLE shop_db.theirs (id INT)")
+        with caplog.at_level(logging.WARNING):
+            deployments.send("Create")
+        assert "Not granted to orders, since they belong to somebody else: shop_db.theirs" in caplog.text
+        orders = deployments.connect()
+        assert rows(orders, "SELECT id FROM shop_db.products") == [(1,)]
+        orders.close()
+        with superuser(deployments.server) as admin:
+            execute(admin, "DROP TABLE shop_db.theirs")
+
+    def test_a_lock_of_somebody_else_s_is_not_waited_for(
+        self, deployments: Deployments, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("handlers.database_administration.postgresql_account._LOCK_TIMEOUT", "300ms")
+        schema = {"Privileges": ["ALL"], "On": "SCHEMA", "Name": ["shop_db"]}
+        deployments.send("Create", Grants=[schema])
+        orders = deployments.connect()
+        execute(orders, "CREATE TABLE shop_db.owned (id INT)")
+        orders.close()
+        with superuser(deployments.server) as admin, caplog.at_level(logging.WARNING):
+            execute(admin, "BEGIN", "LOCK TABLE shop_db.owned")
+            deployments.send("Delete", Grants=[schema])
+            execute(admin, "ROLLBACK")
+        assert "locked out, and not dropped: canceling statement due to lock timeout" in caplog.text
+        deployments.send("Delete", Grants=[schema])
+        assert "orders" not in deployments.users()
+
+    def test_two_stacks_at_once(self, deployments: Deployments) -> None:
+        deployments.run("CREATE TABLE shop_db.second (id INT)")
+
+        def deploy(number: int) -> None:
+            for limit in range(3, 9):
+                user = f"{'orders' if number else 'sales'}"
+                deployments.send("Create" if limit == 3 else "Update", User=user, ConnectionLimit=str(limit))
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(deploy, range(2)))
+        assert {"orders", "sales"} <= deployments.users()
+        deployments.send("Delete", User="sales")
 
     def test_membership_of_a_role(self, deployments: Deployments) -> None:
         deployments.run("CREATE ROLE sales", "GRANT USAGE ON SCHEMA shop_db TO sales")
@@ -459,6 +618,11 @@ class TestPostgreSql:
         with pytest.raises(DENIED):
             rows(orders, "SELECT id FROM shop_db.products")
         orders.close()
+
+
+def superuser(server: SqlServer) -> psycopg.Connection[tuple[Any, ...]]:
+    """Connect to the database of the tables, not to the administrators' own."""
+    return psycopg.connect(host=str(server.folder), port=server.port, user="postgres", dbname="store", autocommit=True)
 
 
 def without(setting: str) -> Any:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
 _WORDS = re.compile(r"[A-Z]+( [A-Z]+)*")
 
@@ -50,7 +50,7 @@ def grants(properties: dict[str, Any]) -> list[Grant]:
 
 
 def settle(
-    wanted: list[Grant], before: Iterable[Grant], give: Callable[[Grant], None], take: Callable[[Grant], None]
+    wanted: list[Grant], before: Sequence[Grant], give: Callable[[Grant], None], take: Callable[[Grant], None]
 ) -> None:
     """Go from the grants before to the wanted ones; what is among both is not missing for a moment, except beneath ALL.
 
@@ -61,8 +61,10 @@ def settle(
     give, take
         Grant and revoke one of them.
     """
+    # What did not change is not granted again: somebody else's table may have come into its schema since.
     for grant in wanted:
-        give(grant)
+        if grant not in before:
+            give(grant)
     gone = [grant for grant in before if grant not in wanted]
     for grant in gone:
         take(grant)

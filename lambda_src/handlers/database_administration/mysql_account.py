@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pymysql.err import OperationalError, ProgrammingError
 
-from .account import Account
+from .account import Account, Login
 from .grant import Grant, settle
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 # routine, no privilege for this kind of object, no privilege at all.
 _NEVER_GRANTED = {1141, 1147, 1403, 1146, 1305, 1144, 1064}
 _IAM_PLUGIN = "AWSAuthenticationPlugin"
+_NO_SUCH_SESSION, _NO_SUCH_PROCEDURE = 1094, 1305
 
 
 class MySqlAccount(Account):
@@ -36,16 +38,29 @@ class MySqlAccount(Account):
         plugins = self._rows("SELECT plugin FROM mysql.user WHERE User = %s", self._name)
         return plugins == [(_IAM_PLUGIN,)]
 
-    def set(self, password: str | None, connection_limit: int, wanted: list[Grant], before: Sequence[Grant]) -> None:
+    def has_password(self, password: str) -> bool | None:
+        if os.environ["BREAKWATER_ENGINE"] != "mariadb":
+            return None
+        # Also of a user that is locked, since its creation was interrupted, or at its limit of connections.
+        kept = self._rows("SELECT plugin, authentication_string FROM mysql.user WHERE User = %s", self._name)
+        return kept == [("mysql_native_password", _native_hash(password))]
+
+    def hidden(self, text: str, password: str) -> str:
+        return super().hidden(text, password).replace(_native_hash(password), "…")
+
+    def set(
+        self, login: Login | None, connection_limit: int, wanted: list[Grant], before: Sequence[Grant]
+    ) -> list[str]:
         made = not self.exists()
+        identified = "" if login is None else self._identified(login.password)
         if made:
             # locked until it has all it needs
-            self._run(f"CREATE USER %s@'%%' {self._login(password)} ACCOUNT LOCK", self._name)
+            self._run(f"CREATE USER %s@'%%' {identified} ACCOUNT LOCK", self._name)
         try:
             settle(wanted, before, self._grant, self._revoke)
             tls = "REQUIRE SSL" if os.environ.get("BREAKWATER_TLS_CA") else "REQUIRE NONE"
             self._run(
-                f"ALTER USER %s@'%%' {self._login(password)} {tls} WITH MAX_USER_CONNECTIONS %s ACCOUNT UNLOCK",
+                f"ALTER USER %s@'%%' {identified} {tls} WITH MAX_USER_CONNECTIONS %s ACCOUNT UNLOCK",
                 self._name,
                 connection_limit,
             )
@@ -53,6 +68,7 @@ class MySqlAccount(Account):
             if made:
                 self.drop()
             raise
+        return []
 
     def drop(self) -> None:
         # MariaDB and MySQL drop what is granted with it, and nobody owns a table.
@@ -61,14 +77,30 @@ class MySqlAccount(Account):
     def lock(self) -> None:
         self._run("ALTER USER IF EXISTS %s@'%%' ACCOUNT LOCK", self._name)
 
-    def _login(self, password: str | None) -> str:
+    def shut_out(self) -> None:
+        self.lock()
+        for (session,) in self._rows("SELECT ID FROM information_schema.PROCESSLIST WHERE USER = %s", self._name):
+            self._end(session)
+
+    def _end(self, session: int) -> None:
+        try:
+            # RDS's administrator may not KILL. Source: Amazon RDS User Guide, "Ending a session or query".
+            self._run("CALL mysql.rds_kill(%s)", session)
+        except (OperationalError, ProgrammingError) as error:
+            if error.args[0] == _NO_SUCH_SESSION:
+                return
+            if error.args[0] != _NO_SUCH_PROCEDURE:
+                raise
+            with suppress(OperationalError):
+                self._run("KILL %s", session)
+
+    def _identified(self, password: str | None) -> str:
         if password is None:
             # Source: RDS User Guide, "Creating a database account using IAM authentication".
             return f"IDENTIFIED WITH {_IAM_PLUGIN} AS 'RDS'"
         if os.environ["BREAKWATER_ENGINE"] == "mariadb":
             # MariaDB's logs show statements as they came, so that it gets the hash, of which no password can be made.
-            digest = hashlib.sha1(hashlib.sha1(password.encode()).digest()).hexdigest().upper()  # noqa: S324 -- its format
-            return f"IDENTIFIED VIA mysql_native_password USING '*{digest}'"
+            return f"IDENTIFIED VIA mysql_native_password USING '{_native_hash(password)}'"
         # MySQL's logs show this rewritten, without the password, and its hash differs among versions.
         # Source: MySQL 8.4 Reference Manual, "Passwords and Logging".
         return f"IDENTIFIED BY {self._connection.escape(password)}".replace("%", "%%")
@@ -105,3 +137,8 @@ class MySqlAccount(Account):
         with self._connection.cursor() as cursor:
             cursor.execute(statement, parameters or None)
             return list(cursor.fetchall())
+
+
+def _native_hash(password: str) -> str:
+    digest = hashlib.sha1(hashlib.sha1(password.encode()).digest()).hexdigest()  # noqa: S324 -- MySQL's format
+    return f"*{digest.upper()}"

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 _GRANT = re.compile(r"(?P<privileges>[A-Z][A-Z_ ,]*?)\s+ON\s+(?P<object>\S.*)", re.IGNORECASE)
 _PRIVILEGE = re.compile(r"[A-Z]+( [A-Z]+)*")
 _NEVER = ("GRANT OPTION", "PROXY")
+# ON *.*, these make an administrator: who has them can read and change everything, or become somebody else.
+# Source: MySQL 8.4 Reference Manual, "Privileges Provided by MySQL"; MariaDB documentation, "GRANT", global privileges.
+_OF_ADMINISTRATORS = re.compile(
+    r"ALL( PRIVILEGES)?|SUPER|(CREATE|DROP) (USER|ROLE)|FILE|SHUTDOWN|RELOAD|SET USER|.* ADMIN"
+)
 # What may stand before a name, with the parts that the name then has.
 _MYSQL_KINDS = {"TABLE": 2, "FUNCTION": 2, "PROCEDURE": 2}
 _POSTGRESQL_KINDS = {
@@ -92,6 +97,10 @@ def _parse(where: str, engine: DatabaseEngine, text: str) -> dict[str, Any]:
         if not _PRIVILEGE.fullmatch(privilege) or privilege in _NEVER:
             raise _error(where, engine, text, f"{privilege!r} is no privilege to be granted")
     kind, name = _object(where, engine, text, match["object"])
+    for privilege in privileges:
+        if name == ["*", "*"] and _OF_ADMINISTRATORS.fullmatch(privilege):
+            reason = f"{privilege} on every database makes an administrator of the user"
+            raise _error(where, engine, text, reason)
     return {
         "Privileges": ["ALL" if privilege == "ALL PRIVILEGES" else privilege for privilege in privileges],
         "On": kind,
@@ -113,6 +122,8 @@ def _object(where: str, engine: DatabaseEngine, text: str, given: str) -> tuple[
     if len(name) != kinds[kind]:
         wanted = "a database or schema and a name in it" if kinds[kind] == 2 else "one name"
         raise _error(where, engine, text, f"{kind} needs {wanted}")
+    if name[-1] == "*" and not match["name"].endswith("*"):
+        raise _error(where, engine, text, "a table that is called * cannot be told from every table")
     if name[-1] == "*" and (kind != "TABLE" or (name[0] == "*" and engine.is_postgresql)):
         raise _error(where, engine, text, f"{match['name']!r} is no {kind}")
     return kind, name

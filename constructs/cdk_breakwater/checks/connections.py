@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .answers import Absent, Amount
-    from .assembly import Assembly
-    from .network import Group
     from .permissions import Statement
     from .resource import Resource
 
@@ -190,10 +188,14 @@ def _by_permission(function: Resource, server: Server, environment: list[tuple[s
     by_proxy = network.way(own, server.proxy_groups, server.port) if in_vpc else Way.NONE
     if server.is_public and not in_vpc:
         direct = Way.GROUP
+    if direct is Way.RANGE and function.template.root is not server.resource.template.root:
+        direct = Way.NONE  # the same private range stands for many networks
     # A group that the proxy has as well is the proxy's: whoever is given it has a proxy to go to.
     through = next(iter(server.proxies), None) if by_proxy and (shared or not direct) else None
     login = allowed(function, server.kind.connect, server.members | server.proxies) if server.kind.connect else None
-    if login is Allowed.NAMED or (login is Allowed.ANY and (direct or by_proxy)):
+    if login is Allowed.ANY and not (direct or by_proxy):
+        login = None
+    if login:
         if login is Allowed.NAMED and not allowed(function, server.kind.connect, server.members) and server.proxies:
             through = next(iter(server.proxies))
         return Connection(function, server, f"its permission {server.kind.connect[0]} on it", proxied=through)
@@ -204,26 +206,7 @@ def _by_permission(function: Resource, server: Server, environment: list[tuple[s
     if secret is not None and (way is Way.GROUP or secret[1] is Allowed.NAMED):
         network_text = "a way on the network" if way is Way.GROUP else "a range of addresses that lets it in"
         return Connection(function, server, f"{secret[0]}, and {network_text}", proxied=through)
-    if len(own) == 1 and not _shared(function, own) and not through:
-        (group,) = own
-        if network.own_way(group, server.groups, server.port):
-            return Connection(function, server, f"its security group, which is let in on port {server.port}")
     return None
-
-
-def _shared(function: Resource, own: set[Group]) -> bool:
-    """Tell whether functions share a security group."""
-    assembly = function.template.assembly
-    of: dict[Group, int] = assembly.choices.cached("groups of functions", lambda: _groups(assembly))
-    return any(of.get(group, 0) > 1 for group in own)
-
-
-def _groups(assembly: Assembly) -> dict[Group, int]:
-    found: dict[Group, int] = {}
-    for function in assembly.resources(_FUNCTION):
-        for group in groups(function, "VpcConfig", "SecurityGroupIds"):
-            found[group] = found.get(group, 0) + 1
-    return found
 
 
 def _secret(function: Resource, server: Server, environment: list[tuple[str, Answer]]) -> tuple[str, Allowed] | None:

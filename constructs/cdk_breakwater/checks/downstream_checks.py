@@ -29,7 +29,7 @@ class DownstreamChecks:
 
     ``Validations.of(app).add_plugins(DownstreamChecks())``. An exception is made by
     ``Validations.of(construct).acknowledge(Acknowledgment(id="Breakwater::QueueVisibilityTimeout", reason="…"))``.
-    A finding that is only worth knowing does not fail the synth.
+    A finding that is only worth knowing does not fail the synth, nor does one of a rule that is on trial.
     The account's quota of concurrent executions is read from the context key ``account_concurrency``, 1,000 by default.
     """
 
@@ -62,7 +62,7 @@ class DownstreamChecks:
                 rule_name=rule.id,
                 description=f"{finding.text} {rule.reason}",
                 fix=f"{rule.fix} {rule.link}",
-                severity="info" if severity is Severity.NOTE else "error",
+                severity="info" if severity is Severity.NOTE else "warning" if rule.trial else "error",
                 rule_metadata={"consequence": severity.text},
                 violating_resources=[_violating(finding.resource, finding.location)],
             )

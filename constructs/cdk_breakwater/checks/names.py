@@ -39,8 +39,10 @@ _NAMES = {
     "AWS::ElastiCache::CacheCluster": ("ClusterName", "elasticache"),
     "AWS::ApiGateway::Stage": ("StageName", ""),
 }
-_ARN = re.compile(r"arn:[^:]*:([a-z0-9-]+):[^:]*:[^:]*:(.+)", re.DOTALL)
-_QUEUE_URL = re.compile(r"https://(?:sqs\.)?[^/]+/[^/]+/([^/]+)")
+# A part of an ARN; what isn't known stands in braces, such as {AWS::Region}.
+_PART = r"(?:\{[^}]*\}|[^:{])*"
+_ARN = re.compile(rf"arn:{_PART}:([a-z0-9-]+):{_PART}:{_PART}:(.+)", re.DOTALL)
+_QUEUE_URL = re.compile(r"https://[^/]+/[^/]+/([^/]+)")
 _PLACEHOLDER = re.compile(r"\{([^{}.]+)(?:\.[^{}]*)?\}")
 
 
@@ -97,7 +99,8 @@ class Names:
 def _last(service: str, rest: str) -> str:
     """Take the name out of the last part of an ARN."""
     if service == "lambda":
-        return rest.removeprefix("function:").split(":")[0]
+        name = re.match(_PART, rest.removeprefix("function:"))
+        return name[0] if name else rest
     if service == "dynamodb":
         return rest.removeprefix("table/").split("/")[0]
     if service == "kinesis":

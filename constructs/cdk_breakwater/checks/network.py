@@ -39,11 +39,6 @@ class _Rule:
         self.template = template
         self.protocol = str(block.get("IpProtocol")).lower()
         self.first, self.last = (as_number(block.get(name), -1) for name in ("FromPort", "ToPort"))
-        bounds = [block.get(name) for name in ("FromPort", "ToPort")]
-        # The port as an attribute of the server.
-        self._of_server = all(
-            isinstance(bound, Reference) and str(bound.attribute).endswith("Port") for bound in bounds
-        )
         self.source = group(template, block.get("SourceSecurityGroupId"))
         self.range = block.get("CidrIp")
 
@@ -56,12 +51,6 @@ class _Rule:
         if port is None or isinstance(self.first, Unknown) or isinstance(self.last, Unknown):
             return True
         return self.first <= port <= self.last
-
-    def only(self, port: int | None) -> bool:
-        """Tell whether it lets in this port and no other."""
-        if self.protocol not in ("tcp", "6"):
-            return False
-        return self._of_server or (port is not None and self.first == self.last == port)
 
     @property
     def is_range_of_functions(self) -> bool:
@@ -124,10 +113,6 @@ class Network:
                         return Way.GROUP
                     found = max(found, Way.RANGE if rule.is_range_of_functions else Way.NONE)
         return found
-
-    def own_way(self, source: Group, into: Iterable[Group], port: int | None) -> bool:
-        """Tell whether a group is let in on one port, and no other port with it."""
-        return any(rule.source == source and rule.only(port) for target in into for rule in self._rules.get(target, ()))
 
     def only_private(self, into: Iterable[Group]) -> bool:
         """Tell whether groups that are all known admit private addresses and other groups only."""

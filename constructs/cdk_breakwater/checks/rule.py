@@ -102,6 +102,8 @@ class Rule:
         The types of the resources that it looks at.
     check
         Finds what is wrong with one of them. A value that is known at deployment only breaks nothing.
+    trial
+        Whether it only warns as yet: a new rule fails nobody's build.
     """
 
     id: str
@@ -112,6 +114,7 @@ class Rule:
     severity: Severity
     of: tuple[str, ...]
     check: Callable[[Resource], Iterable[Finding]]
+    trial: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from .rules import RULES
+
+if TYPE_CHECKING:
+    from .rule import Rule
 
 _INTRODUCTION = """\
 # Checks
@@ -26,14 +30,65 @@ exception = Acknowledgment(id="Breakwater::QueueVisibilityTimeout", reason="why 
 Validations.of(queue).acknowledge(exception)
 ```
 
-A value that is known at deployment only is taken to be right.
+A value that is known at deployment only is taken to be right. Where conditions decide, a finding holds in every world
+that has its resources; what rests on a parameter's default says so. "Connects" is known by evidence, which the finding
+names: an address in the environment or in a parameter of Parameter Store, a readable secret together with a way on the
+network, or a permission such as `rds-db:connect`. The Data API, change streams, proxies and functions that only
+deployments or rotations call hold no such connections. A new rule is on trial: it warns, and fails nothing.
+
+## Any template, without the CDK
+
+`breakwater check PATH…` (extra `cli`) takes CloudFormation in JSON and YAML, SAM (expanded by AWS's translator), cloud
+assemblies, the Serverless Framework's `.serverless`, and folders; `--stack NAME` or `--region REGION` what is deployed.
+It exits with 0 when nothing is to be found, 1 when something is, 2 when something could not be read.
+
+```
+breakwater check template.yaml --parameter Stage=prod
+breakwater check cdk.out --format sarif > breakwater.sarif     # or json, junit, github
+breakwater check . --write-baseline breakwater.json            # then: --baseline breakwater.json
+breakwater check --explain MapConcurrency
+```
+
+What is meant is suppressed with a reason, in a resource's metadata or in `.breakwater.yaml`, which also turns rules off
+and changes severities (`deployment`, `database`, `messages`, `note`):
+
+```yaml
+suppress:
+  - {rule: QueueVisibilityTimeout, resource: Orders*, reason: the handler is idempotent}
+skip: [ClearPassword]
+severity: {ApiThrottling: messages}
+```
+
+```yaml
+Metadata: {breakwater: {suppress: [{rule: QueueVisibilityTimeout, reason: the handler is idempotent}]}}
+```
+
+As a step of a GitHub workflow:
+
+```yaml
+- run: pip install "cdk-breakwater[cli]"
+- run: breakwater check . --format github
+```
+
+As a pre-commit hook: `id: breakwater-check` of this repository.
+
+## Rules
 """
 
 
 def rule_table() -> str:
     """Write the page: what each rule requires, why, what to change, and where AWS documents it."""
-    rows = [f"| [`{rule.id}`]({rule.link}) | {rule.requires} | {rule.reason} | {rule.fix} |" for rule in RULES]
-    return "\n".join([_INTRODUCTION, "| rule | requires | otherwise | fix |", "|---|---|---|---|", *rows, ""])
+    rows = [
+        f"| [`{rule.id}`]({rule.link}) | {_weight(rule)} | {rule.requires} | {rule.reason} | {rule.fix} |"
+        for rule in RULES
+    ]
+    return "\n".join(
+        [_INTRODUCTION, "| rule | weight | requires | otherwise | fix |", "|---|---|---|---|---|", *rows, ""]
+    )
+
+
+def _weight(rule: Rule) -> str:
+    return f"{rule.severity.text}{', on trial' if rule.trial else ''}"
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ try:
 except ImportError:  # the wheel without its extra
     sys.exit("The command breakwater needs the extra cli: pip install 'cdk-breakwater[cli]'")
 
+from .check import check_command
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -141,6 +143,9 @@ def redrive(
     Console().print(redrive_table(found, results))
     if not yes and any(each.waiting for each in found):
         Console().print("Nothing was moved. When the cause is mended, say it again with --yes.")
+
+
+app.command("check")(check_command)
 
 
 def _client(service: str) -> Any:

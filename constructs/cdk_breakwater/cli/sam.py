@@ -7,10 +7,11 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-from .template_file import UnreadableTemplateError
+from .template_file import UnreadableTemplateError, read_template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _TRANSFORM = "AWS::Serverless-2016-10-31"
 # What `sam package` uploads, the translator wants to find in S3.
@@ -32,8 +33,8 @@ def is_sam(body: Mapping[str, Any]) -> bool:
     return _TRANSFORM in (transforms if isinstance(transforms, list) else [transforms])
 
 
-def expand(body: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Give the CloudFormation template that SAM makes of one.
+def expand(body: Mapping[str, Any], parameters: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    """Give the CloudFormation template that SAM makes of one; the definitions of state machines lie beneath its folder.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def expand(body: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, 
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     # It logs its own affairs as warnings.
     logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
-    prepared = _uploaded(copy.deepcopy(dict(body)))
+    prepared = _uploaded(copy.deepcopy(dict(body)), folder)
     try:
         return transform(prepared, dict(parameters), NoAccount(None))  # type: ignore[arg-type]
     except InvalidDocumentException as error:
@@ -64,7 +65,7 @@ def expand(body: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, 
         raise UnreadableTemplateError(f"SAM's translator failed ({type(error).__name__}: {error})") from error
 
 
-def _uploaded(body: dict[str, Any]) -> dict[str, Any]:
+def _uploaded(body: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Put an S3 URI where a path of this machine stands, as ``sam package`` does."""
     shared: Any = body.get("Globals")
     function: dict[str, Any] = {}
@@ -79,6 +80,8 @@ def _uploaded(body: dict[str, Any]) -> dict[str, Any]:
         properties = resource.get("Properties")
         if not isinstance(properties, dict):
             properties = resource["Properties"] = dict[str, Any]()
+        if resource.get("Type") == "AWS::Serverless::StateMachine":
+            _give_definition(properties, folder)
         for name in _PATHS.get(str(resource.get("Type")), ()):
             if isinstance(properties.get(name), str) and not properties[name].startswith("s3://"):
                 properties[name] = _UPLOADED
@@ -93,3 +96,14 @@ def _give_code(properties: dict[str, Any], shared: Mapping[str, Any]) -> None:
             properties["ImageUri"] = _IMAGE
     elif not any(name in part for name in ("CodeUri", "InlineCode") for part in (properties, shared)):
         properties["CodeUri"] = _UPLOADED
+
+
+def _give_definition(properties: dict[str, Any], folder: Path) -> None:
+    """Write out a state machine whose definition is a file, as the translator would not look for it."""
+    uri = properties.get("DefinitionUri")
+    if isinstance(uri, str) and "://" not in uri:
+        try:
+            properties["Definition"] = read_template(folder / uri).body
+        except UnreadableTemplateError:
+            return
+        del properties["DefinitionUri"]

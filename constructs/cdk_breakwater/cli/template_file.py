@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _MOST_BYTES = 10 * 1024 * 1024
 # An alias is a few bytes and may stand for as much as is wanted: what counts is what it would be written out.
 _MOST_NODES = 2_000_000
+_DEEPEST = 150
 
 
 class UnreadableTemplateError(ValueError):
@@ -91,6 +92,7 @@ def parse_template(path: Path, text: str) -> TemplateFile:
 
 
 def _yaml(text: str) -> tuple[Any, dict[tuple[str, ...], int]]:
+    _see_to_depth(text)
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
@@ -108,6 +110,21 @@ def _yaml(text: str) -> tuple[Any, dict[tuple[str, ...], int]]:
         raise UnreadableTemplateError(f"it is no YAML of a template ({error})") from error
     finally:
         loader.dispose()
+
+
+def _see_to_depth(text: str) -> None:
+    """Refuse what nests so deeply that libyaml's composer, which calls itself, ends Python for want of stack."""
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            if depth > _DEEPEST:
+                raise UnreadableTemplateError("it nests too deeply")
+    except yaml.YAMLError:
+        return  # what is wrong with it, the composer says as well
 
 
 def _count(node: yaml.Node, known: dict[int, int], above: set[int]) -> int:
@@ -173,7 +190,12 @@ def _value(node: yaml.Node | None, name: str) -> yaml.Node | None:
 
 def _json_lines(text: str) -> dict[tuple[str, ...], int]:
     """Find the lines of logical ids: JSON is YAML, but for tabs, and composing it is quick enough."""
-    loader = _Loader(text.replace("\t", " "))
+    text = text.replace("\t", " ")
+    try:
+        _see_to_depth(text)
+    except UnreadableTemplateError:
+        return {}
+    loader = _Loader(text)
     try:
         node = loader.get_single_node()
         return _yaml_lines(node) if node is not None else {}

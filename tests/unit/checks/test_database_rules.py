@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from .conftest import Findings
 
 
-def in_network(database: rds.DatabaseInstance | rds.DatabaseCluster, reader: lambda_.Function) -> None:
-    database.connections.allow_default_port_from(reader)
-
-
 def by_environment(database: rds.DatabaseInstance | rds.DatabaseCluster, reader: lambda_.Function) -> None:
     endpoint = database.cluster_endpoint if isinstance(database, rds.DatabaseCluster) else database.instance_endpoint
     reader.add_environment("URL", f"mysql://{endpoint.hostname}/shop")
@@ -47,7 +43,6 @@ def by_iam(database: rds.DatabaseInstance | rds.DatabaseCluster, reader: lambda_
 
 
 WAYS: list[tuple[Callable[[Any, lambda_.Function], None], str]] = [
-    (in_network, "its security group, which is let in on port 3306"),
     (by_environment, "its address in the variable URL"),
     (by_secret_in_environment, "its secret in the variable SECRET, and a way on the network"),
     (by_grant, "its secret, which its role may read, and a way on the network"),

@@ -85,5 +85,5 @@ def test_the_account_s_quota_comes_from_the_context(tmp_path: Path) -> None:
 def test_the_rules_have_names_of_their_own() -> None:
     plugin = DownstreamChecks()
     assert plugin.rule_ids == [rule.id for rule in RULES]
-    assert len(set(plugin.rule_ids)) == len(RULES) == 15
+    assert len(set(plugin.rule_ids)) == len(RULES) == 31
     assert plugin.version

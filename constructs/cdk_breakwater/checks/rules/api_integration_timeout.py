@@ -1,0 +1,83 @@
+"""A function answers before the API before it gives up."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from ..answers import Unknown
+from ..callers import mentions
+from ..event_source import function_of
+from ..rule import Finding, Rule, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..resource import Resource
+
+# Source: Amazon API Gateway Developer Guide, "Quotas": the integration timeout of a REST and a WebSocket API is 29 s
+# unless a Region's quota was raised and TimeoutInMillis says so, that of an HTTP API at most 30 s.
+_SECONDS = {"AWS::ApiGateway::RestApi": 29, "AWS::ApiGatewayV2::Api": 30}
+_FUNCTION_SECONDS = 3
+_INVOCATION_TYPE = "integration.request.header.X-Amz-Invocation-Type"
+
+
+def check(resource: Resource) -> Iterator[Finding]:
+    """Compare a function's timeout with that of the APIs that call it."""
+    timeout = resource.number("Timeout", default=_FUNCTION_SECONDS)
+    if isinstance(timeout, Unknown) or timeout <= min(_SECONDS.values()):
+        return
+    apis = _apis(resource)
+    waiting = [_seconds(api) for api in apis]
+    if apis and timeout > (longest := max(waiting)):
+        yield Finding(
+            resource,
+            "Properties.Timeout",
+            f"{resource.name} has a timeout of {timeout:g} s; {apis[0].name} answers its caller after {longest:g} s.",
+            found=f"{timeout:g} s",
+            needed=f"at most {longest:g} s",
+            others=tuple(apis),
+            based_on=(timeout,),
+        )
+
+
+def _apis(function: Resource) -> list[Resource]:
+    """Give the APIs that may call a function and wait for it, by its permissions."""
+    assembly = function.template.assembly
+    found: list[Resource] = []
+    for permission in assembly.resources("AWS::Lambda::Permission"):
+        if permission.get("Principal") != "apigateway.amazonaws.com":
+            continue
+        if function_of(permission.target("FunctionName", of="AWS::Lambda::Function")) is function:
+            found += [each.resource for each in permission.references("SourceArn") if each.resource.type in _SECONDS]
+    return list(dict.fromkeys(found))
+
+
+def _seconds(api: Resource) -> float:
+    longest: float = _SECONDS[api.type]
+    # Streamed answers take up to 15 minutes: Amazon API Gateway Developer Guide, "Stream the integration response".
+    if "response-streaming-invocations" in json.dumps(api.body, default=str):
+        return 900
+    if api.get("ProtocolType") == "WEBSOCKET":
+        return 29
+    for method in mentions(api.template.assembly).get(api, ()):
+        if method.type == "AWS::ApiGateway::Method":
+            given = method.number("Integration", "TimeoutInMillis", default=0)
+            # One that isn't known may be long enough.
+            longest = max(longest, 900 if isinstance(given, Unknown) else given / 1000)
+            streamed = method.get("Integration", "ResponseTransferMode") == "STREAM"
+            if streamed or method.get("Integration", "RequestParameters", _INVOCATION_TYPE) == "'Event'":
+                return 900
+    return longest
+
+
+RULE = Rule(
+    id="ApiIntegrationTimeout",
+    requires="A function behind an API has a timeout of at most the API's: 29 s (REST, WebSocket) or 30 s (HTTP).",
+    reason="The caller hears 504 and tries again, while the function goes on and holds its connection for nobody.",
+    fix="Lower Timeout, or answer 202 and work behind a queue.",
+    link="https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html",
+    severity=Severity.NOTE,
+    of=("AWS::Lambda::Function",),
+    check=check,
+)

@@ -1,0 +1,52 @@
+"""A backlog does not start more of a function than its database carries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..answers import ABSENT, Block
+from ..concurrency import reserved
+from ..connections import connections
+from ..event_source import MAPPING, event_source
+from ..rule import Finding, Rule, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..resource import Resource
+
+
+def check(resource: Resource) -> Iterator[Finding]:
+    """Find a queue's mapping without a maximum, whose function opens connections and has no limit itself."""
+    source = event_source(resource)
+    function = source.function
+    if function is None or not source.is_queue or not source.enabled or reserved(function) is not ABSENT:
+        return
+    if resource.get("ScalingConfig", "MaximumConcurrency") is not ABSENT:
+        return
+    if isinstance(resource.get("ProvisionedPollerConfig"), Block):
+        return
+    direct = [connection for connection in connections(function) if connection.proxied is None]
+    if direct:
+        yield Finding(
+            resource,
+            "Properties.ScalingConfig.MaximumConcurrency",
+            f"A backlog starts up to 1,250 of {function.name}, which connects to {direct[0].to}.",
+            found="up to 1,250",
+            needed="MaximumConcurrency",
+            evidence=direct[0].evidence,
+            others=(function, *(connection.server.resource for connection in direct if connection.server)),
+        )
+
+
+RULE = Rule(
+    id="DatabaseQueueConcurrency",
+    requires="The mapping of a queue on a function that connects to a database has a MaximumConcurrency.",
+    reason="A backlog makes the mapping start up to 1,250 executions, and each opens a connection.",
+    fix="Set ScalingConfig.MaximumConcurrency to the function's share of the connections, and "
+    "ReservedConcurrentExecutions to at least as much.",
+    link="https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html",
+    severity=Severity.DATABASE,
+    of=(MAPPING,),
+    check=check,
+)

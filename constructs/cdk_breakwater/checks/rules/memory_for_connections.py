@@ -1,0 +1,59 @@
+"""A server has the memory for the connections that it lets in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...limits.max_connections import UnknownMaxConnections, for_instance_class, parameter_name
+from ..rule import Finding, Rule, Severity
+from ..server_limit import parameter, version
+from ..servers import servers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..resource import Resource
+
+# The default follows from the class's memory; it is estimated from below, so that less than this may be right.
+_TOLERANCE = 2
+
+
+def check(resource: Resource) -> Iterator[Finding]:
+    """Compare max_connections in the parameter group with the default of the class."""
+    server = next((server for server in servers(resource.template.assembly) if server.resource is resource), None)
+    if server is None or server.engine is None:
+        return
+    given = parameter(server, parameter_name(server.engine))
+    if not isinstance(given, str) or not given.strip().isdecimal():
+        return
+    for instance in server.instances:
+        class_ = instance.text("DBInstanceClass")
+        if not isinstance(class_, str) or class_ == "db.serverless":
+            continue
+        try:
+            default = for_instance_class(server.engine, class_, ".".join(map(str, version(server) or ()))).value
+        except UnknownMaxConnections:
+            continue
+        if int(given) > _TOLERANCE * default:
+            yield Finding(
+                resource,
+                "Properties.DBInstanceClass",
+                f"{resource.name} lets in {given} connections; {class_} has the memory for about {default}.",
+                found=f"max_connections {given}",
+                needed=f"about {default}",
+                others=(instance,),
+                based_on=(given, class_),
+            )
+            return
+
+
+RULE = Rule(
+    id="MemoryForConnections",
+    requires="The max_connections of a parameter group is at most twice the default of the instance class.",
+    reason="Each connection takes memory: before the limit is reached the server swaps, or is killed for want of it.",
+    fix="Lower max_connections, or take a class with more memory.",
+    link="https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html",
+    severity=Severity.DATABASE,
+    of=("AWS::RDS::DBInstance", "AWS::RDS::DBCluster"),
+    check=check,
+)

@@ -1,0 +1,51 @@
+"""A function has no more environments provisioned than there may be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..answers import Absent, Unknown
+from ..event_source import function_of
+from ..rule import Finding, Rule, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..resource import Resource
+
+_NAME = ("ProvisionedConcurrencyConfig", "ProvisionedConcurrentExecutions")
+
+
+def check(resource: Resource) -> Iterator[Finding]:
+    """Compare the provisioned concurrency of a function's aliases and versions with what it reserves."""
+    limit = resource.limit("ReservedConcurrentExecutions")
+    if isinstance(limit, Absent | Unknown):
+        return
+    known = {
+        each: provisioned
+        for each in resource.template.assembly.resources("AWS::Lambda::Alias", "AWS::Lambda::Version")
+        if function_of(each) is resource and not isinstance(provisioned := each.limit(*_NAME), Absent | Unknown)
+    }
+    total = sum(known.values())
+    if total > limit:
+        yield Finding(
+            resource,
+            "Properties.ReservedConcurrentExecutions",
+            f"{resource.name} reserves a concurrency of {limit:g}, and has {total:g} provisioned.",
+            found=f"{total:g} provisioned",
+            needed=f"at most {limit:g}",
+            others=tuple(known),
+            based_on=(limit, *known.values()),
+        )
+
+
+RULE = Rule(
+    id="ProvisionedConcurrency",
+    requires="The provisioned concurrency of a function is at most what it reserves.",
+    reason="Lambda refuses it, and the deployment is rolled back.",
+    fix="Raise ReservedConcurrentExecutions, or provision less.",
+    link="https://docs.aws.amazon.com/lambda/latest/dg/provisioned-concurrency.html",
+    severity=Severity.DEPLOYMENT,
+    of=("AWS::Lambda::Function",),
+    check=check,
+)

@@ -1,0 +1,90 @@
+"""The states of Step Functions' state machines, and the functions that they call."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .answers import ABSENT, Reference, Unknown
+from .event_source import function_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .resource import Resource
+
+_DEEPEST = 40
+_WHOLE_NAME = re.compile(r"\$\{([^}]+)\}")
+
+
+class State(NamedTuple):
+    """A state, with those that it is part of."""
+
+    name: str
+    body: dict[str, Any]
+    within: tuple[State, ...]
+    function: Resource | None
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it runs its states once for each item."""
+        return self.body.get("Type") == "Map"
+
+
+def states(machine: Resource) -> list[State]:
+    """Give the states of a machine; none where its definition is elsewhere."""
+    return machine.template.assembly.choices.cached(("states", machine), lambda: list(_states(machine)))
+
+
+def _states(machine: Resource) -> Iterator[State]:
+    written = machine.body.get("Properties")
+    properties = written if isinstance(written, dict) else {}
+    if isinstance(properties.get("Definition"), dict):
+        yield from _walk(machine, properties["Definition"], (), 0)
+        return
+    answer = machine.get("DefinitionString")
+    text = answer.text if isinstance(answer, Unknown) else answer if isinstance(answer, str) else ""
+    try:
+        definition = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    yield from _walk(machine, definition, (), 0)
+
+
+def _walk(machine: Resource, definition: Any, within: tuple[State, ...], depth: int) -> Iterator[State]:
+    inner = definition.get("States") if isinstance(definition, dict) else None
+    for name, body in inner.items() if isinstance(inner, dict) and depth < _DEEPEST else ():
+        if not isinstance(body, dict):
+            continue
+        state = State(str(name), body, within, _function(machine, body))
+        yield state
+        branches = body.get("Branches")
+        parts = [body.get("Iterator"), body.get("ItemProcessor"), *(branches if isinstance(branches, list) else [])]
+        for part in parts:
+            yield from _walk(machine, part, (*within, state), depth + 1)
+
+
+def _function(machine: Resource, body: dict[str, Any]) -> Resource | None:
+    """Give the function that a task calls: as its resource, or as the parameter of Lambda's integration."""
+    if body.get("Type") != "Task":
+        return None
+    named = [body.get("Resource")]
+    for parameters in (body.get("Parameters"), body.get("Arguments")):
+        named += [parameters.get("FunctionName")] if isinstance(parameters, dict) else []
+    for value in named:
+        if (resource := _resource(machine, value)) is not None:
+            return resource
+    return None
+
+
+def _resource(machine: Resource, value: Any) -> Resource | None:
+    template = machine.template
+    answer = template.resolve(value)
+    if isinstance(answer, str):
+        if placeholder := _WHOLE_NAME.fullmatch(answer):
+            answer = machine.get("DefinitionSubstitutions", placeholder[1])
+        elif answer.startswith("{") and answer.endswith("}"):  # what Fn::Sub or Fn::Join left of a reference
+            resource = template.resources.get(answer[1:-1].split(".")[0])
+            answer = Reference(resource, None) if resource is not None else ABSENT
+    return function_of(template.assembly.names.resource(template, answer, "AWS::Lambda::Function"))

@@ -1,0 +1,177 @@
+"""What `breakwater check` reads: files, folders, cloud assemblies, each as the templates of one app."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..checks import Assembly
+from .sam import expand, is_sam
+from .template_file import TemplateFile, UnreadableTemplateError, read_template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+_SUFFIXES = (".json", ".yaml", ".yml", ".template")
+# Templates that a build wrote from others, and what isn't the project's own.
+_SKIPPED = ("node_modules", ".git", ".venv", "venv", ".aws-sam", "__pycache__", ".tox", ".mypy_cache")
+
+
+@dataclass
+class Sources:
+    """Templates by app, and what could not be read.
+
+    Attributes
+    ----------
+    assemblies
+        One for each cloud assembly and each folder.
+    files
+        Each template file that was read.
+    unreadable
+        One line for each file that could not be.
+    """
+
+    account_concurrency: int
+    parameters: Mapping[str, str]
+    assemblies: list[Assembly] = field(default_factory=list)
+    files: dict[Path, TemplateFile] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
+
+    def read(self, paths: Iterable[Path]) -> None:
+        """Read files, folders and cloud assemblies."""
+        folders: dict[Path, list[Path]] = {}
+        for path in paths:
+            if path.is_dir():
+                for file in self._files_in(path):
+                    folders.setdefault(file.parent, []).append(file)
+            elif self._read(path, named=True) is not None:
+                folders.setdefault(path.parent, []).append(path)
+        for files in folders.values():
+            self._add(list(dict.fromkeys(files)))
+
+    def add_deployed(self, name: Path, body: dict[str, Any], environment: str, parameters: Mapping[str, str]) -> None:
+        """Add the template of a stack that is deployed, whose parameters are known."""
+        self.files[name] = TemplateFile(name, body)
+        assembly = Assembly(self.account_concurrency, self._parse)
+        assembly.add(name, body, environment, arguments=parameters)
+        self.assemblies.append(assembly)
+
+    def line(self, file: Path, logical_id: str, location: str) -> int:
+        """Give the line of a resource's property, or of the resource."""
+        lines = self.files[file].lines if file in self.files else {}
+        property_ = location.removeprefix("Properties.").split(".")[0]
+        known = lines.get((logical_id, property_)) or lines.get((logical_id,))
+        if known is None:
+            # What SAM makes of a resource has a name that begins with the resource's.
+            names = [key[0] for key in lines if len(key) == 1 and logical_id.startswith(key[0])]
+            known = lines[max(names, key=len),] if names else 1
+        return known
+
+    def _add(self, files: list[Path]) -> None:
+        read = {file: found for file in files if (found := self._read(file)) is not None}
+        nested = {target for file, found in read.items() for target in _nested(file, found.body)}
+        assembly = Assembly(self.account_concurrency, self._parse)
+        environments = _environments(files[0].parent)
+        for file, found in read.items():
+            if file.resolve() not in nested:
+                environment = environments.get(file.name)
+                try:
+                    body = self._expanded(found)
+                except UnreadableTemplateError as error:
+                    self.unreadable.append(f"{file}: {error}")
+                    continue
+                assembly.add(file, body, environment, arguments=self.parameters)
+        self.assemblies.append(assembly)
+
+    def _read(self, file: Path, *, named: bool = False) -> TemplateFile | None:
+        """Read a file; None for one that is no template, which only a file that was named must be."""
+        if file in self.files:
+            return self.files[file]
+        try:
+            found = read_template(file)
+        except UnreadableTemplateError as error:
+            if named or _looks_like_one(file):
+                self._complain(f"{file}: {error}")
+            return None
+        if not found.is_template:
+            if named:
+                self._complain(f"{file}: it is no template: it has no resources with a type")
+            return None
+        self.files[file] = found
+        return found
+
+    def _complain(self, line: str) -> None:
+        if line not in self.unreadable:
+            self.unreadable.append(line)
+
+    def _parse(self, file: Path) -> dict[str, Any]:
+        found = read_template(file)
+        self.files[file] = found
+        return self._expanded(found)
+
+    def _expanded(self, found: TemplateFile) -> dict[str, Any]:
+        return expand(found.body, self.parameters, found.path.parent) if is_sam(found.body) else found.body
+
+    def _files_in(self, folder: Path) -> Iterator[Path]:
+        if (folder / "manifest.json").is_file() and (templates := _of_assembly(folder)):
+            yield from templates
+            return
+        for entry in sorted(folder.iterdir()):
+            if entry.is_dir():
+                if entry.name not in _SKIPPED and not entry.is_symlink():
+                    yield from self._files_in(entry)
+            elif entry.suffix in _SUFFIXES:
+                yield entry
+
+
+def _of_assembly(folder: Path) -> list[Path]:
+    """Give the templates of a cloud assembly and of the stages in it."""
+    found: list[Path] = []
+    for artifact in _artifacts(folder):
+        properties = artifact.get("properties")
+        if not isinstance(properties, dict):
+            continue
+        if artifact.get("type") == "aws:cloudformation:stack" and isinstance(properties.get("templateFile"), str):
+            found.append(folder / properties["templateFile"])
+        elif artifact.get("type") == "cdk:cloud-assembly" and isinstance(properties.get("directoryName"), str):
+            found += _of_assembly(folder / properties["directoryName"])
+    return found
+
+
+def _environments(folder: Path) -> dict[str, str]:
+    return {
+        artifact["properties"]["templateFile"]: artifact["environment"]
+        for artifact in _artifacts(folder)
+        if isinstance(artifact.get("properties"), dict)
+        and isinstance(artifact["properties"].get("templateFile"), str)
+        and isinstance(artifact.get("environment"), str)
+    }
+
+
+def _artifacts(folder: Path) -> list[dict[str, Any]]:
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    artifacts = manifest.get("artifacts") if isinstance(manifest, dict) else None
+    return [each for each in artifacts.values() if isinstance(each, dict)] if isinstance(artifacts, dict) else []
+
+
+def _nested(file: Path, body: dict[str, Any]) -> Iterator[Path]:
+    """Give the files that a template's nested stacks and SAM applications name by a path."""
+    for resource in body["Resources"].values():
+        properties = resource.get("Properties") if isinstance(resource, dict) else None
+        for name in ("TemplateURL", "Location") if isinstance(properties, dict) else ():
+            path = properties.get(name) if isinstance(properties, dict) else None
+            if isinstance(path, str) and "://" not in path and "\0" not in path:
+                yield (file.parent / path).resolve()
+
+
+def _looks_like_one(file: Path) -> bool:
+    try:
+        text = file.read_bytes()
+    except OSError:
+        return True
+    return b"AWS::" in text and b"Resources" in text

@@ -1,0 +1,201 @@
+"""`breakwater check` as a person, a pre-commit hook and a workflow call it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from typer.testing import CliRunner
+
+from cdk_breakwater.cli.main import app
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from typer.testing import Result
+
+BAD = """\
+Parameters:
+  Seconds: {Type: Number, Default: 30}
+Resources:
+  Dead:
+    Type: AWS::SQS::Queue
+    Properties: {MessageRetentionPeriod: 1209600}
+  Orders:
+    Type: AWS::SQS::Queue
+    Properties:
+      RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5}
+      VisibilityTimeout: !Ref Seconds
+  Work:
+    Type: AWS::Lambda::Function
+    Properties: {Timeout: 10}
+  Mapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      FunctionName: !Ref Work
+      EventSourceArn: !GetAtt Orders.Arn
+      FunctionResponseTypes: [ReportBatchItemFailures]
+"""
+SAM = """\
+Transform: AWS::Serverless-2016-10-31
+Globals: {Function: {Timeout: 10, Runtime: python3.13, Handler: app.handler}}
+Resources:
+  Orders:
+    Type: AWS::SQS::Queue
+  Work:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: src/
+      Events:
+        Queue: {Type: SQS, Properties: {Queue: !GetAtt Orders.Arn}}
+"""
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["check", *map(str, arguments)], catch_exceptions=False)
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    (tmp_path / "template.yaml").write_text(BAD)
+    return tmp_path / "template.yaml"
+
+
+def test_findings(bad: Path) -> None:
+    result = run(bad)
+    assert result.exit_code == 1
+    assert "loses messages · QueueVisibilityTimeout · 1" in result.stdout
+    assert "30 s → 60 s: Orders has a visibility timeout of 30 s" in result.stdout
+    assert "By the default of Seconds." in result.stdout
+    assert f"{bad.as_posix()}:11" in result.stdout.replace("\n", "")
+
+
+def test_clean(bad: Path) -> None:
+    result = run(bad, "--parameter", "Seconds=60")
+    assert (result.exit_code, result.stdout) == (0, "0 findings in 1 templates.\n")
+    (bad.parent / "p.json").write_text('[{"ParameterKey": "Seconds", "ParameterValue": "60"}]')
+    assert run(bad, "--parameter-file", bad.parent / "p.json").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"\x00\xff\xfe", "no text"),
+        (b"a: [", "line 2"),
+        (b"[]", "no template"),
+        (b"Resources: {A: {B: c}}", "no resources with a type"),
+        (b"a: &a [*a]\nResources: {A: {Type: b}}", "alias refers to what it is part of"),
+        (b"[" * 100_000, "nests too deeply"),
+        (b"", "empty"),
+    ],
+)
+def test_what_can_not_be_read_is_one_line(content: bytes, problem: str, bad: Path) -> None:
+    (bad.parent / "odd.yaml").write_bytes(content)
+    result = run(bad.parent / "odd.yaml", bad)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert problem in line
+    assert "Orders" in result.stdout
+
+
+def test_aliases_that_stand_for_more_than_any_template(bad: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    bad.write_text("\n".join(lines))
+    result = run(bad)
+    assert result.exit_code == 2
+    assert "aliases stand for more than" in result.stderr
+
+
+def test_sam_is_expanded_by_its_translator(tmp_path: Path) -> None:
+    (tmp_path / "template.yaml").write_text(SAM)
+    result = run(tmp_path, "--format", "json")
+    found = {(each["rule"], each["resource"], each["line"]) for each in json.loads(result.stdout)["findings"]}
+    assert {
+        ("QueueVisibilityTimeout", "Orders", 4),
+        ("QueueDeadLetterQueue", "Orders", 4),
+        ("BatchItemFailures", "WorkQueue", 6),
+    } <= found
+
+
+def test_formats(bad: Path) -> None:
+    run_ = json.loads(run(bad, "--format", "sarif").stdout)["runs"][0]
+    assert run_["results"][0]["ruleId"] == "QueueVisibilityTimeout"
+    assert run_["results"][0]["locations"][0]["physicalLocation"]["region"] == {"startLine": 11}
+    suite = ElementTree.fromstring(run(bad, "--format", "junit").stdout)  # noqa: S314 -- its own output
+    assert (suite.get("failures"), suite.get("errors")) == ("1", "0")
+    assert run(bad, "--format", "github").stdout.startswith(f"::warning file={bad.as_posix()},line=11,title=Queue")
+
+
+def test_suppressed_with_a_reason(bad: Path) -> None:
+    file = bad.parent / "settings.yaml"
+    file.write_text("suppress: [{rule: QueueVisibilityTimeout, resource: Ord*, reason: idempotent}]")
+    assert run(bad, "--settings", file).exit_code == 0
+    file.write_text("severity: {QueueVisibilityTimeout: note}")
+    assert run(bad, "--settings", file).exit_code == 0
+    file.write_text("suppress: [{rule: QueueVisibilityTimeout}]")
+    result = run(bad, "--settings", file)
+    assert result.exit_code == 2
+    assert "a suppression needs a rule and a reason" in " ".join(result.stderr.split())
+    metadata = "    Metadata: {breakwater: {suppress: [{rule: QueueVisibilityTimeout, reason: idempotent}]}}\n"
+    bad.write_text(BAD.replace("  Orders:\n", f"  Orders:\n{metadata}"))
+    assert run(bad).exit_code == 0
+
+
+def test_a_baseline_lets_only_new_findings_fail(bad: Path) -> None:
+    baseline = bad.parent / "baseline.json"
+    assert run(bad, "--write-baseline", baseline).exit_code == 0
+    assert run(bad, "--baseline", baseline).exit_code == 0
+    bad.write_text(BAD.replace("1209600", "60"))
+    assert run(bad, "--baseline", baseline).exit_code == 1
+
+
+def test_rules_can_be_chosen_and_explained(bad: Path) -> None:
+    assert run(bad, "--skip", "QueueVisibilityTimeout").exit_code == 0
+    assert run(bad, "--rule", "BatchItemFailures").exit_code == 0
+    assert "six" not in run("--explain", "MapConcurrency").stdout
+    assert "Remedy: Set MaxConcurrency" in run("--explain", "MapConcurrency").stdout
+    assert run(bad, "--rule", "Gone").exit_code == 2
+
+
+def test_three_hundred_ordinary_resources_fit_on_a_page(tmp_path: Path) -> None:
+    resources: dict[str, Any] = {}
+    for n in range(75):
+        resources[f"Queue{n}"] = {"Type": "AWS::SQS::Queue"}
+        resources[f"Fn{n}"] = {"Type": "AWS::Lambda::Function", "Properties": {"Timeout": 30}}
+        resources[f"Mapping{n}"] = {
+            "Type": "AWS::Lambda::EventSourceMapping",
+            "Properties": {"FunctionName": {"Ref": f"Fn{n}"}, "EventSourceArn": {"Fn::GetAtt": [f"Queue{n}", "Arn"]}},
+        }
+        resources[f"Stage{n}"] = {"Type": "AWS::ApiGateway::Stage", "Properties": {"StageName": "prod"}}
+    (tmp_path / "template.json").write_text(json.dumps({"Resources": resources}))
+    assert 5 < len(run(tmp_path).stdout.splitlines()) < 60
+
+
+def test_a_deployed_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloudformation = boto3.client("cloudformation", region_name="eu-west-1")
+    functions = boto3.client("lambda", region_name="eu-west-1")
+
+    def client(name: str, **_: object) -> object:
+        return cloudformation if name == "cloudformation" else functions
+
+    monkeypatch.setattr(boto3, "client", client)
+    stack = {
+        "StackName": "shop",
+        "StackId": "arn:aws:cloudformation:eu-west-1:123456789012:stack/shop/1",
+        "CreationTime": "2026-01-01T00:00:00Z",
+        "StackStatus": "CREATE_COMPLETE",
+        "Parameters": [{"ParameterKey": "Seconds", "ParameterValue": "40"}],
+    }
+    with Stubber(cloudformation) as stubs, Stubber(functions) as denied:
+        denied.add_client_error("get_account_settings", "AccessDeniedException")
+        wanted = {"StackName": "shop", "TemplateStage": "Processed"}
+        stubs.add_response("get_template", {"TemplateBody": BAD}, wanted)
+        stubs.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": "shop"})
+        result = run("--stack", "shop")
+    assert result.exit_code == 1
+    assert "40 s → 60 s" in result.stdout

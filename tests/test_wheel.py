@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from breakwater_runtime._version import VERSION
+
 ROOT = Path(__file__).parents[1]
 SOURCES = {
     "cdk_breakwater": ROOT / "constructs" / "cdk_breakwater",
@@ -86,6 +88,48 @@ def test_an_app_in_an_empty_environment_needs_the_wheel_alone(wheel: Path, tmp_p
     (layer,) = assembly.glob("asset.*/python")
     assert {"breakwater_runtime", "psycopg"} <= {folder.name for folder in layer.iterdir()}
     assert "BEGIN CERTIFICATE" in (layer / "breakwater_runtime" / "ca.pem").read_text()
+
+
+def test_the_runtime_alone_needs_nothing_and_weighs_little(tmp_path: Path) -> None:
+    """cdk-breakwater brings aws_cdk along, 428 MB of it, and a function may have 250."""
+    run(
+        sys.executable,
+        "-m",
+        "hatchling",
+        "build",
+        "--target",
+        "wheel",
+        "--directory",
+        tmp_path,
+        cwd=ROOT / "lambda_src",
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert names == {
+        f"breakwater_runtime/{file.relative_to(SOURCES['breakwater_runtime']).as_posix()}"
+        for file in SOURCES["breakwater_runtime"].rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    environment = tmp_path / "venv"
+    run(sys.executable, "-m", "uv", "venv", "--quiet", "--python", sys.executable, environment, cwd=tmp_path)
+    python = environment / "bin" / "python"
+    run(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--offline", "--python", python, wheel, cwd=tmp_path)
+    shown = run(
+        python,
+        "-c",
+        "import breakwater_runtime as b, importlib.metadata as m; from breakwater_runtime._version import VERSION\n"
+        "assert b.database and b.batch and b.redis and b.fan_out\n"
+        "print(*sorted(d.name for d in m.distributions()), m.version('cdk-breakwater-runtime'), VERSION)",
+        cwd=tmp_path,
+    )
+    assert shown.split() == ["cdk-breakwater-runtime", VERSION, VERSION]
+    installed = next(environment.glob("lib/python*/site-packages/breakwater_runtime"))
+    size = sum(file.stat().st_size for file in installed.rglob("*") if "__pycache__" not in file.parts)
+    assert size < 500_000
+
+
+def test_both_distributions_are_of_one_version(wheel: Path) -> None:
+    assert wheel.name.startswith(f"cdk_breakwater-{VERSION}-")
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> str:

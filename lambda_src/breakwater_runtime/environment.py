@@ -6,6 +6,7 @@ import os
 import re
 from typing import Any
 
+from breakwater_runtime._version import VERSION
 from breakwater_runtime.errors import ConfigurationError
 
 DEFAULT_PORTS = {
@@ -30,6 +31,29 @@ def variable(setting: str, name: str | None = None) -> str:
 def configured(name: str | None = None) -> bool:
     """Tell whether the environment says anything about a downstream."""
     return any(variable(setting, name) in os.environ for setting in ("ENGINE", "HOST", "SECRET_ARN"))
+
+
+def check_version() -> None:
+    """Warn, once, where the constructs that deployed the function are of another version than this runtime.
+
+    In a layer they are one; an image or a zip brings its own.
+    """
+    deployed = os.environ.get(variable("VERSION"))
+    if deployed in (None, VERSION) or deployed in _warned:
+        return
+    import logging
+
+    _warned.add(deployed)
+    logging.getLogger(__name__).warning(
+        "The function was deployed by cdk-breakwater %s, and its breakwater_runtime is %s. Give both one version: "
+        "pip install cdk-breakwater-runtime==%s",
+        deployed,
+        VERSION,
+        deployed,
+    )
+
+
+_warned: set[str | None] = set()
 
 
 class Settings:
@@ -68,6 +92,7 @@ class Settings:
     function_timeout: float | None
 
     def __init__(self, name: str | None, arguments: dict[str, Any]) -> None:
+        check_version()
         self.name = name
         self._arguments = arguments
         self.engine = self._required("engine", DEFAULT_PORTS)

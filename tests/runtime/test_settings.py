@@ -9,6 +9,7 @@ import pytest
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import environment, testing
+from breakwater_runtime._version import VERSION
 from tests.runtime.sql import Context, SqlServer, rows
 
 
@@ -51,6 +52,18 @@ def test_a_database_that_nothing_is_said_about_is_looked_up_when_it_is_used(
                 assert rows(connection, "SELECT 1")[0][0] == 1
         assert database.counters.connects == 1
         database.close()
+
+
+def test_another_version_of_the_constructs_is_warned_of_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(environment, "_warned", set())
+    for deployed in (VERSION, "0.0.9", "0.0.9"):
+        monkeypatch.setenv("BREAKWATER_VERSION", deployed)
+        environment.Settings(None, {"engine": "mysql", "host": "127.0.0.1"})
+    (entry,) = caplog.records
+    assert entry.levelname == "WARNING"
+    assert f"by cdk-breakwater 0.0.9, and its breakwater_runtime is {VERSION}." in entry.getMessage()
 
 
 def test_names_are_there_without_any_driver() -> None:

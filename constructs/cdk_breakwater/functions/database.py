@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 from aws_cdk import Annotations, Tokenization
 from aws_cdk import aws_lambda as lambda_
 
+from breakwater_runtime._version import VERSION
+
 from .._cdk.nag import acknowledge
 from ..budgets.budget import ConnectionBudget
 from ..downstreams.credentials import DatabaseCredentials
@@ -221,6 +223,8 @@ def _settings_of(
         environment.FUNCTION_TIMEOUT: str(timeout.to_seconds()),
         **credentials.settings(),
     }
+    if name is None:
+        settings[environment.VERSION] = VERSION
     if downstream.database_name is not None:
         settings[environment.DATABASE] = downstream.database_name
     # Aurora DSQL refuses most of what could be SET, and its sessions are nobody's to end.

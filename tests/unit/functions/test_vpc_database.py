@@ -13,6 +13,7 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.assertions import Match, Template
 
+from breakwater_runtime._version import VERSION
 from cdk_breakwater import (
     BreakwaterError,
     ConnectionBudget,
@@ -65,6 +66,7 @@ def test_settings_carry_no_secret(
         "BREAKWATER_UTILIZATION": "0.8",
         "BREAKWATER_TLS_CA": "bundled",
         "BREAKWATER_FUNCTION_TIMEOUT": "30",
+        "BREAKWATER_VERSION": VERSION,
         "BREAKWATER_SECRET_ARN": {"Ref": "DatabaseSecretAttachmentE5D1B020"},
         "TABLE": "orders",
     }

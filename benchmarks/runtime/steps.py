@@ -6,17 +6,15 @@ import statistics
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
 
 import pymysql
 from tests.servers import Certificates, MariaDbServer, PostgreSqlServer
 
 import breakwater_runtime as breakwater
 from benchmarks.runtime.write import write
+from breakwater_runtime._core.session import now
+from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.tls import ssl_context
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ENVIRONMENTS = 10
 FORGOTTEN_SECONDS = 70
@@ -68,25 +66,26 @@ def held_after(server: MariaDbServer | PostgreSqlServer, seconds: float) -> int:
 
 def median_connects_milliseconds(server: MariaDbServer, pairs: int = 60) -> tuple[float, float]:
     """Open verified connections, the runtime's and PyMySQL's with a ready SSLContext, in turn."""
-    database = breakwater.database(**server.settings)
-    login = database._credentials.login()
+    keeper = breakwater.database(**server.settings)._keeper
+    login = keeper._credentials.login()
     context = ssl_context(server.settings["tls_ca"])
     arguments = {name: server.settings[name] for name in ("host", "port", "user", "password", "database")}
 
-    def timed(connect: Callable[[], pymysql.Connection]) -> float:
+    def ours_takes() -> float:
         started = time.perf_counter()
-        connection = connect()
+        session = now(keeper.adapter.open(login, Deadline(None, 10)))
+        taken = time.perf_counter() - started
+        session.shut()
+        return taken
+
+    def drivers_takes() -> float:
+        started = time.perf_counter()
+        connection = pymysql.connect(**arguments, ssl=context, autocommit=True)
         taken = time.perf_counter() - started
         connection.close()
         return taken
 
-    pairs_of_times = [
-        (
-            timed(lambda: database._driver.connect(login, 5)),
-            timed(lambda: pymysql.connect(**arguments, ssl=context, autocommit=True)),
-        )
-        for _ in range(pairs)
-    ]
+    pairs_of_times = [(ours_takes(), drivers_takes()) for _ in range(pairs)]
     ours, drivers = zip(*pairs_of_times, strict=True)
     return 1000 * statistics.median(ours), 1000 * statistics.median(drivers)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from breakwater_runtime.async_connection import AsyncDatabase as AsyncDatabase
-    from breakwater_runtime.async_connection import async_database as async_database
+    from breakwater_runtime.async_sql_database import AsyncDatabase as AsyncDatabase
+    from breakwater_runtime.async_sql_database import async_database as async_database
     from breakwater_runtime.batches import batch as batch
-    from breakwater_runtime.connection import Database as Database
     from breakwater_runtime.data_api import DataApi as DataApi
     from breakwater_runtime.data_api import data_api as data_api
     from breakwater_runtime.deadline import invocation as invocation
@@ -27,15 +26,16 @@ if TYPE_CHECKING:
     from breakwater_runtime.redis_client import redis as redis
     from breakwater_runtime.results import JobBusy as JobBusy
     from breakwater_runtime.results import JobFailed as JobFailed
+    from breakwater_runtime.sql_database import Database as Database
     from breakwater_runtime.sql_database import database as database
 
 _MODULES = {
-    "AsyncDatabase": "async_connection",
+    "AsyncDatabase": "async_sql_database",
     "BreakwaterError": "errors",
     "ConfigurationError": "errors",
     "ConnectionUnavailable": "errors",
     "DataApi": "data_api",
-    "Database": "connection",
+    "Database": "sql_database",
     "FanOutError": "parallelism",
     "JobBusy": "results",
     "JobFailed": "results",
@@ -43,7 +43,7 @@ _MODULES = {
     "QuotaSpent": "quota_signals",
     "RetryAfter": "quota_signals",
     "TransactionAborted": "errors",
-    "async_database": "async_connection",
+    "async_database": "async_sql_database",
     "batch": "batches",
     "client": "parallelism",
     "data_api": "data_api",

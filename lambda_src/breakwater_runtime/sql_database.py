@@ -2,10 +2,138 @@
 
 from __future__ import annotations
 
-from typing import Any
+from time import sleep
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from breakwater_runtime.connection import Database
+from breakwater_runtime._core.keeper import keeper_for
+from breakwater_runtime._core.lease import Lease
+from breakwater_runtime._core.repetition import Repetition
+from breakwater_runtime._plain import plain, plain_result
+from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.environment import Settings, configured
+from breakwater_runtime.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import sqlalchemy
+
+    from breakwater_runtime._core.session import Adapter
+    from breakwater_runtime.metrics import Counters
+
+    Result = TypeVar("Result")
+
+
+_PLAIN = "Give it a function that does its work when it is called; for coroutines there is async_database()."
+
+
+class Database:
+    """One database as one execution environment sees it. Made by `database()`."""
+
+    def __init__(self, settings: Settings, *, autocommit: bool, options: dict[str, Any]) -> None:
+        self._keeper = keeper_for(_adapter(settings), settings, autocommit=autocommit, options=options)
+
+    @property
+    def counters(self) -> Counters:
+        """What happened since the last line of metrics."""
+        return self._keeper.counters
+
+    def connection(self, context: object | None = None) -> Lease:
+        """Lend the environment's connection for a block: `with database.connection(context) as connection`.
+
+        The block is a transaction: committed when it ends well, rolled back when an exception leaves it. Nothing of a
+        session's state is left to the next block, and the connection object is dead after it.
+
+        Parameters
+        ----------
+        context
+            Lambda's context, whose remaining time bounds all waiting; None: the function's timeout, else 15 s.
+
+        Returns
+        -------
+        Lease
+            A context manager that yields the driver's own connection object.
+
+        Raises
+        ------
+        ConnectionUnavailable
+            On entry: no connection until 0.5 s before the deadline.
+        OutcomeUnknown
+            On leaving: the connection was lost before the answer to COMMIT came.
+        TransactionAborted
+            On leaving: the server had rolled the transaction back, and no error said so.
+        """
+        return Lease(self._keeper, context)
+
+    def run(self, work: Callable[[Any], Result], context: object | None = None, *, read_only: bool = False) -> Result:
+        """Call `work(connection)` in a block, and again if nothing of it was applied and another try may help.
+
+        A deadlock or a serialization failure is repeated up to 9 times, a lost connection and a server that became a
+        reader twice, until the deadline; then the driver's own error is raised. What was applied, or may have been (the
+        answer to a COMMIT was lost), is never repeated.
+
+        Parameters
+        ----------
+        work
+            What to do; its effects outside the database must bear repetition.
+        context
+            As for `connection`.
+        read_only
+            The work writes nothing, so that it is repeated whatever was lost. Needed with autocommit.
+
+        Returns
+        -------
+        Result
+            What `work` returned.
+        """
+        plain(work, "run()", _PLAIN)
+        keeper = self._keeper
+        if keeper.adapter.autocommit and not read_only:
+            raise ConfigurationError(
+                "run() repeats the work, and with autocommit=True a repeated write would be written twice. "
+                "Use autocommit=False, or read_only=True for work that writes nothing."
+            )
+        repetition = Repetition(keeper, Deadline(context, keeper.settings.function_timeout), read_only=read_only)
+        while True:
+            lease = Lease(keeper, context)
+            try:
+                with lease as connection:
+                    return plain_result(work(connection), "run()", _PLAIN)
+            except Exception as error:
+                pause = repetition.pause_after(lease, error)
+                if pause is None:
+                    raise
+                keeper.counters.waits += 1
+            sleep(pause)
+
+    def engine(self, **options: Any) -> sqlalchemy.Engine:
+        """Make an SQLAlchemy engine for this database: the environment's one connection, alive, verified, clean.
+
+        Parameters
+        ----------
+        options
+            More arguments for `sqlalchemy.create_engine`.
+        """
+        from breakwater_runtime.sqlalchemy_engine import create_engine
+
+        return create_engine(self._keeper, options)
+
+    def close(self) -> None:
+        """Close the connection, as before a SnapStart snapshot; within a block, at its end. The next opens another."""
+        self._keeper.close()
+
+
+def _adapter(settings: Settings) -> type[Adapter]:
+    """Return an engine's adapter; the library behind it is imported here, not before."""
+    if settings.engine in ("mysql", "mariadb"):
+        from breakwater_runtime._mysql.adapter import MySqlAdapter
+
+        return MySqlAdapter
+    if settings.engine == "postgresql":
+        from breakwater_runtime._postgresql.adapter import PostgreSqlAdapter
+
+        return PostgreSqlAdapter
+    raise settings.error("engine", settings.engine, "breakwater.database speaks mysql, mariadb and postgresql.")
 
 
 def database(
@@ -100,3 +228,17 @@ class _Unconfigured(Database):
             raise AttributeError(attribute)
         super().__init__(Settings(self._name, {}), autocommit=self._autocommit, options=self._given)
         return getattr(self, attribute)
+
+
+_SETTINGS = frozenset((
+    "engine", "host", "port", "user", "password", "database", "secret_arn", "auth", "max_connections", "utilization",
+    "tls_ca", "proxy", "function_timeout",
+))  # fmt: skip
+
+
+def settings_from(name: str | None, **arguments: Any) -> tuple[Settings, dict[str, Any]]:
+    """Tell the settings of a database from the driver's options."""
+    known = {key: value for key, value in arguments.items() if key in _SETTINGS}
+    if known.get("proxy") is not None:
+        known["proxy"] = int(known["proxy"])
+    return Settings(name, known), {key: value for key, value in arguments.items() if key not in _SETTINGS}

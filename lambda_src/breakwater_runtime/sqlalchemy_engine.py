@@ -1,52 +1,44 @@
-"""An SQLAlchemy engine with the same life of a connection: one, alive, verified, clean."""
+"""An SQLAlchemy engine whose connection is the environment's one: lent at each checkout, given back by its close."""
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
-from sqlalchemy import event
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import NullPool
 
-from breakwater_runtime._core.driver import LONGEST_FUNCTION_SECONDS
-from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS
+from breakwater_runtime._core.lease import Lease
+from breakwater_runtime._core.session import now
+from breakwater_runtime.deadline import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from breakwater_runtime._core.driver import Driver
+    from breakwater_runtime._core.keeper import Keeper
 
 _URLS = {"mysql": "mysql+pymysql://", "mariadb": "mariadb+pymysql://", "postgresql": "postgresql+psycopg://"}
 
 
-def create_engine(driver: Driver, connect: Callable[[], Any], options: dict[str, Any]) -> sqlalchemy.Engine:
-    """Make an engine whose pool holds the one connection that the budget grants.
+class _Returned(Exception):  # noqa: N818 -- never raised: what SQLAlchemy has not committed is rolled back
+    pass
+
+
+def create_engine(keeper: Keeper, options: dict[str, Any]) -> sqlalchemy.Engine:
+    """Make an engine without connections of its own.
 
     Parameters
     ----------
-    driver
-        A driver without autocommit: SQLAlchemy begins and commits by itself.
-    connect
-        Opens a connection, with all retries.
+    keeper
+        Who lends the connection.
     options
         More arguments for `sqlalchemy.create_engine`.
     """
-    engine = sqlalchemy.create_engine(
-        _URLS[driver.settings.engine],
-        creator=connect,
-        **{"pool_size": 1, "max_overflow": 0, "pool_reset_on_return": None, **options},
+
+    def checkout() -> Any:
+        lease = Lease(keeper, None)
+        lease.deadline = Deadline(None, keeper.settings.function_timeout)
+        return now(keeper.begin(lease, lambda: now(keeper.end(lease, _Returned()))))
+
+    return sqlalchemy.create_engine(
+        _URLS[keeper.settings.engine],
+        creator=checkout,
+        **{"poolclass": NullPool, "pool_reset_on_return": None, **options},
     )
-
-    @event.listens_for(engine, "checkout")
-    def check(connection: Any, _record: Any, _proxy: Any) -> None:
-        pause = monotonic() - connection.last_used
-        if not driver.is_alive(connection) or (pause > CHECK_AFTER_SECONDS and not driver.answers(connection)):
-            raise DisconnectionError
-        driver.begin_invocation(connection, driver.settings.function_timeout or LONGEST_FUNCTION_SECONDS)
-
-    @event.listens_for(engine, "reset")
-    def reset(connection: Any, _record: Any, _state: Any) -> None:
-        driver.rollback(connection)
-
-    return engine

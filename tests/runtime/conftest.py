@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from breakwater_runtime._core import keeper, slot
 from tests.servers import Certificates, MariaDbServer, PostgreSqlServer, RedisServer, Server
 
 if TYPE_CHECKING:
@@ -15,6 +16,24 @@ SQL_SERVERS: dict[str, type[MariaDbServer | PostgreSqlServer]] = {
     "mariadb": MariaDbServer,
     "postgresql": PostgreSqlServer,
 }
+
+
+@pytest.fixture(autouse=True)
+def separate_environments(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each `database()` of a test stand for an execution environment of its own.
+
+    In one environment all that are alike share a connection; a module that is about that says ONE_ENVIRONMENT.
+    """
+    if "conformance" in request.path.parts or hasattr(request.module, "ONE_ENVIRONMENT"):
+        return
+
+    def slot_of_its_own(settings: object) -> slot.Slot:
+        return slots.setdefault((settings,), slot.Slot())
+
+    slots: dict[tuple[object, ...], slot.Slot] = {}
+    monkeypatch.setattr(slot, "SLOTS", slots)
+    monkeypatch.setattr(keeper, "SLOTS", slots)
+    monkeypatch.setattr(keeper, "slot_for", slot_of_its_own)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ from __future__ import annotations
 from time import monotonic, sleep
 from typing import Any
 
+import breakwater_runtime as breakwater
+from breakwater_runtime._core.session import now
 from tests.servers import MariaDbServer, PostgreSqlServer
 
 SqlServer = MariaDbServer | PostgreSqlServer
@@ -47,6 +49,14 @@ def end_session(server: SqlServer, session_id: int) -> None:
 
 def sleep_statement(server: SqlServer, seconds: float) -> str:
     return f"SELECT SLEEP({seconds})" if isinstance(server, MariaDbServer) else f"SELECT pg_sleep({seconds})"
+
+
+def hunt(database: breakwater.Database, idle_seconds: int) -> int:
+    """Have an environment end the sessions of others, whether the server is full or not; return how many."""
+    with database.connection(Context(20)):
+        hunting = database._keeper.session
+        assert hunting is not None
+        return now(hunting.hunt(idle_seconds))
 
 
 class Context:

@@ -22,7 +22,7 @@ def test_a_full_server_takes_nothing_from_those_behind_a_proxy(server: SqlServer
 
 def test_a_refusal_is_not_held_against_the_connections_that_follow(server: SqlServer) -> None:
     database = breakwater.database(**server.settings, proxy=True)
-    database._pressure.refused()
+    database._keeper._pressure.refused()
     for _ in range(2):
         with database.connection(Context(20)) as connection:
             execute(connection, "SELECT 1")

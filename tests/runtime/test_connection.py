@@ -110,7 +110,7 @@ def test_a_lost_session_is_told_and_never_repeated(server: SqlServer, database: 
             with contextlib.suppress(Exception):
                 execute(connection, "INSERT INTO orders VALUES (2)")
 
-    with pytest.raises((pymysql.Error, psycopg.Error)):
+    with pytest.raises((pymysql.Error, psycopg.Error, TransactionAborted)):
         lose_one()
     assert count(server) == 0
     with database.connection() as connection:
@@ -267,7 +267,7 @@ def test_a_full_server_is_waited_for(server_type: type[SqlServer]) -> None:
         with contextlib.ExitStack() as stack:
             for other in others:
                 stack.enter_context(other.connection())
-            release = threading.Timer(1, others[0]._driver.close, [others[0]._connection])
+            release = threading.Timer(1, others[0]._keeper.drop)
             release.start()
             database = breakwater.database(**server.settings)
             with database.connection(Context(30)) as connection:

@@ -108,8 +108,8 @@ def test_the_secret_names_the_host(server: SqlServer, manager: SecretsManager) -
     manager.value = secret(server)
     # where the secret names the host, TLS is verified by default: nobody knows that it will be loopback
     database = breakwater.database(engine=server.engine, secret_arn=ARN)
-    assert database._settings.tls_ca == "system"
-    database._settings.tls_ca = None
+    assert database._keeper.settings.tls_ca == "system"
+    database._keeper.settings.tls_ca = None
     with database.connection() as connection:
         assert rows(connection, "SELECT 1")[0][0] == 1
     database.close()
@@ -267,7 +267,7 @@ def test_a_secret_is_not_logged_at_debug(
     with caplog.at_level(logging.DEBUG):
         with database.connection(Context(30)) as connection:
             rows(connection, "SELECT 1")
-        signature = token._credentials.login().password.rpartition("X-Amz-Signature=")[2]
+        signature = token._keeper._credentials.login().password.rpartition("X-Amz-Signature=")[2]
     database.close()
     assert "botocore" in {entry.name.partition(".")[0] for entry in caplog.records}
     assert server.password not in caplog.text
@@ -281,7 +281,7 @@ def test_an_iam_token_is_made_for_each_connect(
     database = breakwater.database(
         engine="postgresql", host="db.example.net", user="clerk", auth="iam", tls_ca=str(certificates.ca)
     )
-    passwords = [database._credentials.login().password for _ in range(2)]
+    passwords = [database._keeper._credentials.login().password for _ in range(2)]
     for token in passwords:
         assert token.startswith("db.example.net:5432/?Action=connect&DBUser=clerk")
         assert "X-Amz-Signature=" in token
@@ -292,7 +292,7 @@ def test_an_iam_token_is_made_for_each_connect(
 def test_a_token_for_aurora_dsql(manager: SecretsManager, user: str, action: str) -> None:
     host = "abc.dsql.eu-central-1.on.aws"
     database = breakwater.database(engine="postgresql", host=host, user=user, auth="iam", proxy="1")
-    token = database._credentials.login().password
+    token = database._keeper._credentials.login().password
     assert token.startswith(f"{host}/?Action={action}&")
     assert "eu-central-1%2Fdsql%2Faws4_request" in token
     assert manager.fetched == 0

@@ -28,7 +28,9 @@ def test_one_line_per_invocation_at_most(
     for _ in range(3):
         with database.connection(context):
             pass
-        database._driver.close(database._connection)
+        lost = database._keeper.session
+        assert lost is not None
+        lost.shut()
     (line,) = lines(capsys)
     assert line["FunctionName"] == "orders"
     assert line["Connects"] == 1

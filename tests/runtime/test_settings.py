@@ -92,8 +92,8 @@ def test_a_further_database_has_variables_of_its_own(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("BREAKWATER_HOST", "orders.example.net")
     monkeypatch.setenv("BREAKWATER_REPORTS_ENGINE", "postgresql")
     monkeypatch.setenv("BREAKWATER_REPORTS_HOST", "reports.example.net")
-    assert breakwater.database()._settings.host == "orders.example.net"
-    assert breakwater.database("reports")._settings.host == "reports.example.net"
+    assert breakwater.database()._keeper.settings.host == "orders.example.net"
+    assert breakwater.database("reports")._keeper.settings.host == "reports.example.net"
     assert environment.variable("HOST", "reports") == "BREAKWATER_REPORTS_HOST"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import breakwater_runtime as breakwater
-from breakwater_runtime import connection
+from breakwater_runtime._core import keeper
 from tests.runtime.sql import SqlServer, session
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ def test_hooks_close_before_and_drop_after(server: SqlServer, monkeypatch: pytes
     module.register_after_restore = lambda hook: hooks.update(after=hook)  # pyrefly: ignore
     monkeypatch.setitem(sys.modules, "snapshot_restore_py", module)
     monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")
-    monkeypatch.setattr(connection, "_databases", type(connection._databases)())
+    keeper._register_with_snapstart.cache_clear()
     database = breakwater.database(**server.settings)
     with database.connection() as connected:
         first = session(server, connected)
     hooks["before"]()
-    assert database._connection is None
+    assert database._keeper.session is None
     hooks["after"]()
     with database.connection() as connected:
         assert session(server, connected) != first

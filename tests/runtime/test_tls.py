@@ -79,11 +79,11 @@ def test_a_server_without_tls_is_refused(server: SqlServer, certificates: Certif
 
 def test_a_host_beyond_loopback_is_verified_by_default() -> None:
     settings = {"engine": "mysql", "user": "app", "password": "not used"}
-    assert breakwater.database(**settings, host="db.example.net")._settings.tls_ca == "system"
+    assert breakwater.database(**settings, host="db.example.net")._keeper.settings.tls_ca == "system"
     for host in ("127.0.0.1", "127.1.2.3", "localhost", "LOCALHOST", "::1"):
-        assert breakwater.database(**settings, host=host)._settings.tls_ca is None
+        assert breakwater.database(**settings, host=host)._keeper.settings.tls_ca is None
     for host in ("localhost.attacker.example", "127.attacker.example", "127.0.0.1.attacker.example", "::1.example"):
-        assert breakwater.database(**settings, host=host)._settings.tls_ca == "system"
+        assert breakwater.database(**settings, host=host)._keeper.settings.tls_ca == "system"
 
 
 def test_the_context_is_built_once_and_verifies(certificates: Certificates) -> None:

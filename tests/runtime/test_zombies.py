@@ -10,18 +10,18 @@ import pytest
 
 import breakwater_runtime as breakwater
 from breakwater_runtime._core import server_pressure
+from breakwater_runtime._core.session import Session
+from breakwater_runtime._mysql import marks
 from tests.runtime.environment_process import EnvironmentProcess
-from tests.runtime.sql import Context, SqlServer, execute, rows, session, sleep_statement
-from tests.servers import MariaDbServer
+from tests.runtime.sql import Context, SqlServer, execute, hunt, rows, session, sleep_statement
+from tests.servers import MariaDbServer, PostgreSqlServer
 
 # what the runtime waits for, and a second more since MariaDB counts in whole seconds
 UNTIL_IDLE = server_pressure.ZOMBIE_SECONDS + 1.2
 
 
 def end_zombies(database: breakwater.Database) -> int:
-    with database.connection(Context(20)) as connection:
-        pass
-    return database._driver.end_zombies(connection, server_pressure.ZOMBIE_SECONDS)
+    return hunt(database, server_pressure.ZOMBIE_SECONDS)
 
 
 @pytest.fixture
@@ -157,19 +157,19 @@ def test_gives_its_own_connection_back_when_others_fill_the_server(server: SqlSe
         with database.connection():
             pass
         assert database.counters.closes == 1
-        assert database._connection is None
+        assert database._keeper.session is None
 
 
 def test_looks_seldom(server: SqlServer, monkeypatch: pytest.MonkeyPatch) -> None:
     database = breakwater.database(**server.settings)
     looks: list[int] = []
-    look = database._driver.connections_on_server
+    look = database._keeper._pressure.look
 
-    def counted(connection: Any) -> tuple[int, int]:
+    async def counted(looking: Session) -> None:
         looks.append(1)
-        return look(connection)
+        await look(looking)
 
-    monkeypatch.setattr(database._driver, "connections_on_server", counted)
+    monkeypatch.setattr(database._keeper._pressure, "look", counted)
     for _ in range(50):
         with database.connection():
             pass
@@ -177,13 +177,24 @@ def test_looks_seldom(server: SqlServer, monkeypatch: pytest.MonkeyPatch) -> Non
     database.close()
 
 
-def test_the_server_ends_what_is_forgotten(server: SqlServer) -> None:
-    database = breakwater.database(**server.settings)
-    question = (
-        "SELECT @@wait_timeout"
-        if isinstance(server, MariaDbServer)
-        else "SELECT extract(epoch from current_setting('idle_session_timeout')::interval)::int"
-    )
+def test_mariadb_ends_what_is_forgotten(mariadb: MariaDbServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert b"wait_timeout=20" in marks.END_OF_BLOCK
+    monkeypatch.setattr(marks, "END_OF_BLOCK", marks.END_OF_BLOCK.replace(b"wait_timeout=20", b"wait_timeout=1"))
+    database = breakwater.database(**mariadb.settings)
+    with database.connection(Context(30)) as connection:
+        execute(connection, "SELECT 1")
+        # within a block the server waits as long as the block may last
+        time.sleep(2)
+        before = session(mariadb, connection)
+    time.sleep(2.2)
+    with database.connection(Context(30)) as connection:
+        assert session(mariadb, connection) != before
+    database.close()
+
+
+def test_postgresql_ends_what_is_forgotten(postgresql: PostgreSqlServer) -> None:
+    database = breakwater.database(**postgresql.settings, function_timeout=30)
+    question = "SELECT extract(epoch from current_setting('idle_session_timeout')::interval)::int"
     with database.connection() as connection:
-        assert rows(connection, question)[0][0] == 60
+        assert 30 <= rows(connection, question)[0][0] <= 40
     database.close()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from breakwater_runtime.retry import jitter
 
 if TYPE_CHECKING:
-    from breakwater_runtime._core.driver import Driver
+    from breakwater_runtime._core.session import Session
+    from breakwater_runtime.environment import Settings
     from breakwater_runtime.metrics import Counters
 
-# A session with a pulse (pulse.py: pinged after 1.5 s at the latest) that has been idle for so long belongs to an
-# environment that is frozen or gone. The server counts in whole seconds, so it may be one less.
+# A session that its block has marked as idle, and that has been for so long, belongs to an environment that is frozen,
+# gone, or seldom called. The server counts in whole seconds, so it may be one less.
 ZOMBIE_SECONDS = 4
 # How often an environment looks at the server; drawn anew each time, so that environments don't look together.
 LOOK_SECONDS = (4.0, 12.0)
@@ -30,11 +31,11 @@ class ServerPressure:
         Whether more connections are in use than the utilization allows, as far as this environment knows.
     """
 
-    def __init__(self, driver: Driver, counters: Counters) -> None:
-        self._driver = driver
+    def __init__(self, settings: Settings, counters: Counters) -> None:
+        self._utilization = settings.utilization
         self._counters = counters
         # The server's sessions are the proxy's then, to keep and to end: that many of them are open says nothing.
-        self._behind_proxy = driver.settings.proxy
+        self._behind_proxy = settings.proxy
         self._next_look = 0.0
         self._pause = FULL_LOOK_SECONDS
         self.full = False
@@ -46,22 +47,18 @@ class ServerPressure:
         self.full = True
         self._next_look = min(self._next_look, monotonic() + self._pause)
 
-    def look(self, connection: Any) -> None:
-        """Look how full the server is, if it is time; above the utilization, end zombies of the own user.
+    def is_due(self) -> bool:
+        """Tell whether it is time to look."""
+        return not self._behind_proxy and monotonic() >= self._next_look
 
-        Parameters
-        ----------
-        connection
-            A connection outside a transaction.
-        """
-        if self._behind_proxy or monotonic() < self._next_look:
-            return
+    async def look(self, session: Session) -> None:
+        """Look how full the server is; above the utilization, end zombies of the own user."""
         # should this fail, the next one is not at once
         self._next_look = monotonic() + LOOK_SECONDS[0]
-        used, limit = self._driver.connections_on_server(connection)
-        allowed = int(limit * self._driver.settings.utilization)
+        used, limit = await session.usage()
+        allowed = int(limit * self._utilization)
         if used > allowed:
-            ended = self._driver.end_zombies(connection, ZOMBIE_SECONDS)
+            ended = await session.hunt(ZOMBIE_SECONDS)
             self._counters.zombies_ended += ended
             used -= ended
         self._counters.server_connections, self._counters.server_max_connections = used, limit

@@ -19,6 +19,8 @@ that `now()` runs them to their end in one step: one core serves both halves.
 
 from __future__ import annotations
 
+import threading
+import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -43,6 +45,18 @@ def now(coroutine: Coroutine[Any, Any, Result]) -> Result:
         return end.value
     coroutine.close()
     raise RuntimeError("a blocking driver has suspended")
+
+
+class Waker:
+    """Waits for its `set`, as a thread does."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.set = self._event.set
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait at most so long; tell whether it was set."""
+        return self._event.wait(max(0.0, seconds))
 
 
 class Adapter(ABC):
@@ -72,14 +86,22 @@ class Adapter(ABC):
 
     @abstractmethod
     async def open(self, login: Login, deadline: Deadline) -> Session:
-        """Open a session that is ready for `lend` (as after `begin`); raise the driver's own error.
+        """Open a session; raise the driver's own error. The core calls `begin` next.
 
-        Every wait ends at the deadline, which the core has already shortened for one attempt.
+        Every wait ends at the deadline: that of one attempt, not the block's.
         """
 
     @abstractmethod
     def trouble(self, error: BaseException) -> Trouble:
         """Tell what an error means, of `open` or of a statement."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, as this half of the driver does."""
+        time.sleep(seconds)
+
+    def waker(self) -> Waker:
+        """Make what waits for somebody else's block to end."""
+        return Waker()
 
 
 class Session(ABC):

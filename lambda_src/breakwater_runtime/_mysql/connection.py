@@ -1,137 +1,244 @@
-"""PyMySQL's connection, with what the life of a session needs: when it was used, and what it left behind."""
+"""PyMySQL's connection as the runtime lends it: of PyMySQL's own class, with the session's `Exchange` behind it."""
 
 from __future__ import annotations
 
-import re
-import threading
-from time import monotonic
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from pymysql.connections import Connection
-from pymysql.constants import SERVER_STATUS
+from pymysql.constants import COMMAND
+from pymysql.err import Error, InterfaceError
+from pymysql.protocol import MysqlPacket
+
+from breakwater_runtime._mysql.answer import DONE, ROWS, Answer
 
 if TYPE_CHECKING:
-    import socket
+    import ssl
+    from collections.abc import Callable
+
+    from breakwater_runtime._core.line import Line
+    from breakwater_runtime._mysql.exchange import Exchange
 
     class _Connection(Connection[Any]):
         """What the published types leave out."""
 
         _result: Any
-        _sock: socket.socket | None
+        _sock: Any
+        _rfile: Any
+        _closed: bool
+        _next_seq_id: int
+        _current_timeout: float | None
         server_status: int
+        server_version: str
+        encoding: str
+        encoders: dict[Any, Any]
+        decoders: dict[int, Any]
 
-        def _execute_command(self, command: int, sql: bytes) -> None: ...
+        def _create_ssl_ctx(self, sslp: Any) -> Any: ...
+        def _execute_command(self, command: int, sql: str | bytes) -> None: ...
+        def _read_packet(self, packet_type: type[Any] = MysqlPacket) -> Any: ...
         def _read_ok_packet(self) -> Any: ...
         def _read_query_result(self, unbuffered: bool = False) -> int: ...
+        def _write_bytes(self, data: bytes) -> None: ...
+        def _force_close(self) -> None: ...
 else:
     _Connection = Connection
 
-# MySQL Reference Manual, "Client/Server Protocol": capabilities, status flags and commands that PyMySQL doesn't name
-CLIENT_SESSION_TRACK = 1 << 23
-_SERVER_SESSION_STATE_CHANGED = 0x4000
-COM_RESET_CONNECTION = 0x1F
-
-# What leaves state behind in a session and is not reported by the server's session tracking.
-_LEAVES_STATE = re.compile(rb":=|get_lock|into\s+@|^\s*(call|lock|set|use|prepare|handler|xa)\b", re.IGNORECASE)
+OVER = "this connection was lent for a block that is over"
+# what a handle takes over from the one before, and hands on
+_OF_THE_PROTOCOL = ("_next_seq_id", "server_status", "_sock", "_rfile")
+_EOF = 0xFE
 
 
-class PulsedConnection(_Connection):
-    """PyMySQL's connection; it knows when it was last used, and whether its session has state to reset."""
+class _TlsOverLine:
+    """What PyMySQL takes for its SSLContext."""
 
-    def __init__(self, **arguments: Any) -> None:
-        self.changed = False
-        self.touched = False
-        self.last_used = 0.0
-        # a statement and its reply belong together: the pulse keeps out
-        self.busy = threading.RLock()
-        super().__init__(**arguments)
-        self.opened_with_cursorclass = self.cursorclass
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
 
-    def query(self, sql: str | bytes, unbuffered: bool = False) -> int:
-        """Send a statement and read its reply, as PyMySQL's cursors do."""
-        with self.busy:
-            encoded = sql.encode(self.encoding) if isinstance(sql, str) else bytes(sql)
-            if _LEAVES_STATE.search(encoded, 0, 4096):
-                self.changed = True
-            self.touched = True
-            affected = super().query(encoded, unbuffered)
-            self.last_used = monotonic()
-            return affected
+    def wrap_socket(self, line: Line, server_hostname: str | None) -> Line:
+        line.secure(self._context, server_hostname)
+        return line
 
-    def _execute_command(self, command: int, sql: bytes) -> None:
-        with self.busy:
-            self.last_used = monotonic()
-            super()._execute_command(command, sql)
 
-    def _read_ok_packet(self) -> Any:
-        with self.busy:
-            ok = super()._read_ok_packet()
-            self._note(ok.server_status)
-            return ok
+class MySqlConnection(_Connection):
+    """PyMySQL's connection: real, but dead after its block."""
 
-    def _read_query_result(self, unbuffered: bool = False) -> int:
-        with self.busy:
-            affected = super()._read_query_result(unbuffered)
-        # the flag stays set in the results of SELECTs until the next statement without one: OK packets alone count
-        if self._result is not None and self._result.description is None:
-            self._note(self.server_status)
-        return affected
+    _exchange: Exchange | None = None
+    _closer: Callable[[], None] | None = None
 
-    def _note(self, server_status: int) -> None:
-        self.last_used = monotonic()
-        if server_status & _SERVER_SESSION_STATE_CHANGED:
-            self.changed = True
+    def _create_ssl_ctx(self, sslp: Any) -> Any:
+        return _TlsOverLine(sslp)
+
+    # what a handle is -------------------------------------------------------------------------------------------------
+
+    def lend(self, closer: Callable[[], None] | None) -> MySqlConnection:
+        """Make the handle of a block: a new object around the same socket."""
+        handle = object.__new__(type(self))
+        handle.__dict__.update(self.__dict__)
+        # the two that a handler may change in place
+        handle.encoders, handle.decoders = dict(self.encoders), dict(self.decoders)
+        handle._closer = closer
+        return handle
+
+    def take_back(self, handle: MySqlConnection) -> None:
+        """Make a handle dead, and take over what it knows of the protocol."""
+        for name in _OF_THE_PROTOCOL:
+            setattr(self, name, getattr(handle, name))
+        handle._sock = handle._rfile = handle._result = None
+        handle._closed = True
 
     @property
-    def socket(self) -> socket.socket | None:
-        """The socket, None once closed."""
-        return self._sock
+    def exchange(self) -> Exchange:
+        """The session's exchange."""
+        assert self._exchange is not None  # noqa: S101 -- set once the server has introduced itself
+        return self._exchange
 
-    @property
-    def needs_end(self) -> bool:
-        """Whether a transaction may be open.
+    # sending and reading ----------------------------------------------------------------------------------------------
 
-        Without autocommit a SELECT opens one, with its snapshot, but MariaDB sets SERVER_STATUS_IN_TRANS only once
-        something is written: then the status of a session that was used says nothing.
-        """
-        if self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS:
-            return True
-        return self.touched and not self.server_status & SERVER_STATUS.SERVER_STATUS_AUTOCOMMIT
+    def _execute_command(self, command: int, sql: str | bytes, *, own: bool = False) -> None:
+        if self._sock is None:
+            raise InterfaceError(0, OVER if self._closed else "the connection is lost")
+        text = sql.encode(self.encoding, "surrogateescape") if isinstance(sql, str) else bytes(sql)
+        self._read_on()
+        exchange = self.exchange
+        if exchange.unsure and not own:
+            was_plain = exchange.failed_plainly
+            self.ask(COMMAND.COM_PING, b"")
+            exchange.told(was_plain=was_plain)
+        if exchange.proxy and not own and command == COMMAND.COM_QUERY and exchange.wants_begin(text):
+            # a SET of autocommit would pin the proxy's session, a transaction is where it expects to share it
+            self.ask(COMMAND.COM_QUERY, b"BEGIN")
+        exchange.sending(command, text, own=own)
+        self._sock.place = exchange.place
+        try:
+            super()._execute_command(command, text)
+        except BaseException as error:
+            exchange.failed(error)
+            raise
 
-    def commit(self) -> None:
-        """Commit; the next statement opens a transaction."""
-        super().commit()
-        self.touched = False
+    def _read_on(self) -> None:
+        """Read what the statement before has left, as PyMySQL does before it sends the next."""
+        result = self._result
+        if result is not None:
+            if result.unbuffered_active:
+                warnings.warn("Previous unbuffered result was left incomplete", stacklevel=4)
+                result._finish_unbuffered_query()
+            while self._result is not None and self._result.has_next:
+                self.next_result()
+            self._result = None
 
-    def rollback(self) -> None:
-        """Roll back; the next statement opens a transaction."""
-        super().rollback()
-        self.touched = False
+    def _write_bytes(self, data: bytes) -> None:
+        exchange = self._exchange
+        if exchange is not None and exchange.outbox:
+            data = bytes(exchange.outbox) + data
+            exchange.outbox.clear()
+        super()._write_bytes(data)
 
-    @property
-    def is_streaming(self) -> bool:
-        """Whether an unbuffered result is still arriving."""
-        return self._result is not None and bool(self._result.unbuffered_active or self._result.has_next)
+    def _read_packet(self, packet_type: type[Any] = MysqlPacket) -> Any:
+        if self._rfile is None:
+            raise InterfaceError(0, OVER if self._closed else "the connection is lost")
+        exchange = self._exchange
+        if exchange is None:
+            return super()._read_packet(packet_type)
+        if exchange.posted:
+            self.drain()
+        try:
+            packet = super()._read_packet(packet_type)
+        except BaseException as error:
+            if isinstance(error, Error) and self._sock is not None:
+                exchange.refused(error)
+            else:
+                exchange.failed(error)
+            raise
+        data = packet._data
+        if exchange.answer.stage != ROWS or data[0] == _EOF:
+            exchange.answered(data)
+        return packet
 
-    def limit_waiting(self, seconds: float) -> None:
-        """Give up waiting for the server after so long."""
-        self._read_timeout = self._write_timeout = max(seconds, 0.001)
+    def drain(self) -> None:
+        """Read the answers to what was posted."""
+        exchange = self.exchange
+        number = self._next_seq_id
+        while exchange.posted:
+            self._next_seq_id = 1
+            answer = Answer()
+            answer.begin()
+            try:
+                while answer.stage != DONE:
+                    answer.feed(super()._read_packet()._data)
+            except BaseException as error:
+                if not isinstance(error, Error) or self._sock is None:
+                    exchange.failed(error)
+                    raise
+                try:
+                    exchange.post_refused(error)
+                except Error:
+                    self._force_close()
+                    raise
+            else:
+                exchange.post_answered(answer)
+        self._next_seq_id = number
 
-    def rows(self, statement: str) -> tuple[tuple[Any, ...], ...]:
-        """Run a statement of the runtime's own; never with the user's cursor class, which may return dictionaries."""
-        touched = self.touched
-        self.query(statement)
-        self.touched = touched  # the server's status opens no transaction
-        return self._result.rows or ()
+    def ask(self, command: int, text: bytes) -> tuple[tuple[Any, ...], ...]:
+        """Send a command of the runtime's own, and return the rows of its answer."""
+        kept = self._result, self._affected_rows
+        self._result = None
+        self._execute_command(command, text, own=True)
+        self._read_query_result()
+        result: Any = self._result
+        rows = result.rows or ()
+        self._result, self._affected_rows = kept
+        return rows
 
-    def reset_session(self) -> None:
-        """Make the session new: variables, temporary tables, locks, prepared statements, the default database."""
-        with self.busy:
-            self._execute_command(COM_RESET_CONNECTION, b"")
-            self._read_ok_packet()
-            if self.db:
-                self.select_db(self.db)
-            self.set_character_set(self.charset, self.collation)
-            if self.init_command:
-                self.query(self.init_command)
-            self.changed = self.touched = False
+    # what means something else than in PyMySQL ------------------------------------------------------------------------
+
+    def autocommit(self, value: bool) -> None:
+        """Whether the block's statements commit by themselves; what is open is committed first, as MySQL does it."""
+        if value and self.exchange.has_open_work:
+            self.commit()
+        self.exchange.autocommit = bool(value)
+
+    def get_autocommit(self) -> bool:
+        """Whether the block's statements commit by themselves."""
+        return self.exchange.autocommit
+
+    def set_character_set(self, charset: str, collation: str | None = None) -> None:
+        """Change the charset; a fresh session is told of it with everything else, in one round trip."""
+        if self._exchange is not None:
+            super().set_character_set(charset, collation)
+
+    def ping(self, reconnect: bool = False) -> None:  # noqa: ARG002 -- the driver's own signature
+        """Ask whether the server is there; never connect anew, since the block's transaction would be gone."""
+        super().ping(reconnect=False)
+
+    def connect(self, sock: Any = None) -> None:
+        """Connect over a line; a handle never connects."""
+        if sock is None:
+            raise InterfaceError(0, "the runtime opens this connection; a block can't open it anew")
+        super().connect(sock)
+
+    def close(self) -> None:
+        """Close, quietly, however often; what is open is rolled back."""
+        closer, self._closer = self._closer, None
+        if closer is not None:
+            closer()
+        elif self._sock is not None:
+            self.exchange.lost = True
+            super().close()
+
+    def cut(self) -> None:
+        """Close without a word, whatever state the connection is in."""
+        if self._result is not None:
+            # PyMySQL would read on when the result goes
+            self._result.unbuffered_active = False
+        self._force_close()
+
+
+def raises_from_now_on(result: Any) -> None:
+    """See to it that the cursor of an unbuffered result raises instead of saying that there are no more rows."""
+
+    def over() -> None:
+        raise InterfaceError(0, OVER)
+
+    result._read_rowdata_packet_unbuffered = over

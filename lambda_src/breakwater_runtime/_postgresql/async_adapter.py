@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 from psycopg import waiting
 
+from breakwater_runtime._core.event_loop import EventLoopAdapter
 from breakwater_runtime._postgresql.adapter import BasePostgreSqlAdapter, is_address, unresolvable
 from breakwater_runtime._postgresql.handle import AsyncHandle
 from breakwater_runtime._postgresql.session import PostgreSqlSession
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
 
-class AsyncPostgreSqlAdapter(BasePostgreSqlAdapter):
+class AsyncPostgreSqlAdapter(EventLoopAdapter, BasePostgreSqlAdapter):
     """psycopg's AsyncConnection."""
-
-    event_loop = True
 
     async def resolve(self, host: str, port: int, deadline: Deadline) -> list[str]:
         """Return a name's addresses."""

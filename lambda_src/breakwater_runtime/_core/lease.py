@@ -1,0 +1,66 @@
+"""A connection, lent for the duration of a block: `with` or `async with`."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from breakwater_runtime._core.session import now
+from breakwater_runtime.deadline import Deadline
+
+if TYPE_CHECKING:
+    from breakwater_runtime._core.keeper import Keeper
+    from breakwater_runtime._core.session import Session
+
+
+class Lease:
+    """A connection, lent for the duration of a `with` block.
+
+    Attributes
+    ----------
+    keeper
+        Who lends it.
+    context
+        Lambda's context, or None.
+    deadline
+        When all waiting ends.
+    session
+        What is lent, None before.
+    handle
+        The driver object, unless its own `close()` ends the block.
+    """
+
+    __slots__ = ("__weakref__", "_invocation", "_thread", "context", "deadline", "handle", "keeper", "session")
+
+    def __init__(self, keeper: Keeper, context: object | None) -> None:
+        self.keeper = keeper
+        self.context = context
+        self.session: Session | None = None
+        self.handle: Any = None
+        self._thread = threading.current_thread()
+        # Lambda's runtime sets the variable anew for each invocation
+        self._invocation = getattr(context, "aws_request_id", None) or os.environ.get("_X_AMZN_TRACE_ID")
+
+    def __enter__(self) -> Any:
+        self.deadline = Deadline(self.context, self.keeper.settings.function_timeout)
+        return now(self.keeper.begin(self))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
+        now(self.keeper.end(self, error))
+
+    def borrowed(self, handle: Any, *, keep: bool) -> Any:
+        """Note the block's handle, and return it."""
+        if keep:
+            self.handle = handle
+        return handle
+
+    def is_over(self, asking: Lease | None = None) -> bool:
+        """Tell whether nobody is left who could end this block: its thread is gone, or in another invocation."""
+        if asking is not None and asking._thread is self._thread:
+            return asking._invocation != self._invocation
+        return not self._thread.is_alive()
+
+    def is_callers_own(self, asking: Lease) -> bool:
+        """Tell whether this block would have to end before the one that asks could begin."""
+        return self._thread is asking._thread

@@ -1,0 +1,158 @@
+"""A socket every wait of which ends at a deadline, and how it is connected: addresses one by one."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from breakwater_runtime._core.liveness import TCP_USER_TIMEOUT_SECONDS
+from breakwater_runtime.deadline import MARGIN_SECONDS
+
+if TYPE_CHECKING:
+    import ssl
+
+
+# A farewell or a mark is sent if the network takes it; nobody waits for it
+COURTESY_SECONDS = 0.2
+_BUFFER_BYTES = 65536
+
+# glibc's resolver waits 5 s, twice; it reads this at the first look-up (resolv.conf(5))
+os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:2")
+
+
+class Line:
+    """A TCP connection, in TLS or not.
+
+    Attributes
+    ----------
+    target
+        "host:port", for messages.
+    place
+        What is waited for, for messages.
+    ends_at
+        When all waiting ends, by the monotonic clock.
+    longest_wait
+        The user's own limit of a single wait, None without one.
+    """
+
+    def __init__(self, target: str, ends_at: float, longest_wait: float | None = None) -> None:
+        self.target = target
+        self.place = "connect"
+        self.ends_at = ends_at
+        self.longest_wait = longest_wait
+        self._socket: socket.socket | None = None
+
+    def connect(self, host: str, port: int, bind_address: str | None = None) -> None:
+        """Connect to the first of a name's addresses that answers; each gets its part of the time."""
+        self.place = f"resolving {host}"
+        addresses = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        self.place = "connect"
+        for index, (family, kind, protocol, _, address) in enumerate(addresses):
+            one = prepared(socket.socket(family, kind, protocol))
+            try:
+                if bind_address:
+                    one.bind((bind_address, 0))
+                one.settimeout(self._left() / (len(addresses) - index))
+                one.connect(address)
+            except BaseException as error:
+                one.close()
+                if isinstance(error, OSError) and index + 1 < len(addresses):
+                    continue
+                if isinstance(error, TimeoutError):
+                    raise self._timed_out() from None
+                raise
+            self._socket = one
+            return
+
+    def secure(self, context: ssl.SSLContext, host: str | None) -> None:
+        """Go on in TLS."""
+        plain = self._open()
+        self.place = "TLS"
+        plain.settimeout(self._left())
+        try:
+            self._socket = context.wrap_socket(plain, server_hostname=host)
+        except TimeoutError:
+            raise self._timed_out() from None
+
+    def makefile(self, _mode: str = "rb") -> io.BufferedReader:
+        """Make what the driver reads from."""
+        return io.BufferedReader(_Incoming(self), _BUFFER_BYTES)
+
+    def receive(self, buffer: Any) -> int:
+        """Wait for bytes."""
+        one = self._open()
+        one.settimeout(self._left())
+        try:
+            return one.recv_into(buffer)
+        except TimeoutError:
+            raise self._timed_out() from None
+
+    def sendall(self, data: bytes | bytearray) -> None:
+        """Send."""
+        one = self._open()
+        one.settimeout(self._left())
+        try:
+            one.sendall(data)
+        except TimeoutError:
+            raise self._timed_out() from None
+
+    def send_as_courtesy(self, data: bytes | bytearray) -> None:
+        """Send if that needs no waiting to speak of."""
+        one = self._open()
+        one.settimeout(COURTESY_SECONDS)
+        one.sendall(data)
+
+    def fileno(self) -> int:
+        """Return the socket's number."""
+        return self._open().fileno()
+
+    def close(self) -> None:
+        """Close."""
+        one, self._socket = self._socket, None
+        if one is not None:
+            one.close()
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Leave the timeouts to the deadline, whatever the driver says."""
+
+    def _open(self) -> socket.socket:
+        if self._socket is None:
+            raise OSError(f"the connection to {self.target} is closed")
+        return self._socket
+
+    def _left(self) -> float:
+        left = self.ends_at - monotonic()
+        if left <= 0:
+            raise self._timed_out()
+        return left if self.longest_wait is None else min(left, self.longest_wait)
+
+    def _timed_out(self) -> TimeoutError:
+        if self.longest_wait is not None and self.ends_at - monotonic() > 0:
+            return TimeoutError(f"{self.place} at {self.target}: no answer within {self.longest_wait:g} s")
+        return TimeoutError(
+            f"{self.place} at {self.target}: no answer in time; the invocation ends in {MARGIN_SECONDS} s"
+        )
+
+
+class _Incoming(io.RawIOBase):
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._line.receive(buffer)
+
+
+def prepared(one: socket.socket) -> socket.socket:
+    """Set what a socket to a database needs."""
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, TCP_USER_TIMEOUT_SECONDS)
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, TCP_USER_TIMEOUT_SECONDS)
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_SECONDS * 1000)
+    return one

@@ -1,0 +1,47 @@
+"""Whether `run()` may call its work again, and when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from breakwater_runtime._core.outcome import Outcome
+from breakwater_runtime._core.trouble import Trouble
+from breakwater_runtime.retry import BASE_SECONDS, CAP_SECONDS, jitter
+
+if TYPE_CHECKING:
+    from breakwater_runtime._core.keeper import Keeper
+    from breakwater_runtime._core.lease import Lease
+    from breakwater_runtime.deadline import Deadline
+
+# A session that is lost may have been lost to the statement itself: one that crashes its server, or is too long for it.
+LOST_REPEATS = 2
+# Conflicts are ordinary where many write the same rows, and the rule on Aurora DSQL; a constant one is a fault.
+CONFLICT_REPEATS = 9
+
+
+class Repetition:
+    """The repeats of one `run()`."""
+
+    def __init__(self, keeper: Keeper, deadline: Deadline, *, read_only: bool) -> None:
+        self._keeper = keeper
+        self._deadline = deadline
+        self._read_only = read_only
+        self._left = {
+            Trouble.LOST: LOST_REPEATS,
+            Trouble.PASSING: LOST_REPEATS,
+            Trouble.STALE: LOST_REPEATS,
+            Trouble.CONFLICT: CONFLICT_REPEATS,
+        }
+        self._pause = BASE_SECONDS
+
+    def pause_after(self, lease: Lease, error: Exception) -> float | None:
+        """Return the seconds until the next call, None if the error is to be raised."""
+        session = lease.session
+        if session is None or not (self._read_only or session.outcome is Outcome.OPEN):
+            return None
+        trouble = self._keeper.failure(session, error)
+        if trouble is None or not self._left.get(trouble):
+            return None
+        self._left[trouble] -= 1
+        self._pause = min(CAP_SECONDS, jitter(BASE_SECONDS, self._pause * 3))
+        return self._pause if self._deadline.remaining() > self._pause else None

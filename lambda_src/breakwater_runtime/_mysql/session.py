@@ -1,0 +1,292 @@
+"""A session on MySQL or MariaDB: how a block begins and ends there, whichever of the two drivers speaks."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from pymysql.err import Error
+
+from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS, CHECK_TIMEOUT_SECONDS
+from breakwater_runtime._core.outcome import Outcome
+from breakwater_runtime._core.session import Session
+from breakwater_runtime._core.trouble import Trouble
+from breakwater_runtime._mysql import marks
+from breakwater_runtime._mysql.errors import code_of, trouble
+from breakwater_runtime._mysql.exchange import ABORTED, Exchange
+from breakwater_runtime._mysql.limits import Limits
+from breakwater_runtime.errors import OutcomeUnknown, TransactionAborted
+
+if TYPE_CHECKING:
+    from breakwater_runtime._core.session import Adapter
+    from breakwater_runtime.deadline import Deadline
+
+COM_RESET_CONNECTION = 0x1F
+COM_INIT_DB = 0x02
+COM_PING = 0x0E
+CLIENT_SESSION_TRACK = 1 << 23
+_UNKNOWN_SYSTEM_VARIABLE = 1193
+_TRACKING = b"SESSION session_track_state_change=1, SESSION session_track_transaction_info='STATE'"
+
+
+class MySqlSession(Session):
+    """What both drivers' sessions share.
+
+    Parameters
+    ----------
+    adapter
+        Whose session it is.
+    names
+        What a new session is told about charset and collation, and again after each reset.
+    database
+        The default database.
+    sql_mode, init_command
+        The user's, told again after each reset.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        *,
+        names: bytes,
+        database: bytes | None,
+        sql_mode: str | None,
+        init_command: bytes | None,
+    ) -> None:
+        self._adapter = adapter
+        self._proxy = adapter.settings.proxy
+        self._names = names
+        self._database = database
+        self._sql_mode = sql_mode
+        self._init_command = init_command
+        self._marks = not self._proxy
+        self._ask_seconds = CHECK_TIMEOUT_SECONDS
+        self._deadline: Deadline
+        self.exchange: Exchange
+
+    @property
+    def outcome(self) -> Outcome:  # pyrefly: ignore
+        return self.exchange.outcome
+
+    def raised(self, error: BaseException) -> BaseException | None:
+        seen: BaseException | None = error
+        while seen is not None:
+            if seen is self.exchange.error:
+                return seen
+            seen = seen.__cause__ or seen.__context__
+        return None
+
+    # what a driver has to do ----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def limit(self, seconds: float | None) -> None:
+        """End all waiting in so many seconds, None: at the deadline; never later than that."""
+
+    @abstractmethod
+    def is_readable(self) -> bool:
+        """Tell whether something has arrived: an answer, or a farewell."""
+
+    @abstractmethod
+    def send(self) -> None:
+        """Send the outbox, if the network takes it at once."""
+
+    @abstractmethod
+    async def drain(self) -> None:
+        """Read the answers to what was posted."""
+
+    @abstractmethod
+    async def exchange_own(self, command: int, text: bytes) -> tuple[tuple[Any, ...], ...]:
+        """Send a command of the runtime's own, and return the rows of its answer."""
+
+    @abstractmethod
+    async def finish_result(self) -> None:
+        """Read on what the block has left of a result, and see to it that its cursor raises from now on."""
+
+    @abstractmethod
+    async def send_commit(self) -> None:
+        """Send COMMIT by the handle, and wait for its answer."""
+
+    @abstractmethod
+    def end_handle(self) -> None:
+        """Make the handle dead, and take over what it knows of the protocol."""
+
+    # what is the same for both ----------------------------------------------------------------------------------------
+
+    async def ask(self, text: bytes) -> tuple[tuple[Any, ...], ...]:
+        """Ask a question of the runtime's own, with a short timeout."""
+        self.limit(self._ask_seconds)
+        try:
+            return await self.exchange_own(0x03, text)
+        finally:
+            self.limit(None)
+
+    async def tell(self, text: bytes) -> bool:
+        """Send a statement of the runtime's own; tell whether the server accepted it."""
+        try:
+            await self.ask(text)
+        except Error:
+            if self.exchange.lost:
+                raise
+            return False
+        return True
+
+    async def set_up(self, deadline: Deadline) -> None:
+        """Tell a fresh session what it has to know, in one round trip."""
+        exchange = self.exchange
+        self._deadline = deadline
+        if self._proxy:
+            await self._set_up_behind_proxy()
+            return
+        self._post_setup(track=True)
+        started = monotonic()
+        await self._read_own_limits()
+        if _UNKNOWN_SYSTEM_VARIABLE in exchange.failures:
+            # an old server: without its reports, each block's session is reset
+            exchange.tracks = False
+            exchange.failures.clear()
+            self._post_setup(track=False)
+            await self._read_own_limits()
+        self._ask_seconds = max(CHECK_TIMEOUT_SECONDS, 3 * (monotonic() - started))
+        if exchange.failures:
+            raise Error(f"the server refused what a session begins with: error {exchange.failures[0]}")
+
+    async def _set_up_behind_proxy(self) -> None:
+        """Only what the user asks for: a SET would pin the proxy's session."""
+        await self.exchange_own(0x03, b"SET " + self._names)
+        if self._sql_mode is not None:
+            await self.exchange_own(0x03, b"SET SESSION sql_mode=%s" % _quoted(self._sql_mode))
+        if self._init_command:
+            await self.exchange_own(0x03, self._init_command)
+
+    def _post_setup(self, *, track: bool) -> None:
+        post = self.exchange.post
+        parts = [self._names, b"SESSION autocommit=1"]
+        if self._sql_mode is not None:
+            parts.append(b"SESSION sql_mode=%s" % _quoted(self._sql_mode))
+        post(b"SET " + b", ".join(parts))
+        if track:
+            post(b"SET " + _TRACKING, vital=False)
+        if self._init_command:
+            post(self._init_command)
+
+    async def _read_own_limits(self) -> None:
+        limits = self.exchange.limits
+        question = b"SELECT " + b", ".join(b"@@SESSION." + name for name in limits.names)
+        try:
+            limits.read((await self.exchange_own(0x03, question))[0])
+        except Error as error:
+            if code_of(error) != _UNKNOWN_SYSTEM_VARIABLE or self.exchange.lost:
+                raise
+            limits.read(None)
+
+    def _post_begin(self, deadline: Deadline, *, claimed: bool = False) -> None:
+        now = monotonic()
+        assignments = self.exchange.limits.begin(now, now + deadline.remaining())
+        if self._marks and not claimed:
+            assignments += b", " + marks.BEGUN
+        self.exchange.post(b"SET " + assignments)
+
+    async def begin(self, deadline: Deadline, pause: float) -> bool:
+        self._deadline = deadline
+        exchange = self.exchange
+        self.limit(None)
+        try:
+            if self.is_readable():
+                if not exchange.posted:
+                    return False
+                await self.drain()
+                if self.is_readable():
+                    return False
+            if exchange.failures:
+                # the server has no use for named locks (Galera)
+                self._marks = False
+                exchange.failures.clear()
+            asked = pause >= CHECK_AFTER_SECONDS
+            if asked and not await self._is_spared():
+                return False
+            if not self._proxy:
+                self._post_begin(deadline, claimed=asked)
+                self.send()
+        except (Error, OSError, EOFError):
+            return False
+        return True
+
+    async def _is_spared(self) -> bool:
+        """Ask whether the session lives, and take the lock that a hunter would need."""
+        if not self._marks:
+            self.limit(self._ask_seconds)
+            await self.exchange_own(COM_PING, b"")
+            self.limit(None)
+            return True
+        return (await self.ask(marks.CLAIM))[0][0] == 1
+
+    async def commit(self) -> None:
+        exchange = self.exchange
+        if exchange.lost:
+            if exchange.outcome is Outcome.UNKNOWN or exchange.has_open_work:
+                raise exchange.error or TransactionAborted("The block closed its connection before a commit.")
+            return
+        await self.finish_result()
+        if exchange.unsure:
+            was_plain = exchange.failed_plainly
+            await self.exchange_own(COM_PING, b"")
+            exchange.told(was_plain=was_plain)
+        if exchange.aborted:
+            raise TransactionAborted(ABORTED)
+        if not exchange.has_open_work:
+            return
+        try:
+            await self.send_commit()
+        except Error as error:
+            if exchange.lost:
+                raise OutcomeUnknown(
+                    "The connection was lost before the answer to COMMIT came: it is unknown whether the transaction "
+                    f"was applied; nothing is repeated: {error}"
+                ) from error
+            raise
+
+    async def rollback(self) -> None:
+        exchange = self.exchange
+        if not exchange.lost and not exchange.is_busy and (exchange.has_open_work or exchange.unsure):
+            exchange.post(b"ROLLBACK")
+            exchange.in_transaction = exchange.unsure = False
+
+    def take_back(self) -> bool:
+        exchange = self.exchange
+        self.end_handle()
+        if exchange.lost or exchange.is_busy:
+            return False
+        if exchange.error is not None and trouble(exchange.error) in (Trouble.STALE, Trouble.LOST, Trouble.PASSING):
+            return False
+        if self._proxy:
+            # a session with state is pinned; the proxy's next one isn't
+            return not exchange.changed and not exchange.has_open_work
+        if exchange.changed:
+            exchange.post(b"", command=COM_RESET_CONNECTION)
+            if self._database:
+                exchange.post(self._database, command=COM_INIT_DB)
+            self._post_setup(track=exchange.tracks)
+        if self._marks:
+            exchange.post(marks.END_OF_BLOCK, vital=False)
+        else:
+            exchange.post(marks.END_OF_BLOCK_WITHOUT_MARK)
+        try:
+            self.send()
+        except (Error, OSError):
+            return False
+        return True
+
+    async def usage(self) -> tuple[int, int]:
+        return await marks.usage(self, self._adapter.settings.max_connections)
+
+    async def hunt(self, idle_seconds: int) -> int:
+        return await marks.hunt(self, idle_seconds)
+
+    def new_exchange(self, server_version: str) -> Exchange:
+        """Make the exchange of a session whose server has introduced itself."""
+        return Exchange(Limits(mariadb="MariaDB" in server_version), proxy=self._proxy)
+
+
+def _quoted(text: str) -> bytes:
+    return b"'" + text.replace("\\", "\\\\").replace("'", "''").encode() + b"'"

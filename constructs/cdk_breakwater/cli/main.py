@@ -104,6 +104,34 @@ def _show(diff: Diff, written: Format) -> None:
         sys.stdout.write((as_json(diff) if written is Format.JSON else markdown(diff)) + "\n")
 
 
+@app.command("measure-deployments")
+def measure_deployments(
+    yes: Annotated[bool, typer.Option("--yes", help="Do it. Without this, nothing is made.")] = False,
+) -> None:
+    """Find out on your account what guard_deployments rests on, with a stack that is made for it and deleted again.
+
+    It has two functions that nobody calls, with a reserved concurrency of up to 2 each, and a role that may do nothing.
+    """
+    if not yes:
+        Console().print(
+            "This makes a stack breakwater-measures-… in the account and Region that you are logged in to: two "
+            "functions that nobody calls, with a reserved concurrency of up to 2 each, and a role that may do nothing. "
+            "It changes them twice and deletes the stack, in a few minutes. Say it again with --yes."
+        )
+        return
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from ..errors import BreakwaterError
+    from .deployment_facts import measure
+
+    try:
+        facts = measure(_client)
+    except (BotoCoreError, ClientError, BreakwaterError) as error:
+        raise _failed(error) from error
+    for sentence in facts.sentences():
+        Console().print(sentence)
+
+
 @app.command()
 def quota(stack: Annotated[str, typer.Argument(help="The name of a deployed stack.")]) -> None:
     """Show how far the quotas of a deployed stack are used, what waits, and when it will be drained."""

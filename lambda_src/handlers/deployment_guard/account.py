@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -29,6 +30,7 @@ _COME_AGAIN = (
     "InternalServiceError",
 )
 _DENIED = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
+_NOTHING_PROVISIONED = ("ResourceNotFoundException", "ProvisionedConcurrencyConfigNotFoundException")
 _PAUSES = (0.2, 0.5, 1, 2, 4, 8)
 
 
@@ -151,7 +153,7 @@ class Account:
                 )
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            if error.response["Error"]["Code"] in _NOTHING_PROVISIONED:
                 return 0
             raise
         return sum(found.get("RequestedProvisionedConcurrentExecutions", 0) for page in pages for found in page)
@@ -212,4 +214,5 @@ def _number(tag: str | None) -> int | None:
 @cache
 def boto_client(service: str) -> Any:
     """Make the client of a service, which asks once: `Account` asks again."""
-    return Session().create_client(service, config=Config(retries={"total_max_attempts": 1}, read_timeout=20))
+    config = Config(retries={"total_max_attempts": 1}, read_timeout=20)
+    return Session().create_client(service, region_name=os.environ["AWS_REGION"], config=config)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import TYPE_CHECKING, Any
 
+from handlers.quota_dispatcher.clocks import Frame, Reading
 from handlers.quota_dispatcher.dispatcher import AHEAD, FULL_TURN, TURN
 from handlers.quota_dispatcher.quota import Quota, Slot
 from handlers.quota_dispatcher.rolling_window import RollingWindow
@@ -56,25 +58,25 @@ class Breakwater(Strategy):
 
     def __init__(self, tiers: Tiers) -> None:
         super().__init__(tiers)
-        self._text = ""
+        self._state: dict[str, Any] = {}
+        self._frame: Frame | None = None
         self._owner = 0
         self._reports: list[tuple[Slot, int | None]] = []
 
     def _load(self) -> Quota:
         quota = Quota([RollingWindow(*tier) for tier in self.tiers], longest_call=18_000)
-        return quota.load(self._text) if self._text else quota
+        return quota.load(json.loads(json.dumps(self._state))) if self._state else quota
 
     def poll(self, now: float, free: int) -> tuple[Starts, float]:
         if free < 1:
             return [], 20
         quota = self._load()
-        wall = EPOCH + int(now)
-        quota.advance(f"owner {self._owner}", wall)
+        quota.advance(Reading(EPOCH + int(now), int(now)), self._frame)
         for slot, end in self._reports:
             quota.give_back(slot) if end is None else quota.ended(slot, end)
         self._reports = []
-        slots, next_start = quota.take(free, AHEAD)
-        self._text = quota.dump()
+        slots, next_start = quota.take(f"owner{self._owner}", free, AHEAD)
+        self._state, self._frame = quota.dump(), quota.frame
         self.writes += 1
         pause: float = FULL_TURN if len(slots) == free else TURN
         if next_start is not None:
@@ -82,7 +84,7 @@ class Breakwater(Strategy):
         return [(slot.wall - EPOCH, slot) for slot in slots], pause
 
     def ended(self, slot: Slot, now: float) -> None:
-        self._reports.append((slot, slot.start + int(now) + 1 - (slot.wall - EPOCH)))
+        self._reports.append((slot, slot.frame.high(Reading(EPOCH + int(now) + 1, int(now) + 1))))
 
     def unused(self, slot: Slot) -> None:
         self._reports.append((slot, None))
@@ -90,6 +92,7 @@ class Breakwater(Strategy):
     def crash(self, now: float) -> None:
         del now
         self._owner += 1
+        self._frame = None
         self._reports = []
 
 

@@ -15,18 +15,22 @@ class RetryAfter(Exception):  # noqa: N818 -- named after the HTTP header
     Parameters
     ----------
     seconds
-        From now, as in the header `Retry-After` (0 or more).
+        What the header `Retry-After` holds: seconds from now (0 or more), or an HTTP date, as text or number. A number
+        from 10⁹ on is a Unix time, from 10¹² on one in milliseconds, as `x-ratelimit-reset` may be.
 
     Raises
     ------
     ValueError
-        When it is negative.
+        When it is negative, or no number.
     """
 
-    def __init__(self, seconds: float) -> None:
-        if not seconds >= 0:
+    def __init__(self, seconds: float | str) -> None:
+        if isinstance(seconds, str):
+            super().__init__(f"RetryAfter({seconds.strip()})")
+        elif not seconds >= 0:
             raise ValueError(f"RetryAfter needs 0 seconds or more (given {seconds}).")
-        super().__init__(f"RetryAfter({seconds:g})")
+        else:
+            super().__init__(f"RetryAfter({seconds!r})")
         self.seconds = seconds
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from time import time
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BreakwaterError
+from ..layers.packaged_sources import handler_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +37,7 @@ class QuotaUsage:
     Attributes
     ----------
     waiting, failed
-        Messages in the backlog (those in flight included), and in the dead-letter queue.
+        Messages on the shelf and in the queues before it (those in flight included), and in the dead-letter queue.
     paused_seconds
         What is left of a Retry-After.
     """
@@ -104,54 +106,45 @@ def quota_table(usages: list[QuotaUsage]) -> Table:
 
 
 def _usage(setting: dict[str, Any], client: Callable[[str], Any], now: int) -> QuotaUsage:
-    key = {"id": {"S": "quota"}}
-    item = client("dynamodb").get_item(TableName=setting["table"], Key=key, ConsistentRead=True).get("Item")
-    state = json.loads(item["state"]["S"]) if item else None
+    # The dispatcher's own code reads what it has stored.
+    code = str(handler_directory("quota_dispatcher").parent)
+    if code not in sys.path:
+        sys.path.append(code)
+    from quota_dispatcher.clocks import Reading
+    from quota_dispatcher.metrics import waiting
+    from quota_dispatcher.settings import Settings
+    from quota_dispatcher.store import Store
+
+    settings = Settings(**setting)
+    item = Store(client("dynamodb"), settings.table).read()
+    counter = item.counter(settings)
+    counter.adopt(settings.tiers)
+    quota = counter.quota
+    if item.token:
+        counter.advance(Reading(now, 0), None)
     queues = client("sqs")
     return QuotaUsage(
-        setting["name"],
-        tuple(_tier(tier, state, now) for tier in setting["tiers"]),
-        sum(_messages(queues, lane) for lane in setting["lanes"]),
-        _messages(queues, setting["dead_letters"]),
-        max(0, state["paused_until"] - _clock(state, now)) / 1000 if state else 0,
+        settings.name,
+        tuple(
+            _tier(tier, quota.used(window) if item.token else 0)
+            for tier, window in zip(settings.tiers, quota.in_order(settings.tiers), strict=True)
+        ),
+        waiting(item, counter) + sum(_messages(queues, _url(queues, arn)) for arn in settings.lanes),
+        _messages(queues, settings.dead_letters),
+        max(0, quota.paused_until - quota.clock) / 1000,
     )
 
 
-def _tier(tier: dict[str, Any], state: dict[str, Any] | None, now: int) -> TierUsage:
+def _tier(tier: dict[str, Any], used: int) -> TierUsage:
     limit, period = tier["limit"], tier["period"]
     name = f"{limit:,} in {_duration(period / 1000)}"
     if "zone_name" in tier:
         name += f", {tier['zone_name']}"
-    return TierUsage(name, limit, _used(tier, state, now) if state else 0, period / 1000)
+    return TierUsage(name, limit, used, period / 1000)
 
 
-def _used(tier: dict[str, Any], state: dict[str, Any], now: int) -> int:
-    """Count as the dispatcher's `Quota` does, from the state as it writes it."""
-    clock = _clock(state, now)
-    grants = [(until, calls, held) for _, until, calls, held in state["grants"].values()]
-    if "zone_name" not in tier:
-        grain, *flat = state["rolling"].get(f"rolling:{tier['period']}", [1])
-        mark, used = 0, 0
-        for distance, calls in zip(flat[::2], flat[1::2], strict=True):
-            mark += distance
-            used += calls if mark * grain + tier["period"] + 1 > clock else 0
-        return used + sum(calls for until, calls, _ in grants if until + tier["period"] + 1 > clock)
-    key = f"calendar:{tier['period']}:{tier['zone_name']}"
-    if key not in state["calendar"]:
-        return 0
-    position = list(state["calendar"]).index(key)
-    charged = dict(map(tuple, state["calendar"][key]))
-    for _, _, held in grants:
-        for period, calls in held[position]:
-            charged[period] = charged.get(period, 0) + calls
-    # A calendar month is stored as 30 days, and a day with daylight saving time may have 25 hours: the newest period
-    # that has begun counts unless it must be over.
-    begun = [start for start in charged if start <= now < start + tier["period"] * 32 // 30]
-    return charged[max(begun)] if begun else 0
-
-
-def _clock(state: dict[str, Any], now: int) -> int:
-    return state["clock"] + max(0, now - state["wall"])
+def _url(client: Any, arn: str) -> str:
+    return client.get_queue_url(QueueName=arn.rpartition(":")[2])["QueueUrl"]
 
 
 def _messages(client: Any, url: str) -> int:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .tier import QuotaTier
 
 _OLD = Duration.days(10)
-"""A message in a queue is lost after 14 days."""
+"""A message that SQS holds is lost after 14 days; one on the shelf never."""
 
 
 def quota_alarms(
@@ -38,6 +38,7 @@ def quota_alarms(
 ) -> list[cloudwatch.Alarm]:
     """Add the alarms of a quota; see `QuotaThrottledInvocation.alarms`."""
     require_no_alarms(quota)
+    held = [*queues.doors, *queues.former]
     alarms = [
         make_alarm(
             quota,
@@ -50,11 +51,11 @@ def quota_alarms(
             make_alarm(
                 quota,
                 f"AgeAlarm{first or ''}",
-                _age(queues.backlog[first : first + MAXIMUM_METRICS]),
+                _age(held[first : first + MAXIMUM_METRICS]),
                 threshold=_OLD.to_seconds(),
-                description="A message has waited for 10 days. SQS drops it after 14: the quota is too low by now.",
+                description="A message was not filed for 10 days, and SQS drops it after 14: the intake fails.",
             )
-            for first in range(0, len(queues.backlog), MAXIMUM_METRICS)
+            for first in range(0, len(held), MAXIMUM_METRICS)
         ),
         *(
             make_alarm(
@@ -75,9 +76,10 @@ def quota_alarms(
 def quota_widgets(quota: QuotaThrottledInvocation, queues: QuotaQueues) -> list[cloudwatch.IWidget]:
     """Return the widgets of a quota; see `QuotaThrottledInvocation.widgets`."""
     slowest = min(quota.tiers, key=lambda tier: tier.per_second)
+    backlog = _metric(quota, "Backlog", statistic="max")
     drained = cloudwatch.MathExpression(
-        expression=f"({_sum(queues)}) / {slowest.per_second * 3600:.6g}",
-        using_metrics=_visible(queues),
+        expression=f"backlog / {slowest.per_second * 3600:.6g}",
+        using_metrics={"backlog": backlog},
         label=f"hours at {slowest}",
         period=PERIOD,
     )
@@ -85,12 +87,7 @@ def quota_widgets(quota: QuotaThrottledInvocation, queues: QuotaQueues) -> list[
     return [
         *(_tier_widget(quota, tier) for tier in quota.tiers),
         graph(f"{path}: calls", [_metric(quota, name) for name in ("Calls", "Failures", "DeadLettered", "Signals")]),
-        graph(
-            f"{path}: backlog",
-            list(_visible(queues).values()),
-            right=[_age(queues.backlog)],
-            right_unit="oldest message (s)",
-        ),
+        graph(f"{path}: backlog", [backlog], right=[_age(queues.doors)], right_unit="oldest not yet filed (s)"),
         cloudwatch.SingleValueWidget(
             title=f"{path}: time until drained", width=WIDTH, height=HEIGHT, metrics=[drained]
         ),
@@ -110,22 +107,11 @@ def _tier_widget(quota: QuotaThrottledInvocation, tier: QuotaTier) -> cloudwatch
     return graph(f"{quota.node.path}: used of {tier}", [used], limits=[("limit", tier.limit)])
 
 
-def _metric(quota: QuotaThrottledInvocation, name: str) -> cloudwatch.Metric:
+def _metric(quota: QuotaThrottledInvocation, name: str, statistic: str = "sum") -> cloudwatch.Metric:
     dimensions = {"Quota": quota.node.path}
     return cloudwatch.Metric(
-        namespace=NAMESPACE, metric_name=name, dimensions_map=dimensions, statistic="sum", period=PERIOD
+        namespace=NAMESPACE, metric_name=name, dimensions_map=dimensions, statistic=statistic, period=PERIOD
     )
-
-
-def _visible(queues: QuotaQueues) -> dict[str, cloudwatch.IMetric]:
-    return {
-        f"lane{number}": lane.metric_approximate_number_of_messages_visible(statistic="max", period=PERIOD)
-        for number, lane in enumerate(queues.backlog)
-    }
-
-
-def _sum(queues: QuotaQueues) -> str:
-    return " + ".join(_visible(queues))
 
 
 def _age(lanes: Sequence[sqs.Queue]) -> cloudwatch.MathExpression:

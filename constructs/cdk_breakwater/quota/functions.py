@@ -45,7 +45,13 @@ def make_function(
 
 
 def map_queue(
-    function: lambda_.Function, id: str, queue: sqs.Queue, batch_size: int, max_concurrency: int
+    function: lambda_.Function,
+    id: str,
+    queue: sqs.Queue,
+    *,
+    batch_size: int,
+    max_concurrency: int,
+    window: Duration | None = None,
 ) -> lambda_.EventSourceMapping:
     """Let a queue invoke a function."""
     target: Any = function
@@ -57,6 +63,7 @@ def map_queue(
         event_source_arn=queue.queue_arn,
         batch_size=batch_size,
         max_concurrency=max_concurrency,
+        max_batching_window=window,
         report_batch_item_failures=True,
     )
     acknowledge(

@@ -15,7 +15,10 @@ from .._cdk.nag import acknowledge, compliance_rules
 from ..errors import BreakwaterError
 from ..limits.lambda_service import DEFAULT_TIMEOUT_SECONDS, MAXIMUM_TIMEOUT_SECONDS
 from .functions import INTAKE_TIMEOUT, make_function, map_queue
+from .guarded_function import guard_function, reserved_concurrency
 from .queues import QuotaQueues
+from .reach import annotate_rate, dispatcher_memory
+from .tier import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,27 +29,35 @@ if TYPE_CHECKING:
     from ..monitoring.alarm_target import AlarmTarget
     from .tier import QuotaTier
 
-# Milliseconds. The dispatcher starts a call at most 2 s after its slot (LATE in its code); a cold start lasts at most
-# 10 s before the timeout counts (AWS Lambda Developer Guide, "Init phase"); 1 s for the way there and back.
-_AROUND_THE_CALL = 2_000 + 10_000 + 1_000
+# Milliseconds. The dispatcher starts a call at most 2 s after its slot (LATE in its code), and has a connection within
+# 1 s; a cold start lasts at most 10 s before the timeout counts (AWS Lambda Developer Guide, "Init phase"); 1 s for the
+# way there and back.
+_AROUND_THE_CALL = 2_000 + 1_000 + 10_000 + 1_000
 _WORKING_SECONDS = 300
 _SHORTEST_WORK_SECONDS = 60
 _MAXIMUM_PARALLELISM = 100
 """Calls in flight in one dispatcher: its threads."""
-_DISPATCHER_MIB = 512
 _INTAKE_MIB = 256
-_INTAKE_BATCH = 10
-_INTAKE_CONCURRENCY = 10
-_DISPATCHERS = 2  # the least that a mapping takes; the second one finds the first awake and leaves
+_INTAKE_BATCH = 100
+_INTAKE_WINDOW = Duration.seconds(1)
+"""Messages wait so long at most before they are filed together: a page for many costs little more than one for one."""
+_FIFO_BATCH = 10  # AWS Lambda Developer Guide, "Using Lambda with Amazon SQS": at most 10, and no window
+_MAPPING_CONCURRENCY = 2
+"""The least that a mapping takes. Two intakes file more than one dispatcher calls; a second dispatcher finds the first
+one awake and leaves."""
+_FORMER = 100
+"""In order: lanes that an older release filled have these numbers, and go before all others."""
 
 
 class QuotaThrottledInvocation(Construct):
     """Invoke a function with one message at a time, as fast as every tier of a quota allows, never faster.
 
-    Messages go to `queue` and wait in a backlog without being received, for up to 14 days. A dispatcher takes slots
-    from a counter in DynamoDB first, receives then, and invokes the function with an SQS event of one record. It counts
-    a call from the moment its slot is taken until its end, so that no window holds more calls than its limit, wherever
-    in that interval the provider counts.
+    Messages go to `queue` and wait on a shelf in DynamoDB, for as long as it takes. A dispatcher takes slots and
+    messages from there in one conditional write, and invokes the function with an SQS event of one record. It counts a
+    call from the moment its slot is taken until its end, so that no window holds more calls than its limit, wherever in
+    that interval the provider counts.
+
+    A plain Python function gets the layer with `breakwater_runtime`, unless it has a `RuntimeLayer` already.
 
     A function tells the dispatcher what the provider said by raising `breakwater_runtime.RetryAfter` or `QuotaSpent`.
     Every other exception is a failure: tried again with backoff, and in the dead-letter queue after `max_attempts`.
@@ -62,32 +73,33 @@ class QuotaThrottledInvocation(Construct):
     ordered
         Strictly in order per message group, in FIFO queues. Default: False.
     lanes
-        The backlog is spread over so many queues by message group; they share the quota round-robin, so that the
+        The backlog is spread over so many lanes by message group; they share the quota round-robin, so that the
         backlog of one tenant doesn't starve the others. Default: 1.
     priority
         Adds `priority_queue`, whose messages overtake all others. Default: False.
     max_attempts
         Failures of a message before it goes to the dead-letter queue. Default: 5.
     parallelism
-        Calls in flight, 100 at most. Default: two seconds' worth of calls, from 10 to 100.
+        Calls in flight, 100 at most, and no more than the function's reserved concurrency. Default: two seconds' worth
+        of calls, from 10 to 100.
     removal_policy
-        Of the table with the counters. Whoever deletes it and deploys again within a period may exceed the quota.
-        Default: DESTROY.
+        Of the table with the counters and what waits. Whoever deletes it and deploys again within a period may exceed
+        the quota. Default: DESTROY.
 
     Attributes
     ----------
     queue, priority_queue, dead_letter_queue : sqs.Queue
         What producers send to, and where failures end with their reason. `priority_queue` is None without a priority.
     table : dynamodb.Table
-        The counters.
+        The counters, and what waits.
     dispatcher, intake : lambda_.Function
         The functions between queue and function.
 
     Raises
     ------
     BreakwaterError
-        For tiers that contradict each other, values out of their range, or a function whose timeout is unknown or too
-        long for a dispatcher to wait for.
+        For tiers that contradict each other, values out of their range, a function whose timeout is unknown or too long
+        for a dispatcher to wait for, or one that stands behind another quota already.
     """
 
     def __init__(
@@ -110,43 +122,55 @@ class QuotaThrottledInvocation(Construct):
         self.tiers = list(tiers)
         self._check_tiers()
         rate = min(tier.per_second for tier in self.tiers)
-        threads = parallelism if parallelism is not None else min(_MAXIMUM_PARALLELISM, max(10, ceil(2 * rate)))
+        environments = reserved_concurrency(function)
+        threads = parallelism
+        if threads is None:
+            threads = min(_MAXIMUM_PARALLELISM, max(10, ceil(2 * rate)), environments or _MAXIMUM_PARALLELISM)
         for name, value, most in (("lanes", lanes, 32), ("max_attempts", max_attempts, 1_000)):
             self._check_range(name, value, most)
         self._check_range("parallelism", threads, _MAXIMUM_PARALLELISM)
         longest_call = 1_000 * self._function_timeout() + _AROUND_THE_CALL
         timeout = self._dispatcher_timeout(longest_call)
+        tiers_setting = [tier.setting() for tier in self.tiers]
+        window = Duration.seconds(0) if ordered else _INTAKE_WINDOW
         queues = QuotaQueues(
             self,
             "Queues",
             ordered=ordered,
             lanes=lanes,
             priority=priority,
+            tiers=fingerprint(tiers_setting),
             dispatcher_timeout=timeout,
             intake_timeout=INTAKE_TIMEOUT,
+            window=window,
         )
         self._queues = queues
         self.queue: sqs.Queue = queues.queue
         self.priority_queue: sqs.Queue | None = queues.priority_queue
         self.dead_letter_queue: sqs.Queue = queues.dead_letter_queue
         self.table = self._table(removal_policy)
-        feeds = {queues.queue: queues.lanes}
-        if queues.priority_queue and queues.priority_lane:
-            feeds[queues.priority_queue] = [queues.priority_lane]
+        numbers = list(range(1, lanes + 1))
+        former = {lane: _FORMER + number if ordered else number for number, lane in enumerate(queues.lanes, start=1)}
+        if queues.priority_lane:
+            former[queues.priority_lane] = _FORMER if ordered else 0
+        feeds = {
+            **{door: [0] if door is queues.priority_queue else numbers for door in queues.doors},
+            **{lane: [number] for lane, number in former.items()},
+        }
         settings = {
             "name": self.node.path,
             "table": self.table.table_name,
             "function": function.function_arn,
-            "queue_arns": {queue.queue_arn: [lane.queue_url for lane in lanes] for queue, lanes in feeds.items()},
-            "lanes": [lane.queue_url for lane in queues.backlog],
-            "priority": priority,
+            "lanes": {queue.queue_arn: found for queue, found in feeds.items()},
+            "first": [*(sorted(former.values()) if ordered else []), 0],
+            "former": [lane.queue_url for lane in former] if ordered else [],
             "dead_letters": queues.dead_letter_queue.queue_url,
             "doorbell": queues.doorbell.queue_url,
             "ordered": ordered,
             "parallelism": threads,
             "longest_call": longest_call,
             "max_attempts": max_attempts,
-            "tiers": [tier.setting() for tier in self.tiers],
+            "tiers": tiers_setting,
         }
         environment = {"BREAKWATER_QUOTA": Stack.of(self).to_json_string(settings)}
         self.intake = make_function(
@@ -162,15 +186,26 @@ class QuotaThrottledInvocation(Construct):
             "Dispatcher",
             handler="dispatcher.handler",
             timeout=timeout,
-            memory_size=_DISPATCHER_MIB,
+            memory_size=dispatcher_memory(rate),
             environment=environment,
         )
+        # A dispatcher of the release before knows nothing of the shelf that a newer intake fills.
+        self.intake.node.add_dependency(self.dispatcher)
         for queue in feeds:
             map_queue(
-                self.intake, f"{queue.node.id}Mapping", queue, _INTAKE_BATCH, 2 if ordered else _INTAKE_CONCURRENCY
+                self.intake,
+                f"{queue.node.id}Mapping",
+                queue,
+                batch_size=_FIFO_BATCH if ordered else _INTAKE_BATCH,
+                max_concurrency=_MAPPING_CONCURRENCY,
+                window=None if ordered else _INTAKE_WINDOW,
             )
-        map_queue(self.dispatcher, "DoorbellMapping", queues.doorbell, 1, _DISPATCHERS)
+        map_queue(
+            self.dispatcher, "DoorbellMapping", queues.doorbell, batch_size=1, max_concurrency=_MAPPING_CONCURRENCY
+        )
         self._grant(queues)
+        guard_function(self, function)
+        annotate_rate(self, threads, environments, longest_call)
 
     def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow sending to `queue`, and to `priority_queue` if there is one."""
@@ -189,7 +224,7 @@ class QuotaThrottledInvocation(Construct):
         return quota_alarms(self, self._queues, action)
 
     def widgets(self) -> list[cloudwatch.IWidget]:
-        """Return widgets: calls per tier against the limit, backlog, age, and time until drained at today's rate."""
+        """Return widgets: calls per tier against the limit, backlog, and time until drained at today's rate."""
         from .alarms import quota_widgets
 
         return quota_widgets(self, self._queues)
@@ -199,14 +234,19 @@ class QuotaThrottledInvocation(Construct):
         return self.widgets()
 
     def _grant(self, queues: QuotaQueues) -> None:
-        for lane in queues.backlog:
+        # A deployment changes rights before code: until then the functions of the release before must be able to file
+        # into the lanes, to look at the table, and to delete from the lanes what they have called.
+        for lane in queues.former:
             lane.grant_send_messages(self.intake)
             lane.grant_consume_messages(self.dispatcher)
+        queues.doorbell.grant(self.dispatcher, "sqs:ListQueueTags")
         queues.doorbell.grant_send_messages(self.intake)
         queues.doorbell.grant_send_messages(self.dispatcher)
         queues.dead_letter_queue.grant_send_messages(self.dispatcher)
-        self.table.grant(self.intake, "dynamodb:GetItem")
-        self.table.grant(self.dispatcher, "dynamodb:GetItem", "dynamodb:UpdateItem")
+        self.table.grant(self.intake, "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem")
+        self.table.grant(
+            self.dispatcher, "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:DeleteItem"
+        )
         # Not grant_invoke, which adds all versions and aliases.
         self.dispatcher.add_to_role_policy(
             iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self.function.function_arn])
@@ -223,7 +263,7 @@ class QuotaThrottledInvocation(Construct):
         )
         acknowledge(
             table,
-            "Counters of the running periods only. An older state restored would grant calls twice.",
+            "An older state restored would grant calls of the running periods twice, and make calls twice.",
             "AwsSolutions-DDB3",
             *compliance_rules("DynamoDBPITREnabled", "DynamoDBInBackupPlan"),
         )

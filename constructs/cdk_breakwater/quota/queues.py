@@ -1,10 +1,10 @@
-"""The queues of a quota: what producers send to, the lanes of the backlog, the doorbell, the dead letters."""
+"""The queues of a quota: what producers send to, the doorbell, the dead letters, and what an older release filled."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Tags
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -22,6 +22,9 @@ _RECEIVES = 1_000
 class QuotaQueues(Construct):
     """Make them all, encrypted, for TLS only, with the longest retention.
 
+    The lanes held the backlog before it had a shelf in the table. They stay, and the intake empties them, so that a
+    deployment over that release loses nothing.
+
     The failures of a message are counted by the dispatcher, so that waiting never looks like failing. The redrive
     policies are but a last resort against a message that crashes the dispatcher itself, hence the highest count.
     """
@@ -34,8 +37,10 @@ class QuotaQueues(Construct):
         ordered: bool,
         lanes: int,
         priority: bool,
+        tiers: str,
         dispatcher_timeout: Duration,
         intake_timeout: Duration,
+        window: Duration,
     ) -> None:
         super().__init__(scope, id)
         self._fifo = True if ordered else None  # CloudFormation refuses an explicit false
@@ -53,11 +58,11 @@ class QuotaQueues(Construct):
             "Breakwater::DeadLetterQueueRetention",
         )
         redrive = sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=_RECEIVES)
-        visibility = Duration.seconds(VISIBILITY_FACTOR * int(intake_timeout.to_seconds()))
+        visibility = Duration.seconds(VISIBILITY_FACTOR * int(intake_timeout.to_seconds()) + int(window.to_seconds()))
         self.queue = self._queue("Queue", visibility, redrive, deduplicate=True)
         self.priority_queue = self._queue("Priority", visibility, redrive, deduplicate=True) if priority else None
-        self.lanes = [self._queue(f"Lane{number}", redrive=redrive) for number in range(lanes)]
-        self.priority_lane = self._queue("PriorityLane", redrive=redrive) if priority else None
+        self.lanes = [self._queue(f"Lane{number}", visibility, redrive) for number in range(lanes)]
+        self.priority_lane = self._queue("PriorityLane", visibility, redrive) if priority else None
         # Lambda wants at least the function's timeout here; the dispatcher hides its ring for seconds at a time only.
         self.doorbell = sqs.Queue(
             self,
@@ -67,6 +72,7 @@ class QuotaQueues(Construct):
             visibility_timeout=dispatcher_timeout,
             retention_period=_RETENTION,
         )
+        Tags.of(self.doorbell).add("breakwater:tiers", tiers)
         acknowledge(
             self.doorbell,
             "A ring carries nothing, and must come back whenever a dispatcher fails: a redrive policy would lose it.",
@@ -82,9 +88,14 @@ class QuotaQueues(Construct):
         )
 
     @property
-    def backlog(self) -> list[sqs.Queue]:
-        """All lanes, the priority lane first."""
+    def former(self) -> list[sqs.Queue]:
+        """The lanes that an older release filled, the priority lane first."""
         return [*([self.priority_lane] if self.priority_lane else []), *self.lanes]
+
+    @property
+    def doors(self) -> list[sqs.Queue]:
+        """What producers send to, the priority queue first."""
+        return [*([self.priority_queue] if self.priority_queue else []), self.queue]
 
     def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow sending to what producers send to."""

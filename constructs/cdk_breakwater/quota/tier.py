@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from zoneinfo import TZPATH
 
 from aws_cdk import Token
 
 from ..errors import BreakwaterError
+from .time_zones import zone_rule, zone_transitions
 
 if TYPE_CHECKING:
     from aws_cdk import Duration
@@ -75,14 +75,16 @@ class QuotaTier:
                 "It must divide a day, or be 1 day, 7 days (from Monday) or 30 days (a calendar month).",
             )
         if self.start == "calendar":
-            _rule(self.time_zone or "UTC")
+            zone_rule(self.time_zone or "UTC")
 
     def setting(self) -> dict[str, Any]:
         """Return the tier as the dispatcher reads it."""
         tier: dict[str, Any] = {"limit": int(self.limit), "period": int(self.period.to_milliseconds())}
         if self.start == "calendar":
             name = self.time_zone or "UTC"
-            tier |= {"zone": _rule(name), "zone_name": name}
+            tier |= {"zone": zone_rule(name), "zone_name": name}
+            if transitions := zone_transitions(name):
+                tier["transitions"] = transitions
         return tier
 
     @property
@@ -94,27 +96,6 @@ class QuotaTier:
         return f"{int(self.limit)} per {self.period.to_human_string()}"
 
 
-def _rule(zone: str) -> str:
-    """Read the POSIX rule of a zone, the footer of its file (RFC 9636): Lambda brings no time zone database."""
-    relative = Path(zone)
-    if not relative.is_absolute() and ".." not in relative.parts:
-        for folder in TZPATH:
-            path = Path(folder) / relative
-            if path.is_file():
-                return _footer(zone, path.read_bytes())
-        try:
-            return _footer(zone, files("tzdata").joinpath("zoneinfo", *relative.parts).read_bytes())
-        except (FileNotFoundError, ModuleNotFoundError, IsADirectoryError):
-            pass
-    raise BreakwaterError(
-        "QuotaTier",
-        f"time_zone={zone!r} is unknown here.",
-        "Use an IANA name such as 'America/Los_Angeles'; a machine without a time zone database needs PyPI's tzdata.",
-    )
-
-
-def _footer(zone: str, content: bytes) -> str:
-    rule = content.rsplit(b"\n", 2)[-2].decode("ascii", "replace") if content.startswith(b"TZif") else ""
-    if not rule:
-        raise BreakwaterError("QuotaTier", f"time_zone={zone!r} has no rule for the future.", "Use another zone.")
-    return rule
+def fingerprint(tiers: list[dict[str, Any]]) -> str:
+    """Name tiers in a few characters, as the dispatcher does."""
+    return hashlib.sha256(json.dumps(tiers, sort_keys=True).encode()).hexdigest()[:16]

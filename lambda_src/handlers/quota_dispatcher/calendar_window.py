@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
+HOUR = 3_600_000
 DAY = 86_400_000
 WEEK = 7 * DAY
 MONTH = 30 * DAY
@@ -42,7 +43,12 @@ class CalendarWindow:
     def span(self, wall: int) -> tuple[int, int]:
         """Return start and end (Unix milliseconds, end excluded) of the period that contains ``wall``."""
         if not self._span[0] <= wall < self._span[1]:
-            self._span = self._find(wall)
+            moment = datetime.fromtimestamp(wall / 1000, self.zone)
+            first, last = self._local(moment.replace(tzinfo=None))
+            if self.period < HOUR:
+                self._span = self._elapsed(wall, first, last, moment.utcoffset() or timedelta())
+            else:
+                self._span = self._instant(first), self._instant(last)
         return self._span
 
     def periods(self, first: int, last: int) -> tuple[int, ...]:
@@ -71,22 +77,67 @@ class CalendarWindow:
         """Read what `dump` wrote."""
         self.spent = {period: calls for period, calls in pairs}  # noqa: C416 -- lists from JSON, not pairs
 
-    def _find(self, wall: int) -> tuple[int, int]:
-        # Local midnights are looked up one by one: with daylight saving time a day has 23, 24 or 25 hours.
-        local = datetime.fromtimestamp(wall / 1000, self.zone)
-        midnight = datetime(local.year, local.month, local.day, tzinfo=self.zone)
+    def _local(self, local: datetime) -> tuple[datetime, datetime]:
+        """Return the period by the clock on the wall: what a provider's own code would look at."""
+        midnight = datetime(local.year, local.month, local.day)  # noqa: DTZ001 -- what the clock on the wall shows
         if self.period == MONTH:
             first = midnight.replace(day=1)
-            return _unix(first), _unix((first + timedelta(days=32)).replace(day=1))
+            return first, (first + timedelta(days=32)).replace(day=1)
         if self.period == WEEK:
             monday = midnight - timedelta(days=midnight.weekday())
-            return _unix(monday), _unix(monday + timedelta(days=7))
-        start, end = _unix(midnight), _unix(midnight + timedelta(days=1))
-        if self.period == DAY:
-            return start, end
-        index = (wall - start) // self.period
-        return start + index * self.period, min(start + (index + 1) * self.period, end)
+            return monday, monday + timedelta(days=7)
+        part = timedelta(milliseconds=self.period)
+        first = midnight + (local - midnight) // part * part
+        last = first + part
+        if self.period < HOUR:
+            return first, last
+        # An hour that comes twice belongs to one part, which is an hour longer. Where it would be cut in two, both
+        # parts are one: the provider may count by what the clock shows, or by what has passed.
+        while self._comes_twice(first) and self._comes_twice(first - timedelta(microseconds=1)):
+            first -= part
+        while self._comes_twice(last) and self._comes_twice(last - timedelta(microseconds=1)):
+            last += part
+        return first, last
+
+    def _elapsed(self, wall: int, first: datetime, last: datetime, offset: timedelta) -> tuple[int, int]:
+        """Return the part of a part of less than an hour before or after the clock is set within it."""
+        start, end = _unix(first - offset), _unix(last - offset)
+        if self._offset_at(start) != offset:
+            start = self._changed(start, wall)
+        if self._offset_at(end - 1) != offset:
+            end = self._changed(wall, end)
+        return start, end
+
+    def _changed(self, early: int, late: int) -> int:
+        """Return the first instant at which the zone's offset is no longer the one at the first instant."""
+        before = self._offset_at(early)
+        while late - early > 1:
+            middle = (early + late) // 2
+            early, late = (middle, late) if self._offset_at(middle) == before else (early, middle)
+        return late
+
+    def _offset_at(self, wall: int) -> timedelta:
+        return datetime.fromtimestamp(wall / 1000, self.zone).utcoffset() or timedelta()
+
+    def _comes_twice(self, local: datetime) -> bool:
+        return self._offset(local, 0) > self._offset(local, 1)
+
+    def _offset(self, local: datetime, fold: int) -> timedelta:
+        offset = local.replace(tzinfo=self.zone, fold=fold).utcoffset()
+        assert offset is not None  # noqa: S101 -- a zone always knows it
+        return offset
+
+    def _instant(self, local: datetime) -> int:
+        """Return the first instant at which the clock shows this or more (Unix ms)."""
+        early, late = (_unix(local - self._offset(local, fold)) for fold in (1, 0))
+        if early >= late:
+            return late
+        while late - early > 1:  # This local time is skipped: what follows it begins where the clock is set forward.
+            middle = (early + late) // 2
+            shown = datetime.fromtimestamp(middle / 1000, self.zone).replace(tzinfo=None)
+            early, late = (early, middle) if shown >= local else (middle, late)
+        return late
 
 
-def _unix(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
+def _unix(utc: datetime) -> int:
+    return round(utc.replace(tzinfo=timezone.utc).timestamp() * 1000)

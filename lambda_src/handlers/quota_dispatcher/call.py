@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-_SIGNAL = re.compile(r"(RetryAfter|QuotaSpent)\(([0-9.e+]+)\)")
+from .signals import Signal, SignalError, read_signal
+
+_OF_THE_MESSAGE = frozenset({"InvalidRequestContentException", "RequestTooLargeException"})
+"""What Lambda refuses because of the event itself. AWS Lambda API Reference, "Invoke", Errors."""
 
 
 class Verdict(Enum):
@@ -20,8 +22,10 @@ class Verdict(Enum):
     FAILED = "failed"
     RETRY_AFTER = "retry after"
     QUOTA_SPENT = "quota spent"
-    NOT_STARTED = "not started"
+    REFUSED = "refused"
     """Lambda refused to start the function: the provider has seen nothing."""
+    NOT_STARTED = "not started"
+    """Nobody was asked: the slot had passed, or was given up."""
     UNKNOWN = "unknown"
     """No answer came: the function may have run, or may still run."""
 
@@ -35,31 +39,37 @@ class Outcome:
     reason: str = ""
 
 
-def call(client: Any, function: str, record: dict[str, Any]) -> Outcome:
+def call(client: Any, function: str, record: dict[str, Any], now: float) -> Outcome:
     """Invoke the function with an SQS event of one record."""
     try:
         answer = client.invoke(FunctionName=function, Payload=json.dumps({"Records": [record]}).encode())
         payload = json.loads(answer["Payload"].read() or b"null")
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
+        reason = f"{code}: {error}"
+        if code in _OF_THE_MESSAGE:
+            return Outcome(Verdict.FAILED, reason=reason)
         # 4xx: not invoked. 5xx may come from after the start, too.
         refused = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) < 500
-        return Outcome(Verdict.NOT_STARTED if refused else Verdict.UNKNOWN, reason=f"{code}: {error}")
-    except (BotoCoreError, OSError) as error:
+        return Outcome(Verdict.REFUSED if refused else Verdict.UNKNOWN, reason=reason)
+    except (BotoCoreError, OSError, ValueError) as error:
         return Outcome(Verdict.UNKNOWN, reason=f"{type(error).__name__}: {error}")
     if "FunctionError" in answer:
-        return judge(payload)
+        return judge(payload, now)
     if isinstance(payload, dict) and payload.get("batchItemFailures"):
         return Outcome(Verdict.FAILED, reason="the function reported the message in batchItemFailures")
     return Outcome(Verdict.DONE)
 
 
-def judge(payload: Any) -> Outcome:
+def judge(payload: Any, now: float) -> Outcome:
     """Tell a signal from a failure, by what Lambda says about the exception."""
     problem = payload if isinstance(payload, dict) else {}
     message = str(problem.get("errorMessage", payload))
-    signal = _SIGNAL.fullmatch(message)
+    try:
+        signal = read_signal(message, now)
+    except SignalError as error:
+        return Outcome(Verdict.FAILED, reason=str(error))
     if signal is None:
         return Outcome(Verdict.FAILED, reason=f"{problem.get('errorType', 'Error')}: {message}")
-    verdict = Verdict.RETRY_AFTER if signal[1] == "RetryAfter" else Verdict.QUOTA_SPENT
-    return Outcome(verdict, seconds=float(signal[2]))
+    verdict = Verdict.RETRY_AFTER if signal.name is Signal.RETRY_AFTER else Verdict.QUOTA_SPENT
+    return Outcome(verdict, seconds=signal.seconds)

@@ -1,63 +1,82 @@
-"""Takes slots first, receives messages after, and calls the user's function with one message per slot.
+"""Takes slots and messages in one write, and calls the user's function with one message per slot.
 
-A ring (a message in the doorbell queue) starts a dispatcher. It stays as long as there is work and time, hides its ring
-from the queue meanwhile, a few seconds at a time, and leaves a new ring behind when work remains. So when it dies, the
-same ring comes back by itself and starts the next one.
+A ring starts a dispatcher. It stays as long as there is something to do soon, hides its ring from the queue meanwhile,
+a few seconds at a time, and leaves in the same write that reports its last call. So when it dies, its ring comes back
+by itself and starts the next one; and whoever files a message either finds somebody awake, or a ring on its way, or
+rings.
 """
 
 from __future__ import annotations
 
-import json
-import random
-import sys
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from queue import Empty, Queue
-from time import monotonic, time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
-
-from .backlog import LATEST_RETRY_SECONDS, OLD, Backlog, Message, record
-from .call import Outcome, Verdict, call
+from .aws_errors import AwsError
+from .call import Verdict
+from .caller import Caller
+from .counter import Counter, Report, Taken
+from .host import ThreadHost
+from .library import Library
+from .log import log
 from .metrics import Metrics
-from .settings import Settings
-from .store import QuotaStore
+from .pages import Pages
+from .process import clients, memory, settings
+from .ring import Ring, new_id, send_ring
+from .store import Item, Presence, Store
+from .tiers import TAG, fingerprint
 
 if TYPE_CHECKING:
-    from .quota import Slot
+    from .clocks import Frame
+    from .host import Host
+    from .process import Clients, Memory
+    from .quota import Held, Ref, Slot
+    from .settings import Settings
 
-LATE = 2_000
-"""A slot not used this long (ms, as all times here) after its start is given back. Part of `Settings.longest_call`."""
 AHEAD = 1_000
 """Slots are taken up to so long before they start, in blocks."""
 TURN = 500
-"""Between two writes of the quota; `FULL_TURN` when it granted all that was wanted."""
+"""Between two writes that take slots; `FULL_TURN` when most hands are free again."""
 FULL_TURN = 100
-RECEIVE_AHEAD = 200
-"""Messages are received so long before their slot starts."""
-HELD = 5_000
-"""A message that was received and found no slot for this long goes back."""
-BREATH = 20
-"""Between two looks at the backlog while calls are running."""
+LOOK = 500
+"""Between two looks for new messages while calls are running and nothing else waits."""
+STAY = 1_500
+"""For a longer rest the dispatcher leaves, and a ring with a delay starts the next one: that costs as much as to stay
+awake for so long, within a factor of two."""
 HEARTBEAT = 3_000
 LEASE = 9_000
 """A dispatcher that died is followed by the next one after this long."""
-LINGER = 3_000
-"""A dispatcher leaves an empty backlog after this long."""
-NAP = 20_000
-"""For a longer rest of the quota the dispatcher leaves, and a ring with a delay starts the next one."""
-RETRY_SOON = 5_000
-"""The next look at messages that count as visible but could not be received: SQS counts approximately."""
-RETRY_UNKNOWN = 10_000
-"""The next look at messages that another dispatcher has hidden."""
-LONGEST_DELAY = 900_000  # Amazon SQS Developer Guide: DelaySeconds is at most 15 minutes
+GRACE = 30_000
+"""A ring that is so late is no longer waited for."""
+ELSEWHERE = 5_000
+"""After so long the next one looks whether it has the tiers of the last deployment."""
 FLUSH = 30_000
 SPARE = 3_000
 """What is left of the invocation when the last call has ended."""
-SIGNALS = (Verdict.RETRY_AFTER, Verdict.QUOTA_SPENT)
+PATIENCE = 20
+"""So many times in a row the counter may fail to be written before the dispatcher gives up."""
+SIGNALS = (Verdict.RETRY_AFTER, Verdict.QUOTA_SPENT, Verdict.REFUSED)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One attempt to write the counter.
+
+    Attributes
+    ----------
+    presence
+        Who is awake after it, or which ring comes.
+    rest
+        Milliseconds after which there may be something to do; None when nothing waits. Of one who stays: until the next
+        turn.
+    """
+
+    counter: Counter
+    frame: Frame
+    taken: Taken
+    presence: Presence
+    leaving: bool
+    rest: int | None
 
 
 class Dispatcher:
@@ -68,306 +87,340 @@ class Dispatcher:
     settings
         Of the quota.
     ring
-        The record of the doorbell queue that started it. Its body names a chain of rings: a dispatcher that leaves work
-        behind rings with the same body.
-    owner
-        A name of its own, for the quota's clock: the request id.
+        What started it.
     remaining
         Milliseconds that the invocation may last.
+    host, clients, memory
+        The process.
     """
 
-    def __init__(self, settings: Settings, ring: dict[str, Any], owner: str, remaining: int) -> None:
+    def __init__(
+        self, settings: Settings, ring: Ring, remaining: int, *, host: Host, clients: Clients, memory: Memory
+    ) -> None:
         self._settings = settings
         self._ring = ring
-        self._chain = ring["body"]
-        self._owner = owner
-        self._base = time() - monotonic()
-        self._leave_at = self._now() + remaining - SPARE - settings.longest_call
-        self._sqs, dynamodb, self._lambda = clients()
-        self._store = QuotaStore(dynamodb, settings)
-        self._backlog = Backlog(self._sqs, settings, visibility_seconds=(settings.longest_call + HELD) // 1000 + 1)
+        self._host = host
+        self._clients = clients
+        self._memory = memory
+        memory.invocations += 1
+        self._name = f"{memory.name}.{memory.invocations}"
+        self._leave_at = host.reading().monotonic + remaining - SPARE - settings.longest_call
+        self._store = Store(clients.dynamodb, settings.table)
         self._metrics = Metrics(settings.name)
-        self._results: Queue[tuple[Slot, int, Outcome]] = Queue()
-        self._slots: deque[Slot] = deque()
-        self._hand: deque[Message] = deque()
+        self._library = Library(host, Pages(clients.dynamodb, settings.table), self._store)
+        self._caller = Caller(settings, host, clients, self._library, self._metrics)
+        self._hand: deque[tuple[Slot, Held]] = deque()
+        self._reports: list[Report] = []
         self._running = 0
-        self._ended: list[tuple[Slot, int]] = []
-        self._unused: list[Slot] = []
-        self._signals: list[Outcome] = []
-        self._retries: list[int] = []
-        self._empty_since: int | None = None
-        self._old = False
+        self._joined = False
+        self._stopping = False
+        self._outdated = False
+        self._item = Item(None, None, "", Presence(), {}, 0)
+        self._more = False
+        self._blocked = False
+        self._refiled: set[Ref] = set()
+        self._next_turn = 0
+        self._next_look = 0
+        self._next_heartbeat = 0
+        self._next_flush = host.reading().monotonic + FLUSH
+        self._drained_since: int | None = None
 
-    def run(self) -> None:
-        """Work until the backlog is empty, the quota rests for long, or time is up."""
-        self._store.read()
-        if self._superseded():
-            return  # Another is awake, and looks into the backlog once more after it has said that it leaves.
-        with ThreadPoolExecutor(self._settings.parallelism) as pool:
-            try:
-                delay = self._work(pool)
-            finally:
-                for message in self._hand:
-                    self._backlog.retry(message, 0)
-        if delay is not None:
-            self._sqs.send_message(
-                QueueUrl=self._settings.doorbell,
-                MessageBody=self._chain,
-                DelaySeconds=min(delay, LONGEST_DELAY) // 1000,
-            )
-
-    def _work(self, pool: ThreadPoolExecutor) -> int | None:
-        """Return after how long to ring again; None for never."""
-        next_turn = next_heartbeat = 0
-        next_flush = self._now() + FLUSH
-        while True:
-            now = self._now()
-            self._drop_late(now)
-            wanted = self._wanted()
-            if now >= next_heartbeat or self._signals or (wanted and now >= next_turn):
-                if now >= next_heartbeat:
-                    self._hide_ring()
-                    next_heartbeat = now + HEARTBEAT
-                rest = self._turn(wanted, now + LEASE)
-                if rest > NAP and not self._running:
-                    return self._leave(rest)
-                next_turn = now + rest
-            if now >= next_flush:
-                self._metrics.flush(self._store.quota(), sum(self._backlog.waiting()))
-                next_flush = now + FLUSH
-            if now >= self._leave_at:
-                self._give_up_slots()
-                if not self._running:
-                    return self._leave_in_time()
-            else:
-                self._receive(now)
-                self._start(pool)
-                if self._empty_since is not None and self._now() - self._empty_since > LINGER:
-                    return self._leave(0)
-            self._collect(self._pause(next_heartbeat, next_turn))
-
-    def _wanted(self) -> int:
-        if self._now() >= self._leave_at:
-            return 0
-        # One slot is enough to look whether an empty backlog still is. Otherwise in blocks: a write for each is dear.
-        most = self._settings.parallelism if self._empty_since is None else 1
-        room = most - len(self._slots)
-        return room if 2 * room >= most else 0
-
-    def _turn(self, wanted: int, awake_until: int) -> int:
-        """Report, take and store. Return after how long (ms) to do so again."""
-        while True:
-            holder = self._chain
-            if self._superseded():  # The heartbeat came too late. What is running is reported, and that is all.
-                self._leave_at, wanted = self._now(), 0
-                holder, awake_until = self._store.holder, self._store.awake_until
-            quota = self._store.quota()
-            quota.advance(self._owner, self._now())
-            for slot, at in self._ended:
-                quota.ended(slot, at)
-            for slot in self._unused:
-                quota.give_back(slot)
-            for signal in self._signals:
-                if signal.verdict is Verdict.RETRY_AFTER:
-                    quota.pause(quota.clock + round(signal.seconds * 1000))
-                else:
-                    quota.spend(round(signal.seconds * 1000))
-            slots, next_start = quota.take(wanted, AHEAD)
-            self._metrics.count("Writes")
-            if self._store.write(quota, holder, awake_until):
-                break
-        self._ended.clear()
-        self._unused.clear()
-        self._signals.clear()
-        self._slots.extend(slots)
-        if next_start is not None:
-            return max(TURN, next_start - quota.clock - AHEAD)
-        return FULL_TURN if wanted == len(slots) else TURN
-
-    def _receive(self, now: int) -> None:
-        while self._hand and self._hand[0].received + HELD < now:
-            self._backlog.retry(self._hand.popleft(), 0)
-        due = sum(slot.wall <= now + RECEIVE_AHEAD for slot in self._slots) - len(self._hand)
-        if due <= 0:
-            return
-        idle = not self._running and not self._hand
-        found = self._backlog.receive(due, now, wait=idle)
-        self._old = self._old or any(now - message.sent > OLD for message in found)
-        self._hand.extend(found)
-        if found or not idle:
-            self._empty_since = None
-        elif self._empty_since is None:
-            self._empty_since = now
-
-    def _start(self, pool: ThreadPoolExecutor) -> None:
-        while self._hand and self._slots and self._slots[0].wall <= self._now():
-            if self._running >= self._settings.parallelism:
-                return
-            self._running += 1
-            pool.submit(self._call, self._slots.popleft(), self._hand.popleft())
-
-    def _drop_late(self, now: int) -> None:
-        while self._slots and self._slots[0].wall + LATE < now:
-            self._unused.append(self._slots.popleft())
-
-    def _call(self, slot: Slot, message: Message) -> None:
-        at, outcome = slot.start, Outcome(Verdict.UNKNOWN, reason="the dispatcher failed")
+    def run(self) -> bool:
+        """Work until nothing is to be done soon, or time is up. False: the ring must stay in its queue."""
+        self._item = self._store.read()
+        verdict = self._arrive()
+        if verdict is not None:
+            return verdict
         try:
-            if self._now() > slot.wall + LATE:
-                outcome = Outcome(Verdict.NOT_STARTED, reason="its slot had passed")
-            else:
-                outcome = self._judged(call(self._lambda, self._settings.function, record(message)))
-            at = slot.start + self._now() - slot.wall
-            self._settle(message, outcome)
-        except Exception as error:  # the message comes back by itself; the slot must be reported
-            log("settling a message failed", message=message.content["MessageId"], error=repr(error))
+            while self._turn_if_due():
+                self._start()
+                self._collect(self._pause())
         finally:
-            self._results.put((slot, at, outcome))
+            self._host.close()
+        # Another that answers this same ring relies on it.
+        return self._item.presence.holder in ("", self._name) or self._item.presence.ring != self._ring.message
 
-    def _judged(self, outcome: Outcome) -> Outcome:
-        periods = {tier["period"] for tier in self._settings.tiers}
-        if outcome.verdict is Verdict.QUOTA_SPENT and round(outcome.seconds * 1000) not in periods:
-            reason = f"QuotaSpent({outcome.seconds:g}): no tier has this period"
-            return Outcome(Verdict.FAILED, reason=reason)
-        return outcome
+    def _arrive(self) -> bool | None:
+        """Tell whether the ring can go (True), must stay (False), or is to be answered (None)."""
+        now = self._host.reading().wall
+        presence = self._item.presence
+        if self._item.first_release is not None:
+            return None  # A dispatcher of the release before knows nothing of the shelf.
+        if presence.until > now and presence.holder:
+            if presence.ring != self._ring.message:
+                return True
+            # The same ring twice: its holder is awake, or has died just now. It must not be lost.
+            self._hide_ring(presence.until - now)
+            return False
+        mine = presence.ring == self._ring.id
+        if presence.until > now and not mine and presence.resting_until > now:
+            return True  # Another ring is on its way.
+        if mine and self._ring.due - now > 2 * ELSEWHERE:
+            self._metrics.flush(self._item, self._item.counter(self._settings), self._host.reading())
+            send_ring(self._clients.sqs, self._settings.doorbell, self._ring.id, self._ring.due, now)
+            return True
+        return None
 
-    def _settle(self, message: Message, outcome: Outcome) -> None:
-        """Delete, retry or bury a message. Only a failure of its own counts against it."""
-        message_id = message.content["MessageId"]
-        if outcome.verdict is Verdict.DONE:
-            self._backlog.delete(message)
-        elif outcome.verdict in SIGNALS:
-            self._backlog.retry(message, 0)
-        elif outcome.verdict is Verdict.FAILED:
-            failures = self._store.failed(message_id, self._now())
-            log("call failed", message=message_id, failures=failures, reason=outcome.reason)
-            if failures >= self._settings.max_attempts:
-                self._backlog.bury(message, outcome.reason, failures)
-                self._metrics.count("DeadLettered")
-            else:
-                self._retry_later(message, failures)
-        else:
-            log("call not answered", message=message_id, verdict=outcome.verdict.value, reason=outcome.reason)
-            self._retry_later(message, failures=1)
+    def _turn_if_due(self) -> bool:
+        """Write the counter when there is a reason to; False when that was the last time."""
+        now = self._host.reading().monotonic
+        self._give_up_late()
+        if now >= self._leave_at and not self._stopping:
+            self._stopping = True
+            self._give_up_hand()
+        if now >= self._next_heartbeat:
+            self._beat(now)
+        elif not (
+            any(report.verdict in SIGNALS for report in self._reports)
+            or (not self._running and not self._hand and (self._reports or now >= self._next_turn))
+            or (self._more and now >= self._next_turn and self._room() > 0)
+            or (self._blocked and self._reports and self._room() > 0)
+            or self._look(now)
+        ):
+            return True
+        return self._turn()
 
-    def _retry_later(self, message: Message, failures: int) -> None:
-        seconds = backoff(failures)
-        self._backlog.retry(message, seconds)
-        self._retries.append(self._now() + seconds * 1000)
+    def _beat(self, now: int) -> None:
+        """Keep the ring hidden, and see whether a deployment has changed the tiers."""
+        self._next_heartbeat = now + HEARTBEAT
+        self._hide_ring(LEASE)
+        if not self._outdated and not self._current():
+            self._outdated = self._stopping = True
+            self._give_up_hand()
 
-    def _collect(self, timeout: float) -> None:
-        """Take in what has ended, waiting for the first."""
+    def _hide_ring(self, milliseconds: int) -> None:
+        """Let the ring come back a second after a lease has ended."""
+        try:
+            self._clients.sqs.change_message_visibility(
+                QueueUrl=self._settings.doorbell,
+                ReceiptHandle=self._ring.handle,
+                VisibilityTimeout=2 + milliseconds // 1000,
+            )
+        except AwsError as error:  # It comes back too early, is answered, and dies.
+            log("hiding the ring failed", error=repr(error))
+
+    def _current(self) -> bool:
+        """Tell whether the last deployment's tiers are those of this process."""
+        try:
+            tags = self._clients.sqs.list_queue_tags(QueueUrl=self._settings.doorbell).get("Tags", {})
+        except AwsError as error:
+            log("reading the tags failed", error=repr(error))
+            return True
+        return tags.get(TAG, fingerprint(self._settings.tiers)) == fingerprint(self._settings.tiers)
+
+    def _look(self, now: int) -> bool:
+        """Look for pages that were filed while calls are running, and nothing else would lead to a write."""
+        if self._more or now < self._next_look or self._room() <= 0 or not (self._running or self._hand):
+            return False
+        self._next_look = now + LOOK
+        try:
+            item = self._store.read()
+        except AwsError:
+            return False
+        return item.filed != self._item.filed
+
+    def _room(self) -> int:
+        if self._stopping:
+            return 0
+        most = self._settings.parallelism
+        return most - self._running - len(self._hand)
+
+    def _turn(self) -> bool:
+        """Report, take and store. Return whether to go on."""
+        plans: dict[str, Plan] = {}
+        attempts = 0
+        wake = new_id()
         while True:
             try:
-                slot, at, outcome = self._results.get(timeout=timeout)
-            except Empty:
-                return
-            timeout = 0.0001
+                if not self._joined and self._item.presence.holder and self._arrive() is not None:
+                    return False
+                token = new_id()[:16]
+                plan = self._plan(token, wake)
+                plans[token] = plan
+                if plan.leaving and plan.presence.ring == wake:
+                    # The ring first: there is never a moment without one.
+                    now = plan.frame.at.wall
+                    send_ring(self._clients.sqs, self._settings.doorbell, wake, now + (plan.rest or 0), now)
+                self._metrics.count("Writes")
+                self._take_note(self._store.write(self._item, plan.counter, plan.presence, token, leaving=plan.leaving))
+            except AwsError as error:
+                # It may have been written: the state itself says so.
+                attempts += 1
+                if attempts > PATIENCE:
+                    raise
+                log("writing the counter failed", error=repr(error))
+                self._host.sleep(min(1_000, 50 << min(attempts, 5)))
+                self._reread()
+            written = self._written(plans)
+            if written is not None:
+                return self._accept(written, self._memory)
+
+    def _take_note(self, result: tuple[bool, Item]) -> None:
+        self._item = result[1]
+
+    def _reread(self) -> None:
+        try:
+            self._item = self._store.read()
+        except AwsError as error:
+            log("reading the counter failed", error=repr(error))
+
+    def _written(self, plans: dict[str, Plan]) -> tuple[str, Plan] | None:
+        """Find the attempt that came through: another may have written since, and keeps its token."""
+        token = self._item.token
+        if token not in plans and self._item.state is not None:
+            token = self._item.counter(self._settings).writers.get(self._name, "")
+        return (token, plans[token]) if token in plans else None
+
+    def _plan(self, token: str, wake: str) -> Plan:
+        counter = self._item.counter(self._settings)
+        if not self._joined and not self._outdated:
+            counter.adopt(self._settings.tiers)
+        now = self._host.reading()
+        mine = self._memory.frame if self._item.token and self._item.token == self._memory.token else None
+        counter.advance(now, mine)
+        for report in self._reports:
+            counter.report(report)
+        counter.shelf.opened -= self._memory.deleted
+        for ref in self._refiled:
+            counter.shelf.settle(ref)
+        holder = self._item.presence.holder
+        superseded = self._joined and holder != self._name
+        if superseded:
+            self._stopping = True
+        room = 0 if self._stopping or self._held_up(counter) else self._room()
+        self._library.read(counter, room, self._item.tails)
+        taken = counter.take(self._name, room, AHEAD, self._item.tails, self._library.pages)
+        names = {name.partition("/")[0] for name in counter.quota.grants}
+        counter.writers = {name: last for name, last in counter.writers.items() if name in names}
+        counter.writers[self._name] = token
+        return self._decide(counter, taken, wake, superseded=superseded)
+
+    def _decide(self, counter: Counter, taken: Taken, wake: str, *, superseded: bool) -> Plan:
+        frame, now = counter.quota.frame, counter.quota.frame.at
+        awake = Presence(self._name, self._ring.message, now.wall + LEASE)
+        idle = not self._running and not self._hand and not taken.calls
+        if superseded:
+            return Plan(counter, frame, taken, self._item.presence, leaving=idle, rest=HEARTBEAT)
+        if not idle:
+            return Plan(counter, frame, taken, awake, leaving=False, rest=self._until_turn(frame, taken))
+        if self._stopping:
+            rest = ELSEWHERE if self._outdated else 0
+        elif counter.migrating:
+            return Plan(counter, frame, taken, awake, leaving=False, rest=HEARTBEAT)
+        else:
+            event = counter.next_event(more=taken.more, next_start=taken.next_start)
+            if event is None:
+                counter.shelf.settled = self._item.filed
+                return Plan(counter, frame, taken, Presence(), leaving=True, rest=None)
+            rest = event - frame.clock
+            if rest <= STAY:
+                rest -= AHEAD if event == taken.next_start else 0
+                return Plan(counter, frame, taken, awake, leaving=False, rest=max(FULL_TURN, rest))
+        due = now.wall + rest
+        start = now.wall + (taken.next_start or frame.clock) - frame.clock
+        resting = due if self._stopping else min(due, start)
+        return Plan(counter, frame, taken, Presence("", wake, due + GRACE, resting), leaving=True, rest=rest)
+
+    def _until_turn(self, frame: Frame, taken: Taken) -> int:
+        if taken.next_start is not None:
+            return max(TURN, taken.next_start - frame.clock - AHEAD)
+        busy = self._running + len(self._hand) + len(taken.calls)
+        return FULL_TURN if 2 * busy <= self._settings.parallelism else TURN
+
+    def _held_up(self, counter: Counter) -> bool:
+        """In order: wait until the queues of the release before are empty."""
+        if not counter.migrating:
+            return False
+        if not self._settings.ordered or self._drained():
+            counter.migrating = False
+        return counter.migrating
+
+    def _drained(self) -> bool:
+        # Counts settle within a minute after the last message was sent (Amazon SQS API Reference, GetQueueAttributes).
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        now = self._host.reading().monotonic
+        for queue in self._settings.former:
+            found = self._clients.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+            if any(int(found[name]) for name in names):
+                self._drained_since = None
+                return False
+        if self._drained_since is None:
+            self._drained_since = now
+        return now - self._drained_since > 60_000
+
+    def _accept(self, written: tuple[str, Plan], memory: Memory) -> bool:
+        """Go on from what was written."""
+        token, plan = written
+        memory.frame, memory.token = plan.frame, token
+        self._joined = True
+        self._reports.clear()
+        self._hand.extend(plan.taken.calls)
+        self._more = plan.taken.more
+        self._blocked = bool(plan.counter.shelf.parked)
+        now = self._host.reading().monotonic
+        self._next_turn = now + (plan.rest or 0)
+        self._next_look = now + LOOK
+        self._refiled = set() if plan.leaving else self._library.refile(plan.counter)
+        self._memory.deleted = self._library.tidy(plan.counter)
+        if now >= self._next_flush or plan.leaving:
+            self._metrics.flush(self._item, plan.counter, self._host.reading())
+            self._next_flush = now + FLUSH
+        return not plan.leaving
+
+    def _start(self) -> None:
+        while self._hand and self._hand[0][0].frame.low(self._host.reading()) >= self._hand[0][0].start:
+            slot, held = self._hand.popleft()
+            self._running += 1
+            self._host.submit(lambda slot=slot, held=held: self._caller.call(slot, held))
+
+    def _give_up_late(self) -> None:
+        while self._hand and self._caller.late(self._hand[0][0]):
+            self._not_started(*self._hand.popleft())
+
+    def _give_up_hand(self) -> None:
+        while self._hand:
+            self._not_started(*self._hand.popleft())
+
+    def _not_started(self, slot: Slot, held: Held) -> None:
+        self._reports.append(Report(slot, held, slot.start, Verdict.NOT_STARTED))
+
+    def _collect(self, milliseconds: int) -> None:
+        """Take in what has ended, waiting for the first."""
+        while (report := self._host.result(milliseconds)) is not None:
+            milliseconds = 0
             self._running -= 1
-            if outcome.verdict is Verdict.NOT_STARTED:
-                self._unused.append(slot)
-            elif outcome.verdict is not Verdict.UNKNOWN:  # what is unknown counts until it must have ended
-                self._ended.append((slot, at))
+            self._reports.append(report)
+            if report.verdict in (Verdict.DONE, Verdict.FAILED, *SIGNALS):
                 self._metrics.count("Calls")
-            if outcome.verdict is Verdict.FAILED:
+            if report.verdict is Verdict.FAILED:
                 self._metrics.count("Failures")
-            if outcome.verdict in SIGNALS:
+            if report.verdict in SIGNALS:
                 self._metrics.count("Signals")
-                self._signals.append(outcome)
-                self._give_up_slots()
+                self._give_up_hand()
 
-    def _pause(self, next_heartbeat: int, next_turn: int) -> float:
-        """Seconds until something is to be done."""
-        now = self._now()
-        upcoming = min(next_heartbeat, max(next_turn, now + BREATH))
-        if self._slots:
-            lead = 0 if self._hand else RECEIVE_AHEAD
-            upcoming = min(upcoming, max(self._slots[0].wall - lead, now + BREATH))
-        return max(0.001, (upcoming - now) / 1000)
-
-    def _leave_in_time(self) -> int:
-        """Time is up: the next ring of this chain goes on at once, nobody else has to ring."""
-        self._turn(0, self._now() + LEASE)
-        return 0
-
-    def _leave(self, rest: int) -> int | None:
-        """Go because the backlog is empty, or because the quota rests for so long.
-
-        First say so, then look once more: who files a message in between has either found this one awake, and the
-        message is seen here, or rings.
-        """
-        if rest:
-            self._give_up_slots()
-            if self._old:
-                self._turn(0, self._leave_at)
-                self._hide_ring(self._leave_at - self._now())
-                log("renewed", messages=self._backlog.renew(self._now(), lambda: self._now() >= self._leave_at))
-        self._turn(0, 0)
-        self._hand.extend(self._backlog.receive(min(1, len(self._slots)), self._now(), wait=True))
-        self._give_up_slots()
-        visible, hidden = self._backlog.waiting()
-        asleep_until = self._now() + rest + LEASE if rest and visible else 0
-        self._turn(0, asleep_until)
-        self._metrics.flush(self._store.quota(), visible + hidden)
-        if self._hand or not (visible or hidden):
-            return 0 if self._hand else None
-        return max(rest, self._next_retry(RETRY_SOON if visible else RETRY_UNKNOWN))
-
-    def _next_retry(self, longest: int) -> int:
-        now = self._now()
-        return max(1_000, min([longest, *(due - now for due in self._retries if due > now)]))
-
-    def _give_up_slots(self) -> None:
-        self._unused.extend(self._slots)
-        self._slots.clear()
-
-    def _superseded(self) -> bool:
-        return self._store.holder != self._chain and self._store.awake_until > self._now()
-
-    def _hide_ring(self, milliseconds: int = LEASE) -> None:
-        self._sqs.change_message_visibility(
-            QueueUrl=self._settings.doorbell,
-            ReceiptHandle=self._ring["receiptHandle"],
-            VisibilityTimeout=max(LEASE, milliseconds) // 1000,
-        )
-
-    def _now(self) -> int:
-        return int((self._base + monotonic()) * 1000)
+    def _pause(self) -> int:
+        """Milliseconds until something is to be done."""
+        now = self._host.reading()
+        upcoming = [self._next_heartbeat - now.monotonic]
+        if (self._more and self._room() > 0) or not (self._running or self._hand):
+            upcoming.append(self._next_turn - now.monotonic)
+        elif self._room() > 0:
+            upcoming.append(self._next_look - now.monotonic)
+        if self._hand:
+            slot = self._hand[0][0]
+            upcoming.append(slot.start - slot.frame.low(now))
+        return max(0, min(upcoming))
 
 
-def backoff(failures: int) -> int:
-    """Seconds until the next try: 2, 4, 8 ... with jitter, 15 minutes at most."""
-    longest = min(LATEST_RETRY_SECONDS, 2**failures)
-    return max(1, round(longest * random.uniform(0.5, 1)))  # noqa: S311 -- jitter
-
-
-def log(text: str, **details: object) -> None:
-    """Write a line of JSON. Bodies of messages never appear in it."""
-    sys.stdout.write(json.dumps({"message": text, **details}) + "\n")
-
-
-@cache
-def settings() -> Settings:
-    """Read them once per execution environment."""
-    return Settings.from_environment()
-
-
-@cache
-def clients() -> tuple[Any, Any, Any]:
-    """Make the clients of SQS, DynamoDB and Lambda, once per execution environment."""
-    sockets = settings().parallelism + 5
-    config = Config(max_pool_connections=sockets)
-    # A repeated invocation would be a second call, without a slot of its own.
-    timeout = (settings().longest_call - LATE) / 1000
-    once = Config(max_pool_connections=sockets, read_timeout=timeout, retries={"total_max_attempts": 1})
-    return (
-        boto3.client("sqs", config=config),
-        boto3.client("dynamodb", config=config),
-        boto3.client("lambda", config=once),
-    )
-
-
-def handler(event: dict[str, Any], context: Any) -> None:
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer the doorbell: its mapping hands over one ring at a time."""
-    (ring,) = event["Records"]
-    Dispatcher(settings(), ring, context.aws_request_id, context.get_remaining_time_in_millis()).run()
+    (record,) = event["Records"]
+    dispatcher = Dispatcher(
+        settings(),
+        Ring.read(record),
+        context.get_remaining_time_in_millis(),
+        host=ThreadHost(settings().parallelism),
+        clients=clients(),
+        memory=memory(),
+    )
+    return {"batchItemFailures": [] if dispatcher.run() else [{"itemIdentifier": record["messageId"]}]}

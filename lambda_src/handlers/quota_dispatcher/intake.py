@@ -1,91 +1,100 @@
-"""Files what producers send into the lanes of the backlog, and rings for the dispatcher when nobody is awake.
+"""Files what producers send onto the shelf, and rings for the dispatcher when nobody is awake.
 
-The queue that producers send to has an event source mapping, which costs nothing while it is empty. The backlog has
-none: a mapping receives whenever it likes, and what it receives before there is quota counts as a failed try.
+The queue that producers send to has an event source mapping, which costs nothing while it is empty. What the mapping
+receives before there is quota would count as a failed try, and SQS forgets what waits for more than 14 days: so it is
+acknowledged as soon as it lies on the shelf, which forgets nothing.
 """
 
 from __future__ import annotations
 
-from base64 import b64decode
 from functools import cache
 from time import time
-from typing import Any
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.config import Config
 
+from .pages import Pages
+from .ring import LONGEST_DELAY, new_id, send_ring
 from .settings import Settings
-from .store import QuotaStore
+from .store import Item, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_RECORD = (
+    "messageId",
+    "body",
+    "attributes",
+    "messageAttributes",
+    "md5OfBody",
+    "eventSource",
+    "eventSourceARN",
+    "awsRegion",
+)
+"""What is kept of a record: all but the receipt handle, which is void once the mapping has deleted the message."""
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Answer the event source mapping of a queue that producers send to."""
+def handler(event: dict[str, Any], context: object) -> None:
+    """Answer the event source mapping of a queue that producers send to. What fails, fails as a whole."""
     del context
-    settings = Settings.from_environment()
     sqs, dynamodb = _clients()
-    failed = file(sqs, settings, event["Records"])
-    # Look after filing: a dispatcher that is about to leave looks into the backlog after it has said so.
-    if len(failed) < len(event["Records"]):
-        store = QuotaStore(dynamodb, settings)
-        store.read()
-        if store.awake_until < time() * 1000:
-            sqs.send_message(QueueUrl=settings.doorbell, MessageBody=str(uuid4()))
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+    Intake(_settings(), sqs, dynamodb).file(event["Records"], lambda: int(time() * 1000))
 
 
-def file(client: Any, settings: Settings, records: list[dict[str, Any]]) -> list[str]:
-    """Send records to their lanes; return the ids of those that were not accepted."""
-    if settings.ordered:
-        for position, record in enumerate(records):
-            if not _accepted(client, _lane(settings, record), _entry(record, ordered=True)):
-                # Whatever follows must stay behind it.
-                return [later["messageId"] for later in records[position:]]
-        return []
-    lanes: dict[str, list[dict[str, Any]]] = {}
-    for record in records:
-        lanes.setdefault(_lane(settings, record), []).append(record)
-    failed: list[str] = []
-    for lane, members in lanes.items():
-        entries = [{"Id": str(index), **_entry(record, ordered=False)} for index, record in enumerate(members)]
-        answer = client.send_message_batch(QueueUrl=lane, Entries=entries)
-        failed += [members[int(problem["Id"])]["messageId"] for problem in answer.get("Failed", [])]
-    return failed
+class Intake:
+    """Files one batch.
+
+    Parameters
+    ----------
+    settings
+        Of the quota.
+    sqs, dynamodb
+        Clients.
+    """
+
+    def __init__(self, settings: Settings, sqs: Any, dynamodb: Any) -> None:
+        self._settings = settings
+        self._sqs = sqs
+        self._store = Store(dynamodb, settings.table)
+        self._pages = Pages(dynamodb, settings.table)
+
+    def file(self, records: list[dict[str, Any]], clock: Callable[[], int]) -> None:
+        """File records, by a clock (Unix ms)."""
+        lanes: dict[int, list[dict[str, Any]]] = {}
+        for record in records:
+            kept = {name: record[name] for name in _RECORD if name in record}
+            lanes.setdefault(self._lane(record), []).append(kept)
+        item = self._store.number_pages({lane: len(members) for lane, members in lanes.items()})
+        for lane, members in lanes.items():
+            self._pages.put((lane, item.tails[lane]), members)
+        now = clock()
+        if not watched(item, now):
+            send_ring(self._sqs, self._settings.doorbell, new_id(), 0, now)
+        if item.state is None:
+            # Dispatchers of the release before may still answer rings, and know nothing of the shelf.
+            due = now + 1000 * LONGEST_DELAY
+            send_ring(self._sqs, self._settings.doorbell, new_id(), due, now)
+
+    def _lane(self, record: dict[str, Any]) -> int:
+        lanes = self._settings.lanes[record["eventSourceARN"]]
+        group = record["attributes"].get("MessageGroupId", record["messageId"])
+        return lanes[crc32(group.encode()) % len(lanes)]
 
 
-def _accepted(client: Any, lane: str, entry: dict[str, Any]) -> bool:
-    try:
-        client.send_message(QueueUrl=lane, **entry)
-    except (ClientError, BotoCoreError):
-        return False
-    return True
+def watched(item: Item, now: int) -> bool:
+    """Tell whether somebody will look at what was filed, without another ring, as soon as it may be called."""
+    presence = item.presence
+    return presence.until > now and (presence.holder != "" or presence.resting_until > now)
 
 
-def _lane(settings: Settings, record: dict[str, Any]) -> str:
-    lanes = settings.queue_arns[record["eventSourceARN"]]
-    group = record["attributes"].get("MessageGroupId", record["messageId"])
-    return lanes[crc32(group.encode()) % len(lanes)]
-
-
-def _entry(record: dict[str, Any], *, ordered: bool) -> dict[str, Any]:
-    attributes = {
-        name: {
-            key[0].upper() + key[1:]: b64decode(value) if key == "binaryValue" else value
-            for key, value in attribute.items()
-            if key in ("dataType", "stringValue", "binaryValue") and value is not None
-        }
-        for name, attribute in record.get("messageAttributes", {}).items()
-    }
-    entry: dict[str, Any] = {"MessageBody": record["body"], "MessageAttributes": attributes}
-    if ordered:
-        entry["MessageGroupId"] = record["attributes"]["MessageGroupId"]
-        entry["MessageDeduplicationId"] = record["messageId"]
-    elif "MessageGroupId" in record["attributes"]:
-        entry["MessageGroupId"] = record["attributes"]["MessageGroupId"]  # SQS keeps standard queues fair by it
-    return entry
+@cache
+def _settings() -> Settings:
+    return Settings.from_environment()
 
 
 @cache
 def _clients() -> tuple[Any, Any]:
-    return boto3.client("sqs"), boto3.client("dynamodb")
+    config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+    return boto3.client("sqs", config=config), boto3.client("dynamodb", config=config)

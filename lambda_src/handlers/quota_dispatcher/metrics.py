@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from time import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .quota import Quota
+    from .clocks import Reading
+    from .counter import Counter
+    from .store import Item
 
 NAMESPACE = "Breakwater"
 COUNTERS = ("Calls", "Failures", "DeadLettered", "Signals", "Writes")
@@ -25,23 +26,28 @@ class Metrics:
         """Count one of `COUNTERS`."""
         self._counts[name] += 1
 
-    def flush(self, quota: Quota, backlog: int) -> None:
-        """Write what was counted since the last time, and how far every tier is used."""
-        _write({"Quota": self._quota}, {**self._counts, "Backlog": backlog})
-        for window in quota.windows:
-            used = quota.used(window)
+    def flush(self, item: Item, counter: Counter, now: Reading) -> None:
+        """Write what was counted since the last time, what waits, and how far every tier is used."""
+        _write({"Quota": self._quota}, {**self._counts, "Backlog": waiting(item, counter)}, now)
+        for window in counter.quota.windows:
+            used = counter.quota.used(window)
             share = round(100 * used / window.limit, 1)
-            _write({"Quota": self._quota, "Tier": window.key}, {"Used": used, "UsedPercent": share})
+            _write({"Quota": self._quota, "Tier": window.key}, {"Used": used, "UsedPercent": share}, now)
         self._counts = dict.fromkeys(COUNTERS, 0)
 
 
-def _write(dimensions: dict[str, str], values: dict[str, float]) -> None:
+def waiting(item: Item, counter: Counter) -> int:
+    """Return how many messages lie on the shelf, those in flight included."""
+    return max(0, item.filed - counter.shelf.settled)
+
+
+def _write(dimensions: dict[str, str], values: dict[str, float], now: Reading) -> None:
     # Amazon CloudWatch User Guide, "Specification: Embedded metric format"
     directive = {
         "Namespace": NAMESPACE,
         "Dimensions": [list(dimensions)],
         "Metrics": [{"Name": name, "Unit": "Percent" if name.endswith("Percent") else "Count"} for name in values],
     }
-    about = {"Timestamp": int(time() * 1000), "CloudWatchMetrics": [directive]}
+    about = {"Timestamp": now.wall, "CloudWatchMetrics": [directive]}
     sys.stdout.write(json.dumps({"_aws": about, **dimensions, **values}) + "\n")
     sys.stdout.flush()

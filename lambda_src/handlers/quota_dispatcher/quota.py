@@ -1,22 +1,22 @@
 """How many calls may start, and when, so that no window of any tier ever holds more than its limit.
 
-Nothing of AWS is in here. The whole state of a quota is one `Quota`; whoever wants to call loads it, advances its
-clock, reports what ended, takes slots and stores it again, on the condition that nobody else has stored it in between.
-That one conditional write covers all tiers and a whole block of calls.
+Nothing of AWS is in here. Whoever wants to call loads the state of a quota, advances its clock, reports what ended,
+takes slots and stores it again, on the condition that nobody else has stored it in between. That one conditional write
+covers all tiers and a whole block of calls.
 
-The quota has a clock of its own, kept in its state: it never runs faster than real time, whoever advances it. One taker
-measures between two writes of its own with its own clock. When another takes over, the time since the last write is
-known only up to the skew between the two clocks, so that much of it is not counted. Clocks that disagree cost a moment
-of waiting at a takeover, and nothing else. All times are whole milliseconds.
+The quota has a clock of its own, kept in its state: it never runs faster than real time, whoever advances it. A process
+measures with its monotonic clock between two writes of its own. When another has written in between, the time since is
+known only up to the skew between two clocks, so that much of it is not counted. Clocks that disagree cost a moment of
+waiting at a takeover, and nothing else. All times are whole milliseconds.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .calendar_window import CalendarWindow
+from .clocks import Frame, Reading
 from .rolling_window import RollingWindow
 
 if TYPE_CHECKING:
@@ -29,26 +29,48 @@ milliseconds of UTC."""
 Window = RollingWindow | CalendarWindow
 
 
+class Ref(NamedTuple):
+    """Where a message lies on the shelf: lane, page, position on the page; and its group, where order matters."""
+
+    lane: int
+    page: int
+    index: int
+    group: int = 0
+
+
+class Held(NamedTuple):
+    """A message and how often it has failed."""
+
+    ref: Ref
+    failures: int = 0
+
+
 class Slot(NamedTuple):
     """The right to make one call."""
 
     grant: str
     start: int
     """Not before this instant of the quota's clock."""
-    wall: int
-    """The same instant by the taker's own clock, Unix time."""
-    periods: tuple[tuple[int, ...], ...]
-    """What is charged, for each calendar window."""
+    frame: Frame
+    """How its taker reads that clock."""
+    periods: dict[str, tuple[int, ...]]
+    """What is charged to each calendar window, by its key."""
+
+    @property
+    def wall(self) -> int:
+        """The start by the taker's own clock, Unix time."""
+        return self.start + self.frame.at.wall - self.frame.clock
 
 
 @dataclass
 class Grant:
-    """Slots that one taker holds and has not reported back."""
+    """Slots that one taker holds and has not reported back, and the messages that they are for."""
 
     begun: int
     until: int
     calls: int = 0
-    periods: list[dict[int, int]] = field(default_factory=list)
+    periods: dict[str, dict[int, int]] = field(default_factory=dict)
+    messages: list[Held] = field(default_factory=list)
 
 
 class Quota:
@@ -69,7 +91,7 @@ class Quota:
         self.longest_call = longest_call
         self.clock = 0
         self.wall = 0
-        self.owner = ""
+        self.frame = Frame(0, Reading(0, 0))
         self.paused_until = 0
         self.grants: dict[str, Grant] = {}
 
@@ -83,31 +105,33 @@ class Quota:
         """Slots taken and not reported back."""
         return sum(grant.calls for grant in self.grants.values())
 
-    def advance(self, owner: str, wall: int) -> None:
-        """Let the clock catch up. Comes before anything else.
+    def advance(self, now: Reading, mine: Frame | None = None) -> list[Held]:
+        """Let the clock catch up; comes before anything else. Return the messages of takers that have vanished.
 
         Parameters
         ----------
-        owner
-            Who measures. Another name for every clock: two processes must never share one.
-        wall
-            The owner's Unix time; it must not be set back during its life.
+        now
+            The clocks of who measures.
+        mine
+            What the clock was at the last write, when that was this process's own.
         """
         if not self.clock:
-            self.clock = wall
-        elif owner == self.owner:
-            self.clock += wall - self.wall
+            self.clock = now.wall
         else:
-            self.clock += max(0, wall - self.wall - MAX_SKEW)
-        self.owner, self.wall = owner, wall
-        for name in [name for name, grant in self.grants.items() if grant.until <= self.clock or not grant.calls]:
-            self._expire(self.grants.pop(name))
+            measured = mine.low(now) - mine.clock if mine else 0
+            self.clock += max(0, measured, now.wall - self.wall - MAX_SKEW)
+        # Never back: a clock that was set back would let the next one count the same time again.
+        self.wall = max(self.wall, now.wall)
+        self.frame = Frame(self.clock, now)
+        over = [name for name, grant in self.grants.items() if grant.until <= self.clock or not grant.calls]
+        returned = [held for name in over for held in self._expire(self.grants.pop(name))]
         for window in self.rolling:
             window.forget(self.clock)
         for window in self.calendar:
-            window.forget(wall - MAX_SKEW)
+            window.forget(now.wall - MAX_SKEW)
+        return returned
 
-    def take(self, wanted: int, horizon: int) -> tuple[list[Slot], int | None]:
+    def take(self, owner: str, wanted: int, horizon: int) -> tuple[list[Slot], int | None]:
         """Take up to ``wanted`` slots that start within ``horizon``.
 
         Returns
@@ -120,10 +144,10 @@ class Quota:
         """
         in_flight = self.in_flight
         places = [window.free(self.clock, in_flight) for window in self.rolling]
-        charged = [self._charged(index) for index in range(len(self.calendar))]
+        charged = {window.key: self._charged(window) for window in self.calendar}
         start = max(self.clock, self.paused_until)
         slots: list[Slot] = []
-        name, grant = self._grant()
+        name, grant = self._grant(owner)
         while len(slots) < wanted:
             for place in places:
                 free = next(place, None)
@@ -135,21 +159,20 @@ class Quota:
                 return slots, start
             grant.calls += 1
             grant.until = max(grant.until, start + self.longest_call)
-            for held, used, touched in zip(grant.periods, charged, periods, strict=True):
-                for period in touched:
-                    held[period] = held.get(period, 0) + 1
-                    used[period] = used.get(period, 0) + 1
-            slots.append(Slot(name, start, start + self.wall - self.clock, periods))
+            for key, touched in periods.items():
+                for count in (grant.periods.setdefault(key, {}), charged[key]):
+                    count.update({period: count.get(period, 0) + 1 for period in touched})
+            slots.append(Slot(name, start, self.frame, periods))
         return slots, None
 
     def ended(self, slot: Slot, at: int) -> None:
-        """Report the end of a slot's call, by the clock as the taker knew it when it took the slot."""
+        """Report the end of a slot's call, by the clock as the taker knew it when it took the slot (`Frame.high`)."""
         if self._release(slot):
             for window in self.rolling:
                 window.end(at)
             last = slot.wall + at - slot.start + MAX_SKEW
-            for window, touched in zip(self.calendar, slot.periods, strict=True):
-                for period in set(touched).intersection(window.periods(slot.wall - MAX_SKEW, last)):
+            for window in self.calendar:
+                for period in window.periods(slot.wall - MAX_SKEW, last):
                     window.charge(period)
 
     def give_back(self, slot: Slot) -> None:
@@ -167,53 +190,66 @@ class Quota:
             if window.period == period:
                 found = True
                 window.spend(self.clock, self.in_flight)
-        for index, window in enumerate(self.calendar):
+        for window in self.calendar:
             if window.period == period:
                 found = True
-                current = window.span(self.wall)[0]
-                window.charge(current, max(0, window.limit - self._charged(index).get(current, 0)))
+                current = window.span(self.frame.at.wall)[0]
+                window.charge(current, max(0, window.limit - self._charged(window).get(current, 0)))
         return found
 
     def used(self, window: Window) -> int:
         """Count the calls that a tier holds now, those in flight included."""
         if isinstance(window, RollingWindow):
             return window.used(self.clock) + self.in_flight
-        return self._charged(self.calendar.index(window)).get(window.span(self.wall)[0], 0)
+        return self._charged(window).get(window.span(self.frame.at.wall)[0], 0)
 
-    def dump(self) -> str:
-        """Write the state as JSON."""
-        return json.dumps(
-            {
-                "clock": self.clock,
-                "wall": self.wall,
-                "owner": self.owner,
-                "paused_until": self.paused_until,
-                "grants": {
-                    name: [grant.begun, grant.until, grant.calls, [list(held.items()) for held in grant.periods]]
-                    for name, grant in self.grants.items()
-                    if grant.calls
-                },
-                "calendar": {window.key: window.dump() for window in self.calendar},
-                "rolling": {window.key: [window.grain, *window.dump()] for window in self.rolling},
+    def in_order(self, tiers: Sequence[dict[str, Any]]) -> list[Window]:
+        """Return the windows in the order of their tiers."""
+        rolling, calendar = iter(self.rolling), iter(self.calendar)
+        return [next(calendar if tier.get("zone") else rolling) for tier in tiers]
+
+    def dump(self) -> dict[str, Any]:
+        """Write the state as JSON knows it."""
+        return {
+            "clock": self.clock,
+            "wall": self.wall,
+            "paused_until": self.paused_until,
+            "grants": {
+                name: [
+                    grant.begun,
+                    grant.until,
+                    grant.calls,
+                    {key: list(charged.items()) for key, charged in grant.periods.items()},
+                    [[*held.ref, held.failures] for held in grant.messages],
+                ]
+                for name, grant in self.grants.items()
+                if grant.calls
             },
-            separators=(",", ":"),
-        )
+            "calendar": {window.key: window.dump() for window in self.calendar},
+            "rolling": {window.key: [window.grain, *window.dump()] for window in self.rolling},
+        }
 
-    def load(self, text: str) -> Quota:
+    def load(self, state: dict[str, Any]) -> Quota:
         """Read what `dump` wrote, into a quota without history; tiers may have come, gone or changed since."""
-        state = json.loads(text)
-        self.clock, self.wall, self.owner = state["clock"], state["wall"], state["owner"]
+        self.clock, self.wall = state["clock"], state["wall"]
+        self.frame = Frame(self.clock, Reading(self.wall, 0))
         self.paused_until = state["paused_until"]
-        keys = list(state["calendar"])
-        for name, (begun, until, calls, periods) in state["grants"].items():
-            held = dict(zip(keys, map(dict, periods), strict=True))
-            grant = Grant(begun, until, calls, [held.get(window.key, {}) for window in self.calendar])
-            self.grants[name] = grant
+        for name, (begun, until, calls, periods, messages) in state["grants"].items():
+            charged = {key: dict(map(tuple, pairs)) for key, pairs in periods.items()}
+            held = [Held(Ref(*message[:4]), message[4]) for message in messages]
+            self.grants[name] = Grant(begun, until, calls, charged, held)
         for window in self.calendar:
             if window.key in state["calendar"]:
                 window.load(state["calendar"][window.key])
             else:
                 window.charge(window.span(self.wall)[0], window.limit)
+                for grant in self.grants.values():
+                    ahead = self.wall - self.clock
+                    touched = window.periods(grant.begun + ahead - MAX_SKEW, grant.until + ahead + 2 * MAX_SKEW)
+                    grant.periods[window.key] = dict.fromkeys(touched, grant.calls)
+        known = {window.key for window in self.calendar}
+        for grant in self.grants.values():
+            grant.periods = {key: charged for key, charged in grant.periods.items() if key in known}
         for window in self.rolling:
             if window.key in state["rolling"]:
                 grain, *flat = state["rolling"][window.key]
@@ -233,13 +269,13 @@ class Quota:
                 grain, *flat = stored[longest.key]
                 window.load(flat, grain)
 
-    def _grant(self) -> tuple[str, Grant]:
+    def _grant(self, owner: str) -> tuple[str, Grant]:
         # One grant collects a taker's slots for as long as a call may last, so that there are never more than a few.
         for name, grant in self.grants.items():
-            if name.startswith(f"{self.owner}/") and self.clock - grant.begun < self.longest_call:
+            if name.startswith(f"{owner}/") and self.clock - grant.begun < self.longest_call:
                 return name, grant
-        name = f"{self.owner}/{self.clock}"
-        self.grants[name] = Grant(self.clock, self.clock, periods=[{} for _ in self.calendar])
+        name = f"{owner}/{self.clock}"
+        self.grants[name] = Grant(self.clock, self.clock)
         return name, self.grants[name]
 
     def _release(self, slot: Slot) -> bool:
@@ -247,38 +283,40 @@ class Quota:
         if grant is None:
             return False  # It had expired: its calls are counted already, at their latest possible end.
         grant.calls -= 1
-        for held, touched in zip(grant.periods, slot.periods, strict=True):
-            for period in touched:
-                held[period] -= 1
+        for key, charged in grant.periods.items():
+            # A tier that is newer than the slot: every call of the grant was charged to all periods that it may touch.
+            for period in slot.periods.get(key, tuple(charged)):
+                charged[period] = charged.get(period, 0) - 1
         return True
 
-    def _expire(self, grant: Grant) -> None:
+    def _expire(self, grant: Grant) -> list[Held]:
         if grant.calls:
             for window in self.rolling:
                 window.end(grant.until, grant.calls)
-        for window, held in zip(self.calendar, grant.periods, strict=True):
-            for period, calls in held.items():
+        for window in self.calendar:
+            for period, calls in grant.periods.get(window.key, {}).items():
                 window.charge(period, calls)
+        return grant.messages
 
-    def _charged(self, index: int) -> dict[int, int]:
-        total = dict(self.calendar[index].spent)
+    def _charged(self, window: CalendarWindow) -> dict[int, int]:
+        total = dict(window.spent)
         for grant in self.grants.values():
-            for period, calls in grant.periods[index].items():
+            for period, calls in grant.periods.get(window.key, {}).items():
                 total[period] = total.get(period, 0) + calls
         return total
 
-    def _fit(self, start: int, charged: list[dict[int, int]]) -> tuple[int, tuple[tuple[int, ...], ...]]:
+    def _fit(self, start: int, charged: dict[str, dict[int, int]]) -> tuple[int, dict[str, tuple[int, ...]]]:
         """Move a start on until no calendar period that its call may fall into is full."""
-        ahead = self.wall - self.clock
+        ahead = self.frame.at.wall - self.clock
         while True:
-            touched = []
-            for window, used in zip(self.calendar, charged, strict=True):
+            touched = {}
+            for window in self.calendar:
                 wall = start + ahead
                 periods = window.periods(wall - MAX_SKEW, wall + self.longest_call + MAX_SKEW)
-                full = [period for period in periods if used.get(period, 0) >= window.limit]
+                full = [period for period in periods if charged[window.key].get(period, 0) >= window.limit]
                 if full:
                     start = window.span(full[-1])[1] + MAX_SKEW - ahead
                     break
-                touched.append(periods)
+                touched[window.key] = periods
             else:
-                return start, tuple(touched)
+                return start, touched

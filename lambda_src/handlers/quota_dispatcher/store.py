@@ -1,106 +1,168 @@
-"""The quota's state in DynamoDB: one item, written only by whoever has seen its last version."""
+"""The counter in DynamoDB: one item, whose state is written only by whoever has seen its last version."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from .quota import Quota
-
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .counter import Counter
     from .settings import Settings
 
-STATE = {"id": {"S": "quota"}}
-_FAILURES_KEPT_SECONDS = 15 * 86_400  # longer than SQS keeps any message (14 days)
+ID = "quota"
+_TAIL = "tail"
 
 
-class QuotaStore:
-    """Loads and stores the quota, and counts the failures of messages.
+class Presence(NamedTuple):
+    """Who sees to it that nothing waits unseen.
+
+    Its instants are Unix time (ms) by whoever wrote it.
+    """
+
+    holder: str = ""
+    """Who is awake."""
+    ring: str = ""
+    """The message id of the ring that the holder answers; when nobody is awake, the id of the ring on its way."""
+    until: int = 0
+    """The holder is awake until then, or the ring has arrived by then."""
+    resting_until: int = 0
+    """No call may start before then, whatever comes."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """The item as it was seen.
 
     Attributes
     ----------
-    holder
-        Whose turn it is: the id of the ring that its dispatcher answers.
-    awake_until
-        Until when (Unix ms) the holder is awake or its next ring is on the way.
+    state
+        What `Counter.dump` wrote; None in a table that is new, or of the release before.
+    first_release
+        The state of the release before.
+    token
+        Of the last write.
+    tails
+        By lane, the number of its last page.
+    filed
+        Messages filed, ever.
     """
 
-    def __init__(self, client: Any, settings: Settings) -> None:
+    state: str | None
+    first_release: str | None
+    token: str
+    presence: Presence
+    tails: dict[int, int]
+    filed: int
+
+    def counter(self, settings: Settings) -> Counter:
+        """Return the state that it holds."""
+        counter = settings.counter()
+        if self.state is not None:
+            return counter.load(self.state)
+        return counter if self.first_release is None else counter.load_first_release(self.first_release)
+
+    @classmethod
+    def read(cls, item: Mapping[str, Any]) -> Item:
+        """Read what DynamoDB returned; nothing at all is a quota that was never used."""
+
+        def text(name: str) -> str:
+            return item.get(name, {}).get("S", "")
+
+        def number(name: str) -> int:
+            return int(item.get(name, {}).get("N", "0"))
+
+        tails = {int(name[len(_TAIL) :]): number(name) for name in item if name.startswith(_TAIL)}
+        presence = Presence(text("holder"), text("ring"), number("awake_until"), number("resting_until"))
+        return cls(text("counter") or None, text("state") or None, text("token"), presence, tails, number("filed"))
+
+
+class Store:
+    """Reads and writes the item.
+
+    Parameters
+    ----------
+    client
+        Of DynamoDB.
+    table
+        Its name.
+    """
+
+    def __init__(self, client: Any, table: str) -> None:
         self._client = client
-        self._settings = settings
-        self._item: dict[str, Any] = {}
+        self._request = {"TableName": table, "Key": {"id": {"S": ID}}}
 
-    @property
-    def holder(self) -> str:
-        """See the class."""
-        return self._item["holder"]["S"] if self._item else ""
-
-    @property
-    def awake_until(self) -> int:
-        """See the class."""
-        return int(self._item["awake_until"]["N"]) if self._item else 0
-
-    def read(self) -> None:
+    def read(self) -> Item:
         """Look at the item as it is now."""
-        self._item = self._client.get_item(TableName=self._settings.table, Key=STATE, ConsistentRead=True).get(
-            "Item", {}
-        )
+        return Item.read(self._client.get_item(**self._request, ConsistentRead=True).get("Item", {}))
 
-    def quota(self) -> Quota:
-        """Return the quota as last read or written."""
-        quota = Quota(self._settings.windows(), self._settings.longest_call)
-        return quota.load(self._item["state"]["S"]) if self._item else quota
+    def write(
+        self, seen: Item, counter: Counter, presence: Presence, token: str, *, leaving: bool
+    ) -> tuple[bool, Item]:
+        """Store the counter if nobody else has stored it since.
 
-    def write(self, quota: Quota, holder: str, awake_until: int) -> bool:
-        """Store the quota. False when another has stored it since: then what the other wrote is what is known."""
-        token = {"S": str(uuid4())}
-        values = {
-            ":state": {"S": quota.dump()},
-            ":holder": {"S": holder},
-            ":awake_until": {"N": str(awake_until)},
-            ":token": token,
+        Parameters
+        ----------
+        leaving
+            Only if no page was numbered since, either: who numbers one later sees that nobody is awake.
+
+        Returns
+        -------
+        bool
+            Whether it was stored.
+        Item
+            The item as it is now.
+        """
+        values: dict[str, Any] = {
+            ":counter": {"S": counter.dump()},
+            ":token": {"S": token},
+            ":holder": {"S": presence.holder},
+            ":ring": {"S": presence.ring},
+            ":until": {"N": str(presence.until)},
+            ":resting": {"N": str(presence.resting_until)},
         }
-        condition = "attribute_not_exists(id)"
-        if self._item:
-            values[":seen"] = self._item["token"]
-            condition = "#token = :seen"
+        names = {"#token": "token", "#counter": "counter", "#state": "state"}
+        condition = "attribute_not_exists(#token)"
+        if seen.token:
+            condition, values[":seen"] = "#token = :seen", {"S": seen.token}
+        if leaving:
+            condition += " AND filed = :filed" if seen.filed else " AND attribute_not_exists(filed)"
+            values |= {":filed": {"N": str(seen.filed)}} if seen.filed else {}
         try:
-            self._client.update_item(
-                TableName=self._settings.table,
-                Key=STATE,
-                UpdateExpression="SET #state = :state, holder = :holder, awake_until = :awake_until, #token = :token",
+            answer = self._client.update_item(
+                **self._request,
+                UpdateExpression="SET #counter = :counter, #token = :token, holder = :holder, ring = :ring, "
+                "awake_until = :until, resting_until = :resting REMOVE #state",
                 ConditionExpression=condition,
-                ExpressionAttributeNames={"#state": "state", "#token": "token"},
+                ExpressionAttributeNames=names,
                 ExpressionAttributeValues=values,
+                ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
                 raise
             response: dict[str, Any] = {**error.response}
-            self._item = response.get("Item", {})
-            # The SDK repeats a request whose answer was lost: then the first one is what stands in the way.
-            return self._item.get("token") == token
-        self._item = {
-            "state": values[":state"],
-            "holder": values[":holder"],
-            "awake_until": values[":awake_until"],
-            "token": token,
-        }
-        return True
+            return False, Item.read(response.get("Item", {}))
+        return True, Item.read(answer["Attributes"])
 
-    def failed(self, message_id: str, now: int) -> int:
-        """Count a failure of a message; return how many there were."""
+    def number_pages(self, lanes: Mapping[int, int]) -> Item:
+        """Take the next page number of each lane; `Item.tails` says which.
+
+        Parameters
+        ----------
+        lanes
+            By lane, how many messages the page will hold.
+        """
+        adds = ", ".join(f"{_TAIL}{lane} :one" for lane in lanes)
+        values = {":one": {"N": "1"}, ":messages": {"N": str(sum(lanes.values()))}}
         answer = self._client.update_item(
-            TableName=self._settings.table,
-            Key={"id": {"S": f"message/{message_id}"}},
-            UpdateExpression="ADD failures :one SET expires = :expires",
-            ExpressionAttributeValues={
-                ":one": {"N": "1"},
-                ":expires": {"N": str(now // 1000 + _FAILURES_KEPT_SECONDS)},
-            },
-            ReturnValues="UPDATED_NEW",
+            **self._request,
+            UpdateExpression=f"ADD filed :messages, {adds}",
+            ExpressionAttributeValues=values,
+            ReturnValues="ALL_NEW",
         )
-        return int(answer["Attributes"]["failures"]["N"])
+        return Item.read(answer["Attributes"])

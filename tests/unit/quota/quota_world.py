@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from handlers.quota_dispatcher.calendar_window import DAY, CalendarWindow
+from handlers.quota_dispatcher.clocks import Frame, Reading
 from handlers.quota_dispatcher.quota import Quota, Slot
 from handlers.quota_dispatcher.rolling_window import RollingWindow
 
@@ -73,7 +75,8 @@ class Taker:
 
     owner: str
     skew: int
-    held: list[tuple[Slot, tuple[int, int]]] = field(default_factory=list)
+    frame: Frame | None = None
+    held: list[Slot] = field(default_factory=list)
     ended: list[tuple[Slot, int]] = field(default_factory=list)
     unused: list[Slot] = field(default_factory=list)
 
@@ -93,9 +96,10 @@ class World:
     def __init__(self, tiers: list[Tier], random: Random, start: int = MIDNIGHT) -> None:
         self.tiers = tiers
         self.random = random
-        self.now = start
+        self.now = self.begun = start
         self.provider = Provider(tiers, random.randint(-500, 500))
         self.text = ""
+        self.writer: Taker | None = None
         self.calls: list[Call] = []
         self.takers = [self.newcomer() for _ in range(3)]
         self.made = 0
@@ -105,34 +109,36 @@ class World:
 
     def fresh(self) -> Quota:
         quota = Quota([tier.window() for tier in self.tiers], LONGEST)
-        return quota.load(self.text) if self.text else quota
+        return quota.load(json.loads(self.text)) if self.text else quota
 
     def write(self, taker: Taker, wanted: int, horizon: int, then: Callable[[Quota], object] | None = None) -> None:
         """One turn of a taker: load, report, take, store. The conditional write makes it one step."""
-        wall = self.now + taker.skew
         quota = self.fresh()
-        quota.advance(taker.owner, wall)
+        quota.advance(self.reading(taker), taker.frame if self.writer is taker else None)
         for slot, at in taker.ended:
             quota.ended(slot, at)
         for slot in taker.unused:
             quota.give_back(slot)
-        slots, _ = quota.take(wanted, horizon)
+        slots, _ = quota.take(taker.owner, wanted, horizon)
         if then:
             then(quota)
-        self.text = quota.dump()
+        self.text, self.writer, taker.frame = json.dumps(quota.dump()), taker, quota.frame
         taker.ended.clear()
         taker.unused.clear()
-        taker.held += [(slot, (quota.clock, wall)) for slot in slots]
+        taker.held += slots
+
+    def reading(self, taker: Taker) -> Reading:
+        return Reading(self.now + taker.skew, self.now - self.begun)
 
     def pass_time(self, milliseconds: int, slowest: int) -> None:
         """Move on; takers start what is due, the provider counts what has arrived."""
         self.now += milliseconds
         for taker in self.takers:
             waiting = []
-            for slot, frame in taker.held:
-                clock = frame[0] + self.now + taker.skew - frame[1]
+            for slot in taker.held:
+                clock = slot.frame.low(self.reading(taker))
                 if clock < slot.start:
-                    waiting.append((slot, frame))
+                    waiting.append(slot)
                 elif clock > slot.start + LATE:
                     taker.unused.append(slot)
                 else:

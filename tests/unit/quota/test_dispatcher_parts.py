@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,32 +17,40 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from breakwater_runtime.quota_signals import QuotaSpent, RetryAfter
 from cdk_breakwater.quota.tier import QuotaTier
-from handlers.quota_dispatcher.backlog import OLD, Backlog
 from handlers.quota_dispatcher.call import Verdict, call, judge
-from handlers.quota_dispatcher.intake import file
-from handlers.quota_dispatcher.settings import Settings, time_zone
-from handlers.quota_dispatcher.store import QuotaStore
+from handlers.quota_dispatcher.clocks import Reading
+from handlers.quota_dispatcher.counter import LONGEST_PAUSE, Counter, Report
+from handlers.quota_dispatcher.dead_letters import bury
+from handlers.quota_dispatcher.intake import Intake
+from handlers.quota_dispatcher.pages import Page, Pages
+from handlers.quota_dispatcher.settings import Settings
+from handlers.quota_dispatcher.shelf import HOLE, MOST_PARKED, Shelf
+from handlers.quota_dispatcher.store import Presence, Store
+from handlers.quota_dispatcher.tiers import time_zone
+from tests.simulation.hub import Machine
+from tests.simulation.services import DynamoDB, DynamoDBClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from handlers.quota_dispatcher.quota import Held
 
 NOW = 1_800_000_000_000
-
-
-def settings(**changes: Any) -> Settings:
-    values: dict[str, Any] = {
-        "name": "Crm",
-        "table": "table",
-        "function": "function",
-        "queue_arns": {"arn:queue": ["one", "two"], "arn:priority": ["first"]},
-        "lanes": ["first", "one", "two"],
-        "priority": True,
-        "dead_letters": "dead",
-        "doorbell": "doorbell",
-        "ordered": False,
-        "parallelism": 10,
-        "longest_call": 18_000,
-        "max_attempts": 5,
-        "tiers": [{"limit": 10, "period": 1_000}],
-    }
-    return Settings(**values | changes)
+SETTINGS = Settings(
+    name="Crm",
+    table="table",
+    function="function",
+    lanes={"arn:queue": [1, 2], "arn:priority": [0]},
+    first=[0],
+    former=[],
+    dead_letters="dead",
+    doorbell="doorbell",
+    ordered=False,
+    parallelism=10,
+    longest_call=18_000,
+    max_attempts=5,
+    tiers=[{"limit": 10, "period": 1_000}],
+)
 
 
 def refusal(code: str, status: int, **more: Any) -> ClientError:
@@ -47,129 +58,250 @@ def refusal(code: str, status: int, **more: Any) -> ClientError:
     return ClientError(answer, "Operation")
 
 
-class Queues:
-    """Queues in memory that answer as SQS does."""
+class Wire:
+    """A network without trouble."""
 
-    def __init__(self, messages: dict[str, list[tuple[str, int]]], refused: int | None = None) -> None:
-        self.messages = messages
-        self.sent: list[tuple[str, str]] = []
-        self.deleted: list[str] = []
-        self.returned: list[str] = []
-        self.refused = refused
-
-    def receive_message(self, **request: Any) -> dict[str, Any]:
-        lane = self.messages[request["QueueUrl"]]
-        taken, lane[:] = lane[: request["MaxNumberOfMessages"]], lane[request["MaxNumberOfMessages"] :]
-        messages = [
-            {"MessageId": body, "Body": body, "ReceiptHandle": body, "Attributes": {"SentTimestamp": str(sent)}}
-            for body, sent in taken
-        ]
-        return {"Messages": messages} if messages else {}
-
-    def send_message(self, **request: Any) -> None:
-        if self.refused == len(self.sent):
-            raise refusal("ServiceUnavailable", 503)
-        self.sent.append((request["QueueUrl"], request["MessageBody"]))
-
-    def send_message_batch(self, **request: Any) -> dict[str, Any]:
-        entries = request["Entries"]
-        self.sent += [(request["QueueUrl"], entry["MessageBody"]) for entry in entries[1:]]
-        return {"Failed": [{"Id": entries[0]["Id"]}]}
-
-    def delete_message(self, **request: Any) -> None:
-        self.deleted.append(request["ReceiptHandle"])
-
-    def change_message_visibility(self, **request: Any) -> None:
-        self.returned.append(request["ReceiptHandle"])
+    def request(self, machine: Machine, apply: Callable[[], Any]) -> Any:
+        return apply()
 
 
-def test_lanes_share_round_robin_after_the_priority_lane() -> None:
-    many = [(f"tenant {number}", NOW) for number in range(100)]
-    queues = Queues({"first": [("urgent", NOW)], "one": list(many), "two": [("lonely", NOW), ("alone", NOW)]})
-    backlog = Backlog(queues, settings(), 30)
-    assert [message.content["Body"] for message in backlog.receive(5, NOW, wait=False)] == [
-        "urgent",
-        "tenant 0",
-        "tenant 1",
-        "lonely",
-        "alone",
-    ]
+def table() -> DynamoDBClient:
+    return DynamoDBClient(DynamoDB(), Wire(), Machine(0))
 
 
-def test_old_messages_are_sent_anew_and_young_ones_stay() -> None:
-    old, young = NOW - OLD - 1, NOW - 1
-    queues = Queues({"first": [], "one": [*((f"old {n}", old) for n in range(12)), ("young", young)], "two": []})
-    assert Backlog(queues, settings(), 30).renew(NOW, lambda: False) == 12
-    assert queues.sent == [("one", f"old {n}") for n in range(12)]
-    assert queues.deleted == [f"old {n}" for n in range(12)]
-    assert queues.returned == ["young"]
-    assert Backlog(Queues({"one": [("old", old)]}), settings(ordered=True), 30).renew(NOW, lambda: False) == 0
-
-
-def record(number: int, group: str, arn: str = "arn:queue") -> dict[str, Any]:
-    attributes = {"MessageGroupId": group}
-    return {"messageId": f"id {number}", "body": f"{group} {number}", "attributes": attributes, "eventSourceARN": arn}
-
-
-def test_the_intake_keeps_a_group_in_one_lane_and_reports_what_was_refused() -> None:
-    queues = Queues({})
-    failed = file(queues, settings(), [record(number, "tenant") for number in range(4)])
-    assert failed == ["id 0"]
-    assert len({lane for lane, _ in queues.sent}) == 1
-    assert [body for _, body in queues.sent] == ["tenant 1", "tenant 2", "tenant 3"]
-    file(queues, settings(), [record(7, "tenant", "arn:priority"), record(8, "tenant", "arn:priority")])
-    assert queues.sent[-1] == ("first", "tenant 8")
-
-
-def test_in_order_nothing_overtakes_a_message_that_was_refused() -> None:
-    queues = Queues({}, refused=2)
-    failed = file(queues, settings(ordered=True), [record(number, "tenant") for number in range(5)])
-    assert [body for _, body in queues.sent] == ["tenant 0", "tenant 1"]
-    assert failed == ["id 2", "id 3", "id 4"]
-
-
-class Table:
-    """One item, whose answer gets lost once: the SDK repeats the request and meets its own write."""
+class Outbox:
+    """What was sent to which queue."""
 
     def __init__(self) -> None:
-        self.item: dict[str, Any] = {}
-        self.lose_answer = False
+        self.sent: list[dict[str, Any]] = []
 
-    def get_item(self, **request: Any) -> dict[str, Any]:
-        return {"Item": self.item} if self.item else {}
-
-    def update_item(self, **request: Any) -> None:
-        values = request["ExpressionAttributeValues"]
-        if self.item and self.item["token"] != values.get(":seen"):
-            raise refusal("ConditionalCheckFailedException", 400, Item=self.item)
-        self.item = {key[1:]: value for key, value in values.items() if key != ":seen"}
-        if self.lose_answer:
-            self.lose_answer = False
-            self.update_item(**request)
+    def send_message(self, **request: Any) -> None:
+        self.sent.append(request)
 
 
-def test_a_write_is_refused_when_another_came_first_and_not_when_only_the_answer_was_lost() -> None:
-    table = Table()
-    one, two = QuotaStore(table, settings()), QuotaStore(table, settings())
-    one.read()
-    two.read()
-    quota = one.quota()
-    quota.advance("one", NOW)
-    quota.take(3, 0)
-    assert one.write(quota, "one", NOW + 1)
-    assert not two.write(two.quota(), "two", NOW + 1)
-    assert two.quota().in_flight == 3, "what the other wrote is known now"
-    assert (two.holder, two.awake_until) == ("one", NOW + 1)
-    table.lose_answer = True
-    assert one.write(one.quota(), "one", NOW + 2)
+def record(number: int, group: str = "", arn: str = "arn:queue", body: str = "") -> dict[str, Any]:
+    attributes = {"MessageGroupId": group} if group else {}
+    return {
+        "messageId": f"id {number}",
+        "receiptHandle": "x",
+        "body": body or f"{group} {number}",
+        "attributes": attributes,
+        "eventSourceARN": arn,
+    }
 
 
-@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Europe/Dublin"])
+def page(*groups: str) -> Page:
+    return Page(tuple(record(number, group) for number, group in enumerate(groups)), (0,) * len(groups))
+
+
+def places(picks: list[Held]) -> list[tuple[int, int, int]]:
+    return [held.ref[:3] for held in picks]
+
+
+def test_lanes_share_round_robin_after_the_first() -> None:
+    shelf = Shelf([0], ordered=False)
+    library = {(0, 1): page("urgent"), (1, 1): page(*["busy"] * 90), (2, 1): page("lonely", "alone")}
+    picks = places(shelf.pick(6, 0, {0: 1, 1: 1, 2: 1}, library, ()))
+    assert picks[0] == (0, 1, 0)
+    assert sorted(picks[1:]) == [(1, 1, 0), (1, 1, 1), (1, 1, 2), (2, 1, 0), (2, 1, 1)]
+
+
+def test_tries_again_take_half_while_others_were_never_tried() -> None:
+    shelf = Shelf([], ordered=False)
+    library = {(1, 1): page(*[""] * 10)}
+    for held in shelf.pick(6, 0, {1: 1}, library, ()):
+        shelf.give_back(held, 0)
+    assert places(shelf.pick(4, 1, {1: 1}, library, ())) == [(1, 1, 0), (1, 1, 1), (1, 1, 6), (1, 1, 7)]
+    assert len(shelf.pick(100, 1, {1: 1}, library, ())) == 6
+    assert shelf.finished([]) == {(1, 1)}
+
+
+def test_in_order_a_group_waits_for_its_message_and_the_others_go_on() -> None:
+    shelf = Shelf([], ordered=True)
+    library = {(1, 1): page("a", "a", "b", "a", "b", "c")}
+    first = shelf.pick(10, 0, {1: 1}, library, ())
+    assert places(first) == [(1, 1, 0), (1, 1, 2), (1, 1, 5)]
+    shelf.give_back(first[0], due=1_000)
+    again = Shelf([], ordered=True).load(json.loads(json.dumps(shelf.dump())))
+    assert places(again.pick(10, 500, {1: 1}, library, ())) == [(1, 1, 4)], "a waits for its next try"
+    assert places(again.pick(10, 1_000, {1: 1}, library, [library[1, 1].held((1, 1), 4).ref.group])) == [(1, 1, 0)]
+
+
+def test_in_order_so_many_wait_for_others_of_their_group_and_then_all_do() -> None:
+    shelf = Shelf([], ordered=True)
+    library = {(1, number): page(*["a"] * 100) for number in range(1, 13)} | {(1, 13): page("b")}
+    assert len(shelf.pick(10, 0, {1: 13}, library, ())) == 1
+    assert len(shelf.parked) == MOST_PARKED
+    assert shelf.unopened({1: 13})
+
+
+def test_a_page_that_is_not_there_holds_nothing_up_and_is_found_when_it_comes() -> None:
+    shelf = Shelf([], ordered=False)
+    library: dict[tuple[int, int], Page | None] = {(1, 1): None, (1, 2): page("x")}
+    assert places(shelf.pick(10, 0, {1: 2}, library, ())) == [(1, 2, 0)]
+    library[1, 1] = page("late", "later")
+    shelf.fill_holes(HOLE, library)
+    assert places(shelf.pick(10, HOLE, {1: 2}, library, ())) == [(1, 1, 0), (1, 1, 1)]
+    shelf.holes[1, 3] = HOLE
+    shelf.fill_holes(HOLE + 1, {(1, 3): None})
+    assert not shelf.holes
+
+
+@pytest.mark.parametrize("length", [10, 104 * 1024, 1024 * 1024])
+def test_a_batch_of_any_size_is_filed_and_read_back(length: int) -> None:
+    client = table()
+    count = min(10, 6 * 1024 * 1024 // length)  # Lambda hands over 6 MB at most
+    bodies = [os.urandom(length // 2).hex() for _ in range(count)]
+    outbox = Outbox()
+    records = [record(number, body=body) for number, body in enumerate(bodies)]
+    Intake(replace(SETTINGS, lanes={"arn:queue": [1]}), outbox, client).file(records, lambda: NOW)
+    pages = Pages(client, "table")
+    found = pages.get((1, 1))
+    assert found is not None
+    assert [entry["body"] for entry in found.records] == bodies
+    assert all("receiptHandle" not in entry for entry in found.records)
+    assert outbox.sent[0]["QueueUrl"] == "doorbell"
+    pages.delete((1, 1))
+    assert list(client.table.items) == ["quota"]
+
+
+def test_the_intake_keeps_a_group_in_one_lane() -> None:
+    client = table()
+    intake = Intake(SETTINGS, Outbox(), client)
+    for turn in range(8):
+        intake.file([record(turn, "tenant"), record(turn + 50, "tenant", "arn:priority")], lambda: NOW)
+    item = Store(client, "table").read()
+    assert item.filed == 16
+    assert sorted(item.tails.values()) == [8, 8], "one lane, and the priority lane"
+
+
+@pytest.mark.parametrize(
+    ("presence", "rings"),
+    [
+        (Presence("somebody", "r", NOW + 1_000, 0), 0),
+        (Presence("", "r", NOW + 60_000, NOW + 50_000), 0),
+        (Presence("", "r", NOW + 60_000, 0), 1),
+        (Presence("", "r", NOW - 1, NOW + 50_000), 1),
+        (Presence("somebody", "r", NOW - 1, 0), 1),
+    ],
+)
+def test_the_intake_rings_when_nobody_would_look_in_time(presence: Presence, rings: int) -> None:
+    client = table()
+    store = Store(client, "table")
+    store.write(store.read(), SETTINGS.counter(), presence, "token", leaving=False)
+    outbox = Outbox()
+    Intake(SETTINGS, outbox, client).file([record(1)], lambda: NOW)
+    assert len(outbox.sent) == rings
+
+
+def test_a_write_is_refused_when_another_came_first_and_one_that_leaves_when_a_page_did() -> None:
+    client = table()
+    store = Store(client, "table")
+    empty = store.read()
+    counter = SETTINGS.counter()
+    written, first = store.write(empty, counter, Presence("one"), "1", leaving=False)
+    assert written
+    written, now = store.write(empty, counter, Presence("two"), "2", leaving=False)
+    assert not written
+    assert (now.presence.holder, now.token) == ("one", "1")
+    store.number_pages({1: 3})
+    assert not store.write(first, counter, Presence(), "3", leaving=True)[0]
+    written, last = store.write(first, counter, Presence(), "4", leaving=False)
+    assert written
+    assert (last.tails, last.filed) == ({1: 1}, 3)
+    assert store.write(last, counter, Presence(), "5", leaving=True)[0]
+
+
+def test_the_state_of_the_first_release_is_read_with_its_calls() -> None:
+    old = {
+        "clock": NOW,
+        "wall": NOW,
+        "owner": "a",
+        "paused_until": NOW + 5_000,
+        "grants": {"a/1": [NOW - 1_000, NOW + 17_000, 3, [[[NOW // 3_600_000 * 3_600_000, 3]]]]},
+        "calendar": {"calendar:3600000:UTC": [[NOW // 3_600_000 * 3_600_000, 40]]},
+        "rolling": {"rolling:60000": [1, NOW - 500, 4, 100, 2]},
+    }
+    tiers = [{"limit": 10, "period": 60_000}, {"limit": 50, "period": 3_600_000, "zone": "UTC0", "zone_name": "UTC"}]
+    client = table()
+    client.table.items["quota"] = {
+        "id": {"S": "quota"},
+        "state": {"S": json.dumps(old)},
+        "token": {"S": "old"},
+        "holder": {"S": "chain"},
+        "awake_until": {"N": str(NOW + 9_000)},
+    }
+    store = Store(client, "table")
+    counter = store.read().counter(replace(SETTINGS, tiers=tiers))
+    counter.advance(Reading(NOW, 0), None)
+    assert [counter.quota.used(window) for window in counter.quota.windows] == [9, 43]
+    assert counter.migrating
+    assert counter.quota.paused_until == NOW + 5_000
+    assert store.write(store.read(), counter, Presence("new"), "new", leaving=False)[0]
+    assert "state" not in client.table.items["quota"], "the release before can't write over it"
+
+
+def a_counter(**tier: int) -> Counter:
+    counter = Counter([tier or {"limit": 10, "period": 1_000}], 3_000, first=[0], ordered=False)
+    counter.advance(Reading(NOW, 0), None)
+    return counter
+
+
+def test_who_asks_for_patience_is_asked_ever_less_often_and_no_message_pays_for_it() -> None:
+    counter, library = a_counter(), {(1, 1): page(*[""] * 100)}
+    asked, waits = 0, list[int]()
+    for milliseconds in range(0, 45 * 60_000, 250):
+        counter.advance(Reading(NOW + milliseconds, milliseconds), counter.quota.frame)
+        for slot, held in counter.take("me", 10, 0, {1: 1}, library).calls:
+            asked += 1
+            waits.append(milliseconds)
+            counter.report(Report(slot, held, slot.start + 50, Verdict.RETRY_AFTER, 1_000))
+    assert asked <= 10 + 12, "ten that were on their way at first, and then one after 1, 2, 4 ... s"
+    assert max(later - sooner for sooner, later in pairwise(waits)) <= LONGEST_PAUSE + 500
+    assert all(entry.held.failures == 0 for entry in counter.shelf.returned)
+    later = counter.quota.paused_until + 1
+    counter.advance(Reading(later, later - NOW), counter.quota.frame)
+    ((slot, held),) = counter.take("me", 10, 0, {1: 1}, library).calls
+    counter.report(Report(slot, held, slot.start + 50, Verdict.DONE, settled=True))
+    counter.advance(Reading(later + 2_000, later + 2_000 - NOW), counter.quota.frame)
+    assert len(counter.take("me", 10, 0, {1: 1}, library).calls) == 10
+
+
+def test_a_tier_that_was_lowered_holds_at_once_with_the_calls_of_before() -> None:
+    counter, library = a_counter(limit=20, period=60_000), {(1, 1): page(*[""] * 100)}
+    calls = counter.take("me", 20, 0, {1: 1}, library).calls
+    for slot, held in calls[:10]:
+        counter.report(Report(slot, held, slot.start + 50, Verdict.DONE, settled=True))
+    text = counter.dump()
+    tiers = [{"limit": 5, "period": 60_000}, {"limit": 9, "period": 3_600_000, "zone": "UTC0", "zone_name": "UTC"}]
+    lower = Counter(tiers, 3_000, first=[0], ordered=False).load(text)
+    lower.adopt(tiers)
+    lower.advance(Reading(NOW + 1, 0), None)
+    assert lower.take("you", 10, 0, {1: 1}, library).calls == []
+    for slot, held in calls[10:]:  # of slots that know nothing of the new tier
+        lower.report(Report(slot, held, slot.start + 50, Verdict.DONE, settled=True))
+    assert lower.quota.in_flight == 0
+    assert lower.shelf.settled == 20
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        "UTC",
+        "America/New_York",
+        "Asia/Kolkata",
+        "Australia/Lord_Howe",
+        "Europe/Dublin",
+        "Africa/Casablanca",
+        "Africa/El_Aaiun",
+    ],
+)
 def test_a_zone_is_the_same_in_lambda_without_a_database(zone: str) -> None:
     tier = QuotaTier(limit=1, period=Duration.days(1), start="calendar", time_zone=zone)
-    there, here = time_zone(tier.setting()["zone"]), ZoneInfo(zone)
+    setting = tier.setting()
+    there, here = time_zone(setting["zone"], setting.get("transitions", ())), ZoneInfo(zone)
     begin = datetime(2026, 11, 1, tzinfo=timezone.utc)
-    for hours in range(0, 24 * 366, 7):
+    for hours in range(0, 24 * 3 * 366, 7):
         moment = begin + timedelta(hours=hours)
         assert moment.astimezone(there).utcoffset() == moment.astimezone(here).utcoffset()
 
@@ -179,6 +311,13 @@ def test_a_zone_is_the_same_in_lambda_without_a_database(zone: str) -> None:
     [
         (RetryAfter(30), Verdict.RETRY_AFTER, 30),
         (RetryAfter(0.25), Verdict.RETRY_AFTER, 0.25),
+        (RetryAfter(1e-5), Verdict.RETRY_AFTER, 1e-5),
+        (RetryAfter("30"), Verdict.RETRY_AFTER, 30),
+        (RetryAfter(NOW // 1000 + 40), Verdict.RETRY_AFTER, 40),
+        (RetryAfter(NOW + 40_000), Verdict.RETRY_AFTER, 40),
+        (RetryAfter("Fri, 15 Jan 2027 08:00:30 GMT"), Verdict.RETRY_AFTER, 30),
+        (RetryAfter("Thu, 01 Jan 1970 00:00:00 GMT"), Verdict.RETRY_AFTER, 0),
+        (RetryAfter(1e400), Verdict.RETRY_AFTER, 400 * 86_400),
         (QuotaSpent(timedelta(days=1)), Verdict.QUOTA_SPENT, 86_400),
         (QuotaSpent(2_592_000), Verdict.QUOTA_SPENT, 2_592_000),
     ],
@@ -186,8 +325,18 @@ def test_a_zone_is_the_same_in_lambda_without_a_database(zone: str) -> None:
 def test_the_dispatcher_understands_what_the_runtime_raises(
     signal: Exception, verdict: Verdict, seconds: float
 ) -> None:
-    outcome = judge({"errorType": type(signal).__name__, "errorMessage": str(signal), "stackTrace": []})
+    problem = {"errorType": type(signal).__name__, "errorMessage": str(signal), "stackTrace": list[str]()}
+    outcome = judge(problem, NOW / 1000)
     assert (outcome.verdict, outcome.seconds) == (verdict, seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["RetryAfter(1.2.3)", "RetryAfter(nan)", "RetryAfter(-1)", "RetryAfter()", "QuotaSpent(soon)"]
+)
+def test_a_signal_without_sense_is_a_failure_that_says_so(text: str) -> None:
+    outcome = judge({"errorMessage": text}, NOW / 1000)
+    assert outcome.verdict is Verdict.FAILED
+    assert "the argument is not seconds" in outcome.reason
 
 
 @pytest.mark.parametrize("number", [-1, float("nan")])
@@ -214,16 +363,30 @@ class Function:
         (None, Verdict.DONE),
         ({"batchItemFailures": []}, Verdict.DONE),
         ({"batchItemFailures": [{"itemIdentifier": "x"}]}, Verdict.FAILED),
-        (
-            refusal("TooManyRequestsException", 429),
-            Verdict.NOT_STARTED,
-        ),
-        (
-            refusal("ServiceException", 500),
-            Verdict.UNKNOWN,
-        ),
+        (refusal("TooManyRequestsException", 429), Verdict.REFUSED),
+        (refusal("RequestTooLargeException", 413), Verdict.FAILED),
+        (refusal("ServiceException", 500), Verdict.UNKNOWN),
         (ReadTimeoutError(endpoint_url="x"), Verdict.UNKNOWN),
     ],
 )
 def test_only_a_call_that_surely_never_started_gives_its_slot_back(answer: Any, verdict: Verdict) -> None:
-    assert call(Function(answer), "function", {"body": "x"}).verdict is verdict
+    assert call(Function(answer), "function", {"body": "x"}, NOW / 1000).verdict is verdict
+
+
+def attribute(value: str) -> dict[str, str]:
+    return {"dataType": "String", "stringValue": value}
+
+
+def test_a_dead_letter_keeps_what_it_had_and_says_why_where_that_fits() -> None:
+    outbox = Outbox()
+    letter = record(1) | {"messageAttributes": {"kind": attribute("order")}}
+    bury(outbox, "dead", letter, "Error: \x00\x1b[31m red", 5, ordered=False)
+    attributes = outbox.sent[0]["MessageAttributes"]
+    assert attributes["Reason"]["StringValue"] == "Error: ??[31m red"
+    assert attributes["Failures"]["StringValue"] == "5"
+    assert attributes["kind"] == {"DataType": "String", "StringValue": "order"}
+    bury(outbox, "dead", record(2, body="x" * 1_048_576), "Error", 5, ordered=False)
+    assert outbox.sent[1]["MessageAttributes"] == {}
+    many = {f"a{number}": attribute("x") for number in range(10)}
+    bury(outbox, "dead", record(3) | {"messageAttributes": many}, "Error", 5, ordered=False)
+    assert list(outbox.sent[2]["MessageAttributes"]) == list(many)

@@ -1,29 +1,34 @@
-"""`breakwater quota` counts as the dispatcher does, although it shares no code with it."""
+"""`breakwater quota` reads the state with the dispatcher's own code."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from rich.console import Console
 
 from cdk_breakwater.cli.quota_report import quota_table, quota_usage
 from cdk_breakwater.errors import BreakwaterError
-from handlers.quota_dispatcher.calendar_window import DAY, CalendarWindow
-from handlers.quota_dispatcher.quota import Quota
-from handlers.quota_dispatcher.rolling_window import RollingWindow
+from handlers.quota_dispatcher.calendar_window import DAY
+from handlers.quota_dispatcher.clocks import Reading
+from handlers.quota_dispatcher.counter import Counter
+from handlers.quota_dispatcher.quota import MAX_SKEW
 
 T0 = 1_800_000_000_000
 ZONE = "America/Los_Angeles"
+TIERS: list[dict[str, Any]] = [
+    {"limit": 10, "period": 1_000},
+    {"limit": 5_000, "period": DAY, "zone": "PST8PDT,M3.2.0,M11.1.0", "zone_name": ZONE},
+    {"limit": 100, "period": 60_000},
+]
 
 
 class Account:
     """A stack with one quota, as its services describe it."""
 
-    def __init__(self, state: str | None, *, handler: str = "quota_dispatcher.dispatcher.handler") -> None:
-        self.state, self.handler = state, handler
+    def __init__(self, counter: Counter | None, *, handler: str = "quota_dispatcher.dispatcher.handler") -> None:
+        self.counter, self.handler = counter, handler
 
     def __call__(self, service: str) -> Account:
         return self
@@ -36,43 +41,62 @@ class Account:
         return [{"StackResourceSummaries": [function, {"ResourceType": "AWS::SQS::Queue", "PhysicalResourceId": "q"}]}]
 
     def get_function_configuration(self, **request: Any) -> dict[str, Any]:
-        tiers = [
-            {"limit": 10, "period": 1_000},
-            {"limit": 100, "period": 60_000},
-            {"limit": 5_000, "period": DAY, "zone": "", "zone_name": ZONE},
-        ]
-        setting = {"name": "Shop/Crm", "table": "t", "lanes": ["one", "two"], "dead_letters": "dead", "tiers": tiers}
+        setting = {
+            "name": "Shop/Crm",
+            "table": "t",
+            "function": "f",
+            "lanes": {"arn:aws:sqs:eu-central-1:1:door": [1], "arn:aws:sqs:eu-central-1:1:lane": [1]},
+            "first": [0],
+            "former": list[str](),
+            "dead_letters": "dead",
+            "doorbell": "doorbell",
+            "ordered": False,
+            "parallelism": 10,
+            "longest_call": 3_000,
+            "max_attempts": 5,
+            "tiers": TIERS,
+        }
         return {"Handler": self.handler, "Environment": {"Variables": {"BREAKWATER_QUOTA": json.dumps(setting)}}}
 
     def get_item(self, **request: Any) -> dict[str, Any]:
-        return {"Item": {"state": {"S": self.state}}} if self.state else {}
+        if self.counter is None:
+            return {}
+        return {"Item": {"counter": {"S": self.counter.dump()}, "token": {"S": "x"}, "filed": {"N": "4990"}}}
+
+    def get_queue_url(self, **request: Any) -> dict[str, Any]:
+        return {"QueueUrl": request["QueueName"]}
 
     def get_queue_attributes(self, **request: Any) -> dict[str, Any]:
-        count = {"one": 4_000, "two": 1_000, "dead": 3}[request["QueueUrl"]]
+        count = {"door": 17, "lane": 3, "dead": 3}[request["QueueUrl"]]
         return {"Attributes": {"ApproximateNumberOfMessages": str(count), "ApproximateNumberOfMessagesNotVisible": "0"}}
 
 
-def used_quota() -> Quota:
-    windows = [RollingWindow(10, 1_000), RollingWindow(100, 60_000), CalendarWindow(5_000, DAY, ZoneInfo(ZONE), ZONE)]
-    quota = Quota(windows, 3_000)
+def used_counter() -> Counter:
+    counter = Counter(TIERS, 3_000, first=[0], ordered=False)
     for turn in range(12):
-        quota.advance("a", T0 + 1_500 * turn)
-        for slot in quota.take(7, 0)[0][:-1]:
-            quota.ended(slot, slot.start + 100)
-    return quota
+        now = Reading(T0 + 1_500 * turn, 1_500 * turn)
+        counter.advance(now, counter.quota.frame if turn else None)
+        for slot in counter.quota.take("a", 7, 0)[0][:-1]:
+            counter.quota.ended(slot, slot.start + 100)
+    counter.shelf.settled = 10
+    return counter
 
 
-@pytest.mark.parametrize("later", [0, 500, 1_050, 30_000, 59_000])
+@pytest.mark.parametrize("later", [MAX_SKEW, 500 + MAX_SKEW, 30_000, 59_000])
 def test_it_counts_as_the_dispatcher_does(later: int) -> None:
-    quota = used_quota()
-    text, now = quota.dump(), quota.wall + later
-    (usage,) = quota_usage("Shop", Account(text), now / 1000)
-    quota.advance("a", now)
-    assert [tier.used for tier in usage.tiers] == [quota.used(window) for window in quota.windows]
+    counter = used_counter()
+    now = counter.quota.wall + later
+    (usage,) = quota_usage("Shop", Account(counter), now / 1000)
+    counter.advance(Reading(now, 0), None)
+    expected = [counter.quota.used(window) for window in counter.quota.in_order(TIERS)]
+    assert [tier.used for tier in usage.tiers] == expected
+    assert [tier.limit for tier in usage.tiers] == [10, 5_000, 100]
+    assert sum(expected) > 0
+    assert usage.waiting == 4_990 - 10 + 17 + 3
 
 
 def test_the_table_says_how_long_it_takes() -> None:
-    usages = quota_usage("Shop", Account(used_quota().dump()), T0 / 1000 + 20)
+    usages = quota_usage("Shop", Account(used_counter()), T0 / 1000 + 20)
     console = Console(width=160, record=True)
     console.print(quota_table(usages))
     text = console.export_text()

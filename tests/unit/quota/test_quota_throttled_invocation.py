@@ -17,14 +17,17 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
-from aws_cdk.assertions import Match, Template
+from aws_cdk.assertions import Annotations, Match, Template
 
 from cdk_breakwater.errors import BreakwaterError
 from cdk_breakwater.layers.packaged_sources import handler_directory
+from cdk_breakwater.layers.runtime_layer import RuntimeLayer
 from cdk_breakwater.quota.invocation import QuotaThrottledInvocation
 from cdk_breakwater.quota.tier import QuotaTier
 from handlers.quota_dispatcher import dispatcher
+from handlers.quota_dispatcher.caller import LATE
 from handlers.quota_dispatcher.settings import Settings
+from handlers.quota_dispatcher.tiers import TAG, fingerprint
 
 TIERS = [
     QuotaTier(limit=10, period=Duration.seconds(1)),
@@ -50,18 +53,38 @@ def test_the_dispatcher_reads_what_the_construct_writes(stack: cdk.Stack, code: 
     quota = QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS, lanes=3, priority=True)
     settings = Settings(**settings_of(Template.from_stack(stack)))
     assert settings.name == "Stack/Crm"
-    assert settings.longest_call == dispatcher.LATE + 10_000 + 10_000 + 1_000, "late start, cold start, timeout, way"
-    assert [(window.limit, window.period) for window in settings.windows()] == [(10, 1_000), (5_000, 86_400_000)]
-    assert len(settings.lanes) == 4
-    assert list(settings.queue_arns.values()) == [settings.lanes[1:], settings.lanes[:1]]
+    around = LATE + 1_000 + 10_000 + 1_000
+    assert settings.longest_call == around + 10_000, "late start, connection, cold start, way, and the timeout"
+    windows = settings.counter().quota.in_order(settings.tiers)
+    assert [(window.limit, window.period) for window in windows] == [(10, 1_000), (5_000, 86_400_000)]
+    assert list(settings.lanes.values()) == [[0], [1, 2, 3], [1], [2], [3], [0]], "doors, and the lanes of once"
+    assert (settings.first, settings.former) == ([0], [])
     assert quota.dispatcher.timeout is not None
     assert (dispatcher.SPARE + settings.longest_call) / 1000 < quota.dispatcher.timeout.to_seconds()
 
 
-def test_only_the_queue_of_the_producers_and_the_doorbell_are_mapped(stack: cdk.Stack, code: dict[str, Any]) -> None:
+def test_in_order_the_lanes_of_an_older_release_go_first(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS, lanes=2, ordered=True)
+    settings = Settings(**settings_of(Template.from_stack(stack)))
+    assert list(settings.lanes.values()) == [[1, 2], [101], [102]]
+    assert settings.first == [101, 102, 0]
+    assert len(settings.former) == 2
+
+
+def test_what_the_dispatcher_compares_is_the_tag_of_the_doorbell(stack: cdk.Stack, code: dict[str, Any]) -> None:
     QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS)
     template = Template.from_stack(stack)
-    template.resource_count_is("AWS::Lambda::EventSourceMapping", 2)
+    tag = {"Key": TAG, "Value": fingerprint(settings_of(template)["tiers"])}
+    template.resource_properties_count_is("AWS::SQS::Queue", {"Tags": [tag]}, 1)
+
+
+def test_every_queue_of_the_quota_is_mapped(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS)
+    template = Template.from_stack(stack)
+    template.resource_count_is("AWS::Lambda::EventSourceMapping", 3)
+    template.resource_properties_count_is(
+        "AWS::Lambda::EventSourceMapping", {"BatchSize": 100, "MaximumBatchingWindowInSeconds": 1}, 2
+    )
     template.has_resource_properties(
         "AWS::Lambda::EventSourceMapping", {"BatchSize": 1, "ScalingConfig": {"MaximumConcurrency": 2}}
     )
@@ -106,8 +129,11 @@ def test_rights_are_no_wider_than_the_work(stack: cdk.Stack, code: dict[str, Any
         stack.get_logical_id(quota.node.find_child(f"{name}Role").node.default_child)
         for name in ("Dispatcher", "Intake")
     )
-    assert actions[dispatcher_role] == {"dynamodb:GetItem", "dynamodb:UpdateItem", "lambda:InvokeFunction"}
-    assert actions[intake_role] == {"dynamodb:GetItem"}
+    assert actions[dispatcher_role] == {
+        *(f"dynamodb:{verb}Item" for verb in ("Get", "Put", "Update", "Delete")),
+        "lambda:InvokeFunction",
+    }
+    assert actions[intake_role] == {f"dynamodb:{verb}Item" for verb in ("Get", "Put", "Update")}
 
 
 def test_producers_may_send_to_all_that_they_are_to_send_to(stack: cdk.Stack, code: dict[str, Any]) -> None:
@@ -224,11 +250,84 @@ def test_a_quota_that_cannot_be_kept_is_refused(
 
 
 def test_a_function_that_may_outlive_its_dispatcher_is_refused(stack: cdk.Stack, code: dict[str, Any]) -> None:
-    with pytest.raises(BreakwaterError, match="827 s at most"):
-        QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code, 828), tiers=TIERS)
+    with pytest.raises(BreakwaterError, match="826 s at most"):
+        QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code, 827), tiers=TIERS)
     imported = lambda_.Function.from_function_name(stack, "Imported", "elsewhere")
     with pytest.raises(BreakwaterError, match="timeout of Stack/Imported is unknown"):
         QuotaThrottledInvocation(stack, "Crm2", function=imported, tiers=TIERS)
+
+
+def test_a_plain_function_gets_the_runtime_and_one_that_has_it_keeps_its_own(
+    stack: cdk.Stack, code: dict[str, Any]
+) -> None:
+    QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS)
+    own = RuntimeLayer(stack, "Own", runtime=lambda_.Runtime.PYTHON_3_14)
+    other = lambda_.Function(stack, "Other", **code, timeout=Duration.seconds(3), layers=[own])
+    QuotaThrottledInvocation(stack, "Erp", function=other, tiers=TIERS)
+    functions = Template.from_stack(stack).find_resources("AWS::Lambda::Function")
+    layers = {name: function["Properties"].get("Layers", []) for name, function in functions.items()}
+    assert [len(found) for name, found in layers.items() if name.startswith(("Caller", "Other"))] == [1, 1]
+    assert layers[stack.get_logical_id(other.node.default_child)] == [
+        {"Ref": stack.get_logical_id(own.node.default_child)}
+    ]
+
+
+def test_a_second_quota_of_a_function_is_refused(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    function = caller(stack, code)
+    QuotaThrottledInvocation(stack, "Crm", function=function, tiers=TIERS)
+    with pytest.raises(BreakwaterError, match="Stack/Caller stands behind Stack/Crm already"):
+        QuotaThrottledInvocation(stack, "Again", function=function, tiers=TIERS)
+
+
+def test_whatever_goes_past_the_quota_is_named(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    function = caller(stack, code)
+    QuotaThrottledInvocation(stack, "Crm", function=function, tiers=TIERS)
+    url = function.add_function_url()
+    source = lambda_.EventSourceMapping(
+        stack, "Mapping", target=function, event_source_arn="arn:aws:sqs:eu-central-1:1:q"
+    )
+    Template.from_stack(stack)
+    warnings = Annotations.from_stack(stack)
+    for construct in (url, source):
+        warnings.has_warning("/Stack/Crm", Match.string_like_regexp(f"{construct.node.path}.*past the quota"))
+
+
+@pytest.mark.parametrize(
+    ("tiers", "options", "kind", "words"),
+    [
+        ([QuotaTier(limit=5_000, period=Duration.seconds(1))], {}, "warning", "about 200 can be made"),
+        ([QuotaTier(limit=10, period=Duration.seconds(1))], {"parallelism": 5}, "info", "less than 0.5 s"),
+        ([QuotaTier(limit=10, period=Duration.seconds(1))], {}, "info", "at most 91% is used"),
+        (
+            [QuotaTier(limit=10, period=Duration.seconds(10), start="calendar")],
+            {},
+            "warning",
+            "by the calendar: a call may fall",
+        ),
+        (
+            [QuotaTier(limit=10, period=Duration.seconds(10))],
+            {"parallelism": 50},
+            "warning",
+            "than the 20 reserved",
+        ),
+    ],
+)
+def test_a_rate_that_cannot_be_reached_is_named(
+    stack: cdk.Stack, code: dict[str, Any], tiers: list[QuotaTier], options: dict[str, Any], kind: str, words: str
+) -> None:
+    function = lambda_.Function(stack, "Caller", **code, timeout=Duration.seconds(3), reserved_concurrent_executions=20)
+    QuotaThrottledInvocation(stack, "Crm", function=function, tiers=tiers, **options)
+    found = Annotations.from_stack(stack)
+    remarks = (found.find_warning if kind == "warning" else found.find_info)(
+        "/Stack/Crm", Match.string_like_regexp(words)
+    )
+    assert len(remarks) == 1
+
+
+def test_no_more_calls_at_once_than_the_function_has_environments(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    function = lambda_.Function(stack, "Caller", **code, timeout=Duration.seconds(3), reserved_concurrent_executions=4)
+    QuotaThrottledInvocation(stack, "Crm", function=function, tiers=TIERS)
+    assert settings_of(Template.from_stack(stack))["parallelism"] == 4
 
 
 def test_the_example_synthesizes(tmp_path: Path) -> None:

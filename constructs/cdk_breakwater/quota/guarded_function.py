@@ -1,0 +1,107 @@
+"""The function behind a quota: what it needs, and that nobody else invokes it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, cast
+
+import jsii
+from aws_cdk import Annotations, Stack, Token
+from aws_cdk import aws_lambda as lambda_
+from constructs import IValidation
+
+from ..errors import BreakwaterError
+from ..functions.base import PreparedFunction
+from ..layers.runtime_layer import RuntimeLayer
+
+if TYPE_CHECKING:
+    from constructs import IConstruct
+
+    from .invocation import QuotaThrottledInvocation
+
+_OLDEST_PYTHON = 10
+_QUOTA = "cdk-breakwater:quota"
+"""The key of the metadata by which a function's quota is found."""
+
+
+def guard_function(quota: QuotaThrottledInvocation, function: lambda_.IFunction | lambda_.Function) -> None:
+    """Give a function the runtime, and see to it that only its quota invokes it.
+
+    Raises
+    ------
+    BreakwaterError
+        When it stands behind another quota already: a call of one would not count in the other.
+    """
+    other = next((entry.data for entry in function.node.metadata if entry.type == _QUOTA), None)
+    if other is not None:
+        raise BreakwaterError(
+            quota,
+            f"{function.node.path} stands behind {other} already, and each would count only its own calls.",
+            "Send both kinds of messages to one quota, or use two functions with a part of the limit each.",
+        )
+    function.node.add_metadata(_QUOTA, quota.node.path)
+    if isinstance(function, lambda_.Function):
+        _add_runtime(function)
+    quota.node.add_validation(_SoleInvoker(quota, function))
+
+
+def reserved_concurrency(function: lambda_.IFunction | lambda_.Function) -> int | None:
+    """Return the environments that are reserved for a function, if that is known."""
+    resource = function.node.default_child
+    if not isinstance(resource, lambda_.CfnFunction):
+        return None
+    reserved = resource.reserved_concurrent_executions
+    return None if reserved is None or Token.is_unresolved(reserved) else int(reserved)
+
+
+def _add_runtime(function: lambda_.Function) -> None:
+    version = re.fullmatch(r"python3\.(\d+)", function.runtime.name)
+    if isinstance(function, PreparedFunction) or version is None or int(version[1]) < _OLDEST_PYTHON:
+        return
+    if not _has_runtime(function):
+        layer = RuntimeLayer.for_function_in(function, runtime=function.runtime, architecture=function.architecture)
+        function.add_layers(cast("lambda_.ILayerVersion", layer))
+
+
+def _has_runtime(function: lambda_.Function) -> bool:
+    stack = Stack.of(function)
+    resource = cast("lambda_.CfnFunction", function.node.default_child)
+    layers = str(stack.resolve(resource.layers))
+    return any(
+        str(stack.resolve(found.layer_version_arn)) in layers
+        for found in stack.node.find_all()
+        if isinstance(found, RuntimeLayer)
+    )
+
+
+@jsii.implements(IValidation)
+class _SoleInvoker:
+    """Warns of whatever else may invoke the function: it would call the provider without a slot."""
+
+    def __init__(self, quota: QuotaThrottledInvocation, function: lambda_.IFunction | lambda_.Function) -> None:
+        self._quota = quota
+        self._function = function
+
+    def validate(self) -> list[str]:
+        stack = Stack.of(self._function)
+        own = str(stack.get_logical_id(cast("lambda_.CfnFunction", self._function.node.default_child)))
+        for construct in stack.node.find_all():
+            target = _invokes(construct)
+            if target is not None and own in _words(str(stack.resolve(target))):
+                Annotations.of(self._quota).add_warning_v2(
+                    f"cdk-breakwater:quota-bypass-{construct.node.addr[-8:]}",
+                    f"{construct.node.path} lets {self._function.node.path} be invoked past the quota: such calls "
+                    "take no slot, and may exceed every tier. Let it send to the quota's queue instead.",
+                )
+        return []
+
+
+def _invokes(construct: IConstruct) -> object | None:
+    """Return the function that a resource invokes, or lets others invoke."""
+    if isinstance(construct, lambda_.CfnEventSourceMapping | lambda_.CfnPermission):
+        return construct.function_name
+    return construct.target_function_arn if isinstance(construct, lambda_.CfnUrl) else None
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text)

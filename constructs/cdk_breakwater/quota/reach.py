@@ -1,0 +1,87 @@
+"""What rate a quota reaches, and a word about each that can't be reached."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Annotations
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .invocation import QuotaThrottledInvocation
+    from .tier import QuotaTier
+
+# Calls a second. A message takes 2 to 3 ms of a core in the dispatcher, most of it boto3's (measured on loopback, with
+# TLS and signing). Lambda gives a function a core's worth of time for each 1,769 MB (AWS Lambda Developer Guide,
+# "Configure Lambda function memory").
+_PER_CORE = 330
+_CORE_MIB = 1_769
+_SMALL_MIB = 512
+_SHORT_CALL = 0.1
+"""Seconds: the length of a call where nothing else is known."""
+_CLEARLY = 0.9
+
+
+def dispatcher_memory(per_second: float) -> int:
+    """Return the memory (MiB) with which a dispatcher makes so many calls a second."""
+    return _SMALL_MIB if per_second <= 0.8 * _PER_CORE * _SMALL_MIB / _CORE_MIB else _CORE_MIB
+
+
+def reachable(tiers: Sequence[QuotaTier], parallelism: int, duration: float) -> float:
+    """Return the calls a second that are reached when each takes so long (s).
+
+    A call holds its place in each tier from its start until a period after its end, and one of the dispatcher's
+    hands meanwhile.
+    """
+    by_tier = min(
+        tier.limit / (tier.period.to_seconds(integral=False) + (duration if tier.start == "rolling" else 0))
+        for tier in tiers
+    )
+    return min(by_tier, parallelism / duration, _PER_CORE)
+
+
+def annotate_rate(
+    quota: QuotaThrottledInvocation, parallelism: int, environments: int | None, longest_call: int
+) -> None:
+    """Say which rates can't be reached, and why."""
+    tiers = quota.tiers
+    granted = min(tier.per_second for tier in tiers)
+    remarks = Annotations.of(quota)
+    if (least := min(parallelism / _SHORT_CALL, _PER_CORE)) < _CLEARLY * granted:
+        remarks.add_warning_v2(
+            "cdk-breakwater:quota-rate",
+            f"{granted:g} calls a second are granted and about {least:g} can be made: one dispatcher makes {_PER_CORE} "
+            f"at most, and with {parallelism} at once and calls of {_SHORT_CALL:g} s {parallelism / _SHORT_CALL:g}. "
+            "Split the quota by key into several with a part of the limit each.",
+        )
+    longest = parallelism / granted
+    if longest < longest_call / 1000:
+        remarks.add_info_v2(
+            "cdk-breakwater:quota-parallelism",
+            f"{parallelism} calls at once: {granted:g} a second are reached while they take less than {longest:g} s.",
+        )
+    if environments is not None and environments < parallelism:
+        remarks.add_warning_v2(
+            "cdk-breakwater:quota-environments",
+            f"parallelism={parallelism} is more than the {environments} reserved environments of "
+            f"{quota.function.node.path}: the rest is refused, and the dispatcher pauses for each refusal.",
+        )
+    for tier in tiers:
+        seconds = tier.period.to_seconds(integral=False)
+        if tier.start == "rolling":
+            used = seconds / (seconds + _SHORT_CALL)
+            if used < _CLEARLY + 0.05 and tier.per_second <= granted:
+                remarks.add_info_v2(
+                    f"cdk-breakwater:quota-use-{seconds:g}",
+                    f"Of {tier} at most {used:.0%} is used with calls of {_SHORT_CALL:g} s, and "
+                    f"{seconds / (seconds + 1):.0%} with calls of 1 s: nobody but the provider knows when within a "
+                    "call it counts, so a call holds its place until a period after its end.",
+                )
+        elif seconds < 2 * (longest_call / 1000 + 2):
+            remarks.add_warning_v2(
+                f"cdk-breakwater:quota-calendar-{seconds:g}",
+                f"{tier} by the calendar: a call may fall into each period within {longest_call / 1000 + 2:g} s of its "
+                "start, and holds a place in all of them until its end is known. Use a rolling tier for so short a "
+                "period, or a shorter timeout of the function.",
+            )

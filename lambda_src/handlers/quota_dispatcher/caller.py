@@ -1,0 +1,109 @@
+"""Makes one call of the user's function, and says what came of it."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from .aws_errors import AwsError
+from .call import Outcome, Verdict, call
+from .counter import Report
+from .dead_letters import bury
+from .log import log
+
+if TYPE_CHECKING:
+    from .host import Host
+    from .library import Library
+    from .metrics import Metrics
+    from .process import Clients
+    from .quota import Held, Slot
+    from .settings import Settings
+
+LATE = 2_000
+"""A slot not used this long (ms, as all times here) after its start is given back. Part of `Settings.longest_call`."""
+LATEST_RETRY_SECONDS = 900
+
+
+class Caller:
+    """Calls on any thread.
+
+    Parameters
+    ----------
+    settings, host, clients, library, metrics
+        Of the dispatcher.
+    """
+
+    def __init__(self, settings: Settings, host: Host, clients: Clients, library: Library, metrics: Metrics) -> None:
+        self._settings = settings
+        self._host = host
+        self._clients = clients
+        self._library = library
+        self._metrics = metrics
+
+    def late(self, slot: Slot) -> bool:
+        """Tell whether it is too late to use a slot."""
+        return slot.frame.high(self._host.reading()) > slot.start + LATE
+
+    def call(self, slot: Slot, held: Held) -> Report:
+        """Make one call, on a thread of its own."""
+        verdict, milliseconds, settled = Verdict.UNKNOWN, 0, False
+        try:
+            record = self._library.record(held)
+            if record is None:
+                return Report(slot, held, slot.start, Verdict.NOT_STARTED, settled=True)
+            if self.late(slot):
+                return Report(slot, held, slot.start, Verdict.NOT_STARTED)
+            now = self._host.reading().wall / 1000
+            outcome = self._judged(call(self._clients.lambda_, self._settings.function, record, now))
+            at = slot.frame.high(self._host.reading())
+            verdict, milliseconds = outcome.verdict, round(outcome.seconds * 1000)
+            settled = verdict is Verdict.DONE
+            if verdict is Verdict.FAILED:
+                milliseconds = 1000 * backoff(held.failures + 1)
+                settled = self._buried(record, held, outcome)
+            elif verdict is not Verdict.DONE:
+                log(
+                    "call not made or not answered",
+                    message_id=record["messageId"],
+                    verdict=verdict.value,
+                    reason=outcome.reason,
+                )
+            return Report(slot, held, at, verdict, milliseconds, settled)
+        except Exception as error:  # its slot stays taken until the call must have ended, and then it comes back
+            log("a call failed here", error=repr(error), verdict=verdict.value)
+            at = slot.frame.high(self._host.reading())
+            return Report(slot, held, at, Verdict.UNKNOWN)
+
+    def _judged(self, outcome: Outcome) -> Outcome:
+        periods = {tier["period"] for tier in self._settings.tiers}
+        if outcome.verdict is Verdict.QUOTA_SPENT and round(outcome.seconds * 1000) not in periods:
+            reason = f"QuotaSpent({outcome.seconds:g}): no tier has this period"
+            return Outcome(Verdict.FAILED, reason=reason)
+        return outcome
+
+    def _buried(self, record: dict[str, Any], held: Held, outcome: Outcome) -> bool:
+        """Move a message that has failed too often into the dead-letter queue."""
+        failures = held.failures + 1
+        log("call failed", message_id=record["messageId"], failures=failures, reason=outcome.reason)
+        if failures < self._settings.max_attempts:
+            return False
+        try:
+            bury(
+                self._clients.sqs,
+                self._settings.dead_letters,
+                record,
+                outcome.reason,
+                failures,
+                ordered=self._settings.ordered,
+            )
+        except AwsError as error:
+            log("burying a message failed", message_id=record["messageId"], error=repr(error))
+            return False
+        self._metrics.count("DeadLettered")
+        return True
+
+
+def backoff(failures: int) -> int:
+    """Seconds until the next try: 2, 4, 8 ... with jitter, 15 minutes at most."""
+    longest = min(LATEST_RETRY_SECONDS, 2 ** min(failures, 20))
+    return max(1, round(longest * random.uniform(0.5, 1)))  # noqa: S311 -- jitter

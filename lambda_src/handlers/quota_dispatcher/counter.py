@@ -1,0 +1,225 @@
+"""Everything that one conditional write moves together: rights, messages, and who has written last.
+
+Nothing of AWS is in here.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .call import Verdict
+from .quota import Held, Quota, Slot
+from .shelf import Shelf
+from .tiers import window
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .clocks import Frame, Reading
+    from .shelf import Library
+
+FIRST_PAUSE = 1_000
+"""Milliseconds after which a provider or function that is away is tried again, with one call; then 2, 4 ... s."""
+LONGEST_PAUSE = 900_000
+DAY = 86_400_000
+VERSION = 2
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of one call.
+
+    Attributes
+    ----------
+    at
+        When it had ended for certain, by the quota's clock (`Frame.high`).
+    milliseconds
+        Of a signal (the pause, or the period that is spent), or until the next try of a failed message.
+    settled
+        The message needs no other try.
+    """
+
+    slot: Slot
+    held: Held
+    at: int
+    verdict: Verdict
+    milliseconds: int = 0
+    settled: bool = False
+
+
+class Counter:
+    """The state of a quota and of what waits for it.
+
+    Parameters
+    ----------
+    tiers
+        As `Settings.tiers`.
+    longest_call
+        As for `Quota`.
+    first, ordered
+        As for `Shelf`.
+
+    Attributes
+    ----------
+    writers
+        The last write of each taker that may still ask whether it came through.
+    migrating
+        The queues of the release before may still hold messages.
+    """
+
+    def __init__(self, tiers: list[dict[str, Any]], longest_call: int, *, first: list[int], ordered: bool) -> None:
+        self.tiers = tiers
+        self.quota = Quota([window(**tier) for tier in tiers], longest_call)
+        self.shelf = Shelf(first, ordered)
+        self.writers: dict[str, str] = {}
+        self.away = 0
+        self.away_since = 0
+        self.migrating = False
+
+    def dump(self) -> str:
+        """Write the state as JSON."""
+        state = {
+            "version": VERSION,
+            "tiers": self.tiers,
+            "writers": self.writers,
+            "away": [self.away, self.away_since],
+            "migrating": self.migrating,
+            "quota": self.quota.dump(),
+            "shelf": self.shelf.dump(),
+        }
+        return json.dumps(state, separators=(",", ":"))
+
+    def load(self, text: str) -> Counter:
+        """Read what `dump` wrote, with the tiers of then."""
+        state = json.loads(text)
+        self.tiers = state["tiers"]
+        self.quota = Quota([window(**tier) for tier in self.tiers], self.quota.longest_call).load(state["quota"])
+        self.shelf.load(state["shelf"])
+        self.writers = state["writers"]
+        self.away, self.away_since = state["away"]
+        self.migrating = state["migrating"]
+        return self
+
+    def load_first_release(self, text: str) -> Counter:
+        """Read the state of the release before: its grants are calls whose messages lie in queues."""
+        state = json.loads(text)
+        keys = list(state["calendar"])
+        state["grants"] = {
+            name: [begun, until, calls, dict(zip(keys, periods, strict=True)), []]
+            for name, (begun, until, calls, periods) in state["grants"].items()
+        }
+        self.quota.load(state)
+        self.migrating = True
+        return self
+
+    def adopt(self, tiers: list[dict[str, Any]]) -> None:
+        """Go on with other tiers."""
+        if tiers != self.tiers:
+            self.tiers = tiers
+            before = self.quota
+            self.quota = Quota([window(**tier) for tier in tiers], before.longest_call).load(before.dump())
+
+    def advance(self, now: Reading, mine: Frame | None) -> None:
+        """Let the clock catch up; messages of takers that have vanished wait for another try."""
+        for held in self.quota.advance(now, mine):
+            self.shelf.give_back(held, 0)
+
+    def report(self, report: Report) -> None:
+        """Take in what came of a call. A report that comes after its grant has expired changes no count."""
+        grant = self.quota.grants.get(report.slot.grant)
+        if report.verdict is Verdict.UNKNOWN:
+            return  # It may still run: slot and message stay with the grant until it must have ended.
+        if grant is None or report.held not in grant.messages:
+            if report.settled:
+                self.shelf.settle(report.held.ref)
+            return
+        grant.messages.remove(report.held)
+        if report.verdict in (Verdict.NOT_STARTED, Verdict.REFUSED):
+            self.quota.give_back(report.slot)
+        else:
+            self.quota.ended(report.slot, report.at)
+        if report.settled:
+            self.shelf.settled += 1
+        elif report.verdict is Verdict.FAILED:
+            failed = Held(report.held.ref, report.held.failures + 1)
+            self.shelf.give_back(failed, self.quota.clock + report.milliseconds)
+        else:
+            self.shelf.give_back(report.held, 0)
+        self._heed(report)
+
+    def take(self, owner: str, room: int, ahead: int, tails: Mapping[int, int], library: Library) -> Taken:
+        """Take slots and messages for them."""
+        self.shelf.fill_holes(self.quota.clock, library)
+        if self.away:
+            room = min(room, 1 - self.quota.in_flight)
+        slots, next_start = self.quota.take(owner, max(0, room), ahead)
+        picks = self.shelf.pick(len(slots), self.quota.clock, tails, library, self.groups())
+        for slot in slots[len(picks) :]:
+            self.quota.give_back(slot)
+        free, slots = bool(slots), slots[: len(picks)]
+        for slot, held in zip(slots, picks, strict=True):
+            self.quota.grants[slot.grant].messages.append(held)
+        more = self.shelf.pending(self.quota.clock, tails, library, self.groups())
+        if not free and next_start is None:
+            next_start = min((grant.until for grant in self.quota.grants.values() if grant.calls), default=None)
+        return Taken(list(zip(slots, picks, strict=True)), more, None if free else next_start)
+
+    def groups(self) -> set[int]:
+        """Return the groups of which a message is in the air."""
+        return {held.ref.group for grant in self.quota.grants.values() for held in grant.messages}
+
+    def finished(self) -> set[tuple[int, int]]:
+        """Return the pages of which nothing is left to do."""
+        return self.shelf.finished(held.ref for grant in self.quota.grants.values() for held in grant.messages)
+
+    def next_event(self, *, more: bool, next_start: int | None) -> int | None:
+        """When there may be something to do again (by the quota's clock), for one who has nothing in hand.
+
+        Returns
+        -------
+        int or None
+            None when nothing waits.
+        """
+        events = [entry.due for entry in self.shelf.returned if entry.due > self.quota.clock]
+        events += [grant.until for grant in self.quota.grants.values() if grant.calls and (grant.messages or more)]
+        events += [self.quota.clock + 1_000 for _ in self.shelf.holes]
+        if more:
+            events.append(self.quota.clock if next_start is None else next_start)
+        return min(events, default=None)
+
+    def _heed(self, report: Report) -> None:
+        """Ask a provider or a function that is away ever less often, with one call, until one gets through."""
+        probe = report.slot.start >= self.away_since  # others were on their way already, and say the same once more
+        if report.verdict in (Verdict.RETRY_AFTER, Verdict.REFUSED, Verdict.QUOTA_SPENT):
+            self.away += probe
+            clock = self.quota.clock
+            if report.verdict is Verdict.QUOTA_SPENT:
+                self.quota.spend(report.milliseconds)
+            else:
+                patience = min(LONGEST_PAUSE, FIRST_PAUSE << min(20, max(0, self.away - 1)))
+                longest = max(DAY, *(tier["period"] for tier in self.tiers))
+                self.quota.pause(clock + min(longest, max(report.milliseconds, patience)))
+            self.away_since = max(self.quota.paused_until, clock + FIRST_PAUSE)
+        elif report.verdict in (Verdict.DONE, Verdict.FAILED) and probe:
+            self.away = 0
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a write has taken.
+
+    Attributes
+    ----------
+    calls
+        Slots, in the order of their starts, each with its message.
+    more
+        Another message could be picked now.
+    next_start
+        When the next slot starts, or may be known to; None when the tiers hold nothing up.
+    """
+
+    calls: list[tuple[Slot, Held]]
+    more: bool
+    next_start: int | None

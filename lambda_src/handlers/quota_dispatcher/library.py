@@ -1,0 +1,103 @@
+"""The pages that a dispatcher has read, and what it does with them: read ahead, delete, file anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .aws_errors import AwsError
+from .log import log
+from .shelf import MOST_RETURNED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .counter import Counter
+    from .host import Host
+    from .pages import Page, Pages
+    from .quota import Held, Ref
+    from .store import Store
+
+REFILED = 100
+"""So many at once are filed anew."""
+
+
+class Library:
+    """Pages by lane and number.
+
+    Parameters
+    ----------
+    host, pages, store
+        Of the dispatcher.
+
+    Attributes
+    ----------
+    pages
+        None for one that was not there.
+    """
+
+    def __init__(self, host: Host, pages: Pages, store: Store) -> None:
+        self._host = host
+        self._pages = pages
+        self._store = store
+        self.pages: dict[tuple[int, int], Page | None] = {}
+
+    def read(self, counter: Counter, room: int, tails: Mapping[int, int]) -> None:
+        """Read what is needed to pick so many messages."""
+        for key in counter.shelf.holes if room else ():
+            self.pages[key] = self._pages.get(key)
+        while room and (missing := counter.shelf.wanted_pages(room, tails, self.pages)):
+            for key in missing:
+                self.pages[key] = self._next(key)
+
+    def record(self, held: Held) -> dict[str, Any] | None:
+        """Return a message as its function gets it; None when its page is gone, since all of it was done."""
+        key = held.ref[:2]
+        page = self.pages.get(key) or self._pages.get(key)
+        return None if page is None else {**page.records[held.ref.index], "receiptHandle": ""}
+
+    def tidy(self, counter: Counter) -> set[tuple[int, int]]:
+        """Delete pages of which nothing is left to do, and keep no more than is of use. Return what was deleted."""
+        deleted = {key for key in counter.finished() if self._deleted(key)}
+        self.pages = {key: page for key, page in self.pages.items() if page is not None and key not in deleted}
+        return deleted
+
+    def refile(self, counter: Counter) -> set[Ref]:
+        """File what is too much to be remembered one by one anew, at the end of its lane.
+
+        Returns
+        -------
+        set of Ref
+            Where it lay; the next write forgets that.
+        """
+        waiting = counter.shelf.returned
+        if counter.shelf.ordered or len(waiting) <= MOST_RETURNED:
+            return set()
+        lanes: dict[int, list[Held]] = {}
+        for entry in sorted(waiting, key=lambda entry: entry.due)[MOST_RETURNED - REFILED :]:
+            lanes.setdefault(entry.held.ref.lane, []).append(entry.held)
+        return {held.ref for lane, members in lanes.items() if self._refiled(lane, members) for held in members}
+
+    def _deleted(self, key: tuple[int, int]) -> bool:
+        try:
+            self._pages.delete(key)
+        except AwsError as error:
+            log("deleting a page failed", error=repr(error))
+            return False
+        return True
+
+    def _refiled(self, lane: int, members: list[Held]) -> bool:
+        try:
+            found = [(held, record) for held in members if (record := self.record(held))]
+            key = (lane, self._store.number_pages({lane: len(found)}).tails[lane])
+            self._pages.put(key, [record for _, record in found], [held.failures for held, _ in found])
+        except AwsError as error:
+            log("filing anew failed", error=repr(error))
+            return False
+        return True
+
+    def _next(self, key: tuple[int, int]) -> Page | None:
+        page = self._pages.get(key)
+        if page is None:
+            self._host.sleep(30)  # It has its number, and is about to be put.
+            page = self._pages.get(key)
+        return page

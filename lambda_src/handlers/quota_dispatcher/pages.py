@@ -1,0 +1,100 @@
+"""The messages that wait, as the intake files them: pages in DynamoDB, one per batch and lane.
+
+A page has the next number of its lane and is put once. Nothing on it expires, however long it waits; it is deleted when
+its last message is done.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from .quota import Held, Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PART = 350_000
+"""Bytes in one item. Amazon DynamoDB Developer Guide, "Service quotas": an item has at most 400 KB, name included."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """The messages of a page, as an event source mapping hands them to a function."""
+
+    records: tuple[dict[str, Any], ...]
+    failed: tuple[int, ...]
+    """How often each has failed before it was filed (anew)."""
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def held(self, key: tuple[int, int], index: int) -> Held:
+        """Return what is handed out for a message."""
+        return Held(Ref(*key, index, group_number(self.records[index])), self.failed[index])
+
+
+class Pages:
+    """Puts, gets and deletes them.
+
+    Parameters
+    ----------
+    client
+        Of DynamoDB.
+    table
+        Its name.
+    """
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def put(self, key: tuple[int, int], records: Sequence[dict[str, Any]], failed: Sequence[int] = ()) -> None:
+        """Write a page. Its first part comes last, so that nobody sees half a page."""
+        content = json.dumps([list(records), list(failed) or [0] * len(records)], separators=(",", ":"))
+        packed = zlib.compress(content.encode(), 6)
+        parts = [packed[start : start + PART] for start in range(0, len(packed), PART)]
+        for number in reversed(range(len(parts))):
+            item = {"id": {"S": _name(key, number)}, "content": {"B": parts[number]}, "parts": {"N": str(len(parts))}}
+            self._client.put_item(TableName=self._table, Item=item)
+
+    def get(self, key: tuple[int, int]) -> Page | None:
+        """Read a page; None when it isn't there."""
+        first = self._part(key, 0)
+        if first is None:
+            return None
+        packed = first["content"]["B"]
+        for number in range(1, int(first["parts"]["N"])):
+            part = self._part(key, number)
+            if part is None:
+                return None  # It is being deleted: its messages are done.
+            packed += part["content"]["B"]
+        records, failed = json.loads(zlib.decompress(packed))
+        return Page(tuple(records), tuple(failed))
+
+    def delete(self, key: tuple[int, int]) -> None:
+        """Delete a page, its first part first."""
+        answer = self._client.delete_item(
+            TableName=self._table, Key={"id": {"S": _name(key, 0)}}, ReturnValues="ALL_OLD"
+        )
+        for number in range(1, int(answer.get("Attributes", {}).get("parts", {"N": "1"})["N"])):
+            self._client.delete_item(TableName=self._table, Key={"id": {"S": _name(key, number)}})
+
+    def _part(self, key: tuple[int, int], number: int) -> dict[str, Any] | None:
+        return self._client.get_item(
+            TableName=self._table, Key={"id": {"S": _name(key, number)}}, ConsistentRead=True
+        ).get("Item")
+
+
+def group_number(record: dict[str, Any]) -> int:
+    """Return a number for a message's group: messages of one group have the same; 0 when it has none."""
+    group = record["attributes"].get("MessageGroupId")
+    return crc32(group.encode()) if group else 0
+
+
+def _name(key: tuple[int, int], part: int) -> str:
+    lane, page = key
+    return f"page/{lane}/{page}" + (f"/{part}" if part else "")

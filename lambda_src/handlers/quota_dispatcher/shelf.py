@@ -1,0 +1,251 @@
+"""What waits for its turn, in exact numbers: where each lane goes on, what comes back, what is still missing.
+
+The messages themselves lie on pages (see `pages`), which the intake numbers and puts. Nothing of AWS is in here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .quota import Held, Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from .pages import Page
+
+    Library = Mapping[tuple[int, int], Page | None]
+    """The pages that were read; None for one that was not there."""
+
+HOLE = 60_000
+"""A page that has a number and isn't there after so long (ms) will never come: its intake has ended long before."""
+MOST_RETURNED = 500
+"""Of so many messages that wait for another try, the rest is filed anew, at the end of the backlog."""
+MOST_PARKED = 1_000
+"""In order: so many messages may wait for others of their group, before nothing behind them is looked at."""
+
+
+class Returned(NamedTuple):
+    """A message that waits for another try."""
+
+    held: Held
+    due: int
+    """By the quota's clock."""
+
+
+@dataclass
+class Lane:
+    """Where a lane goes on: the first page, and the first message on it, that were not handed out."""
+
+    page: int = 1
+    index: int = 0
+
+
+@dataclass
+class Shelf:
+    """Everything that waits.
+
+    Attributes
+    ----------
+    first
+        The lanes that go before all others, in this order.
+    ordered
+        Of each group one message at a time, in order.
+    returned, parked, holes
+        Messages to be tried again; in order: those that wait for an earlier one of their group; pages that have a
+        number and were not there, with the instant at which they are given up.
+    opened
+        Pages from which something was handed out, and that may still be there.
+    settled
+        Messages done or buried, ever.
+    """
+
+    first: list[int]
+    ordered: bool
+    lanes: dict[int, Lane] = field(default_factory=dict)
+    returned: list[Returned] = field(default_factory=list)
+    parked: list[Ref] = field(default_factory=list)
+    holes: dict[tuple[int, int], int] = field(default_factory=dict)
+    opened: set[tuple[int, int]] = field(default_factory=set)
+    settled: int = 0
+    turn: int = 0
+
+    def lane(self, number: int) -> Lane:
+        """Return where a lane goes on."""
+        return self.lanes.setdefault(number, Lane())
+
+    def wanted_pages(self, wanted: int, tails: Mapping[int, int], library: Library) -> list[tuple[int, int]]:
+        """Return the pages to be read before so many messages can be picked."""
+        missing: list[tuple[int, int]] = []
+        for number, tail in tails.items():
+            lane = self.lane(number)
+            found = -lane.index
+            for page in range(lane.page, tail + 1):
+                if found >= wanted:
+                    break
+                if (number, page) not in library:
+                    missing.append((number, page))
+                    break
+                found += len(library[number, page] or ())
+        return missing
+
+    def fill_holes(self, clock: int, library: Library) -> None:
+        """Take in pages that came late; give up those that will never come."""
+        for key, until in list(self.holes.items()):
+            page = library.get(key)
+            if page:
+                self.opened.add(key)
+                found = [page.held(key, index) for index in range(len(page))]
+                if self.ordered:  # Earlier ones of the same group may be waiting.
+                    self.parked += [held.ref for held in found]
+                    self.parked.sort(key=lambda ref: (ref.lane not in self.first, ref.page, ref.index))
+                else:
+                    self.returned += [Returned(held, 0) for held in found]
+            if page or until < clock:
+                del self.holes[key]
+
+    def pick(
+        self, wanted: int, clock: int, tails: Mapping[int, int], library: Library, busy: Iterable[int]
+    ) -> list[Held]:
+        """Take messages off the shelf: at most half of them again while others have never been tried.
+
+        Parameters
+        ----------
+        busy
+            The groups of which a message is in the air.
+        """
+        groups = set(busy)
+        due = self._due(clock, groups)
+        again = due[: (wanted + 1) // 2]
+        fresh = self._fresh(wanted - len(again), clock, tails, library, groups)
+        again += due[len(again) : wanted - len(fresh)]
+        taken = {entry.held.ref for entry in again}
+        self.returned = [entry for entry in self.returned if entry.held.ref not in taken]
+        return [*(entry.held for entry in again), *fresh]
+
+    def pending(self, clock: int, tails: Mapping[int, int], library: Library, busy: Iterable[int]) -> bool:
+        """Tell whether anything could be picked now."""
+        if not self.returned and not self.parked and not self.unopened(tails):
+            return False
+        trial = Shelf(self.first, self.ordered).load(self.dump())
+        return bool(trial.pick(1, clock, tails, library, busy)) or any(
+            key not in library for key in trial.wanted_pages(1, tails, library)
+        )
+
+    def unopened(self, tails: Mapping[int, int]) -> bool:
+        """Tell whether there are pages that nobody has looked at."""
+        return any(self.lane(number).page <= tail for number, tail in tails.items())
+
+    def give_back(self, held: Held, due: int) -> None:
+        """Let a message wait for another try."""
+        self.returned.append(Returned(held, due))
+
+    def settle(self, ref: Ref) -> None:
+        """Forget a message that was given back, and turned out to be done."""
+        left = [entry for entry in self.returned if entry.held.ref != ref]
+        self.settled += len(self.returned) - len(left)
+        self.returned = left
+
+    def finished(self, in_the_air: Iterable[Ref]) -> set[tuple[int, int]]:
+        """Return the pages of which nothing is left to do."""
+        used = {ref[:2] for ref in (*in_the_air, *self.parked, *(entry.held.ref for entry in self.returned))}
+        return {key for key in self.opened if key not in used and self.lane(key[0]).page > key[1]}
+
+    def dump(self) -> dict[str, Any]:
+        """Write the state as JSON knows it."""
+        return {
+            "lanes": {str(number): [lane.page, lane.index] for number, lane in self.lanes.items()},
+            "returned": [[*entry.held.ref, entry.held.failures, entry.due] for entry in self.returned],
+            "parked": [list(ref) for ref in self.parked],
+            "holes": [[*key, until] for key, until in self.holes.items()],
+            "opened": sorted(list(key) for key in self.opened),
+            "settled": self.settled,
+            "turn": self.turn,
+        }
+
+    def load(self, state: dict[str, Any]) -> Shelf:
+        """Read what `dump` wrote."""
+        self.lanes = {int(number): Lane(*place) for number, place in state["lanes"].items()}
+        self.returned = [Returned(Held(Ref(*entry[:4]), entry[4]), entry[5]) for entry in state["returned"]]
+        self.parked = [Ref(*ref) for ref in state["parked"]]
+        self.holes = {(lane, page): until for lane, page, until in state["holes"]}
+        self.opened = {(lane, page) for lane, page in state["opened"]}
+        self.settled, self.turn = state["settled"], state["turn"]
+        return self
+
+    def _due(self, clock: int, groups: set[int]) -> list[Returned]:
+        if not self.ordered:
+            return [entry for entry in self.returned if entry.due <= clock]
+        found = []
+        for entry in self.returned:
+            group = entry.held.ref.group
+            if entry.due <= clock and group not in groups:
+                found.append(entry)
+            groups.add(group)
+        return found
+
+    def _fresh(
+        self, wanted: int, clock: int, tails: Mapping[int, int], library: Library, groups: set[int]
+    ) -> list[Held]:
+        picks: list[Held] = []
+        left: list[Ref] = []
+        for ref in self.parked:
+            if len(picks) < wanted and ref.group not in groups:
+                picks.append(Held(ref))
+            else:
+                left.append(ref)
+            groups.add(ref.group)
+        self.parked = left
+        others = sorted(number for number in tails if number not in self.first)
+        for number in [number for number in self.first if number in tails]:
+            lane = self._walk(number, clock, tails[number], library)
+            picks += self._next(lane, wanted - len(picks), groups)
+            if self.ordered and self.lane(number).page <= tails[number]:
+                return picks  # What it still holds may be earlier ones of the groups of later lanes.
+        self.turn += 1
+        others = others[self.turn % len(others) :] + others[: self.turn % len(others)] if others else []
+        # Each lane in its turn gets its part, and what others leave over.
+        while others and len(picks) < wanted:
+            part = -(-(wanted - len(picks)) // len(others))
+            had = len(picks)
+            idle = []
+            for number in others:
+                lane = self._walk(number, clock, tails[number], library)
+                found = self._next(lane, min(part, wanted - len(picks)), groups)
+                picks += found
+                if not found:
+                    idle.append(number)
+            others = [number for number in others if number not in idle]
+            if len(picks) == had:
+                break
+        return picks
+
+    def _next(self, lane: Iterator[Held], wanted: int, groups: set[int]) -> list[Held]:
+        picks: list[Held] = []
+        for held in lane if wanted > 0 else ():
+            group = held.ref.group
+            if self.ordered and group in groups:
+                self.parked.append(held.ref)
+            else:
+                picks.append(held)
+            if self.ordered:
+                groups.add(group)
+            if len(picks) == wanted:
+                break
+        return picks
+
+    def _walk(self, number: int, clock: int, tail: int, library: Library) -> Iterator[Held]:
+        """Hand out a lane's messages one by one, as far as its pages were read."""
+        lane = self.lane(number)
+        while lane.page <= tail and (number, lane.page) in library and len(self.parked) < MOST_PARKED:
+            key, index = (number, lane.page), lane.index
+            page = library[key]
+            lane.index += 1
+            if page is None or lane.index >= len(page):
+                lane.page, lane.index = lane.page + 1, 0
+            if page is None:
+                self.holes[key] = clock + HOLE
+            elif index < len(page):
+                self.opened.add(key)
+                yield page.held(key, index)

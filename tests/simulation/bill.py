@@ -1,0 +1,32 @@
+"""What a run would cost. Prices of us-east-1 in November 2026, as in docs/quota.md."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+PRICES = {
+    "SQS requests": 0.40e-6,
+    "writes": 0.625e-6,
+    "reads": 0.125e-6,
+    "invocations": 0.20e-6,
+    "GB seconds": 0.0000133334,
+}
+
+
+class Bill(Counter[str]):
+    """How much of each of `PRICES`."""
+
+    def write(self, *items: dict[str, Any] | None) -> None:
+        self["writes"] += max(-(-size(item) // 1_024) for item in items if item is not None)
+
+    def read(self, item: dict[str, Any]) -> None:
+        self["reads"] += max(1, -(-size(item) // 4_096))
+
+    def dollars(self) -> float:
+        return sum(PRICES[name] * count for name, count in self.items())
+
+
+def size(item: dict[str, Any]) -> int:
+    """Return the size of an item (Amazon DynamoDB Developer Guide, "DynamoDB item sizes and formats")."""
+    return sum(len(name) + len(next(iter(value.values()))) for name, value in item.items())

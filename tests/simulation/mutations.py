@@ -1,0 +1,158 @@
+"""Faults put into the code on purpose, each of which a schedule must find."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from handlers.quota_dispatcher import caller, intake, quota, shelf
+from handlers.quota_dispatcher.call import Verdict
+from handlers.quota_dispatcher.clocks import Frame, Reading
+from handlers.quota_dispatcher.counter import Counter, Report
+from handlers.quota_dispatcher.dispatcher import Dispatcher
+from handlers.quota_dispatcher.quota import Quota
+from handlers.quota_dispatcher.rolling_window import RollingWindow
+from handlers.quota_dispatcher.shelf import Shelf
+from handlers.quota_dispatcher.store import Item, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """What is wrong with the code, and how it is made so."""
+
+    name: str
+    apply: Callable[[], AbstractContextManager[Any]]
+    seed: int = 0
+    """From here on it is looked for."""
+
+
+def _attribute(name: str, owner: Any, attribute: str, value: Any) -> Mutation:
+    return Mutation(name, lambda: patch.object(owner, attribute, value))
+
+
+def _high(self: Frame, now: Reading) -> int:
+    return self.clock + now.monotonic - self.at.monotonic
+
+
+def _by_start(self: RollingWindow, mark: int) -> int:
+    return mark * self.grain + self.period - 120
+
+
+def _always(*_: object) -> bool:
+    return True
+
+
+def _nothing(*_: object) -> None:
+    return None
+
+
+def _no_groups(*_: object) -> set[int]:
+    return set()
+
+
+def _all_opened(self: Shelf, *_: object) -> set[tuple[int, int]]:
+    return set(self.opened)
+
+
+@contextmanager
+def _write_without_condition() -> Iterator[None]:
+    write = Store.write
+
+    def careless(self: Store, seen: Item, *arguments: Any, **options: Any) -> tuple[bool, Item]:
+        return write(self, self.read(), *arguments, **options)
+
+    with patch.object(Store, "write", careless):
+        yield
+
+
+@contextmanager
+def _leave_without_looking() -> Iterator[None]:
+    write = Store.write
+
+    def hasty(self: Store, *arguments: Any, **options: Any) -> tuple[bool, Item]:
+        return write(self, *arguments, **{**options, "leaving": False})
+
+    with patch.object(Store, "write", hasty):
+        yield
+
+
+@contextmanager
+def _end_counts_at_the_start() -> Iterator[None]:
+    ended = Quota.ended
+
+    def early(self: Quota, slot: quota.Slot, at: int) -> None:
+        ended(self, slot, slot.start)
+
+    with patch.object(Quota, "ended", early):
+        yield
+
+
+@contextmanager
+def _forgets_vanished_takers() -> Iterator[None]:
+    def forget(self: Quota, grant: quota.Grant) -> list[quota.Held]:
+        return grant.messages
+
+    with patch.object(Quota, "_expire", forget):
+        yield
+
+
+@contextmanager
+def _signals_are_failures() -> Iterator[None]:
+    report = Counter.report
+
+    def strict(self: Counter, what: Report) -> None:
+        signals = (Verdict.RETRY_AFTER, Verdict.REFUSED, Verdict.NOT_STARTED)
+        verdict = Verdict.FAILED if what.verdict in signals else what.verdict
+        report(self, Report(what.slot, what.held, what.at, verdict, what.milliseconds, what.settled))
+
+    with patch.object(Counter, "report", strict):
+        yield
+
+
+@contextmanager
+def _drops_what_vanished_takers_held() -> Iterator[None]:
+    advance = Quota.advance
+
+    def forgetful(self: Quota, now: Reading, mine: Frame | None = None) -> list[quota.Held]:
+        advance(self, now, mine)
+        return []
+
+    with patch.object(Quota, "advance", forgetful):
+        yield
+
+
+@contextmanager
+def _newcomers_trust_their_clock() -> Iterator[None]:
+    with patch.object(quota, "MAX_SKEW", -2_000):
+        yield
+
+
+MUTATIONS = (
+    Mutation("the write has no condition", _write_without_condition),
+    Mutation("it leaves without looking for new pages", _leave_without_looking),
+    Mutation("a call counts from its start, not from its end", _end_counts_at_the_start),
+    Mutation("calls of a vanished dispatcher are forgotten", _forgets_vanished_takers),
+    Mutation("messages of a vanished dispatcher are forgotten", _drops_what_vanished_takers_held),
+    Mutation("a signal is a failure", _signals_are_failures),
+    Mutation("a newcomer's clock counts in full, and more", _newcomers_trust_their_clock),
+    _attribute("an end is stamped by the monotonic clock alone", Frame, "high", _high),
+    _attribute("a place is free before its period is over", RollingWindow, "_release", _by_start),
+    _attribute("a late slot is used", caller, "LATE", 30_000),
+    _attribute("the intake never rings", intake, "watched", _always),
+    _attribute("an attempt that came through is not recognized", Dispatcher, "_written", _nothing),
+    _attribute("in order, groups don't wait", Counter, "groups", _no_groups),
+    _attribute("the ring is not kept for the other that answers it", Dispatcher, "_arrive", _always),
+    _attribute("a page that comes late is given up at once", shelf, "HOLE", -1),
+    _attribute("pages are deleted while messages on them are in the air", Shelf, "finished", _all_opened),
+    _attribute("the tiers of the last deployment are not asked for", Dispatcher, "_current", _always),
+)
+"""Found by the schedules of `test_mutations`."""
+
+NOT_FOUND = ()
+"""What no schedule has found, and why."""

@@ -1,0 +1,236 @@
+"""One schedule: what is sent, what goes wrong, what is changed; drawn from a seed, judged at its end."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import random
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from tests.simulation.first_release import leave_behind
+from tests.simulation.provider import DAY, Limit
+from tests.simulation.services import Faults
+from tests.simulation.world import DOOR, LONGEST_CALL, PRIORITY, Trouble, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MIDNIGHT = int(datetime(2026, 3, 8, 0, tzinfo=ZoneInfo("America/New_York")).timestamp() * 1000)
+"""A day of 23 hours begins."""
+FALL = int(datetime(2026, 11, 1, 0, tzinfo=ZoneInfo("America/New_York")).timestamp() * 1000)
+RAMADAN = int(datetime(2027, 2, 7, 0, tzinfo=ZoneInfo("Africa/Casablanca")).timestamp() * 1000)
+QUIET = 1_200_000
+"""From the last fault until the account must be well again: the longest pause (15 min) and the longest lease."""
+
+TIERS: tuple[tuple[Limit, ...], ...] = (
+    (Limit(10, 1_000),),
+    (Limit(20, 1_000), Limit(150, 10_000)),
+    (Limit(30, 1_000), Limit(200, 60_000)),
+    (Limit(1, 1_000),),
+    (Limit(2, 5_000),),
+    (Limit(5, 60_000),),
+    (Limit(1, 10_000),),
+    (Limit(80, 10_000),),
+    (Limit(15, 1_000), Limit(100, 3_600_000)),
+    (Limit(10, 1_000), Limit(60, 3_600_000, "UTC")),
+    (Limit(10, 1_000), Limit(80, DAY, "America/New_York")),
+    (Limit(20, 1_000), Limit(50, DAY // 4, "America/New_York")),
+    (Limit(20, 1_000), Limit(60, DAY, "Africa/Casablanca")),
+    (Limit(100, 30_000, "America/New_York"),),
+)
+
+
+@dataclass
+class Result:
+    """What a schedule came to; the lists are empty when all is well.
+
+    Attributes
+    ----------
+    used
+        Calls made after the last fault, as a share of those that were possible.
+    """
+
+    seed: int
+    exceeded: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    untried: list[str] = field(default_factory=list)
+    order: list[str] = field(default_factory=list)
+    used: float = 1.0
+    calls: int = 0
+    repeated: int = 0
+    milliseconds: int = 0
+
+    @property
+    def good(self) -> bool:
+        return not (self.exceeded or self.lost or self.untried or self.order) and self.used >= 0.95
+
+
+def run(seed: int, *, tiers: tuple[Limit, ...] | None = None, ordered: bool | None = None) -> Result:
+    """Run one schedule."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        return _run(random.Random(seed), seed, tiers, ordered)  # noqa: S311 -- a schedule
+
+
+def _run(draw: random.Random, seed: int, tiers: tuple[Limit, ...] | None, ordered: bool | None) -> Result:
+    limits = list(tiers or draw.choice(TIERS))
+    ordered = draw.random() < 0.25 if ordered is None else ordered
+    start = _start(draw, limits)
+    span = draw.choice((20_000, 60_000, 150_000))
+    faults, trouble = _faults(draw, start + span)
+    world = World(
+        seed,
+        limits,
+        start=start,
+        faults=faults,
+        trouble=trouble,
+        ordered=ordered,
+        lanes=draw.choice((1, 1, 3)),
+        priority=draw.random() < 0.25,
+        parallelism=draw.choice((3, 10, 10, 20)),
+        max_attempts=draw.choice((2, 3, 5)),
+    )
+    result = Result(seed)
+    try:
+        _play(draw, world, limits, span, result)
+    finally:
+        world.finish()
+    return result
+
+
+def _start(draw: random.Random, limits: list[Limit]) -> int:
+    zones = {limit.zone for limit in limits}
+    instant = RAMADAN if "Africa/Casablanca" in zones else draw.choice((MIDNIGHT, FALL))
+    before = draw.choice((0, 30_000, 2 * 3_600_000))
+    return instant + 2 * 3_600_000 - before if draw.random() < 0.5 else instant - before
+
+
+def _faults(draw: random.Random, until: int) -> tuple[Faults, Trouble]:
+    def some(most: float) -> float:
+        return draw.choice((0.0, 0.0, most / 4, most))
+
+    faults = Faults(until, some(0.05), some(0.05), some(0.03), some(0.1), some(0.2))
+    stops = draw.random() < 0.5
+    trouble = Trouble(
+        kills=some(0.05),
+        stalls=some(0.1),
+        longest_stall=draw.choice((3_000, 20_000, 120_000, 900_000)),
+        stopped_clocks=stops,
+        skew=draw.choice((0, 100, 480)),
+        slow_calls=some(0.1),
+        unanswered=some(0.05),
+        refused_calls=some(0.1),
+        failures=some(0.2),
+        signals=some(0.1),
+    )
+    return faults, trouble
+
+
+def _play(draw: random.Random, world: World, limits: list[Limit], span: int, result: Result) -> None:
+    hub, began = world.hub, world.hub.now
+
+    def group(number: int) -> str:
+        return f"g{number % 5}" if world.settings.ordered else ""
+
+    def urgent(_: int) -> str:
+        return "urgent" if world.settings.ordered else ""
+
+    changes = [(began, list(limits))]
+    count = draw.choice((5, 40, 150))
+
+    def send(number: int) -> None:
+        url = PRIORITY if PRIORITY in world.sqs.queues and draw.random() < 0.2 else DOOR
+        world.send(number, url=url, group=group if url == DOOR else urgent)
+
+    if draw.random() < 0.2:
+        leave_behind(world, limits, draw.choice((3, 20, 60)), group)
+    if draw.random() < 0.5:
+        hub.at(began, lambda: send(count))
+    else:
+        for _ in range(min(count, 30)):
+            hub.at(began + draw.randint(0, span), lambda: send(1))
+    if draw.random() < 0.25:
+        at = began + draw.randint(0, span)
+        new = [Limit(max(1, limit.limit * draw.choice((1, 2, 3)) // 3), limit.period, limit.zone) for limit in limits]
+        hub.at(at, lambda: world.deploy(new))
+        changes.append((at, new))
+    if draw.random() < 0.2:
+        world.provider_closed_until = began + draw.randint(0, span)
+    if draw.random() < 0.2:
+        world.function_away_until = began + draw.randint(0, span)
+    quiet = world.faults.until + QUIET
+    hub.run(lambda: False, quiet)
+    _measure(world, changes[-1][1], group, result)
+    slowest = max(limit.period for limit in limits)
+    world.bury()
+    latest = hub.now + max(60, 2 * len(world.messages)) * max(slowest, 60_000)
+    hub.run(lambda: all(sent.done is not None for sent in world.messages.values()) or _settled(world), latest)
+    hub.run(lambda: False, hub.now + 2 * LONGEST_CALL)
+    world.bury()
+    _judge(world, changes, result)
+    result.milliseconds = hub.now - began
+
+
+def _settled(world: World) -> bool:
+    world.bury()
+    return all(sent.done is not None or sent.dead for sent in world.messages.values())
+
+
+def _measure(world: World, limits: list[Limit], group: Callable[[int], str], result: Result) -> None:
+    """Offer more than can be called, and count what is."""
+    hub = world.hub
+    tightest = min(limits, key=lambda limit: limit.limit / limit.period)
+    span = min(20 * tightest.period, max(30_000, 3 * tightest.period))
+    if any(limit.zone and limit.period >= DAY // 4 for limit in limits) or world.settings.ordered:
+        return  # how much a day has left is not for this to know
+    hub.run(lambda: _settled(world), hub.now + 40 * 3_600_000)
+    hub.run(lambda: False, hub.now + int(1.1 * max(limit.period for limit in limits)) + LONGEST_CALL + 2_000)
+    parallel = world.settings.parallelism
+    possible = _possible(limits, parallel, span)
+    first = len(world.messages)
+    world.send(possible + 30, group=group)
+    offered = [str(number) for number in range(first, len(world.messages))]
+    hub.run(lambda: any(world.messages[body].calls for body in offered), hub.now + span)
+    began = min((world.messages[body].calls[0] for body in offered if world.messages[body].calls), default=hub.now)
+    hub.run(lambda: False, began + span)
+    made = sum(bool(world.messages[body].calls) for body in offered)
+    result.used = made / possible
+
+
+def _possible(limits: list[Limit], parallelism: int, span: int) -> int:
+    """Return how many calls of 85 ms can start within a span, each of which counts until a period after its end."""
+    ends: list[int] = []
+    while True:
+        start = ends[-parallelism] if len(ends) >= parallelism else 0
+        for limit in limits:
+            if len(ends) >= limit.limit:
+                start = max(start, ends[-limit.limit] + limit.period + (2_000 + LONGEST_CALL if limit.zone else 0))
+        if start >= span:
+            return len(ends)
+        ends.append(start + 85)
+
+
+def _judge(world: World, changes: list[tuple[int, list[Limit]]], result: Result) -> None:
+    for index, (since, limits) in enumerate(changes):
+        until = changes[index + 1][0] if index + 1 < len(changes) else 1 << 60
+        # After a deployment, what is in the air may still be the old tiers' for as long as a function is updated.
+        settled = since + (40_000 + LONGEST_CALL if index else 0)
+        result.exceeded += world.provider.exceeded(limits, settled, until)
+    for sent in world.messages.values():
+        result.calls += len(sent.calls)
+        result.repeated += max(0, len(sent.ends) - 1)
+        if sent.done is None and not sent.dead:
+            result.lost.append(f"message {sent.body} of {sent.sent}, called at {sent.calls}")
+        if sent.dead and sent.failed < world.settings.max_attempts:
+            result.untried.append(f"message {sent.body} failed {sent.failed} times")
+    result.order += world.overlaps
+    if world.settings.ordered:
+        last: dict[str, tuple[int, str]] = {}
+        for sent in world.messages.values():
+            if sent.calls:
+                first = sent.calls[0]
+                if sent.group in last and first < last[sent.group][0]:
+                    result.order.append(f"{sent.body} of {sent.group} before {last[sent.group][1]}")
+                last[sent.group] = (first, sent.body)

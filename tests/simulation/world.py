@@ -1,0 +1,433 @@
+"""An account in which one quota lives: its functions run the real code, everything around them is simulated."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ReadTimeoutError
+
+from handlers.quota_dispatcher.clocks import Reading
+from handlers.quota_dispatcher.dispatcher import Dispatcher
+from handlers.quota_dispatcher.intake import Intake
+from handlers.quota_dispatcher.process import Clients, Memory
+from handlers.quota_dispatcher.ring import Ring
+from handlers.quota_dispatcher.settings import Settings
+from handlers.quota_dispatcher.tiers import TAG, fingerprint
+from tests.simulation.hub import Hub, Killed, Machine
+from tests.simulation.provider import Limit, Provider
+from tests.simulation.services import SQS, DynamoDB, Faults, Network, Queue, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from handlers.quota_dispatcher.counter import Report
+
+TIMEOUT = 2_000
+"""Of the user's function."""
+LONGEST_CALL = 2_000 + 10_000 + 2_000 + TIMEOUT
+DISPATCHER_TIMEOUT = 120_000
+INTAKE_TIMEOUT = 30_000
+DOOR, PRIORITY, LANE = "door", "priority", "lane"
+DOORBELL, DEAD = "doorbell", "dead"
+MEMORY = {"intake": 0.25, "dispatcher": 0.5}
+"""GB."""
+
+
+@dataclass
+class Trouble:
+    """What goes wrong besides requests, while `Faults.until` lies ahead."""
+
+    kills: float = 0
+    """Per process and second."""
+    stalls: float = 0
+    longest_stall: int = 0
+    stopped_clocks: bool = False
+    skew: int = 0
+    slow_calls: float = 0
+    unanswered: float = 0
+    refused_calls: float = 0
+    failures: float = 0
+    signals: float = 0
+
+
+@dataclass
+class Sent:
+    """What became of a message."""
+
+    body: str
+    group: str
+    sent: int
+    calls: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    failed: int = 0
+    done: int | None = None
+    dead: bool = False
+
+
+class SimulatedHost:
+    """The process of an invocation."""
+
+    def __init__(self, world: World, machine: Machine) -> None:
+        self.world, self.machine = world, machine
+        self.results: list[Report] = []
+        self.open = 0
+
+    def reading(self) -> Reading:
+        return self.world.reading(self.machine)
+
+    def sleep(self, milliseconds: int) -> None:
+        self.world.hub.sleep(self.machine, milliseconds)
+
+    def submit(self, work: Callable[[], Report]) -> None:
+        self.open += 1
+
+        def run() -> None:
+            report = work()
+            self.open -= 1
+            self.world.hub.put(self.results, report)
+
+        self.world.hub.spawn(self.machine, run)
+
+    def result(self, milliseconds: int) -> Report | None:
+        if not self.results:
+            if milliseconds <= 0:
+                return None
+            self.world.hub.wait(self.machine, self.results, milliseconds)
+        return self.results.pop(0) if self.results else None
+
+    def close(self) -> None:
+        while self.open:
+            self.sleep(100)
+
+
+@dataclass
+class Environment:
+    """An execution environment: it keeps its memory and its clocks from one invocation to the next."""
+
+    machine: Machine
+    settings: Settings
+    memory: Memory
+
+
+class World:
+    """One account.
+
+    Parameters
+    ----------
+    seed
+        Of everything that is drawn.
+    limits
+        The provider's tiers.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        limits: list[Limit],
+        *,
+        start: int,
+        faults: Faults,
+        trouble: Trouble,
+        ordered: bool = False,
+        lanes: int = 1,
+        priority: bool = False,
+        parallelism: int = 10,
+        max_attempts: int = 3,
+    ) -> None:
+        self.random = random.Random(seed)  # noqa: S311 -- a schedule
+        random.seed(seed)  # the jitter of the code under test
+        self.hub = Hub(start)
+        self.faults, self.trouble = faults, trouble
+        self.network = Network(self.hub, self.random, faults)
+        self.dynamodb = DynamoDB()
+        self.sqs = SQS(self.hub, self.random, faults, self.network.bill)
+        self.provider = Provider(limits, self.random.randint(-500, 500) if trouble.skew else 0)
+        self.messages: dict[str, Sent] = {}
+        self.overlaps: list[str] = []
+        self.provider_closed_until = 0
+        self.function_away_until = 0
+        self.padding = 0
+        self.dispatcher_seconds = 0.0
+        self.invocations = 0
+        self._flying: dict[str, int] = {}
+        self._environments: dict[str, list[Environment]] = {"intake": [], "dispatcher": []}
+        self._machines: list[Machine] = []
+        numbers = list(range(1, lanes + 1))
+        self.settings = Settings(
+            name="Quota",
+            table="table",
+            function="function",
+            lanes={DOOR: numbers, PRIORITY: [0], **{f"{LANE}{n}": [100 + n if ordered else n] for n in numbers}},
+            first=[*([100 + n for n in numbers] if ordered else []), 0],
+            former=[f"{LANE}{n}" for n in numbers] if ordered else [],
+            dead_letters=DEAD,
+            doorbell=DOORBELL,
+            ordered=ordered,
+            parallelism=parallelism,
+            longest_call=LONGEST_CALL,
+            max_attempts=max_attempts,
+            tiers=[tier_of(limit) for limit in limits],
+        )
+        batch, window = (10, 0) if ordered else (100, 1_000)
+        for url in (DOOR, *([PRIORITY] if priority else []), *(f"{LANE}{n}" for n in numbers)):
+            self.sqs.queues[url] = Queue(ordered, 6 * INTAKE_TIMEOUT, batch, window, 2, self._intake)
+        self.sqs.queues[DOORBELL] = Queue(False, DISPATCHER_TIMEOUT, 1, 0, 2, self._dispatch)
+        self.sqs.queues[DEAD] = Queue(ordered)
+        self._tag()
+
+    # What the tests do
+
+    def send(self, count: int, *, url: str = DOOR, group: Callable[[int], str] = lambda _: "") -> None:
+        for _ in range(count):
+            number = len(self.messages)
+            body = str(number)
+            name = group(number)
+            self.messages[body] = Sent(body, name, self.hub.now)
+            self.sqs.send(url, f"{body} {self.random.randbytes(self.padding // 2).hex()}", group=name)
+
+    def deploy(self, limits: list[Limit]) -> None:
+        """Change the tiers: the tag first, the functions some seconds later."""
+        self.settings_next = replace(self.settings, tiers=[tier_of(limit) for limit in limits])
+        self.sqs.queues[DOORBELL].tags[TAG] = fingerprint(self.settings_next.tiers)
+        self.hub.after(self.random.randint(0, 20_000), self._deployed)
+
+    def _deployed(self) -> None:
+        self.settings = self.settings_next
+        # Lambda may go on with environments of the code before for a while.
+        for function, idle in self._environments.items():
+            self._environments[function] = [old for old in idle if self.random.random() < 0.2]
+
+    def _tag(self) -> None:
+        self.sqs.queues[DOORBELL].tags[TAG] = fingerprint(self.settings.tiers)
+
+    def reading(self, machine: Machine) -> Reading:
+        return Reading(self.hub.now + machine.skew, self.hub.now - machine.stopped)
+
+    def idle(self) -> bool:
+        """Nothing is left to do."""
+        for url, queue in self.sqs.queues.items():
+            if queue.messages and url != DEAD:
+                return False
+        return all(sent.done is not None or sent.dead or self._is_dead(sent) for sent in self.messages.values())
+
+    def finish(self) -> None:
+        """Kill what is left, so that no process outlives its world."""
+        for machine in self._machines:
+            machine.dead = True
+
+    def bury(self) -> None:
+        """See what lies in the dead-letter queue."""
+        for message in self.sqs.queues[DEAD].messages.values():
+            self.messages[message.body.split()[0]].dead = True
+
+    def _is_dead(self, sent: Sent) -> bool:
+        return any(message.body.split()[0] == sent.body for message in self.sqs.queues[DEAD].messages.values())
+
+    # Machines
+
+    def _machine(self) -> Machine:
+        machine = Machine(self.random.randint(-self.trouble.skew, self.trouble.skew))
+        self._machines.append(machine)
+        return machine
+
+    def _troubled(self) -> bool:
+        return self.hub.now < self.faults.until
+
+    def _haunt(self, machine: Machine, ended: Callable[[], bool]) -> None:
+        """Stall or kill a machine now and then, while it is at work."""
+        trouble = self.trouble
+
+        def strike() -> None:
+            if machine.dead or ended() or not self._troubled():
+                return
+            if self.random.random() < trouble.kills:
+                machine.dead = True
+                return
+            if self.random.random() < trouble.stalls:
+                length = int(1_000 * (trouble.longest_stall / 1_000) ** self.random.random())
+                machine.stalled_until = self.hub.now + length
+                if trouble.stopped_clocks and self.random.random() < 0.5:
+                    self.hub.after(length, lambda: setattr(machine, "stopped", machine.stopped + length))
+            self.hub.after(1_000, strike)
+
+        if trouble.kills or trouble.stalls:
+            self.hub.after(self.random.randint(0, 1_000), strike)
+
+    def _environment(self, function: str) -> Environment:
+        idle = self._environments[function]
+        # Lambda takes the environment that was used last, as long as it keeps it.
+        if idle and self.random.random() > (0.25 if self._troubled() else 0.05):
+            return idle.pop(self.random.randrange(len(idle)) if self._troubled() else -1)
+        name = f"process{self.random.getrandbits(48)}"
+        return Environment(self._machine(), self.settings, Memory(name))
+
+    def _invoke(
+        self, function: str, work: Callable[[Environment], Any], timeout: int, done: Callable[[Any], None]
+    ) -> None:
+        """Run a function; `done` hears what it returned, None when it failed or died."""
+        environment = self._environment(function)
+        machine = environment.machine
+        ended = [False]
+
+        began = self.hub.now
+
+        def finish(answer: Any) -> None:
+            if not ended[0]:
+                ended[0] = True
+                self.network.bill["invocations"] += 1
+                self.network.bill["GB seconds"] += (self.hub.now - began) / 1_000 * MEMORY[function]
+                done(answer)
+
+        def run() -> None:
+            self.hub.sleep(machine, self.random.randint(5, 30))
+            try:
+                answer = work(environment)
+            except Killed:
+                raise
+            except CRASHES:
+                answer = None
+            if not ended[0]:
+                self._environments[function].append(environment)
+            finish(answer)
+
+        def over() -> None:
+            # Lambda ends what lasts too long, and notices within seconds when a process has died.
+            if not ended[0]:
+                machine.dead = True
+                finish(None)
+
+        self.hub.spawn(machine, run)
+        self.hub.after(timeout, over)
+
+        def watch() -> None:
+            if machine.dead:
+                finish(None)
+            elif not ended[0]:
+                self.hub.after(2_000, watch)
+
+        self.hub.after(2_000, watch)
+        self._haunt(machine, lambda: ended[0])
+
+    # Functions
+
+    def _clients(self, machine: Machine) -> Clients:
+        return Clients(
+            self.sqs.client(self.network, machine), self.dynamodb.client(self.network, machine), Function(self, machine)
+        )
+
+    def _intake(self, records: list[dict[str, Any]], done: Callable[[set[str]], None]) -> None:
+        def work(environment: Environment) -> bool:
+            clients = self._clients(environment.machine)
+            clock = lambda: self.reading(environment.machine).wall  # noqa: E731
+            Intake(environment.settings, clients.sqs, clients.dynamodb).file(records, clock)
+            return True
+
+        ids = {record["messageId"] for record in records}
+        self._invoke("intake", work, INTAKE_TIMEOUT, lambda answer: done(set() if answer else ids))
+
+    def _dispatch(self, records: list[dict[str, Any]], done: Callable[[set[str]], None]) -> None:
+        (record,) = records
+        began = self.hub.now
+        self.invocations += 1
+
+        def work(environment: Environment) -> bool:
+            return Dispatcher(
+                environment.settings,
+                Ring.read(record),
+                DISPATCHER_TIMEOUT - (self.hub.now - began),
+                host=SimulatedHost(self, environment.machine),
+                clients=self._clients(environment.machine),
+                memory=environment.memory,
+            ).run()
+
+        def over(answer: bool | None) -> None:
+            self.dispatcher_seconds += (self.hub.now - began) / 1_000
+            done(set() if answer else {record["messageId"]})
+
+        self._invoke("dispatcher", work, DISPATCHER_TIMEOUT, over)
+
+    def call(self, body: str) -> tuple[int, Any]:
+        """Run the user's function for a message: return how long it takes, and its answer (None: it fails)."""
+        trouble, troubled, now = self.trouble, self._troubled(), self.hub.now
+        sent = self.messages[body]
+        duration = self.random.randint(20, 150)
+        if troubled and self.random.random() < trouble.slow_calls:
+            duration = self.random.randint(500, 10_000 + TIMEOUT)
+        counted = now + self.random.choice((0, duration, self.random.randint(0, duration)))
+        if now < self._flying.get(sent.group, 0) and sent.group and self.settings.ordered:
+            self.overlaps.append(f"{body} of group {sent.group} at {now}, another until {self._flying[sent.group]}")
+        self._flying[sent.group] = max(self._flying.get(sent.group, 0), now + duration)
+        self.provider.instants.append(counted)
+        sent.calls.append(now)
+        if now < self.provider_closed_until:
+            return duration, "RetryAfter(1)"
+        if troubled and self.random.random() < trouble.signals:
+            texts = ["RetryAfter(2)", "RetryAfter(0)", "RetryAfter(1e-05)", f"RetryAfter({now // 1000 + 5})"]
+            texts.append(f"QuotaSpent({self.settings.tiers[0]['period'] / 1000:g})")
+            return duration, self.random.choice(texts)
+        if troubled and self.random.random() < trouble.failures:
+            sent.failed += 1
+            return duration, "a failure \x00 of the provider"
+        sent.ends.append(now + duration)
+        if sent.done is None:
+            sent.done = now + duration
+        return duration, None
+
+
+class Function:
+    """Lambda's Invoke, as the dispatcher sees it."""
+
+    def __init__(self, world: World, machine: Machine) -> None:
+        self.world, self.machine = world, machine
+
+    def invoke(self, **request: Any) -> dict[str, Any]:
+        world, machine = self.world, self.machine
+        (record,) = json.loads(request["Payload"])["Records"]
+        box: list[Any] = []
+        random, hub = world.random, world.hub
+        troubled = hub.now < world.faults.until
+
+        def arrive() -> None:
+            duration, problem = world.call(record["body"].split()[0])
+            answer: Any = {"Payload": io.BytesIO(b"null")}
+            if problem is not None:
+                payload = json.dumps({"errorType": "Error", "errorMessage": problem}).encode()
+                answer = {"Payload": io.BytesIO(payload), "FunctionError": "Unhandled"}
+            if troubled and random.random() < world.trouble.unanswered:
+                hub.after(LONGEST_CALL - 2_000, lambda: hub.put(box, ReadTimeoutError(endpoint_url="x")))
+            else:
+                hub.after(duration + 3, lambda: hub.put(box, answer))
+
+        if hub.now < world.function_away_until or (troubled and random.random() < world.trouble.refused_calls):
+            hub.after(5, lambda: hub.put(box, refusal("TooManyRequestsException", 429)))
+        else:
+            hub.after(random.randint(2, 10), arrive)
+        hub.wait(machine, box)
+        (answer,) = box
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def tier_of(limit: Limit) -> dict[str, Any]:
+    from aws_cdk import Duration
+
+    from cdk_breakwater.quota.tier import QuotaTier
+
+    period = Duration.millis(limit.period)
+    if limit.zone:
+        return QuotaTier(limit=limit.limit, period=period, start="calendar", time_zone=limit.zone).setting()
+    return {"limit": limit.limit, "period": limit.period}
+
+
+def _crashes() -> tuple[type[Exception], ...]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return (BotoCoreError, ClientError)
+
+
+CRASHES = _crashes()

@@ -10,7 +10,7 @@ PRICES = {
     "writes": 0.625e-6,
     "reads": 0.125e-6,
     "invocations": 0.20e-6,
-    "GB seconds": 0.0000133334,
+    "MB milliseconds": 0.0000133334 / 1_024_000,
 }
 
 

@@ -33,8 +33,8 @@ DISPATCHER_TIMEOUT = 120_000
 INTAKE_TIMEOUT = 30_000
 DOOR, PRIORITY, LANE = "door", "priority", "lane"
 DOORBELL, DEAD = "doorbell", "dead"
-MEMORY = {"intake": 0.25, "dispatcher": 0.5}
-"""GB."""
+MEMORY = {"intake": 256, "dispatcher": 512}
+"""MB."""
 
 
 @dataclass
@@ -279,7 +279,7 @@ class World:
             if not ended[0]:
                 ended[0] = True
                 self.network.bill["invocations"] += 1
-                self.network.bill["GB seconds"] += (self.hub.now - began) / 1_000 * MEMORY[function]
+                self.network.bill["MB milliseconds"] += (self.hub.now - began) * MEMORY[function]
                 done(answer)
 
         def run() -> None:

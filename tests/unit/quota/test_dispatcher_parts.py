@@ -27,6 +27,7 @@ from handlers.quota_dispatcher.settings import Settings
 from handlers.quota_dispatcher.shelf import HOLE, MOST_PARKED, Shelf
 from handlers.quota_dispatcher.store import Presence, Store
 from handlers.quota_dispatcher.tiers import time_zone
+from tests.simulation.bill import Bill
 from tests.simulation.hub import Machine
 from tests.simulation.services import DynamoDB, DynamoDBClient
 
@@ -60,6 +61,9 @@ def refusal(code: str, status: int, **more: Any) -> ClientError:
 
 class Wire:
     """A network without trouble."""
+
+    def __init__(self) -> None:
+        self.bill = Bill()
 
     def request(self, machine: Machine, apply: Callable[[], Any]) -> Any:
         return apply()

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from .invocation import QuotaThrottledInvocation
     from .tier import QuotaTier
 
-# Calls a second. A message takes 2 to 3 ms of a core in the dispatcher, most of it boto3's (measured on loopback, with
-# TLS and signing). Lambda gives a function a core's worth of time for each 1,769 MB (AWS Lambda Developer Guide,
+# Calls a second. A message takes 2 to 3 ms of a core in the dispatcher, most of it boto3's (measured on loopback,
+# without TLS). Lambda gives a function a core's worth of time for each 1,769 MB (AWS Lambda Developer Guide,
 # "Configure Lambda function memory").
 _PER_CORE = 330
 _CORE_MIB = 1_769

@@ -125,4 +125,4 @@ def test_a_quota_of_many_lanes_has_an_alarm_for_ten_lanes_each(stack: cdk.Stack,
     QuotaThrottledInvocation(stack, "Quota", function=function, tiers=tiers, lanes=12, priority=True).alarms()
     found = {path: alarm for path, alarm in alarms(stack).items() if "Age" in path}
     watched = {path: sum("MetricStat" in query for query in alarm["Metrics"]) for path, alarm in found.items()}
-    assert watched == {"Quota/AgeAlarm": 10, "Quota/AgeAlarm10": 3}
+    assert watched == {"Quota/AgeAlarm": 10, "Quota/AgeAlarm10": 5}

@@ -176,9 +176,12 @@ class AioMySqlSession(MySqlSession):
 async def _connected(host: str, port: int, deadline: Deadline) -> socket.socket:
     """Connect to the first of a name's addresses that answers; each gets its part of the time."""
     loop = asyncio.get_running_loop()
-    addresses = await asyncio.wait_for(
-        loop.getaddrinfo(host, port, type=socket.SOCK_STREAM), max(0.0, deadline.remaining())
-    )
+    try:
+        # an address needs no resolver, which the loop would run in a thread
+        addresses = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        looked_up = loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = await asyncio.wait_for(looked_up, max(0.0, deadline.remaining()))
     for index, (family, kind, protocol, _, address) in enumerate(addresses):
         one = prepared(socket.socket(family, kind, protocol))
         one.setblocking(False)

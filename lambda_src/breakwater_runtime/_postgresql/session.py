@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import weakref
 from abc import abstractmethod
 from collections import deque
 from contextlib import suppress
@@ -79,7 +80,7 @@ class PostgreSqlSession(Session):
         # for a look or a rest of an answer: a server whose login took long is a slow one, not a dead one
         self._patience = max(CHECK_TIMEOUT_SECONDS, 3 * connected_in)
         self._posted_at: float | None = None
-        self._handle: Lent | None = None
+        self._handle: Callable[[], Lent | None] = _no_handle
         self._is_of_use = True
         self._touched = False
         self._sql_prepared = False
@@ -138,8 +139,10 @@ class PostgreSqlSession(Session):
         self._ledger = Ledger(self.pgconn)
         self._touched = self._sql_prepared = self._own_limits = False
         self._errors.clear()
-        self._handle = self._make_handle(closed)
-        return self._handle
+        handle = self._make_handle(closed)
+        # a pool that loses its handle must not keep the environment's one connection for ever
+        self._handle = weakref.ref(handle) if closed else lambda: handle
+        return handle
 
     @abstractmethod
     def _make_handle(self, closed: Callable[[], None] | None) -> Lent: ...
@@ -240,7 +243,7 @@ class PostgreSqlSession(Session):
         self.pgconn.finish()
 
     def _bury(self) -> None:
-        handle, self._handle = self._handle, None
+        handle, self._handle = self._handle(), _no_handle
         if handle is not None:
             handle.die()
 
@@ -416,6 +419,10 @@ class PostgreSqlSession(Session):
             # a notification, a notice, or a farewell
             pgconn.consume_input()
         return False
+
+
+def _no_handle() -> None:
+    return None
 
 
 def _first_result(pgconn: PGconn) -> Generator[Any, Any, PGresult]:

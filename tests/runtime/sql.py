@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 from time import monotonic, sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import breakwater_runtime as breakwater
 from breakwater_runtime._core.session import now
+from tests.runtime.lambda_context import Context
 from tests.servers import MariaDbServer, PostgreSqlServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SqlServer = MariaDbServer | PostgreSqlServer
 
@@ -59,12 +63,9 @@ def hunt(database: breakwater.Database, idle_seconds: int) -> int:
         return now(hunting.hunt(idle_seconds))
 
 
-class Context:
-    """Lambda's context, as far as the runtime looks at it."""
-
-    def __init__(self, seconds: float, request_id: str = "request-1") -> None:
-        self._ends = monotonic() + seconds
-        self.aws_request_id = request_id
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int((self._ends - monotonic()) * 1000)
+def wait_until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait for something that comes true by itself."""
+    ends = monotonic() + seconds
+    while not true():
+        assert monotonic() < ends, f"not within {seconds} s"
+        sleep(0.02)

@@ -1,0 +1,18 @@
+"""The application's own user, with the driver alone: what is in the database, whatever the runtime says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pymysql
+
+from tests.servers import MariaDbServer, PostgreSqlServer
+
+
+def observer(server: MariaDbServer | PostgreSqlServer) -> Any:
+    """Open a connection with autocommit, as a context manager that closes it."""
+    where: dict[str, Any] = {"host": server.host, "port": server.port, "user": server.user, "password": server.password}
+    if server.engine == "mariadb":
+        return pymysql.connect(**where, database=server.database, ssl_disabled=True, autocommit=True)
+    return psycopg.connect(**where, dbname=server.database, autocommit=True)

@@ -1,0 +1,219 @@
+"""An environment is never stuck, never on the wrong server, never blind."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import breakwater_runtime as breakwater
+from tests.runtime.conformance.clients import RUN_CLIENTS
+from tests.runtime.conformance.observer import observer
+from tests.runtime.conformance.promises import promise
+from tests.runtime.conformance.trouble import Fault
+from tests.runtime.sql import execute, session
+
+if TYPE_CHECKING:
+    from tests.runtime.conformance.clients import Client, Session
+    from tests.runtime.conformance.trouble import Trouble
+    from tests.runtime.sql import SqlServer
+
+SECONDS = 8.0
+WHO = {"mariadb": "SELECT CONNECTION_ID()", "postgresql": "SELECT pg_backend_pid()"}
+
+
+def make_table(server: SqlServer) -> None:
+    with observer(server) as connection:
+        execute(connection, "DROP TABLE IF EXISTS surroundings", "CREATE TABLE surroundings (id INT)")
+        execute(connection, "INSERT INTO surroundings VALUES (1)")
+
+
+@promise(38)
+async def test_a_server_that_became_read_only(client: Client, sql_server: SqlServer, network: Trouble) -> None:
+    """After a failover the old writer is a reader: its sessions are of no use, new ones lead elsewhere."""
+    make_table(sql_server)
+    environment = client.open(network.settings(), SECONDS)
+    async with environment.block() as connection:
+        await connection.execute("INSERT INTO surroundings VALUES (2)")
+    switch_on, switch_off = {
+        "mariadb": ("SET GLOBAL read_only = 1", "SET GLOBAL read_only = 0"),
+        "postgresql": (
+            "ALTER DATABASE shop SET default_transaction_read_only = on",
+            "ALTER DATABASE shop RESET default_transaction_read_only",
+        ),
+    }[client.engine]
+    admin = sql_server.admin()
+    try:
+        execute(admin, switch_on)
+        if client.engine == "postgresql":
+            # sessions take the database's settings when they begin
+            network.cut()
+            time.sleep(0.1)
+        with pytest.raises(Exception, match=r"read.only"):
+            async with environment.block() as connection:
+                await connection.execute("INSERT INTO surroundings VALUES (3)")
+        execute(admin, switch_off)
+        async with environment.block() as connection:
+            await connection.execute("INSERT INTO surroundings VALUES (4)")
+    finally:
+        execute(admin, switch_off)
+        admin.close()
+
+
+@promise(38, clients=RUN_CLIENTS)
+def test_run_goes_to_the_new_writer(client: Client, sql_server: SqlServer, network: Trouble) -> None:
+    make_table(sql_server)
+    environment = client.open(network.settings(), SECONDS)
+    calls = 0
+
+    async def work(session: Session) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            # this session alone stands for the old writer
+            await session.execute(
+                "SET SESSION TRANSACTION READ ONLY" if client.engine == "mariadb" else "SET TRANSACTION READ ONLY"
+            )
+            if client.engine == "mariadb":
+                await session.execute("SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290, MESSAGE_TEXT = '--read-only'")
+        await session.execute("INSERT INTO surroundings VALUES (5)")
+
+    environment.run(work)
+    assert calls == 2
+    assert network.connections == 2
+
+
+@promise(38, clients=("psycopg", "psycopg async", "SQLAlchemy, psycopg"))
+async def test_a_plan_that_changed(client: Client, sql_server: SqlServer) -> None:
+    make_table(sql_server)
+    environment = client.open(sql_server.settings, SECONDS)
+    for _ in range(8):
+        async with environment.block() as connection:
+            await _select(connection)
+    with observer(sql_server) as admin:
+        execute(admin, "ALTER TABLE surroundings ADD COLUMN name TEXT")
+    failed = 0
+    for _ in range(4):
+        try:
+            async with environment.block() as connection:
+                await _select(connection)
+        except Exception:
+            failed += 1
+    assert failed <= 1
+
+
+async def _select(connection: Session) -> None:
+    await connection.rows("SELECT * FROM surroundings")
+
+
+@promise(38, clients=("psycopg",))
+def test_a_plan_that_changed_is_repeated_by_run(client: Client, sql_server: SqlServer) -> None:
+    make_table(sql_server)
+    environment = client.open(sql_server.settings, SECONDS)
+    for _ in range(8):
+        environment.run(_select)
+    with observer(sql_server) as admin:
+        execute(admin, "ALTER TABLE surroundings ADD COLUMN name TEXT")
+    environment.run(_select)
+
+
+@promise(40)
+async def test_close_within_a_block(client: Client, sql_server: SqlServer) -> None:
+    """It takes effect at the end of the block."""
+    environment = client.open(sql_server.settings, SECONDS)
+    async with environment.block() as connection:
+        first = await connection.rows(WHO[client.engine])
+        environment.database.close()
+        assert await connection.rows("SELECT 40") == [(40,)]
+    async with environment.block() as connection:
+        assert await connection.rows(WHO[client.engine]) != first
+
+
+@promise(40, clients=RUN_CLIENTS)
+async def test_a_block_in_a_generator_that_is_given_up(client: Client, sql_server: SqlServer) -> None:
+    environment = client.open(sql_server.settings, SECONDS)
+
+    def handler() -> Any:
+        with environment.database.connection() as connection:
+            yield session(sql_server, connection)
+            yield None
+
+    generator = handler()
+    next(generator)
+    del generator
+    async with environment.block() as connection:
+        assert await connection.rows("SELECT 40") == [(40,)]
+
+
+@promise(40)
+async def test_a_context_that_fails(client: Client, sql_server: SqlServer) -> None:
+    environment = client.open(sql_server.settings, SECONDS)
+
+    class Broken:
+        def get_remaining_time_in_millis(self) -> int:
+            raise ZeroDivisionError
+
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            manager = environment.database.connection(Broken())
+            if hasattr(manager, "__aenter__"):
+                await manager.__aenter__()
+            else:
+                manager.__enter__()
+    async with environment.block() as connection:
+        assert await connection.rows("SELECT 40") == [(40,)]
+
+
+@promise(41)
+@pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"database": "nowhere"}, {"user": "nobody_here"}])
+async def test_what_does_not_pass_is_raised_at_once(
+    client: Client, sql_server: SqlServer, wrong: dict[str, str]
+) -> None:
+    environment = client.open(sql_server.settings | wrong, SECONDS)
+    began = time.monotonic()
+    with pytest.raises(Exception) as caught:
+        async with environment.block() as connection:
+            await connection.rows("SELECT 41")
+    assert not isinstance(caught.value, breakwater.BreakwaterError)
+    assert sql_server.password not in str(caught.value)
+    assert time.monotonic() - began < 3
+
+
+@promise(41)
+async def test_an_administrator_s_decision_is_no_shortage(client: Client, sql_server: SqlServer) -> None:
+    sql_server.add_user("banned", "a-password")
+    on, off = {
+        "mariadb": ("ALTER USER banned@'127.0.0.1' ACCOUNT LOCK", "DROP USER banned@'127.0.0.1'"),
+        "postgresql": ("CREATE DATABASE closed ALLOW_CONNECTIONS false", "DROP DATABASE closed; DROP ROLE banned"),
+    }[client.engine]
+    login = {"user": "banned", "password": "a-password"}
+    if client.engine == "postgresql":
+        login["database"] = "closed"
+    admin = sql_server.admin()
+    try:
+        execute(admin, on)
+        environment = client.open(sql_server.settings | login, SECONDS)
+        began = time.monotonic()
+        with pytest.raises(Exception) as caught:
+            async with environment.block() as connection:
+                await connection.rows("SELECT 41")
+        assert not isinstance(caught.value, breakwater.BreakwaterError)
+        assert time.monotonic() - began < 3
+    finally:
+        for statement in off.split("; "):
+            execute(admin, statement)
+        admin.close()
+
+
+@promise(27)
+async def test_a_line_cut_between_blocks_is_not_seen(client: Client, network: Trouble) -> None:
+    environment = client.open(network.settings(), SECONDS)
+    for _ in range(3):
+        async with environment.block() as connection:
+            assert await connection.rows("SELECT 27") == [(27,)]
+        network.cut()
+        time.sleep(0.05)
+    network.at("", Fault.CUT_BEFORE, times=2)
+    async with environment.block() as connection:
+        assert await connection.rows("SELECT 27") == [(27,)]

@@ -1,0 +1,407 @@
+"""A commit is known, unknown, or not reached."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import breakwater_runtime as breakwater
+from tests.runtime.conformance.clients import DRIVERS, RUN_CLIENTS, Client
+from tests.runtime.conformance.promises import promise
+from tests.runtime.conformance.trouble import Fault, Trouble
+from tests.runtime.sql import execute, rows, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.runtime.conformance.clients import Session
+    from tests.runtime.sql import SqlServer
+
+SECONDS = 8.0
+
+
+def seen(server: SqlServer, table: str = "outcome") -> int:
+    """Count the rows as an administrator sees them."""
+    from tests.runtime.conformance.observer import observer
+
+    with observer(server) as connection:
+        return rows(connection, f"SELECT COUNT(*) FROM {table}")[0][0]
+
+
+def make_table(server: SqlServer, *more: str) -> None:
+    from tests.runtime.conformance.observer import observer
+
+    with observer(server) as connection:
+        execute(connection, "DROP TABLE IF EXISTS outcome", "CREATE TABLE outcome (id INT)", *more)
+
+
+@promise(24)
+@pytest.mark.parametrize("marker", ["INSERT", "COMMIT"])
+@pytest.mark.parametrize("fault", [Fault.CUT_BEFORE, Fault.CUT_AFTER])
+async def test_a_line_cut_in_a_block(
+    client: Client, sql_server: SqlServer, network: Trouble, marker: str, fault: Fault
+) -> None:
+    """connection() repeats nothing: it raises, and what it says is true."""
+    make_table(sql_server)
+    environment = client.open(network.settings(), SECONDS)
+    async with environment.block() as connection:
+        await connection.rows("SELECT 1")
+    with pytest.raises(Exception) as caught:
+        async with environment.block() as connection:
+            network.at(marker, fault)
+            await connection.execute("INSERT INTO outcome VALUES (1)")
+    if marker == "COMMIT" and client.name != "SQLAlchemy, PyMySQL":
+        assert "unknown" in str(caught.value)
+    wait_until(lambda: sql_server.sessions() == 0)
+    assert seen(sql_server) == int(marker == "COMMIT" and fault is Fault.CUT_AFTER)
+    async with environment.block() as connection:
+        await connection.execute("INSERT INTO outcome VALUES (2)")
+
+
+WORKS: dict[str, tuple[str, ...]] = {
+    "the runtime's commit": ("INSERT INTO outcome VALUES (1)",),
+    "SQL's COMMIT behind a comment": ("INSERT INTO outcome VALUES (1)", "/* a comment */ COMMIT"),
+    "a commit in the middle": ("INSERT INTO outcome VALUES (1)", "COMMIT", "SELECT 1"),
+    "BEGIN and COMMIT": ("BEGIN", "INSERT INTO outcome VALUES (1)", "COMMIT"),
+    "COMMIT AND CHAIN": ("INSERT INTO outcome VALUES (1)", "COMMIT AND CHAIN", "SELECT 1"),
+    "DDL": ("INSERT INTO outcome VALUES (1)", "CREATE TABLE IF NOT EXISTS outcome_ddl (id INT)", "SELECT 1"),
+    "rolled back first": ("INSERT INTO outcome VALUES (1)", "ROLLBACK", "INSERT INTO outcome VALUES (1)"),
+    "a savepoint": ("SAVEPOINT one", "INSERT INTO outcome VALUES (1)", "RELEASE SAVEPOINT one"),
+}
+
+
+@promise(24, 25, 30, clients=RUN_CLIENTS)
+@pytest.mark.parametrize("proxy", [False, True], ids=["direct", "behind a proxy"])
+@pytest.mark.parametrize("work", WORKS)
+def test_run_writes_once(client: Client, sql_server: SqlServer, network: Trouble, work: str, proxy: bool) -> None:
+    """The line cut before and after each message of the work: a success is one row, an error at most one."""
+    make_table(sql_server)
+    environment = client.open(network.settings(), SECONDS, proxy=proxy)
+    statements = WORKS[work]
+    environment.run(_doing("SELECT 1"))
+    for marker in [*dict.fromkeys(statement.split()[-1] for statement in statements), "COMMIT"]:
+        for fault in (Fault.CUT_BEFORE, Fault.CUT_AFTER):
+            before = seen(sql_server)
+            network.at(marker, fault)
+            try:
+                environment.run(_doing(*statements))
+            except Exception as error:
+                wait_until(lambda: sql_server.sessions() == 0)
+                written = seen(sql_server) - before
+                assert written in (0, 1), (marker, fault)
+                if "unknown" not in str(error) and written:
+                    # what was applied before the error is said, too
+                    assert "applied" in str(error), (marker, fault, error)
+            else:
+                assert seen(sql_server) - before == 1, (marker, fault)
+            network.at("", Fault.CUT_BEFORE, times=0)
+            environment.run(_doing("SELECT 1"))
+
+
+def _doing(*statements: str) -> Callable[[Session], Any]:
+    async def work(session: Session) -> None:
+        await session.execute(*statements)
+
+    return work
+
+
+@promise(25, clients=RUN_CLIENTS)
+def test_an_unknown_commit_is_not_repeated(client: Client, sql_server: SqlServer, network: Trouble) -> None:
+    make_table(sql_server)
+    environment = client.open(network.settings(), SECONDS)
+    environment.run(_doing("SELECT 1"))
+    calls = 0
+
+    async def work(session: Session) -> None:
+        nonlocal calls
+        calls += 1
+        await session.execute("INSERT INTO outcome VALUES (1)")
+
+    network.at("COMMIT", Fault.CUT_AFTER)
+    with pytest.raises(Exception, match="unknown"):
+        environment.run(work)
+    assert (calls, seen(sql_server)) == (1, 1)
+
+
+@promise(24, clients=RUN_CLIENTS)
+def test_another_database_s_commit_that_is_lost_repeats_nothing(
+    client: Client, sql_server: SqlServer, network: Trouble
+) -> None:
+    make_table(sql_server)
+    outer = client.open(sql_server.settings, SECONDS)
+    inner = client.open(network.settings(), SECONDS)
+    inner.run(_doing("SELECT 1"))
+    calls = 0
+
+    async def work(session: Session) -> None:
+        nonlocal calls
+        calls += 1
+        await session.execute("INSERT INTO outcome VALUES (1)")
+        network.at("COMMIT", Fault.CUT_AFTER)
+        async with inner.block() as other:
+            await other.execute("INSERT INTO outcome VALUES (2)")
+
+    with pytest.raises(Exception, match="unknown"):
+        outer.run(work)
+    assert (calls, seen(sql_server)) == (1, 1)
+
+
+@promise(27, clients=("psycopg",))
+def test_a_lost_connection_is_repeated_twice(client: Client, sql_server: SqlServer, network: Trouble) -> None:
+    make_table(sql_server)
+    environment = client.open(network.settings(), SECONDS)
+    environment.run(_doing("SELECT 1"))
+    calls = 0
+
+    async def work(session: Session) -> None:
+        nonlocal calls
+        calls += 1
+        await session.execute("INSERT INTO outcome VALUES (1)")
+
+    network.at("INSERT", Fault.CUT_AFTER, times=2)
+    environment.run(work)
+    assert (calls, seen(sql_server)) == (3, 1)
+    network.at("INSERT", Fault.CUT_AFTER, times=100)
+    calls = 0
+    with pytest.raises(Exception) as caught:
+        environment.run(work)
+    assert not isinstance(caught.value, breakwater.BreakwaterError)
+    network.at("", Fault.CUT_BEFORE, times=0)
+    assert (calls, seen(sql_server)) == (3, 1)
+
+
+@promise(27, clients=RUN_CLIENTS)
+def test_another_server_s_error_is_not_repeated(client: Client, sql_server: SqlServer) -> None:
+    """A ConnectionError, and an error of the same driver from somewhere else."""
+    environment = client.open(sql_server.settings, SECONDS)
+    calls = 0
+
+    async def work(session: Session) -> None:
+        nonlocal calls
+        calls += 1
+        await session.rows("SELECT 1")
+        if client.engine == "mariadb":
+            import pymysql
+
+            raise pymysql.err.OperationalError(2003, "another server refused")
+        import psycopg
+
+        raise psycopg.OperationalError("another server refused")
+
+    with pytest.raises(Exception, match="another server refused"):
+        environment.run(work)
+    assert calls == 1
+
+
+@promise(28, clients=RUN_CLIENTS)
+def test_a_poisonous_statement(client: Client, sql_server: SqlServer) -> None:
+    environment = client.open(sql_server.settings, SECONDS)
+    sent = 0
+
+    async def work(session: Session) -> None:
+        nonlocal sent
+        sent += 1
+        if client.engine == "mariadb":
+            await session.execute("KILL CONNECTION_ID()")
+        else:
+            await session.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        await session.rows("SELECT 1")
+
+    with pytest.raises(Exception) as caught:
+        environment.run(work)
+    assert not isinstance(caught.value, breakwater.BreakwaterError)
+    assert sent <= 3
+
+
+def contend(
+    client: Client, sql_server: SqlServer, work: Callable[[Client, Any, int], object]
+) -> list[BaseException | None]:
+    """Let two environments work at once on a table with the rows 1 and 2; return what each raised."""
+    make_table(sql_server, "INSERT INTO outcome VALUES (1), (2)", "CREATE UNIQUE INDEX outcome_id ON outcome (id)")
+    outcomes: list[BaseException | None] = [None, None]
+
+    def one(number: int) -> None:
+        own = Client(client.name)
+        # one database at one address is one environment's, so each has an address of its own
+        with Trouble(sql_server) as network:
+            try:
+                work(own, own.open(network.settings(), 20.0), number)
+            except BaseException as error:
+                outcomes[number] = error
+            finally:
+                own.close()
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
+def touch(number: int) -> str:
+    return f"UPDATE outcome SET id = id WHERE id = {number}"
+
+
+@promise(26, clients=RUN_CLIENTS)
+def test_a_deadlock_is_repeated(client: Client, sql_server: SqlServer) -> None:
+    both = threading.Barrier(2)
+    calls = [0, 0]
+
+    def work(own: Client, environment: Any, number: int) -> None:
+        async def lock_both(session: Session) -> None:
+            calls[number] += 1
+            await session.execute(touch(number + 1))
+            if calls[number] == 1:
+                both.wait(10)
+            await session.execute(touch(2 - number))
+
+        environment.run(lock_both)
+
+    assert contend(client, sql_server, work) == [None, None]
+    assert sum(calls) == 3
+
+
+@promise(26)
+def test_a_swallowed_deadlock_ends_the_block(client: Client, sql_server: SqlServer) -> None:
+    """The second half must not be committed alone."""
+    both = threading.Barrier(2)
+
+    def work(own: Client, environment: Any, number: int) -> None:
+        async def swallow() -> None:
+            async with environment.block() as session:
+                await session.execute(f"INSERT INTO outcome VALUES ({10 + number})")
+                await session.execute(touch(number + 1))
+                both.wait(10)
+                try:
+                    await session.execute(touch(2 - number))
+                except Exception:
+                    await session.execute(f"INSERT INTO outcome VALUES ({20 + number})")
+
+        own.finish(swallow())
+
+    outcomes = contend(client, sql_server, work)
+    assert [error is None for error in outcomes].count(False) == 1
+    # the winner's row alone
+    assert seen(sql_server) == 3
+
+
+@promise(26, clients=("psycopg",))
+def test_a_serialization_failure_that_commit_reports_is_repeated(client: Client, sql_server: SqlServer) -> None:
+    """As Aurora DSQL reports each conflict; here a deferred constraint trigger raises 40001 once."""
+    make_table(
+        sql_server,
+        "DROP SEQUENCE IF EXISTS outcome_tries",
+        "CREATE SEQUENCE outcome_tries",
+        "GRANT ALL ON outcome_tries TO PUBLIC",
+        """CREATE OR REPLACE FUNCTION conflict() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           IF nextval('outcome_tries') = 1 THEN RAISE EXCEPTION 'conflict' USING ERRCODE = '40001'; END IF;
+           RETURN NULL; END $$""",
+        "CREATE CONSTRAINT TRIGGER conflict AFTER INSERT ON outcome DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION conflict()",
+    )
+    environment = client.open(sql_server.settings, SECONDS)
+    environment.run(_doing("INSERT INTO outcome VALUES (1)"))
+    assert seen(sql_server) == 1
+
+
+@promise(29, clients=DRIVERS)
+async def test_the_user_commits_and_closes(client: Client, sql_server: SqlServer) -> None:
+    make_table(sql_server)
+    environment = client.open(sql_server.settings, SECONDS)
+    async with environment.block() as connection:
+        await connection.execute("INSERT INTO outcome VALUES (1)")
+        await connection.commit()
+        closed = connection.raw.close()
+        if hasattr(closed, "__await__"):
+            await closed
+    assert seen(sql_server) == 1
+    async with environment.block() as connection:
+        assert await connection.rows("SELECT 29") == [(29,)]
+
+
+@promise(29)
+async def test_cleaning_that_fails_after_commit_is_no_failure(
+    client: Client, sql_server: SqlServer, network: Trouble
+) -> None:
+    make_table(sql_server)
+    environment = client.open(network.settings(), SECONDS)
+    async with environment.block() as connection:
+        await connection.execute("INSERT INTO outcome VALUES (1)")
+        await connection.commit()
+        network.cut()
+        time.sleep(0.1)
+    assert seen(sql_server) == 1
+    async with environment.block() as connection:
+        assert await connection.rows("SELECT 29") == [(29,)]
+
+
+@promise(30)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO outcome VALUES (1) RETURNING id",
+        "DELETE FROM outcome WHERE id = 7 RETURNING id",
+        "SELECT write_one()",
+    ],
+)
+async def test_what_is_acknowledged_is_there(client: Client, sql_server: SqlServer, statement: str) -> None:
+    """Writes that answer with rows."""
+    make_table(sql_server, "INSERT INTO outcome VALUES (7)")
+    from tests.runtime.conformance.observer import observer
+
+    with observer(sql_server) as admin:
+        if client.engine == "mariadb":
+            execute(
+                admin,
+                "DROP FUNCTION IF EXISTS write_one",
+                "CREATE FUNCTION write_one() RETURNS INT MODIFIES SQL DATA SQL SECURITY INVOKER "
+                "BEGIN INSERT INTO outcome VALUES (1); RETURN 1; END",
+            )
+        else:
+            execute(
+                admin,
+                "CREATE OR REPLACE FUNCTION write_one() RETURNS INT LANGUAGE sql AS "
+                "'INSERT INTO outcome VALUES (1) RETURNING id'",
+            )
+    environment = client.open(sql_server.settings, SECONDS)
+    async with environment.block() as connection:
+        assert len(await connection.rows(statement)) == 1
+    assert seen(sql_server) == (0 if "DELETE" in statement else 2)
+
+
+@promise(31)
+async def test_options_of_the_driver_are_joined(client: Client, sql_server: SqlServer) -> None:
+    """A block that raises still leaves no row, before and after a reset of the session."""
+    make_table(sql_server)
+    options, question, answer = {
+        "mariadb": ({"init_command": "SET SESSION time_zone = '+03:00'"}, "SELECT @@session.time_zone", "+03:00"),
+        "postgresql": ({"options": "-c timezone=Asia/Kathmandu"}, "SHOW timezone", "Asia/Kathmandu"),
+    }[client.engine]
+    change = {"mariadb": "SET @tenant = 7", "postgresql": "SET search_path = nowhere"}[client.engine]
+    environment = client.open(sql_server.settings, SECONDS, **options)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            async with environment.block() as connection:
+                assert await connection.rows(question) == [(answer,)]
+                await connection.execute("INSERT INTO outcome VALUES (1)")
+                await connection.execute(change)
+                raise ZeroDivisionError
+    assert seen(sql_server) == 0
+
+
+@promise(33, clients=DRIVERS)
+async def test_a_stream_that_outlives_its_block_raises(client: Client, sql_server: SqlServer) -> None:
+    environment = client.open(sql_server.settings, SECONDS)
+    long = "seq_1_to_200000" if client.engine == "mariadb" else "generate_series(1, 200000)"
+    async with environment.block() as connection:
+        stream = connection.stream(f"SELECT * FROM {long}")
+        await anext(stream)
+    with pytest.raises(Exception, match=r"(?i)clos|block that is over"):
+        async for _ in stream:
+            pass
+    async with environment.block() as connection:
+        assert await connection.rows("SELECT 33") == [(33,)]

@@ -9,6 +9,7 @@ from aws_cdk import Stack
 from .budgets.mapping_division import FunctionConcurrency
 from .errors import BreakwaterError
 from .sources.buffer import Buffer
+from .sources.single_mapping import SingleMappingValidation
 from .sources.source import InvocationSource
 
 if TYPE_CHECKING:
@@ -62,8 +63,9 @@ class DecoupledInvocation(Buffer):
     Raises
     ------
     BreakwaterError
-        When nothing limits the function, when its share is fixed below what the source needs, or when an existing queue
-        breaks a rule.
+        When nothing limits the function, when its share is fixed below what the source needs, when an existing queue
+        breaks a rule, or when a source is of another Region. At synth: when another mapping has the function read the
+        same source.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class DecoupledInvocation(Buffer):
         self.concurrency = concurrency
         self._source = source or InvocationSource.sqs()
         self.event_source_mapping = self._source.bind(self)
+        self.node.add_validation(SingleMappingValidation(self))
 
     def redrive(self) -> str:
         """Return the command that tries again what failed for good, once its cause is mended.

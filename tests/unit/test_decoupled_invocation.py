@@ -35,7 +35,7 @@ def test_every_limit_follows_from_the_function(stack: cdk.Stack, function: lambd
     template.has_resource_properties(
         "AWS::Lambda::EventSourceMapping",
         {
-            "BatchSize": 10,
+            "BatchSize": 1,
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
             "ScalingConfig": {"MaximumConcurrency": 16},
         },
@@ -76,12 +76,45 @@ def test_fifo(stack: cdk.Stack, function: lambda_.Function) -> None:
     assert found["main"]["ContentBasedDeduplication"] is True
 
 
-@pytest.mark.parametrize(("options", "size"), [({"fifo": True}, 1), ({"fifo": True, "batch_size": 10}, 10), ({}, 10)])
-def test_behind_a_failing_message_of_a_group_nothing_is_received(
-    stack: cdk.Stack, function: lambda_.Function, options: dict[str, Any], size: int
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        ({}, 1),
+        ({"batch_size": 7}, 7),
+        ({"expected_duration": cdk.Duration.seconds(41)}, None),
+        ({"expected_duration": cdk.Duration.seconds(20)}, 1),
+        ({"expected_duration": cdk.Duration.seconds(4)}, 3),  # 3 x 3 x 4 s in 40 s
+        ({"expected_duration": cdk.Duration.millis(10)}, 10),
+        ({"expected_duration": cdk.Duration.millis(10), "max_batching_window": cdk.Duration.seconds(5)}, 1_333),
+        ({"expected_duration": cdk.Duration.millis(10), "fifo": True}, 1),
+        ({"expected_duration": cdk.Duration.seconds(10), "batch_size": 4}, 4),
+        ({"expected_duration": cdk.Duration.seconds(10), "batch_size": 5}, None),
+        ({"fifo": True}, 1),
+        ({"fifo": True, "batch_size": 10}, 10),
+    ],
+)
+def test_a_batch_fits_the_timeout(
+    stack: cdk.Stack, function: lambda_.Function, options: dict[str, Any], size: int | None
 ) -> None:
-    DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(**options))
+    source = InvocationSource.sqs(**options)
+    if size is None:
+        with pytest.raises(BreakwaterError, match=r"Stack/Jobs: .*Stack/Worker is ended after 40 s"):
+            DecoupledInvocation(stack, "Jobs", function=function, source=source)
+        return
+    DecoupledInvocation(stack, "Jobs", function=function, source=source)
     Template.from_stack(stack).has_resource_properties("AWS::Lambda::EventSourceMapping", {"BatchSize": size})
+
+
+def test_a_batch_of_one_is_said_with_its_remedy(stack: cdk.Stack, function: lambda_.Function) -> None:
+    DecoupledInvocation(stack, "Jobs", function=function)
+    window = cdk.Duration.seconds(5)
+    DecoupledInvocation(stack, "Late", function=function, source=InvocationSource.sqs(max_batching_window=window))
+    told = InvocationSource.sqs(expected_duration=cdk.Duration.seconds(1))
+    DecoupledInvocation(stack, "Told", function=function, source=told)
+    annotations = Annotations.from_stack(stack)
+    annotations.has_info("/Stack/Jobs", Match.string_like_regexp("BatchSize is 1: .*expected_duration"))
+    annotations.has_warning("/Stack/Late", Match.string_like_regexp("max_batching_window=5 s gathers nothing"))
+    annotations.has_no_info("/Stack/Told", Match.string_like_regexp("BatchSize"))
 
 
 def test_the_alarm_on_the_dead_letter_queue(stack: cdk.Stack, function: lambda_.Function) -> None:

@@ -12,6 +12,7 @@ from ..errors import BreakwaterError
 from .account_concurrency import account_concurrency_errors
 from .provisioned_concurrency import provisioned_concurrency_errors
 from .proxy_pools import pools_error
+from .unlimited_queues import warn_of_unlimited_queues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,8 +38,11 @@ class BudgetValidation:
 
     def validate(self) -> list[str]:
         """Return what is wrong, in words."""
+        errors = self._errors()
+        if not errors:
+            warn_of_unlimited_queues(self._budget)
         return (
-            self._errors()
+            errors
             or provisioned_concurrency_errors(self._budget)
             or account_concurrency_errors(self._budget, self._budgets)
         )

@@ -10,6 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
 from ..errors import BreakwaterError
+from .foreign_source import check_environment
 from .shared_readers import add_shared_reader
 from .streams import StreamSource
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 # Source: Amazon DynamoDB Developer Guide, "Change data capture for DynamoDB Streams".
 _RETENTION_HOURS = 24
 _VIEW_TYPE = "NEW_AND_OLD_IMAGES"
+_READ = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
 
 
 class DynamoDbStreamSource(StreamSource):
@@ -42,22 +44,28 @@ class DynamoDbStreamSource(StreamSource):
                 "The stream of a table is read from TRIM_HORIZON or LATEST.",
             )
         invocation.table = self._table
+        check_environment(invocation, self._table, self._table.table_arn, "a policy on the table's stream", _READ)
+        has_stream = _has_stream(self._table)
+        self._take_over(invocation, "DynamoDBEventSource", self._table if has_stream else None, self._table)
         add_shared_reader(invocation, self._table)
         arn = _stream_arn(invocation, self._table)
         # Not grant_stream_read: it refuses a table whose stream was turned on after its construction.
         iam.Grant.add_to_principal(
             grantee=invocation.function,
-            actions=[
-                "dynamodb:DescribeStream",
-                "dynamodb:GetRecords",
-                "dynamodb:GetShardIterator",
-                "dynamodb:ListStreams",
-            ],
+            actions=[*_READ, "dynamodb:ListStreams"],
             resource_arns=[arn],
         )
         if self._table.encryption_key is not None:
             self._table.encryption_key.grant_decrypt(invocation.function)
         return arn, None, self._age_within(invocation, _RETENTION_HOURS, f"the stream of {self._table.node.path}")
+
+
+def _has_stream(table: dynamodb.ITable | dynamodb.ITableV2) -> bool:
+    """Tell whether it had one before an invocation read it, of which others may have read."""
+    resource: Any = table.node.default_child
+    if isinstance(resource, dynamodb.CfnGlobalTable):
+        return Stack.of(table).resolve(resource._cfn_properties.get("streamSpecification")) is not None
+    return table.table_stream_arn is not None
 
 
 def _stream_arn(invocation: Buffer, table: dynamodb.ITable | dynamodb.ITableV2) -> str:

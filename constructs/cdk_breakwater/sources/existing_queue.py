@@ -10,6 +10,7 @@ from aws_cdk import Annotations, Token
 from .._cdk.nag import acknowledge
 from .._cdk.queue_retention import MAXIMUM_RETENTION, retention_seconds
 from ..errors import BreakwaterError
+from .foreign_source import check_environment
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs
@@ -43,7 +44,13 @@ class ExistingQueue:
         for parameter, reason in self.exceptions.items():
             if reason is not None and not reason.strip():
                 raise BreakwaterError(invocation, f"{parameter} is empty.", "Say why the queue is right as it is.")
-        self._refuse_second_mapping(invocation)
+        check_environment(
+            invocation,
+            self.queue,
+            self.queue.queue_arn,
+            "the queue's policy",
+            ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"),
+        )
         resource: Any = self.queue.node.default_child
         if resource is None:
             Annotations.of(invocation).add_warning_v2(
@@ -58,22 +65,6 @@ class ExistingQueue:
         if dead_letter_queue is not None:
             self._check_retention(invocation, dead_letter_queue)
         return dead_letter_queue
-
-    def _refuse_second_mapping(self, invocation: Buffer) -> None:
-        from aws_cdk import aws_lambda as lambda_
-
-        for mapping in invocation.node.root.node.find_all():
-            if (
-                isinstance(mapping, lambda_.CfnEventSourceMapping)
-                and mapping.event_source_arn == self.queue.queue_arn
-                and mapping.function_name == invocation.function.function_name
-            ):
-                raise BreakwaterError(
-                    invocation,
-                    f"{mapping.node.path} has the function read {self.queue.node.path} already, and Lambda refuses a "
-                    "second mapping of one queue and function.",
-                    "Keep that one, with max_concurrency=share.concurrency, or remove it in a deployment before this.",
-                )
 
     def _check_visibility(self, invocation: Buffer, resource: Any, needed: int) -> None:
         given = _seconds(resource.visibility_timeout, _VISIBILITY_DEFAULT_SECONDS)

@@ -10,17 +10,27 @@ from aws_cdk import aws_kinesis as kinesis
 
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
+from .foreign_source import check_environment
 from .shared_readers import add_shared_reader
 from .streams import RETENTION_MARGIN, StreamSource
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
+    from constructs import IConstruct
 
     from .buffer import Buffer
 
 # Retention is 24 h at least and by default. Source: Amazon Kinesis Data Streams Developer Guide, "Change the data
 # retention period".
 _LEAST_RETENTION_HOURS = 24
+# Source: AWS Lambda Developer Guide, "Using Lambda with Kinesis Data Streams": cross-account event source mappings.
+_READ = (
+    "kinesis:DescribeStream",
+    "kinesis:DescribeStreamSummary",
+    "kinesis:GetRecords",
+    "kinesis:GetShardIterator",
+    "kinesis:ListShards",
+)
 
 
 class KinesisSource(StreamSource):
@@ -45,6 +55,21 @@ class KinesisSource(StreamSource):
 
     def _prepare(self, invocation: Buffer) -> tuple[str, int | None, Duration]:
         stream = self._existing(invocation)
+        shared = isinstance(self._consumer, str)
+        if self._consumer == "enhanced" and self._replaces_event_source:
+            raise BreakwaterError(
+                invocation,
+                'replaces_event_source=True with consumer="enhanced", whose consumer is new: nothing reads by it yet.',
+                "Pass the kinesis.StreamConsumer that was read by.",
+            )
+        self._take_over(
+            invocation,
+            "KinesisEventSource" if shared else "KinesisConsumerEventSource",
+            stream,
+            stream if shared else cast("IConstruct", self._consumer),
+        )
+        if stream is not None:
+            check_environment(invocation, stream, stream.stream_arn, "the stream's resource policy", _READ)
         shards, hours = self._make(invocation) if stream is None else self._check_existing(invocation, stream)
         age = self._age_within(invocation, hours, invocation.stream.node.path)
         return self._arn_to_read(invocation), shards, age

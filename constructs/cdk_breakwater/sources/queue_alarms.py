@@ -11,9 +11,9 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from .._cdk.function_qualifiers import unqualified
 from .._cdk.lazy import lazy_number, lazy_string
 from .._cdk.queue_retention import retention_seconds
-from ..limits.lambda_service import DEFAULT_TIMEOUT_SECONDS
 from ..monitoring.alarms import BELOW, PERIOD, graph, make_alarm
 from .dead_letter_alarm import make_dead_letter_alarm
+from .function_timeout import timeout_seconds
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs
@@ -50,7 +50,9 @@ def _stalled(scope: Construct, invocation: Buffer) -> cloudwatch.Alarm:
     period = Duration.seconds(window)
 
     def least() -> int:
-        return least_done(_at_once(invocation), _timeout(invocation), window)
+        # Messages of a FIFO queue may all be of one group, which is worked on one invocation at a time.
+        invocations = 1 if queue.fifo else _concurrency(invocation)
+        return least_done(invocations, _timeout(invocation), window)
 
     return make_alarm(
         scope,
@@ -70,8 +72,8 @@ def _stalled(scope: Construct, invocation: Buffer) -> cloudwatch.Alarm:
         description=lazy_string(
             lambda: (
                 f"Messages of {invocation.node.path} wait, and in {window // 60} minutes fewer than {least()} were "
-                "done, which is what the function's full share does even when each batch lasts until its timeout: it "
-                "fails, is throttled, or its event source mapping is off."
+                "done, half of what the function does even when each invocation lasts until its timeout and does one "
+                "message: it fails, is throttled, or its event source mapping is off."
             )
         ),
     )
@@ -144,9 +146,14 @@ def window_seconds(timeout: int) -> int:
     return max(_SHORTEST_WINDOW, 60 * ceil(2 * timeout / 60))
 
 
-def least_done(at_once: int, timeout: int, window: int) -> int:
-    """Return the fewest messages that are done in a window when `at_once` of them are always under way."""
-    return at_once * (window // timeout)
+def least_done(invocations: int, timeout: int, window: int) -> int:
+    """Return the fewest messages that a healthy function does in a window, with so many invocations at once.
+
+    An invocation does one message at least, since it may not begin another that would not be done in time. Half of
+    that, since Lambda begins with few invocations and adds more within the first minutes (AWS Lambda Developer Guide,
+    "Configuring scaling behavior for SQS").
+    """
+    return max(1, invocations * (window // timeout) // 2)
 
 
 def _drain(invocation: Buffer) -> str:
@@ -171,10 +178,12 @@ def _waiting(queue: sqs.IQueue, label: str = "waiting") -> cloudwatch.Metric:
 def _at_once(invocation: Buffer) -> int:
     """Return the messages that a full share works on: maximum concurrency x batch size."""
     mapping: Any = invocation.event_source_mapping.node.default_child
-    concurrency = Stack.of(invocation).resolve(invocation.maximum_concurrency)
-    return max(1, int(mapping.batch_size * concurrency))
+    return max(1, int(mapping.batch_size) * _concurrency(invocation))
+
+
+def _concurrency(invocation: Buffer) -> int:
+    return int(Stack.of(invocation).resolve(invocation.maximum_concurrency))
 
 
 def _timeout(invocation: Buffer) -> int:
-    timeout = getattr(unqualified(invocation.function), "timeout", None)
-    return DEFAULT_TIMEOUT_SECONDS if timeout is None else int(timeout.to_seconds())
+    return timeout_seconds(invocation, "its alarms follow from it")

@@ -31,6 +31,7 @@ class InvocationSource(ABC):
         *,
         fifo: bool = False,
         batch_size: int | None = None,
+        expected_duration: Duration | None = None,
         max_batching_window: Duration | None = None,
         max_receive_count: int | None = None,
         content_based_deduplication: bool = False,
@@ -38,6 +39,7 @@ class InvocationSource(ABC):
         filters: Sequence[Mapping[str, Any]] | None = None,
         filter_encryption: kms.IKey | None = None,
         dead_letter_alarm: bool | None = None,
+        replaces_event_source: bool = False,
         acknowledge_visibility_timeout: str | None = None,
         acknowledge_dead_letter_queue: str | None = None,
         acknowledge_dead_letter_retention: str | None = None,
@@ -51,9 +53,12 @@ class InvocationSource(ABC):
         fifo
             Make a FIFO queue. An existing queue tells by itself.
         batch_size
-            Records per invocation: 1 to 10, or to 10,000 for a standard queue with a batching window. Default 10; 1 for
-            a FIFO queue, where the messages behind a failing one are received with it, use up their receives with it,
-            and would end in the dead-letter queue untried.
+            Records per invocation: 1 to 10, or to 10,000 for a standard queue with a batching window. Default: a third
+            of the function's timeout divided by `expected_duration`, else 1, since a message that is received and not
+            begun has spent a receive. 1 for a FIFO queue, where the messages behind a failing one are received with
+            it, use up their receives with it, and would end in the dead-letter queue untried.
+        expected_duration
+            How long the work of a message takes on average. Default: unknown.
         max_batching_window
             How long Lambda gathers a batch, up to 300 s. Standard queues only. Default: not at all.
         max_receive_count
@@ -71,6 +76,10 @@ class InvocationSource(ABC):
         dead_letter_alarm
             False makes no alarm on the dead-letter queue of a queue of its own. Default True: an alarm without an
             action speaks while there is a message in it.
+        replaces_event_source
+            Whether the mapping takes the place of `function.add_event_source(SqsEventSource(queue))`, which is removed:
+            it keeps that one's logical id and is changed in place, where a new one would be refused beside the old.
+            Default False.
         acknowledge_visibility_timeout, acknowledge_dead_letter_queue, acknowledge_dead_letter_retention
             Why an existing queue is right although its visibility timeout is short; its dead-letter queue is missing or
             takes messages after less than 5 receives; or that one keeps messages no longer than the queue does. The
@@ -82,6 +91,7 @@ class InvocationSource(ABC):
             queue,
             fifo=fifo,
             batch_size=batch_size,
+            expected_duration=expected_duration,
             max_batching_window=max_batching_window,
             max_receive_count=max_receive_count,
             content_based_deduplication=content_based_deduplication,
@@ -89,6 +99,7 @@ class InvocationSource(ABC):
             filters=filters,
             filter_encryption=filter_encryption,
             dead_letter_alarm=dead_letter_alarm,
+            replaces_event_source=replaces_event_source,
             acknowledge_visibility_timeout=acknowledge_visibility_timeout,
             acknowledge_dead_letter_queue=acknowledge_dead_letter_queue,
             acknowledge_dead_letter_retention=acknowledge_dead_letter_retention,
@@ -100,7 +111,8 @@ class InvocationSource(ABC):
         *,
         shard_count: int | None = None,
         consumer: kinesis.IStreamConsumer | Literal["shared", "enhanced"] = "shared",
-        batch_size: int = 100,
+        batch_size: int | None = None,
+        expected_duration: Duration | None = None,
         max_batching_window: Duration | None = None,
         parallelization_factor: int | None = None,
         starting_position: lambda_.StartingPosition | None = None,
@@ -112,6 +124,7 @@ class InvocationSource(ABC):
         filter_encryption: kms.IKey | None = None,
         encryption_key: kms.IKey | None = None,
         on_failure: lambda_.IEventSourceDlq | None = None,
+        replaces_event_source: bool = False,
     ) -> InvocationSource:
         """Read from a Kinesis data stream.
 
@@ -129,7 +142,11 @@ class InvocationSource(ABC):
             registers a consumer that has 2 MB/s of its own and is pushed to (enhanced fan-out, at a price per hour); or
             a consumer made elsewhere, which tells its stream. Default "shared".
         batch_size
-            Records per invocation, 1 to 10,000. Default 100.
+            Records per invocation, 1 to 10,000. Default: a third of the function's timeout divided by
+            `expected_duration`, 100 at most; without that 10, and no more than `retry_attempts`, so that a batch that
+            outlasts the timeout is done before its retries are spent.
+        expected_duration
+            How long the work of a record takes on average. Default: unknown.
         max_batching_window
             How long Lambda gathers a batch, up to 300 s. Default: not at all.
         parallelization_factor
@@ -137,7 +154,7 @@ class InvocationSource(ABC):
             shards is unknown, and with a tumbling window.
         starting_position
             TRIM_HORIZON, LATEST or AT_TIMESTAMP. Default TRIM_HORIZON, so that nothing sent during a deployment is
-            missed.
+            missed; of an existing stream that is all it keeps, and a warning asks to say so.
         starting_position_timestamp
             The instant of AT_TIMESTAMP, with its time zone.
         tumbling_window
@@ -159,6 +176,10 @@ class InvocationSource(ABC):
             Where failed records are kept. Only `S3OnFailureDestination` keeps the payload; `SqsDlq` and `SnsDlq` keep a
             pointer that ends with the stream's retention. Default: an encrypted bucket of its own that keeps them for
             90 days.
+        replaces_event_source
+            Whether the mapping takes the place of `function.add_event_source(KinesisEventSource(stream, …))`, which is
+            removed: it keeps that one's logical id and is changed in place. `starting_position` and `batch_size` must
+            then be given, as that one had them. Default False.
         """
         from .kinesis import KinesisSource
 
@@ -168,6 +189,7 @@ class InvocationSource(ABC):
             consumer=consumer,
             encryption_key=encryption_key,
             batch_size=batch_size,
+            expected_duration=expected_duration,
             max_batching_window=max_batching_window,
             parallelization_factor=parallelization_factor,
             starting_position=starting_position,
@@ -178,13 +200,15 @@ class InvocationSource(ABC):
             filters=filters,
             filter_encryption=filter_encryption,
             on_failure=on_failure,
+            replaces_event_source=replaces_event_source,
         )
 
     @staticmethod
     def dynamodb_stream(
         table: dynamodb.ITable | dynamodb.ITableV2,
         *,
-        batch_size: int = 100,
+        batch_size: int | None = None,
+        expected_duration: Duration | None = None,
         max_batching_window: Duration | None = None,
         parallelization_factor: int | None = None,
         starting_position: lambda_.StartingPosition | None = None,
@@ -194,6 +218,7 @@ class InvocationSource(ABC):
         filters: Sequence[Mapping[str, Any]] | None = None,
         filter_encryption: kms.IKey | None = None,
         on_failure: lambda_.IEventSourceDlq | None = None,
+        replaces_event_source: bool = False,
     ) -> InvocationSource:
         """Read the changes of a DynamoDB table.
 
@@ -210,16 +235,19 @@ class InvocationSource(ABC):
             Age at which a record is kept as failed, 60 s to 23 h, since the stream keeps 24 h. Default 23 h.
         starting_position
             TRIM_HORIZON or LATEST. Default TRIM_HORIZON.
-        batch_size, max_batching_window, tumbling_window, retry_attempts, filters
+        batch_size, expected_duration, max_batching_window, tumbling_window, retry_attempts, filters
             As for `kinesis`.
         filter_encryption, on_failure
             As for `kinesis`.
+        replaces_event_source
+            As for `kinesis`, of `DynamoEventSource(table, …)`.
         """
         from .dynamodb import DynamoDbStreamSource
 
         return DynamoDbStreamSource(
             table,
             batch_size=batch_size,
+            expected_duration=expected_duration,
             max_batching_window=max_batching_window,
             parallelization_factor=parallelization_factor,
             starting_position=starting_position,
@@ -229,6 +257,7 @@ class InvocationSource(ABC):
             filters=filters,
             filter_encryption=filter_encryption,
             on_failure=on_failure,
+            replaces_event_source=replaces_event_source,
         )
 
     @abstractmethod

@@ -10,16 +10,17 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import IValidation
 
-from .._cdk.function_qualifiers import unqualified
 from .._cdk.lazy import lazy_number
 from .._cdk.nag import acknowledge
 from .._cdk.queue_retention import MAXIMUM_RETENTION
 from .._cdk.whole_numbers import required_number
 from ..budgets.mapping_division import MAXIMUM, MINIMUM
 from ..errors import BreakwaterError
-from ..limits.lambda_service import DEFAULT_TIMEOUT_SECONDS, VISIBILITY_FACTOR
+from ..limits.lambda_service import VISIBILITY_FACTOR
+from .batch_size import fitting_batch_size
 from .dead_letter_alarm import make_dead_letter_alarm
 from .existing_queue import MINIMUM_RECEIVES, ExistingQueue
+from .function_timeout import timeout_seconds
 from .source import InvocationSource, check_filters
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class SqsSource(InvocationSource):
         *,
         fifo: bool,
         batch_size: int | None,
+        expected_duration: Duration | None,
         max_batching_window: Duration | None,
         max_receive_count: int | None,
         content_based_deduplication: bool,
@@ -54,13 +56,13 @@ class SqsSource(InvocationSource):
         filters: Sequence[Mapping[str, Any]] | None,
         filter_encryption: kms.IKey | None,
         dead_letter_alarm: bool | None,
+        replaces_event_source: bool,
         **exceptions: str | None,
     ) -> None:
         self._queue = queue
         self._fifo = queue.fifo if queue is not None else fifo
-        # A message behind a failing one of its group is received with it, again and again, and both run out of receives
-        # together: the good one would be set aside untried.
-        self._batch_size = (1 if self._fifo else _BATCH_WITHOUT_WINDOW) if batch_size is None else batch_size
+        self._batch_size = batch_size
+        self._expected_duration = expected_duration
         self._window = max_batching_window
         self._max_receive_count = MINIMUM_RECEIVES if max_receive_count is None else max_receive_count
         self._content_based_deduplication = content_based_deduplication
@@ -68,6 +70,7 @@ class SqsSource(InvocationSource):
         self._filters = filters
         self._filter_encryption = filter_encryption
         self.wants_dead_letter_alarm = dead_letter_alarm is not False
+        self._replaces_event_source = replaces_event_source
         self._exceptions = exceptions
         self._of_its_own = {
             "fifo": fifo and not self._fifo,
@@ -81,12 +84,15 @@ class SqsSource(InvocationSource):
         """See `InvocationSource.bind`."""
         self._check_options(invocation)
         self._check_numbers(invocation)
-        visibility = VISIBILITY_FACTOR * _timeout_seconds(invocation) + self._window_seconds
+        timeout = timeout_seconds(invocation, "the queue's visibility timeout follows from it")
+        visibility = VISIBILITY_FACTOR * timeout + self._window_seconds
         if self._queue is None:
             self._make_queue(invocation, visibility)
         else:
             invocation.queue = self._queue
             invocation.dead_letter_queue = ExistingQueue(self._queue, self._exceptions).check(invocation, visibility)
+            if self._replaces_event_source:
+                invocation.replace_event_source("SqsEventSource", self._queue)
         position = invocation.concurrency.add_mapping(
             f"MaximumConcurrency of an SQS mapping is {MINIMUM} or more", minimum=MINIMUM
         )
@@ -97,7 +103,7 @@ class SqsSource(InvocationSource):
             *invocation.mapping_scope(),
             target=invocation.function,
             event_source_arn=invocation.queue.queue_arn,
-            batch_size=self._batch_size,
+            batch_size=self._fitting_batch_size(invocation, timeout),
             max_batching_window=self._window,
             max_concurrency=invocation.maximum_concurrency,
             report_batch_item_failures=True,
@@ -126,6 +132,7 @@ class SqsSource(InvocationSource):
             remedy = f"That is for a queue of the invocation's own; set it on {self._queue.node.path}."
         else:
             given = [name for name, reason in self._exceptions.items() if reason is not None]
+            given += ["replaces_event_source"] if self._replaces_event_source else []
             remedy = "That is for an existing queue; one of the invocation's own breaks no rule."
             if self._content_based_deduplication and not self._fifo:
                 raise BreakwaterError(invocation, "content_based_deduplication needs fifo=True.", "")
@@ -133,7 +140,6 @@ class SqsSource(InvocationSource):
             raise BreakwaterError(invocation, f"{given[0]} has no effect here.", remedy)
 
     def _check_numbers(self, invocation: Buffer) -> None:
-        batch = required_number(invocation, "batch_size", self._batch_size)
         receives = required_number(invocation, "max_receive_count", self._max_receive_count)
         if not MINIMUM_RECEIVES <= receives <= _MAXIMUM_RECEIVES:
             raise BreakwaterError(
@@ -147,13 +153,48 @@ class SqsSource(InvocationSource):
                 f"max_batching_window={self._window_seconds} s is not possible here.",
                 f"It is at most {_MAXIMUM_WINDOW_SECONDS} s, and a FIFO queue has none.",
             )
-        largest = _MAXIMUM_BATCH if self._window_seconds else _BATCH_WITHOUT_WINDOW
-        if batch > largest:
-            raise BreakwaterError(
-                invocation,
-                f"batch_size must be 1 to {largest} (given {batch}).",
-                f"More than {_BATCH_WITHOUT_WINDOW} records need a standard queue and a max_batching_window.",
+        if self._batch_size is not None:
+            batch = required_number(invocation, "batch_size", self._batch_size)
+            if batch > self._largest_batch:
+                raise BreakwaterError(
+                    invocation,
+                    f"batch_size must be 1 to {self._largest_batch} (given {batch}).",
+                    f"More than {_BATCH_WITHOUT_WINDOW} records need a standard queue and a max_batching_window.",
+                )
+
+    @property
+    def _largest_batch(self) -> int:
+        return _MAXIMUM_BATCH if self._window_seconds else _BATCH_WITHOUT_WINDOW
+
+    def _fitting_batch_size(self, invocation: Buffer, timeout: int) -> int:
+        """Return a size at which no message spends a receive without being begun."""
+        if self._batch_size is None and self._expected_duration is None and not self._fifo:
+            self._say_why_one(invocation)
+        return fitting_batch_size(
+            invocation,
+            given=self._batch_size,
+            expected_duration=self._expected_duration,
+            timeout=timeout,
+            # A message behind a failing one of its group is received with it, again and again, and both run out of
+            # receives together: the good one would be set aside untried.
+            largest=1 if self._fifo else self._largest_batch,
+            unknown=1,
+        )
+
+    def _say_why_one(self, invocation: Buffer) -> None:
+        remedy = "expected_duration=Duration… lets it be larger; so does batch_size=…"
+        if self._window_seconds:
+            Annotations.of(invocation).add_warning_v2(
+                "cdk-breakwater:batch-size",
+                f"max_batching_window={self._window_seconds} s gathers nothing, since BatchSize is 1 as long as nobody "
+                f"says how long a message takes: {remedy}.",
             )
+            return
+        Annotations.of(invocation).add_info_v2(
+            "cdk-breakwater:batch-size",
+            "BatchSize is 1: nobody says how long a message takes, and of a larger batch a message that the function "
+            f"had no time to begin would be counted as tried. {remedy}, and costs fewer invocations.",
+        )
 
     def _make_queue(self, invocation: Buffer, visibility: int) -> None:
         fifo = True if self._fifo else None  # CloudFormation refuses an explicit false
@@ -187,18 +228,6 @@ class SqsSource(InvocationSource):
         )
         if self.wants_dead_letter_alarm:
             invocation.dead_letter_alarm = make_dead_letter_alarm(invocation, dead_letter_queue)
-
-
-def _timeout_seconds(invocation: Buffer) -> int:
-    function = unqualified(invocation.function)
-    timeout = getattr(function, "timeout", None)
-    if timeout is not None and timeout.is_unresolved():
-        raise BreakwaterError(
-            invocation,
-            f"the timeout of {function.node.path} is a token, and the queue's visibility timeout follows from it.",
-            "Give it a plain Duration.",
-        )
-    return DEFAULT_TIMEOUT_SECONDS if timeout is None else int(timeout.to_seconds())
 
 
 @jsii.implements(IValidation)

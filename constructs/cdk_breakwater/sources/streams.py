@@ -13,7 +13,9 @@ from constructs import IValidation
 from .._cdk.lazy import lazy_number
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
+from .batch_size import fitting_batch_size
 from .failed_record_bucket import make_failure_bucket
+from .function_timeout import timeout_seconds
 from .source import InvocationSource, check_filters
 
 if TYPE_CHECKING:
@@ -21,12 +23,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aws_cdk import aws_kms as kms
+    from constructs import IConstruct
 
     from .buffer import Buffer
 
 # Source of the ranges: AWS Lambda API Reference, CreateEventSourceMapping.
 MAXIMUM_FACTOR = 10
 _MAXIMUM_BATCH = 10_000
+_DERIVED_BATCH = 100
+_UNKNOWN_BATCH = 10
 _MAXIMUM_RETRIES = 10_000
 _MAXIMUM_WINDOW = 300
 _MAXIMUM_TUMBLING_WINDOW = 900
@@ -41,7 +46,8 @@ class StreamSource(InvocationSource):
     def __init__(
         self,
         *,
-        batch_size: int,
+        batch_size: int | None,
+        expected_duration: Duration | None,
         max_batching_window: Duration | None,
         parallelization_factor: int | None,
         starting_position: lambda_.StartingPosition | None,
@@ -53,11 +59,14 @@ class StreamSource(InvocationSource):
         filter_encryption: kms.IKey | None,
         encryption_key: kms.IKey | None,
         on_failure: lambda_.IEventSourceDlq | None,
+        replaces_event_source: bool,
     ) -> None:
         self._batch_size = batch_size
+        self._expected_duration = expected_duration
         self._window = max_batching_window
         # The state of a tumbling window goes from one invocation of a shard to the next, so they follow one another.
         self._factor = 1 if parallelization_factor is None and tumbling_window is not None else parallelization_factor
+        self._tells_where_to_start = starting_position is not None or starting_position_timestamp is not None
         self._starting_position = starting_position or (
             lambda_.StartingPosition.TRIM_HORIZON
             if starting_position_timestamp is None
@@ -71,6 +80,7 @@ class StreamSource(InvocationSource):
         self._filter_encryption = filter_encryption
         self._on_failure = on_failure
         self._encryption_key = encryption_key
+        self._replaces_event_source = replaces_event_source
 
     @abstractmethod
     def _prepare(self, invocation: Buffer) -> tuple[str, int | None, Duration]:
@@ -96,7 +106,7 @@ class StreamSource(InvocationSource):
             *invocation.mapping_scope(),
             target=invocation.function,
             event_source_arn=arn,
-            batch_size=self._batch_size,
+            batch_size=self._fitting_batch_size(invocation),
             max_batching_window=self._window,
             parallelization_factor=lazy_number(parallelism.factor),
             starting_position=self._starting_position,
@@ -113,7 +123,8 @@ class StreamSource(InvocationSource):
         )
 
     def _check_numbers(self, invocation: Buffer) -> None:
-        _check_range(invocation, "batch_size", self._batch_size, range(1, _MAXIMUM_BATCH + 1))
+        if self._batch_size is not None:
+            _check_range(invocation, "batch_size", self._batch_size, range(1, _MAXIMUM_BATCH + 1))
         # -1, without end, is refused too: one bad record would block its shard until it expires.
         _check_range(invocation, "retry_attempts", self._retry_attempts, range(_MAXIMUM_RETRIES + 1))
         if self._factor is not None:
@@ -125,6 +136,78 @@ class StreamSource(InvocationSource):
         ):
             if duration is not None:
                 _check_range(invocation, f"{name} in seconds", duration.to_seconds(), allowed)
+
+    def _fitting_batch_size(self, invocation: Buffer) -> int:
+        """Return a size at which a batch is done before its retries are spent, though it outlast the timeout.
+
+        Each invocation begins one record at least. AWS does not say that the retries begin anew with the records that
+        are left, so a batch has no more records than retries, unless it is known to fit.
+        """
+        unknown = max(1, min(_UNKNOWN_BATCH, self._retry_attempts))
+        if self._batch_size is None and self._expected_duration is None:
+            Annotations.of(invocation).add_info_v2(
+                "cdk-breakwater:batch-size",
+                f"BatchSize is {unknown}: nobody says how long a record takes, and of a larger batch records that the "
+                "function had no time to begin might be given up. expected_duration=Duration… lets it be larger; so "
+                "does batch_size=…, and costs fewer invocations.",
+            )
+            return unknown
+        known = self._expected_duration is not None
+        return fitting_batch_size(
+            invocation,
+            given=self._batch_size,
+            expected_duration=self._expected_duration,
+            timeout=timeout_seconds(invocation, "the size of a batch follows from it") if known else 0,
+            largest=_DERIVED_BATCH,
+            unknown=unknown,
+        )
+
+    def _take_over(self, invocation: Buffer, kind: str, source: IConstruct | None, read: IConstruct | None) -> None:
+        """Ask what a mapping that is replaced had, or warn that one without a past begins at the stream's beginning.
+
+        Parameters
+        ----------
+        invocation
+            Whose source.
+        kind
+            What the L2 calls its event source.
+        source
+            The stream or table that was there before, None for one that was not.
+        read
+            What the L2 names its event source by, such as a consumer.
+        """
+        missing = [
+            name
+            for name, told in (
+                ("starting_position", self._tells_where_to_start),
+                ("batch_size", self._batch_size is not None),
+            )
+            if not told
+        ]
+        if self._replaces_event_source:
+            if source is None or read is None:
+                raise BreakwaterError(
+                    invocation,
+                    "replaces_event_source=True, and its stream is new: nothing reads it yet.",
+                    "Name the stream, or leave it out.",
+                )
+            if missing:
+                raise BreakwaterError(
+                    invocation,
+                    f"replaces_event_source=True, and {' and '.join(missing)} of what it replaces is not given.",
+                    "With another starting_position CloudFormation makes a new mapping, which Lambda refuses beside "
+                    "the old one; and a handler that was written for fewer records leaves the others out. Give those "
+                    "that it had: starting_position=…, batch_size=….",
+                )
+            invocation.replace_event_source(kind, read)
+        elif source is not None and not self._tells_where_to_start:
+            Annotations.of(invocation).add_warning_v2(
+                "cdk-breakwater:starting-position",
+                f"A new mapping of {source.node.path} begins at TRIM_HORIZON, so all that the stream keeps by then "
+                "runs through the function, what another mapping has had done included. Where it takes the place of "
+                "one, give replaces_event_source=True with that one's starting_position and batch_size; otherwise say "
+                "starting_position=….",
+            )
 
     def _timestamp_seconds(self, invocation: Buffer) -> float | None:
         at_timestamp = self._starting_position is lambda_.StartingPosition.AT_TIMESTAMP

@@ -23,10 +23,10 @@ def make_sources(stack: cdk.Stack) -> dict[str, InvocationSource]:
     key = dynamodb.Attribute(name="number", type=dynamodb.AttributeType.NUMBER)
     table = dynamodb.Table(stack, "Table", partition_key=key, billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST)
     return {
-        "Standard": InvocationSource.sqs(),
+        "Standard": InvocationSource.sqs(batch_size=10),
         "Fifo": InvocationSource.sqs(fifo=True),
-        "Clicks": InvocationSource.kinesis(shard_count=SHARDS),
-        "Changes": InvocationSource.dynamodb_stream(table, parallelization_factor=4),
+        "Clicks": InvocationSource.kinesis(shard_count=SHARDS, batch_size=100),
+        "Changes": InvocationSource.dynamodb_stream(table, parallelization_factor=4, batch_size=100),
     }
 
 

@@ -11,6 +11,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_cdk import aws_logs as logs
@@ -19,7 +20,6 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Template
 
 from cdk_breakwater import (
-    BreakwaterError,
     ConnectionBudget,
     DecoupledInvocation,
     InvocationSource,
@@ -40,6 +40,7 @@ class Existing(NamedTuple):
     worker: lambda_.Function
     jobs: sqs.Queue
     mails: sqs.Queue
+    clicks: kinesis.Stream
 
 
 def existing(code: dict[str, Any], read: bool = True, worker: bool = True) -> Existing:
@@ -67,7 +68,7 @@ def existing(code: dict[str, Any], read: bool = True, worker: bool = True) -> Ex
         database.connections.allow_default_port_from(function)
         if read:
             function.add_event_source(event_sources.SqsEventSource(jobs, report_batch_item_failures=True))
-    return Existing(stack, vpc, database, function, jobs, mails)
+    return Existing(stack, vpc, database, function, jobs, mails, kinesis.Stream(stack, "Clicks", shard_count=2))
 
 
 class Changes(NamedTuple):
@@ -132,8 +133,22 @@ def test_a_queue_that_nobody_read(code: dict[str, Any]) -> None:
 def test_a_second_mapping_is_refused(code: dict[str, Any]) -> None:
     app = existing(code)
     ConnectionBudget.of(app.database).share("worker").limit(app.worker)
-    with pytest.raises(BreakwaterError, match=r"Shop/Again: .* has the function read Shop/Jobs already.*Keep that"):
-        DecoupledInvocation(app.stack, "Again", function=app.worker, source=InvocationSource.sqs(app.jobs))
+    DecoupledInvocation(app.stack, "Again", function=app.worker, source=InvocationSource.sqs(app.jobs))
+    with pytest.raises(RuntimeError, match=r"Shop/Again.* has Shop/Worker read the same source.*Keep that"):
+        Template.from_stack(app.stack)
+
+
+def test_a_decoupled_invocation_takes_the_place_of_an_event_source(code: dict[str, Any]) -> None:
+    app = existing(code, read=False)
+    ConnectionBudget.of(app.database).share("worker").limit(app.worker)
+    source = InvocationSource.sqs(app.jobs, replaces_event_source=True)
+    DecoupledInvocation(app.stack, "Deliver", function=app.worker, source=source)
+    mapping = "WorkerSqsEventSourceShopJobs0BA8D2FB"
+    assert changes(existing(code), app) == Changes(
+        set(),
+        set(),
+        {"Worker.ReservedConcurrentExecutions", f"{mapping}.ScalingConfig", f"{mapping}.BatchSize"},
+    )
 
 
 def test_an_api_before_it(code: dict[str, Any]) -> None:
@@ -234,7 +249,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "migration.md").rea
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
 def test_the_page(code: dict[str, Any], block: str) -> None:
     """Each step of the page, by itself, on the existing app."""
-    unread = "add_event_source" in block or "add_function" in block
+    unread = any(word in block for word in ("add_event_source", "add_function", "replaces_event_source"))
     app = existing(code, read=not unread, worker='"Worker"' not in block)
     names: dict[str, Any] = {**app._asdict(), "db": app.database, "code": code, "lambda_": lambda_, "cdk": cdk}
     exec(compile(block, "docs/migration.md", "exec"), names)  # noqa: S102 -- the page's own code

@@ -24,7 +24,7 @@ class TestKinesis:
         clicks = DecoupledInvocation(stack, "Clicks", function=function, source=InvocationSource.kinesis(shard_count=4))
         properties = mapping(stack)
         for name, value in {
-            "BatchSize": 100,
+            "BatchSize": 10,
             "BisectBatchOnFunctionError": True,
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
             "MaximumRecordAgeInSeconds": 23 * 3600,
@@ -122,7 +122,32 @@ class TestKinesis:
 
     def test_known_shards_need_no_word(self, stack: cdk.Stack, function: lambda_.Function) -> None:
         DecoupledInvocation(stack, "Clicks", function=function, source=InvocationSource.kinesis(shard_count=2))
-        Annotations.from_stack(stack).has_no_info("*", Match.any_value())
+        Annotations.from_stack(stack).has_no_info("*", Match.string_like_regexp("shards"))
+
+    @pytest.mark.parametrize(
+        ("options", "size"),
+        [
+            ({}, 10),
+            ({"retry_attempts": 3}, 3),
+            ({"retry_attempts": 0}, 1),
+            ({"retry_attempts": 500}, 10),
+            ({"batch_size": 200}, 200),
+            ({"expected_duration": cdk.Duration.millis(125)}, 8),  # 3 x 8 x 0.125 s in 3 s
+            ({"expected_duration": cdk.Duration.millis(1)}, 100),
+            ({"expected_duration": cdk.Duration.seconds(2)}, 1),
+        ],
+    )
+    def test_a_batch_is_done_before_its_retries_are_spent(
+        self, stack: cdk.Stack, function: lambda_.Function, options: dict[str, Any], size: int
+    ) -> None:
+        source = InvocationSource.kinesis(shard_count=2, **options)
+        DecoupledInvocation(stack, "Clicks", function=function, source=source)
+        assert mapping(stack)["BatchSize"] == size
+        told = options.keys() & {"batch_size", "expected_duration"}
+        expected = Match.string_like_regexp(f"BatchSize is {size}: .*expected_duration")
+        (Annotations.from_stack(stack).has_no_info if told else Annotations.from_stack(stack).has_info)(
+            "/Stack/Clicks", expected
+        )
 
     def test_a_queue_beside_unknown_shards_is_warned_of(self, stack: cdk.Stack, function: lambda_.Function) -> None:
         DecoupledInvocation(stack, "Clicks", function=function, source=InvocationSource.kinesis())

@@ -1,0 +1,1 @@
+"""What AWS's services do with work, by their documentation, in virtual time and without the CDK."""

@@ -1,0 +1,76 @@
+"""How many records an invocation is given: so many that it begins each of them before its time is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import BreakwaterError
+
+if TYPE_CHECKING:
+    from aws_cdk import Duration
+
+    from .buffer import Buffer
+
+# A batch may take a third of the timeout on average. Were durations distributed exponentially, which varies more than
+# most work does, the last record would then find no time left in 5 % of the receives, and in five of five once in
+# three million.
+_PART_OF_TIMEOUT = 3
+
+
+def fitting_batch_size(
+    invocation: Buffer,
+    *,
+    given: int | None,
+    expected_duration: Duration | None,
+    timeout: int,
+    largest: int,
+    unknown: int,
+) -> int:
+    """Return the batch size that was given, or the one that follows from the duration.
+
+    Parameters
+    ----------
+    invocation
+        What an error names.
+    given
+        By the user.
+    expected_duration
+        How long the work of a record takes on average.
+    timeout
+        The function's, in seconds.
+    largest
+        What may be derived at most.
+    unknown
+        The batch size without a duration.
+
+    Raises
+    ------
+    BreakwaterError
+        When the duration is no known time above 0, exceeds the timeout, or does so with the batch size given.
+    """
+    if expected_duration is None:
+        return unknown if given is None else given
+    if expected_duration.is_unresolved() or expected_duration.to_milliseconds() <= 0:
+        raise BreakwaterError(
+            invocation,
+            f"expected_duration must be a known time above 0 (given {expected_duration}).",
+            "Give a plain Duration.",
+        )
+    seconds = expected_duration.to_milliseconds() / 1000
+    if seconds > timeout:
+        raise BreakwaterError(
+            invocation,
+            f"expected_duration is {seconds:g} s, and {invocation.function.node.path} is ended after {timeout} s.",
+            "Raise its timeout.",
+        )
+    if given is None:
+        return max(1, min(largest, int(timeout / (_PART_OF_TIMEOUT * seconds))))
+    if given * seconds > timeout:
+        raise BreakwaterError(
+            invocation,
+            f"batch_size={given} records of {seconds:g} s each take {given * seconds:g} s, and "
+            f"{invocation.function.node.path} is ended after {timeout} s: what it does not begin is counted as tried, "
+            "and given up untried.",
+            f"Leave batch_size out, or give {max(1, int(timeout / (_PART_OF_TIMEOUT * seconds)))}.",
+        )
+    return given

@@ -1,0 +1,46 @@
+"""Lambda refuses a second mapping of one source and function, wherever it was made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jsii
+from aws_cdk import Stack
+from aws_cdk import aws_lambda as lambda_
+from constructs import IValidation
+
+if TYPE_CHECKING:
+    from .buffer import Buffer
+
+
+@jsii.implements(IValidation)
+class SingleMappingValidation:
+    """Looks for another mapping when all are there, since `add_event_source` may come after the invocation.
+
+    Parameters
+    ----------
+    invocation
+        Whose mapping.
+    """
+
+    def __init__(self, invocation: Buffer) -> None:
+        self._invocation = invocation
+
+    def validate(self) -> list[str]:
+        """Return what is wrong, in words."""
+        own: Any = self._invocation.event_source_mapping.node.default_child
+        return [
+            f"{other.node.path} has {self._invocation.function.node.path} read the same source, and Lambda refuses a "
+            "second mapping of one pair. Keep that one, with max_concurrency=share.concurrency, and leave this "
+            "invocation out; or remove that one and give the source replaces_event_source=True, by which this mapping "
+            "keeps the other's logical id."
+            for other in self._invocation.node.root.node.find_all()
+            if isinstance(other, lambda_.CfnEventSourceMapping)
+            and other.node.path != own.node.path
+            and _pair(other) == _pair(own)
+        ]
+
+
+def _pair(mapping: lambda_.CfnEventSourceMapping) -> tuple[Any, Any]:
+    resolve = Stack.of(mapping).resolve
+    return repr(resolve(mapping.event_source_arn)), repr(resolve(mapping.function_name))

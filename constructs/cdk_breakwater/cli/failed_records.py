@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Source of 900 s: AWS Lambda Developer Guide, "Lambda quotas".
 _PATIENCE_SECONDS = 900
 _PAUSE_SECONDS = 1.0
+# What an invocation takes. Source: AWS Lambda Developer Guide, "Lambda quotas".
+_LARGEST_EVENT = 6 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -85,14 +87,14 @@ class FailedRecords:
             if not failed:
                 s3.delete_object(Bucket=self.bucket, Key=key)
             elif len(failed) < len(records):
-                kept["payload"] = json.dumps({"Records": failed})
-                s3.put_object(Bucket=self.bucket, Key=key, Body=json.dumps(kept).encode())
+                kept["payload"] = _compact({"Records": failed}).decode()
+                s3.put_object(Bucket=self.bucket, Key=key, Body=_compact(kept))
             done += len(records) - len(failed)
             again += len(failed)
         return f"{done:,} done" + (f", {again:,} failed again" if again else "")
 
     def _give(self, records: list[Record], functions: Any) -> list[Record]:
-        """Invoke the function with records, and return those that failed: one by one, not all that were with them."""
+        """Invoke the function with records in their order, and return those that failed."""
         failed: list[Record] = []
         while records:
             first = self._first_failure(records, functions)
@@ -101,14 +103,21 @@ class FailedRecords:
             if first is None and len(records) > 1:
                 middle = len(records) // 2
                 return [*failed, *self._give(records[:middle], functions), *self._give(records[middle:], functions)]
-            failed.append(records[first or 0])
-            records = records[(first or 0) + 1 :]
+            if first:
+                # It may not have been begun, for want of time: it is tried as the first one, and then it is known.
+                records = records[first:]
+            else:
+                failed.append(records[0])
+                records = records[1:]
         return failed
 
     def _first_failure(self, records: list[Record], functions: Any) -> int | None:
         """Return the position up to which all is done, None when the whole invocation failed, as Lambda sees it."""
         # Source: AWS Lambda Developer Guide, "Configuring partial batch response with Kinesis Data Streams and Lambda".
-        answer = self._invoke(records, functions)
+        event = _compact({"Records": records})
+        if len(event) > _LARGEST_EVENT:
+            return None
+        answer = self._invoke(event, functions)
         if "FunctionError" in answer:
             return None
         body = json.loads(answer["Payload"].read() or b"null")
@@ -118,9 +127,8 @@ class FailedRecords:
         identifiers = {failure.get("itemIdentifier") for failure in failures}
         return next((n for n, record in enumerate(records) if _sequence_number(record) in identifiers), None)
 
-    def _invoke(self, records: list[Record], functions: Any) -> dict[str, Any]:
+    def _invoke(self, event: bytes, functions: Any) -> dict[str, Any]:
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        event = json.dumps({"Records": records}).encode()
         while True:
             try:
                 return functions.invoke(FunctionName=self.function, Payload=event)
@@ -138,3 +146,8 @@ def _sequence_number(record: Record) -> str:
     if "kinesis" in record:
         return record["kinesis"]["sequenceNumber"]
     return record["dynamodb"]["SequenceNumber"]
+
+
+def _compact(value: dict[str, Any]) -> bytes:
+    """Write JSON as Lambda does, which counts bytes: escaped, text in another alphabet would be up to twice as long."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")

@@ -88,8 +88,12 @@ class Account:
         self.stub("lambda").add_response(
             "invoke",
             {"Payload": StreamingBody(io.BytesIO(payload), len(payload))} | ({"FunctionError": "E"} if error else {}),
-            {"FunctionName": FUNCTION, "Payload": json.dumps({"Records": records}).encode()},
+            {"FunctionName": FUNCTION, "Payload": compact({"Records": records})},
         )
+
+
+def compact(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def queue(name: str, path: str) -> tuple[str, str, str]:

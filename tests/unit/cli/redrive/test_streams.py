@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -12,8 +14,10 @@ from botocore.stub import ANY
 from cdk_breakwater import BreakwaterError
 from cdk_breakwater.cli.failed_records import FailedRecords
 from cdk_breakwater.cli.redrive import find_failures
+from cdk_breakwater.simulation.invocation import Outcome
 
-from .account import ARN, FUNCTION, MAPPING, UUID, Account, kept
+from ..simulation.virtual_function import VirtualFunction
+from .account import ARN, FUNCTION, MAPPING, UUID, Account, compact, kept
 
 
 def record(number: int, kind: str = "kinesis") -> dict[str, Any]:
@@ -73,7 +77,9 @@ class TestStreams:
         records = [record(number) for number in range(5)]
         account.object("a", {"Records": records})
         account.invocation(records, failure(1))
+        account.invocation(records[1:], failure(1))
         account.invocation(records[2:], failure(3))
+        account.invocation(records[3:], failure(3))
         account.invocation(records[4:], FINE)
         account.stub("s3").add_response(
             "put_object",
@@ -81,7 +87,7 @@ class TestStreams:
             {
                 "Bucket": "kept",
                 "Key": "a",
-                "Body": json.dumps({"payload": json.dumps({"Records": [records[1], records[3]]})}).encode(),
+                "Body": compact({"payload": compact({"Records": [records[1], records[3]]}).decode()}),
             },
         )
         assert kept("a").redrive(account) == "3 done, 2 failed again"
@@ -127,3 +133,76 @@ class TestStreams:
         account.stub("lambda").add_client_error("invoke", "TooManyRequestsException", http_status_code=429)
         with pytest.raises(BreakwaterError, match=r"it is throttled for -1 s.*reserved concurrency is 0"):
             kept("a").redrive(account)
+
+
+class Given:
+    """A client of Lambda that gives records to the real `batch`, in virtual time."""
+
+    class exceptions:  # noqa: N801 -- botocore's name
+        class TooManyRequestsException(Exception):  # noqa: N818 -- botocore's name
+            pass
+
+    def __init__(self, function: Callable[[list[int]], Outcome]) -> None:
+        self._function = function
+        self.largest = 0
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 -- botocore's names
+        self.largest = max(self.largest, len(Payload))
+        records = json.loads(Payload)["Records"]
+        outcome = self._function([int(record["kinesis"]["sequenceNumber"]) for record in records])
+        if outcome.error:
+            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(b"{}")}
+        failures = [{"itemIdentifier": str(number)} for number in outcome.failed]
+        return {"Payload": io.BytesIO(json.dumps({"batchItemFailures": failures}).encode())}
+
+
+def redriven(account: Account, functions: Given, records: list[dict[str, Any]]) -> str:
+    account.object("a", {"Records": records})
+    account.stub("s3").add_response("delete_object", {}, {"Bucket": "kept", "Key": "a"})
+    return kept("a").redrive(lambda service: functions if service == "lambda" else account(service))
+
+
+def test_good_records_that_take_long_are_done_in_order(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """100 records of 5 s and a timeout of 30 s: five at a time are begun, and the sixth comes again, untried."""
+    worker = VirtualFunction(monkeypatch, lambda _: 5, 30, stream=True)
+    assert redriven(account, Given(worker), [record(number) for number in range(100)]) == "100 done"
+    assert worker.done == list(range(100))
+
+
+def test_a_bad_record_among_them_is_the_only_one_called_failed(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = VirtualFunction(monkeypatch, lambda _: 5, 30, stream=True, fails={17, 18, 40}.__contains__)
+    account.object("a", {"Records": [record(number) for number in range(100)]})
+    account.stub("s3").add_response("put_object", {}, {"Bucket": "kept", "Key": "a", "Body": ANY})
+    functions = Given(worker)
+    result = kept("a").redrive(lambda service: functions if service == "lambda" else account(service))
+    assert result == "97 done, 3 failed again"
+    assert worker.done == [number for number in range(100) if number not in {17, 18, 40}]
+
+
+@pytest.mark.parametrize("text", ["ü", "注", "\U0001f600"])
+def test_no_invocation_is_given_more_than_lambda_takes(
+    account: Account, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    worker = VirtualFunction(monkeypatch, lambda _: 0.001, 30, stream=True)
+    functions = Given(worker)
+    # What Lambda itself took in one invocation, and what it never would.
+    for total in (5_900_000, 13_000_000):
+        size = total // 100 // len(text.encode())
+        records = [record(number) for number in range(100)]
+        for each in records:
+            each["kinesis"]["partitionKey"] = text * size
+        assert redriven(account, functions, records) == "100 done"
+        assert functions.largest <= 6 * 1024 * 1024
+    assert worker.done == [*range(100), *range(100)]
+
+
+def test_a_record_that_no_invocation_takes_stays_and_ends_nothing(account: Account) -> None:
+    large = record(1)
+    large["kinesis"]["data"] = "A" * (6 * 1024 * 1024)
+    account.object("a", {"Records": [record(0), large, record(2)]})
+    account.invocation([record(0)], FINE)
+    account.invocation([record(2)], FINE)
+    account.stub("s3").add_response("put_object", {}, {"Bucket": "kept", "Key": "a", "Body": ANY})
+    assert kept("a").redrive(account) == "2 done, 1 failed again"

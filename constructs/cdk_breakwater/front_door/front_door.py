@@ -18,6 +18,7 @@ from ..throttled_api.api import ApiProtocol, ThrottledApi
 from .cors import browser_headers
 from .failures import note_failures
 from .functions import make_function
+from .inserts import hand_over_inserts_alone
 from .integrations import SourceIntegration, source_integration
 from .job_results import JobResults
 from .mapping_templates import Caller, job_name
@@ -88,6 +89,8 @@ class FrontDoor(Construct):
         )
         self.results = JobResults.of(self, scope, scope.function, result_ttl)
         note_failures(scope, self.results)
+        if entrance.table is not None:
+            hand_over_inserts_alone(scope)
         self.results_function = self._hand_out(entrance, scope.failures_queue, results_concurrency)
         rate = entrance.rate_limit if rate_limit is None else rate_limit
         burst = burst_limit if burst_limit is not None else max(1, int(rate) // 2)

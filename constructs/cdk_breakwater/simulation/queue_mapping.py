@@ -8,6 +8,7 @@ SQS".
 from __future__ import annotations
 
 import heapq
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
@@ -71,7 +72,7 @@ class QueueHistory:
         return sum(start < at <= end for at in self.done.values())
 
 
-def drain(mapping: QueueMapping, messages: int, invoke: Invoke, *, seed: int) -> QueueHistory:
+def drain(mapping: QueueMapping, messages: int, invoke: Invoke, *, seed: int, until: float = math.inf) -> QueueHistory:
     """Let a mapping read a queue until nothing is left in it.
 
     Parameters
@@ -84,6 +85,8 @@ def drain(mapping: QueueMapping, messages: int, invoke: Invoke, *, seed: int) ->
         The function.
     seed
         Of the order of delivery, which a standard queue does not keep.
+    until
+        When to stop, in seconds. Default: when nothing is left.
     """
     chance, history = Random(seed), QueueHistory()  # noqa: S311 -- an order of delivery
     visible, receives, begun = list(range(messages)), Counter[int](), Counter[int]()
@@ -91,7 +94,7 @@ def drain(mapping: QueueMapping, messages: int, invoke: Invoke, *, seed: int) ->
     events: list[tuple[float, int, Sequence[int], bool]] = []  # when, position, messages, whether a batch ends
     running = position = 0
     now = 0.0
-    while visible or events:
+    while (visible or events) and now <= until:
         allowed = min(mapping.maximum_concurrency, _FIRST_BATCHES + int(now * _MORE_PER_SECOND))
         while visible and running < allowed:
             batch = _receive(mapping, visible, receives, begun, history)

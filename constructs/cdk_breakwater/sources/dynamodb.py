@@ -16,6 +16,7 @@ from .streams import StreamSource
 
 if TYPE_CHECKING:
     from aws_cdk import Duration
+    from constructs import IConstruct
 
     from .buffer import Buffer
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _RETENTION_HOURS = 24
 _VIEW_TYPE = "NEW_AND_OLD_IMAGES"
 _READ = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
+
+_TURNED_ON: set[IConstruct] = set()
 
 
 class DynamoDbStreamSource(StreamSource):
@@ -62,6 +65,8 @@ class DynamoDbStreamSource(StreamSource):
 
 def _has_stream(table: dynamodb.ITable | dynamodb.ITableV2) -> bool:
     """Tell whether it had one before an invocation read it, of which others may have read."""
+    if table in _TURNED_ON:
+        return False
     resource: Any = table.node.default_child
     if isinstance(resource, dynamodb.CfnGlobalTable):
         return Stack.of(table).resolve(resource._cfn_properties.get("streamSpecification")) is not None
@@ -77,12 +82,14 @@ def _stream_arn(invocation: Buffer, table: dynamodb.ITable | dynamodb.ITableV2) 
             resource.stream_specification = dynamodb.CfnGlobalTable.StreamSpecificationProperty(
                 stream_view_type=_VIEW_TYPE
             )
+            _TURNED_ON.add(table)
         return resource.attr_stream_arn
     if table.table_stream_arn is not None:
         return table.table_stream_arn
     if isinstance(resource, dynamodb.CfnTable):
         if resource.stream_specification is None:
             resource.stream_specification = dynamodb.CfnTable.StreamSpecificationProperty(stream_view_type=_VIEW_TYPE)
+            _TURNED_ON.add(table)
         return resource.attr_stream_arn
     raise BreakwaterError(
         invocation,

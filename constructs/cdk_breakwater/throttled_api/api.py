@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from constructs import Construct
 
@@ -33,6 +33,10 @@ class ApiProtocol(Enum):
     HTTP = "HTTP"
 
 
+# Source: API Gateway Developer Guide, "Amazon API Gateway quotas": the integration's timeout.
+_LONGEST_SECONDS = {ApiProtocol.REST: 29, ApiProtocol.HTTP: 30}
+
+
 class ThrottledApi(Construct):
     """An API before functions, throttled to what their shares of a database can serve.
 
@@ -48,12 +52,17 @@ class ThrottledApi(Construct):
     function
         Who answers.
     expected_duration
-        How long one request takes. The rate is then the share's concurrency, less what routes with given rates need,
-        divided by it (Little's law).
+        How long one request takes on average, at most the 29 s that API Gateway waits (30 s for HTTP). The rate follows
+        from it and from the share's concurrency, less what routes with given rates need: so much that Lambda refuses
+        one in a hundred at most of what was let in (`limits.loss`).
     rate_limit
         Requests per second in steady state instead, above 0.
     burst_limit
-        Requests at once above the rate, 1 or more. Default: the function's concurrency; without one, the rate.
+        Requests at once above the rate, 1 or more. Default: what the rate leaves of the function's concurrency; half of
+        that where the duration is unknown; without a concurrency, the rate.
+    refuse
+        "early": the API refuses with 429 what might find no room. "late": the derived rate and burst are what the
+        function can do at best, and what finds no room there is refused by Lambda, with 503. Default "early".
     rate_limit_per_address
         Requests per second from one address, 0.0167 to 33 million, beyond which AWS WAF answers 429 with `Retry-After`.
         REST only. Default: no web ACL, which has its price.
@@ -99,21 +108,25 @@ class ThrottledApi(Construct):
         rate_limit: float | None = None,
         burst_limit: int | None = None,
         rate_limit_per_address: float | None = None,
+        refuse: Literal["early", "late"] = "early",
         acknowledge_no_authorization: str | None = None,
         proxy: bool = True,
-        protocol: ApiProtocol = ApiProtocol.REST,
+        protocol: ApiProtocol | Literal["REST", "HTTP"] = ApiProtocol.REST,
         **options: Unpack[ApiOptions],
     ) -> None:
         super().__init__(scope, id)
         # jsii's Function is no IFunction in the eyes of a type checker.
         self.function = cast("lambda_.IFunction", function)
-        self.protocol = protocol
+        self.protocol = protocol = _protocol(self, protocol)
         self.proxy = proxy
-        self._limits = RouteLimits(self)
+        if refuse not in ("early", "late"):
+            raise BreakwaterError(self, f"refuse={refuse!r} is unknown.", 'It is "early" or "late".')
+        self._limits = RouteLimits(self, late=refuse == "late", longest=_LONGEST_SECONDS[protocol])
         self._seconds = self._limits.seconds(expected_duration)
         self.throttle = self._limits.throttle(
             THE_API, self.function, self._seconds, rate_limit, burst_limit, counts=proxy
         )
+        self.derives_throttle = rate_limit is None
         if acknowledge_no_authorization is not None and not acknowledge_no_authorization.strip():
             raise BreakwaterError(self, "acknowledge_no_authorization is empty.", "Say why everyone may call the API.")
         self.rest_api: apigateway.RestApi | None = None
@@ -259,3 +272,14 @@ class ThrottledApi(Construct):
         from .alarms import api_widgets
 
         return api_widgets(self, self._seconds)
+
+
+def _protocol(api: Construct, given: ApiProtocol | str) -> ApiProtocol:
+    if isinstance(given, ApiProtocol):
+        return given
+    try:
+        return ApiProtocol[str(given).upper()]
+    except KeyError:
+        raise BreakwaterError(
+            api, f"protocol={given!r} is unknown.", "It is ApiProtocol.REST or ApiProtocol.HTTP."
+        ) from None

@@ -11,9 +11,12 @@ from aws_cdk import Annotations
 from constructs import IValidation
 
 from .._cdk.lazy import lazy_number
+from ..limits.loss import safe_load
 from .throttle import Throttle
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from constructs import Construct
 
     from ..budgets.mapping_division import FunctionConcurrency
@@ -22,10 +25,47 @@ _KNOWN: dict[FunctionConcurrency, FunctionLoad] = {}
 
 
 @dataclass(frozen=True)
+class Derived:
+    """What can be let in before a part of a function's concurrency.
+
+    Attributes
+    ----------
+    load
+        Requests per second times the seconds that each takes.
+    burst
+        Requests at once.
+    """
+
+    load: float
+    burst: int
+
+    @staticmethod
+    def of(part: float, *, late: bool) -> Derived:
+        """Derive it.
+
+        A bucket that is full lets its burst in at once, and the rate beside it: together no more than the part.
+
+        Parameters
+        ----------
+        part
+            Of the concurrency; below 1 where more routes than that divide it.
+        late
+            Whether to let in all that the function can do at best, and have Lambda refuse the rest.
+        """
+        whole = max(1, math.floor(part))
+        if late:
+            return Derived(part, whole)
+        load = safe_load(whole) * min(1.0, part)
+        return Derived(load, max(1, whole - math.ceil(load)))
+
+
+@dataclass(frozen=True)
 class _Route:
     name: str
     seconds: float | None
     rate_limit: float | None
+    burst_limit: int | None = None
+    late: bool = False
 
     @property
     def concurrency(self) -> float:
@@ -51,15 +91,25 @@ class FunctionLoad:
         """Return the one load of a function, its aliases and versions included."""
         return _KNOWN.setdefault(concurrency, FunctionLoad(concurrency))
 
-    def add_given(self, api: Construct, what: str, rate_limit: float, seconds: float | None) -> None:
+    def add_given(
+        self,
+        api: Construct,
+        what: str,
+        rate_limit: float,
+        seconds: float | None,
+        *,
+        burst_limit: int | None = None,
+        late: bool = False,
+    ) -> None:
         """Count a route whose rate is given, as far as its duration is known."""
-        self._add(api, _Route(_name(api, what), seconds, rate_limit))
+        self._add(api, _Route(_name(api, what), seconds, rate_limit, burst_limit, late))
 
-    def add_derived(self, api: Construct, what: str, burst_limit: int | None, seconds: float) -> Throttle:
+    def add_derived(
+        self, api: Construct, what: str, burst_limit: int | None, seconds: float, *, late: bool = False
+    ) -> Throttle:
         """Count a route, and derive its limits from what the routes with given rates leave."""
-        self._add(api, _Route(_name(api, what), seconds, None))
-        burst = lazy_number(lambda: max(1, math.floor(self._part()))) if burst_limit is None else burst_limit
-        return Throttle(rate_limit=lazy_number(lambda: self._part() / seconds), burst_limit=burst)
+        self._add(api, _Route(_name(api, what), seconds, None, burst_limit, late))
+        return derived_throttle(self._part, seconds, burst_limit, late=late)
 
     def _add(self, api: Construct, route: _Route) -> None:
         if not self._routes:
@@ -87,6 +137,7 @@ class FunctionLoad:
             )
         derived = [route.name for route in self._routes if route.rate_limit is None]
         if given < granted or (given == granted and not derived):
+            self._warn_of_bursts(api, granted)
             return []
         needed = (
             f"{'; '.join(str(route) for route in self._routes if route.concurrency)} need a concurrency of "
@@ -99,6 +150,27 @@ class FunctionLoad:
             f"{needed} the rest is throttled by Lambda. {granted / given:.3g} of these rates fits.",
         )
         return []
+
+    def _warn_of_bursts(self, api: Construct, granted: int) -> None:
+        """Speak of bursts that are given, and let in more at once than the function may run."""
+        bursts = [route for route in self._routes if route.burst_limit is not None and not route.late]
+        at_once = self._given() + sum(route.burst_limit or 0 for route in bursts)
+        if bursts and at_once > granted:
+            Annotations.of(api).add_warning_v2(
+                "cdk-breakwater:burst-above-share",
+                f"an API that was idle lets in {', '.join(f'{route.burst_limit} by {route.name}' for route in bursts)} "
+                f"at once, beside what the given rates need, and the concurrency of "
+                f"{self._concurrency.function.node.path} is {granted}: Lambda refuses the rest. Lower burst_limit, or "
+                'say refuse="late".',
+            )
+
+
+def derived_throttle(part: Callable[[], float], seconds: float, burst_limit: int | None, *, late: bool) -> Throttle:
+    """Return limits that follow from a part of a function's concurrency, which is known at synth."""
+    return Throttle(
+        rate_limit=lazy_number(lambda: Derived.of(part(), late=late).load / seconds),
+        burst_limit=lazy_number(lambda: Derived.of(part(), late=late).burst) if burst_limit is None else burst_limit,
+    )
 
 
 @jsii.implements(IValidation)

@@ -13,7 +13,9 @@ from .._cdk.lazy import lazy_any
 from .._cdk.log_groups import make_log_group
 from .._cdk.nag import acknowledge, compliance_rules
 from .._cdk.options import require_known_options
+from ..errors import BreakwaterError
 from .retry_after import refuse_politely
+from .root_path import share_with_root
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -59,20 +61,26 @@ class ThrottledRestApi:
     ) -> None:
         self._scope = scope
         require_known_options(scope, options, type(scope), apigateway.RestApi)
-        self._routes: list[dict[str, Any]] = []
+        self._routes: dict[tuple[str, str], Throttle] = {}
         self._methods: list[apigateway.Method] = []
         self._has_clients = False
         access_log = make_log_group(scope, "AccessLog")
         logged = _ACCESS_LOG if rate_limit_per_address is None else {**_ACCESS_LOG, "waf": "$context.wafResponseCode"}
+        throttle = scope.throttle
+        if scope.proxy:
+            throttle, root = share_with_root(scope, throttle, derived=scope.derives_throttle)
+            self._limit("ANY", "/", root)
+        given = _given(options.pop("deploy_options", None), apigateway.StageOptions)
+        _refuse_other_limits(scope, given)
         deploy_options: dict[str, Any] = {
-            "throttling_rate_limit": scope.throttle.rate_limit,
-            "throttling_burst_limit": scope.throttle.burst_limit,
+            "throttling_rate_limit": throttle.rate_limit,
+            "throttling_burst_limit": throttle.burst_limit,
             "access_log_destination": apigateway.LogGroupLogDestination(access_log),
             "access_log_format": apigateway.AccessLogFormat.custom(json.dumps(logged)),
             "logging_level": apigateway.MethodLoggingLevel.ERROR,
             "metrics_enabled": True,
             "tracing_enabled": True,
-            **_given(options.pop("deploy_options", None), apigateway.StageOptions),
+            **given,
         }
         authorization = apigateway.AuthorizationType.NONE if no_authorization else apigateway.AuthorizationType.IAM
         props: dict[str, Any] = {
@@ -87,7 +95,7 @@ class ThrottledRestApi:
         self.api = apigateway.RestApi(
             scope,
             "RestApi",
-            default_integration=apigateway.LambdaIntegration(scope.function),
+            default_integration=_integration(scope.function),
             deploy_options=apigateway.StageOptions(**deploy_options),
             **props,
         )
@@ -135,22 +143,16 @@ class ThrottledRestApi:
             }
         if options.keys() & {"request_models", "request_parameters"} and not options.get("request_validator_options"):
             options.setdefault("request_validator", self._validator)
-        integration = options.pop("integration", None) or apigateway.LambdaIntegration(function)
+        integration = options.pop("integration", None) or _integration(function)
         added = resource.add_method(method, integration, **options)
         self._methods.append(added)
         if self._has_clients:
             _ask_for_key(added)
-        self._routes.extend(
-            {
-                "httpMethod": verb,
-                # Slashes are written as ~1, after one that isn't. Source: CloudFormation Template Reference,
-                # AWS::ApiGateway::Stage MethodSetting.
-                "resourcePath": "/" if path == "/" else "/" + path.replace("/", "~1"),
-                "throttlingRateLimit": throttle.rate_limit,
-                "throttlingBurstLimit": throttle.burst_limit,
-            }
-            for verb in (_VERBS if method == "ANY" else (method,))
-        )
+        self._limit(method, path, throttle)
+
+    def _limit(self, method: str, path: str, throttle: Throttle) -> None:
+        for verb in _VERBS if method == "ANY" else (method,):
+            self._routes[verb, path] = throttle
 
     def add_client(self, name: str, throttle: Throttle, quota: apigateway.QuotaSettings | None) -> apigateway.IApiKey:
         """See `ThrottledApi.add_client`."""
@@ -176,8 +178,42 @@ class ThrottledRestApi:
         stage.method_settings = lazy_any(
             lambda: [
                 *(resolved := Stack.of(self._scope).resolve(of_stage)),
-                *({**resolved[0], **route} for route in self._routes),
+                *({**resolved[0], **_setting(*route, throttle)} for route, throttle in self._routes.items()),
             ]
+        )
+
+
+def _setting(verb: str, path: str, throttle: Throttle) -> dict[str, Any]:
+    return {
+        "httpMethod": verb,
+        # Slashes are written as ~1, after one that isn't. Source: CloudFormation Template Reference,
+        # AWS::ApiGateway::Stage MethodSetting.
+        "resourcePath": "/" if path == "/" else "/" + path.replace("/", "~1"),
+        "throttlingRateLimit": throttle.rate_limit,
+        "throttlingBurstLimit": throttle.burst_limit,
+    }
+
+
+def _integration(function: lambda_.IFunction) -> apigateway.LambdaIntegration:
+    # One statement for all methods of the API: with two for each, 40 routes exceed the 20 KB of a function's policy.
+    # Source: AWS Lambda Developer Guide, "Lambda quotas".
+    return apigateway.LambdaIntegration(function, scope_permission_to_method=False)
+
+
+def _refuse_other_limits(api: ThrottledApi, deploy_options: dict[str, Any]) -> None:
+    """Refuse limits of the L2's that would win against those that are given or derived."""
+    methods = deploy_options.get("method_options") or {}
+    others = [name for name in ("throttling_rate_limit", "throttling_burst_limit") if deploy_options.get(name)]
+    others += [
+        f"method_options[{path!r}]"
+        for path, method in methods.items()
+        if getattr(method, "throttling_rate_limit", None) or getattr(method, "throttling_burst_limit", None)
+    ]
+    if others:
+        raise BreakwaterError(
+            api,
+            f"deploy_options has {', '.join(others)}, which would win against the limits that follow from the share.",
+            "Give rate_limit and burst_limit to the API, and those of a method to add_route.",
         )
 
 

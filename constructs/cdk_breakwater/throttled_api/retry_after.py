@@ -49,6 +49,15 @@ def refuse_politely(api: apigateway.RestApi, rate_limit: float, cors: Mapping[st
             response_headers={"Retry-After": retry_after, **readable},
             templates={"application/json": '{"message": $context.error.messageString}'},
         )
+    # What Lambda refuses, API Gateway calls a failed integration; that and no more can be known of it here.
+    # Source: API Gateway Developer Guide, "Gateway response types".
+    api.add_gateway_response(
+        "Busy",
+        type=apigateway.ResponseType.INTEGRATION_FAILURE,
+        status_code="503",
+        response_headers={"Retry-After": "'1'", **readable},
+        templates={"application/json": '{"message": "Too busy, try again."}'},
+    )
     if cors:
         for response_type in (apigateway.ResponseType.DEFAULT_4_XX, apigateway.ResponseType.DEFAULT_5_XX):
             api.add_gateway_response(response_type.response_type, type=response_type, response_headers=dict(readable))

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations
 
-from .._cdk.lazy import lazy_number
 from ..budgets.mapping_division import FunctionConcurrency
 from ..errors import BreakwaterError
-from .function_load import FunctionLoad
+from .function_load import FunctionLoad, derived_throttle
 from .throttle import Throttle
 
 if TYPE_CHECKING:
@@ -27,10 +26,16 @@ class RouteLimits:
     ----------
     api
         What errors and warnings name.
+    late
+        Whether to let in all that a function can do at best.
+    longest
+        Seconds that an API of this kind waits for an answer.
     """
 
-    def __init__(self, api: Construct) -> None:
+    def __init__(self, api: Construct, *, late: bool, longest: int) -> None:
         self._api = api
+        self._late = late
+        self._longest = longest
         self._unreserved: set[lambda_.IFunction] = set()
 
     def seconds(self, duration: Duration | None) -> float | None:
@@ -39,7 +44,14 @@ class RouteLimits:
             return None
         if duration.is_unresolved() or duration.to_milliseconds() <= 0:
             raise BreakwaterError(self._api, f"expected_duration must be a known time above 0 (given {duration}).", "")
-        return duration.to_milliseconds() / 1000
+        seconds = duration.to_milliseconds() / 1000
+        if seconds > self._longest:
+            raise BreakwaterError(
+                self._api,
+                f"expected_duration is {seconds:g} s, and API Gateway gives up an answer after {self._longest} s.",
+                "Put a DecoupledInvocation with a front door in its place: 202 now, the result later.",
+            )
+        return seconds
 
     def throttle(
         self,
@@ -70,10 +82,13 @@ class RouteLimits:
         if concurrency is None:
             self._warn_of_unreserved(function, what, rate_limit)
         if rate_limit is not None:
-            of_share = concurrency if what == THE_API else None
-            throttle = Throttle.given(self._api, what, rate_limit, burst_limit, of_share)
+            throttle = Throttle.given(
+                self._api, what, rate_limit, burst_limit, concurrency=concurrency, seconds=seconds
+            )
             if concurrency is not None and counts:
-                FunctionLoad.of(concurrency).add_given(self._api, what, rate_limit, seconds)
+                FunctionLoad.of(concurrency).add_given(
+                    self._api, what, rate_limit, seconds, burst_limit=burst_limit, late=self._late
+                )
             return throttle
         if seconds is None or concurrency is None:
             raise BreakwaterError(
@@ -84,11 +99,8 @@ class RouteLimits:
         if burst_limit is not None:
             burst_limit = Throttle.given(self._api, what, 1, burst_limit).burst_limit
         if counts:
-            return FunctionLoad.of(concurrency).add_derived(self._api, what, burst_limit, seconds)
-        return Throttle(
-            rate_limit=lazy_number(lambda: concurrency.resolve() / seconds),
-            burst_limit=lazy_number(concurrency.resolve) if burst_limit is None else burst_limit,
-        )
+            return FunctionLoad.of(concurrency).add_derived(self._api, what, burst_limit, seconds, late=self._late)
+        return derived_throttle(concurrency.resolve, seconds, burst_limit, late=self._late)
 
     def _warn_of_unreserved(self, function: lambda_.IFunction, what: str, rate_limit: float | None) -> None:
         if rate_limit is None:

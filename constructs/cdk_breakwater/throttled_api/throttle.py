@@ -39,7 +39,9 @@ class Throttle:
         what: str,
         rate_limit: float,
         burst_limit: int | None,
+        *,
         concurrency: FunctionConcurrency | None = None,
+        seconds: float | None = None,
     ) -> Throttle:
         """Check the limits that a user gives.
 
@@ -50,9 +52,12 @@ class Throttle:
         what
             What they limit, for messages.
         rate_limit, burst_limit
-            The limits. The burst's default is the function's concurrency, else the rate rounded up.
+            The limits. The burst's default is the room that the rate leaves of the function's concurrency, half of it
+            where the duration is unknown, and no more than the rate rounded up; that alone without a concurrency.
         concurrency
             The function's.
+        seconds
+            How long one request takes.
 
         Raises
         ------
@@ -72,5 +77,13 @@ class Throttle:
         if burst_limit is not None:
             return Throttle(rate_limit, required_number(where, f"burst_limit of {what}", burst_limit))
         if concurrency is not None:
-            return Throttle(rate_limit, lazy_number(concurrency.resolve))
+            return Throttle(
+                rate_limit,
+                lazy_number(lambda: min(math.ceil(rate_limit), _room(concurrency.resolve(), rate_limit, seconds))),
+            )
         return Throttle(rate_limit, math.ceil(rate_limit))
+
+
+def _room(concurrency: int, rate_limit: float, seconds: float | None) -> int:
+    """Return how many may come at once, so that with those of the rate they are no more than the concurrency."""
+    return max(1, concurrency // 2 if seconds is None else concurrency - math.ceil(rate_limit * seconds))

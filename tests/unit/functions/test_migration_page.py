@@ -68,7 +68,7 @@ def existing(code: dict[str, Any], read: bool = True, worker: bool = True) -> Ex
         database.connections.allow_default_port_from(function)
         if read:
             function.add_event_source(event_sources.SqsEventSource(jobs, report_batch_item_failures=True))
-    return Existing(stack, vpc, database, function, jobs, mails, kinesis.Stream(stack, "Clicks", shard_count=2))
+    return Existing(stack, vpc, database, function, jobs, mails, kinesis.Stream(stack, "Stream", shard_count=2))
 
 
 class Changes(NamedTuple):

@@ -122,7 +122,8 @@ def test_a_healthy_function_does_not_stall(
     window = window_seconds(timeout)
     messages = int(1.5 * window * share / seconds) * batch_size  # so that enough are visible all the time
     mapping = QueueMapping(batch_size, share, max_receive_count=1_000, visibility_timeout=6 * timeout)
-    history = drain(mapping, messages, VirtualFunction(monkeypatch, fixed(seconds), timeout), seed=1)
+    worker = VirtualFunction(monkeypatch, fixed(seconds), timeout)
+    history = drain(mapping, messages, worker, seed=1, until=window)
     assert history.done_between(0, window) >= least_done(share, timeout, window)
 
 

@@ -9,6 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Template
 
 from cdk_breakwater import ConnectionBudget
+from cdk_breakwater.throttled_api.function_load import Derived
 
 if TYPE_CHECKING:
     import aws_cdk as cdk
@@ -35,14 +36,32 @@ def functions(stack: cdk.Stack, code: dict[str, Any]) -> Functions:
     return made
 
 
+def derived(part: float, seconds: float, *, beside_root: bool = False) -> Limits:
+    """Give what follows from a part of a concurrency; beside the root, nine tenths of it."""
+    found = Derived.of(part, late=False)
+    rate, burst = found.load / seconds, found.burst
+    return Limits(pytest.approx(0.9 * rate), max(1, burst - 1)) if beside_root else Limits(pytest.approx(rate), burst)
+
+
+def root_limits(stack: cdk.Stack) -> set[Limits]:
+    """Give the limits of the root's verbs."""
+    (stage,) = Template.from_stack(stack).find_resources("AWS::ApiGateway::Stage").values()
+    return {
+        Limits(setting["ThrottlingRateLimit"], setting["ThrottlingBurstLimit"])
+        for setting in stage["Properties"]["MethodSettings"]
+        if setting["ResourcePath"] == "/"
+    }
+
+
 def rest_limits(stack: cdk.Stack) -> dict[str, Limits]:
-    """Give the limits by verb and path without its slash; those of the stage are `* /*`."""
+    """Give the limits by verb and path without its slash, but for the root's; those of the stage are `* /*`."""
     (stage,) = Template.from_stack(stack).find_resources("AWS::ApiGateway::Stage").values()
     return {
         f"{setting['HttpMethod']} {setting['ResourcePath'].removeprefix('/~1').replace('~1', '/')}": Limits(
             setting["ThrottlingRateLimit"], setting["ThrottlingBurstLimit"]
         )
         for setting in stage["Properties"]["MethodSettings"]
+        if setting["ResourcePath"] != "/"
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import aws_cdk as cdk
@@ -12,6 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match, Template
 
 from cdk_breakwater import ApiProtocol, BreakwaterError, ConnectionBudget, ThrottledApi
+from cdk_breakwater.limits.loss import safe_load
 
 MILLIS_200 = cdk.Duration.millis(200)
 
@@ -25,14 +27,18 @@ def function(stack: cdk.Stack, code: dict[str, Any]) -> lambda_.Function:
 
 
 def stage_settings(stack: cdk.Stack) -> list[dict[str, Any]]:
+    """Return those of the stage and of its routes, without those of the root."""
     (stage,) = Template.from_stack(stack).find_resources("AWS::ApiGateway::Stage").values()
-    return stage["Properties"]["MethodSettings"]
+    return [setting for setting in stage["Properties"]["MethodSettings"] if setting["ResourcePath"] != "/"]
 
 
-def test_the_rate_follows_from_the_share_by_littles_law(stack: cdk.Stack, function: lambda_.Function) -> None:
+def test_the_rate_follows_from_the_share(stack: cdk.Stack, function: lambda_.Function) -> None:
     ThrottledApi(stack, "Api", function=function, expected_duration=MILLIS_200)
     (settings,) = stage_settings(stack)
-    assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (16 / 0.2, 16)
+    assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (
+        pytest.approx(0.9 * safe_load(16) / 0.2),
+        4,
+    )
     assert (settings["ResourcePath"], settings["HttpMethod"]) == ("/*", "*")
 
 
@@ -42,10 +48,16 @@ def test_given_limits_win(stack: cdk.Stack, function: lambda_.Function) -> None:
     assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (50, 100)
 
 
-def test_a_given_rate_takes_the_shares_burst(stack: cdk.Stack, function: lambda_.Function) -> None:
-    ThrottledApi(stack, "Api", function=function, rate_limit=0.5)
+@pytest.mark.parametrize(
+    ("rate", "duration", "burst"),
+    [(0.5, None, 1), (50, None, 8), (50, MILLIS_200, 6), (100, MILLIS_200, 1), (20, cdk.Duration.millis(1), 15)],
+)
+def test_a_given_rate_leaves_room_for_its_burst(
+    stack: cdk.Stack, function: lambda_.Function, rate: float, duration: cdk.Duration | None, burst: int
+) -> None:
+    ThrottledApi(stack, "Api", function=function, rate_limit=rate, expected_duration=duration)
     (settings,) = stage_settings(stack)
-    assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (0.5, 16)
+    assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (rate, burst)
 
 
 def test_a_rate_above_the_share_is_reported(stack: cdk.Stack, function: lambda_.Function) -> None:
@@ -67,6 +79,29 @@ def test_refusals_are_429_with_retry_after(stack: cdk.Stack, function: lambda_.F
                 "ResponseParameters": {"gatewayresponse.header.Retry-After": seconds},
             },
         )
+
+
+def test_what_lambda_refuses_is_503_with_retry_after(stack: cdk.Stack, function: lambda_.Function) -> None:
+    ThrottledApi(stack, "Api", function=function, expected_duration=MILLIS_200)
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::ApiGateway::GatewayResponse",
+        {
+            "ResponseType": "INTEGRATION_FAILURE",
+            "StatusCode": "503",
+            "ResponseParameters": {"gatewayresponse.header.Retry-After": "'1'"},
+        },
+    )
+
+
+@pytest.mark.parametrize("protocol", ApiProtocol)
+def test_forty_routes_fit_a_functions_policy(
+    stack: cdk.Stack, function: lambda_.Function, protocol: ApiProtocol
+) -> None:
+    """20 KB of statements, and each names an ARN of the API: one for all routes."""
+    api = ThrottledApi(stack, "Api", function=function, rate_limit=100, protocol=protocol)
+    for number in range(40):
+        api.add_route("GET", f"/a-path-of-some-length/{number}", rate_limit=1)
+    Template.from_stack(stack).resource_count_is("AWS::Lambda::Permission", 1)
 
 
 @pytest.mark.parametrize(("rate", "seconds"), [(5, 1), (1, 1), (0.3, 4)])
@@ -198,7 +233,10 @@ def test_http(stack: cdk.Stack, function: lambda_.Function) -> None:
     template.has_resource_properties(
         "AWS::ApiGatewayV2::Stage",
         {
-            "DefaultRouteSettings": {"ThrottlingRateLimit": 78, "ThrottlingBurstLimit": 15},
+            "DefaultRouteSettings": {
+                "ThrottlingRateLimit": safe_load(15) / 0.2,
+                "ThrottlingBurstLimit": 15 - math.ceil(safe_load(15)),
+            },
             "RouteSettings": {"GET /reports": {"ThrottlingRateLimit": 2, "ThrottlingBurstLimit": 3}},
         },
     )

@@ -12,8 +12,9 @@ from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_lambda as lambda_
 
 from cdk_breakwater import ConnectionBudget, ThrottledApi
+from cdk_breakwater.throttled_api.function_load import Derived
 
-from .conftest import Limits, rest_limits
+from .conftest import Limits, rest_limits, root_limits
 
 PAGE = (Path(__file__).parents[3] / "docs" / "throttled_api.md").read_text(encoding="utf-8")
 FIRST, *OTHERS = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
@@ -33,12 +34,22 @@ def names(stack: cdk.Stack, code: dict[str, Any]) -> dict[str, Any]:
 def test_the_table_is_what_the_first_block_makes(stack: cdk.Stack, names: dict[str, Any]) -> None:
     exec(FIRST, names)  # noqa: S102 -- the page is ours
     assert rest_limits(stack) == {
-        "* /*": Limits(280, 56),
-        "GET reports": Limits(pytest.approx(6.67, abs=0.01), 20),
+        "* /*": Limits(pytest.approx(207.84, abs=0.01), 8),
+        "GET reports": Limits(pytest.approx(4.64, abs=0.01), 6),
         "POST orders": Limits(20, 10),
     }
-    for part in ("56 ÷ 0.2 s = 280, 56", "20 ÷ 3 s = 6.67, 20", "20, 10 (given)"):
+    assert root_limits(stack) == {Limits(pytest.approx(23.09, abs=0.01), 1)}
+    for part in ("46.2 ÷ 0.2 s = 231, 9", "13.9 ÷ 3 s = 4.64, 6", "20, 10 (given)"):
         assert f"| {part} |" in PAGE
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "load", "burst"), [(4, 0.40, 2), (20, 0.70, 6), (56, 0.82, 9), (200, 0.92, 16)]
+)
+def test_the_price_is_what_is_derived(concurrency: int, load: float, burst: int) -> None:
+    found = Derived.of(concurrency, late=False)
+    assert (found.load / concurrency, found.burst) == (pytest.approx(load, abs=0.006), burst)
+    assert f"| {concurrency} | {load:.2f} | {burst} |" in PAGE
 
 
 def test_the_other_blocks_run(names: dict[str, Any]) -> None:

@@ -52,12 +52,16 @@ class TestDynamoDb:
         (found,) = (resource for resource in resources if resource["Type"].startswith("AWS::DynamoDB::"))
         assert found["Properties"]["StreamSpecification"] == {"StreamViewType": "KEYS_ONLY"}
 
-    def test_twice_on_one_table(self, stack: cdk.Stack, function: lambda_.Function) -> None:
-        table = dynamodb.Table(stack, "Orders", partition_key=KEY)
+    @pytest.mark.parametrize("construct", [dynamodb.Table, dynamodb.TableV2])
+    def test_twice_on_one_table(self, stack: cdk.Stack, code: dict[str, Any], construct: Any) -> None:
+        table = construct(stack, "Orders", partition_key=KEY)
         for name in ("One", "Two"):
-            DecoupledInvocation(stack, name, function=function, source=InvocationSource.dynamodb_stream(table))
+            reader = lambda_.Function(stack, f"{name}Reader", reserved_concurrent_executions=2, **code)
+            DecoupledInvocation(stack, name, function=reader, source=InvocationSource.dynamodb_stream(table))
+        # Its stream is new to both.
+        Annotations.from_stack(stack).has_no_warning("*", Match.string_like_regexp("begins at TRIM_HORIZON"))
         template = Template.from_stack(stack)
-        template.has_resource_properties("AWS::DynamoDB::Table", {"StreamSpecification": IMAGES})
+        template.has_resource_properties(table.node.default_child.cfn_resource_type, {"StreamSpecification": IMAGES})
         template.resource_count_is("AWS::Lambda::EventSourceMapping", 2)
 
     def test_a_table_with_a_key_of_its_own(self, stack: cdk.Stack, function: lambda_.Function) -> None:

@@ -143,7 +143,7 @@ class InvocationSource(ABC):
             a consumer made elsewhere, which tells its stream. Default "shared".
         batch_size
             Records per invocation, 1 to 10,000. Default: a third of the function's timeout divided by
-            `expected_duration`, 100 at most; without that 10, and no more than `retry_attempts`, so that a batch that
+            `expected_duration`, 100 at most; without that 6, and no more than `retry_attempts`, so that a batch that
             outlasts the timeout is done before its retries are spent.
         expected_duration
             How long the work of a record takes on average. Default: unknown.

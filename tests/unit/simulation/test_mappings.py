@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -12,6 +12,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Template
 
 from cdk_breakwater import DecoupledInvocation, InvocationSource
+from cdk_breakwater.simulation.invocation import Outcome
 from cdk_breakwater.simulation.queue_mapping import QueueHistory, QueueMapping, drain
 from cdk_breakwater.simulation.stream_mapping import StreamMapping, read
 from cdk_breakwater.sources.queue_alarms import least_done, window_seconds
@@ -104,7 +105,9 @@ def test_the_jobs_of_a_front_door_with_a_short_timeout(
 
 
 @pytest.mark.parametrize(("name", "at_least"), [("5", 100), ("9", 700), ("16", 2_500), ("exponential", 100)])
-def test_the_model_shows_what_batches_of_ten_lost(monkeypatch: pytest.MonkeyPatch, name: str, at_least: int) -> None:
+def test_the_model_shows_what_batches_of_ten_lost(  # where nothing tells how often a message came
+    monkeypatch: pytest.MonkeyPatch, name: str, at_least: int
+) -> None:
     _, durations = DURATIONS[name]
     mapping = QueueMapping(batch_size=10, maximum_concurrency=5, max_receive_count=5, visibility_timeout=180)
     history = drain(mapping, MESSAGES, VirtualFunction(monkeypatch, durations, TIMEOUT), seed=1)
@@ -165,9 +168,12 @@ def test_beside_bad_records_no_good_one_of_a_stream_is_given_up(
 
 
 @pytest.mark.parametrize(("seconds", "given_up"), [(3, 20), (16, 1_780)])
-def test_the_model_shows_what_batches_of_a_hundred_lost(
-    monkeypatch: pytest.MonkeyPatch, seconds: float, given_up: int
-) -> None:
-    worker = VirtualFunction(monkeypatch, fixed(seconds), TIMEOUT, stream=True)
-    history = read(StreamMapping(100, 10, progress_restarts_retries=False), RECORDS, worker)
+def test_the_model_shows_what_batches_of_a_hundred_lost(seconds: float, given_up: int) -> None:
+    """Of a handler that says where it stopped, and does not have Lambda split the batch."""
+
+    def invoke(records: Sequence[int]) -> Outcome:
+        begun = records[: int(29.5 / seconds)]
+        return Outcome(len(begun) * seconds, failed=records[len(begun) : len(begun) + 1], begun=begun)
+
+    history = read(StreamMapping(100, 10, progress_restarts_retries=False), RECORDS, invoke)
     assert len(history.given_up) == given_up

@@ -15,8 +15,8 @@ from cdk_breakwater import BreakwaterError
 from cdk_breakwater.cli.failed_records import FailedRecords
 from cdk_breakwater.cli.redrive import find_failures
 from cdk_breakwater.simulation.invocation import Outcome
-
 from tests.unit.simulation.virtual_function import VirtualFunction
+
 from .account import ARN, FUNCTION, MAPPING, UUID, Account, compact, kept
 
 

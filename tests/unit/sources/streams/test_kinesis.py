@@ -24,7 +24,7 @@ class TestKinesis:
         clicks = DecoupledInvocation(stack, "Clicks", function=function, source=InvocationSource.kinesis(shard_count=4))
         properties = mapping(stack)
         for name, value in {
-            "BatchSize": 10,
+            "BatchSize": 6,
             "BisectBatchOnFunctionError": True,
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
             "MaximumRecordAgeInSeconds": 23 * 3600,
@@ -127,10 +127,10 @@ class TestKinesis:
     @pytest.mark.parametrize(
         ("options", "size"),
         [
-            ({}, 10),
+            ({}, 6),
             ({"retry_attempts": 3}, 3),
             ({"retry_attempts": 0}, 1),
-            ({"retry_attempts": 500}, 10),
+            ({"retry_attempts": 500}, 6),
             ({"batch_size": 200}, 200),
             ({"expected_duration": cdk.Duration.millis(125)}, 8),  # 3 x 8 x 0.125 s in 3 s
             ({"expected_duration": cdk.Duration.millis(1)}, 100),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
+
+from aws_cdk import aws_apigateway as apigateway
 
 from ..errors import BreakwaterError
 
 if TYPE_CHECKING:
     from constructs import IConstruct
+
+_NAMES = tuple(inspect.signature(apigateway.CorsOptions).parameters)
 
 
 def browser_headers(where: IConstruct, options: dict[str, Any]) -> dict[str, str]:
@@ -40,3 +45,16 @@ def browser_headers(where: IConstruct, options: dict[str, Any]) -> dict[str, str
         "Access-Control-Expose-Headers": "Location,Retry-After",
         **({"Access-Control-Allow-Credentials": "true"} if given("allow_credentials") else {}),
     }
+
+
+def allow_header(options: dict[str, Any], header: str) -> None:
+    """Let pages send a header, beside those that are given or the CDK's own."""
+    cors = options["default_cors_preflight_options"]
+    given: dict[str, Any] = (
+        dict(cors) if isinstance(cors, dict) else {name: getattr(cors, name) for name in _NAMES if getattr(cors, name)}
+    )
+    allowed = list(given.get("allow_headers") or apigateway.Cors.DEFAULT_HEADERS)
+    if "*" not in allowed and header.lower() not in (name.lower() for name in allowed):
+        allowed.append(header)
+    given["allow_headers"] = allowed
+    options["default_cors_preflight_options"] = apigateway.CorsOptions(**given)

@@ -194,7 +194,7 @@ def _function(invocation: Buffer, results: JobResults, settings: dict[str, objec
             **settings,
         },
     )
-    results.table.grant(function, "dynamodb:UpdateItem")
+    results.table.grant(function, "dynamodb:GetItem", "dynamodb:UpdateItem")
     return function
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Duration, Size, Token
@@ -15,7 +16,8 @@ from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from ..monitoring.alarms import register_alarms
 from ..throttled_api.api import ApiProtocol, ThrottledApi
-from .cors import browser_headers
+from .answering_function import warn_of_a_function_that_keeps_none
+from .cors import allow_header, browser_headers
 from .failures import note_failures
 from .functions import make_function
 from .inserts import hand_over_inserts_alone
@@ -32,8 +34,9 @@ if TYPE_CHECKING:
     from ..sources.buffer import Buffer
 
 _VARIABLE = "BREAKWATER_FRONT_DOOR"
-_MAXIMUM_BODY = 1_048_576
-"""Bytes. What SQS and Kinesis take (Amazon SQS Developer Guide, "Message quotas"); DynamoDB takes items of 400 KB."""
+# Of a path without parameters: one would put what a client sends into the location of the result.
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+_KEY_HEADER = "Idempotency-Key"
 _GET_DURATION = Duration.millis(100)
 
 
@@ -71,12 +74,14 @@ class FrontDoor(Construct):
     ) -> None:
         super().__init__(scope, id)
         route = self._route(path)
-        if options.get("protocol", ApiProtocol.REST) is not ApiProtocol.REST:
+        if options.get("protocol", ApiProtocol.REST) not in (ApiProtocol.REST, "REST"):
             raise BreakwaterError(
                 self, "an HTTP API has no mapping templates, which name a job.", "Leave protocol out, it is a REST API."
             )
         self._tag = self.node.addr[-8:]
         self._browser = browser_headers(self, options)
+        if self._browser:
+            allow_header(options, _KEY_HEADER)
         self._caller = _caller(options)
         self._retry_after = required_number(self, "retry_after in seconds", retry_after.to_seconds())
         entrance = source_integration(
@@ -84,10 +89,13 @@ class FrontDoor(Construct):
             job_name(self._tag, self._caller),
             order_by=order_by,
             partition_key=partition_key,
-            longest=self._longest_body(max_body),
+            longest=int(max_body.to_bytes()),
             retry_after=self._retry_after,
         )
+        warn_of_a_function_that_keeps_none(self, scope.function)
         self.results = JobResults.of(self, scope, scope.function, result_ttl)
+        if self._browser:
+            self.results.let_pages_read()
         note_failures(scope, self.results)
         if entrance.table is not None:
             hand_over_inserts_alone(scope)
@@ -104,7 +112,7 @@ class FrontDoor(Construct):
             burst_limit=burst,
             request_schema=request_schema or apigateway.JsonSchema(),
             integration=self._integration(entrance),
-            request_parameters={"method.request.header.Idempotency-Key": False},
+            request_parameters={f"method.request.header.{_KEY_HEADER}": False},
             method_responses=[
                 apigateway.MethodResponse(
                     status_code=status,
@@ -136,15 +144,15 @@ class FrontDoor(Construct):
     def _route(self, path: str) -> str:
         if not path.strip("/"):
             raise BreakwaterError(self, f"path={path!r} names nothing to post to.", 'Name it, such as "orders".')
-        return "/" + path.strip("/")
-
-    def _longest_body(self, size: Size) -> int:
-        longest = int(size.to_bytes())
-        if not 1 <= longest <= _MAXIMUM_BODY:
+        route = "/" + path.strip("/")
+        if not _PATH.fullmatch(route):
             raise BreakwaterError(
-                self, f"max_body is {longest} bytes.", f"It is 1 to {_MAXIMUM_BODY}, the most that any source takes."
+                self,
+                f"path={path!r} is no plain path: it has parameters, or characters that a URL encodes.",
+                "Name it with letters, digits, '.', '_', '~' and '-', such as \"shop/orders\"; what differs by request "
+                "belongs into the body.",
             )
-        return longest
+        return route
 
     def _integration(self, entrance: SourceIntegration) -> apigateway.AwsIntegration:
         role = iam.Role(

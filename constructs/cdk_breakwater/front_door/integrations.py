@@ -11,7 +11,7 @@ from aws_cdk import aws_iam as iam
 
 from .._cdk.queue_retention import MAXIMUM_RETENTION, retention_seconds
 from ..errors import BreakwaterError
-from .mapping_templates import FrontDoorTemplates, dynamodb_templates, kinesis_templates, sqs_templates
+from .mapping_templates import JOB, FrontDoorTemplates, dynamodb_templates, kinesis_templates, sqs_templates
 
 if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
@@ -30,6 +30,11 @@ _SHARD_RATE = 1_000
 # Data Streams Developer Guide, "Change the data retention period"; AWS Lambda API Reference, CreateEventSourceMapping).
 _STREAM_DEFAULT_HOURS = 24
 _LONGEST_STREAM_HOURS = 7 * 24
+# Bytes. Sources: Amazon SQS Developer Guide, "Message quotas"; Amazon Kinesis Data Streams Developer Guide, "Quotas and
+# limits"; Amazon DynamoDB Developer Guide, "Quotas": 400 KB for an item, its names and its key of up to 2 KB included.
+_LONGEST_BODY = 1_048_576
+_LONGEST_ITEM_BODY = 390 * 1024
+_OWN_NAMES = ("body", "posted", JOB)
 _JSON_PATH = re.compile(r"\$(\.[A-Za-z_][A-Za-z0-9_]*)+")
 _ATTRIBUTE_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -100,6 +105,11 @@ def source_integration(
         )
     if partition_key is not None and not hasattr(invocation, "table"):
         raise BreakwaterError(invocation, "partition_key is for a table as source.", "Leave it out.")
+    longest = _LONGEST_ITEM_BODY if hasattr(invocation, "table") else _LONGEST_BODY
+    if not 1 <= common["longest"] <= longest:
+        raise BreakwaterError(
+            invocation, f"max_body is {common['longest']} bytes.", f"It is 1 to {longest}, the most that it takes."
+        )
     if hasattr(invocation, "queue"):
         return _queue(invocation, job, order_by, common)
     if hasattr(invocation, "stream"):
@@ -183,6 +193,12 @@ def _partition_key(invocation: Buffer, given: str | None) -> str:
             f"the partition key of {table.node.path} is {name!r}, type {types.get(name or '', 'unknown')}.",
             "It is a string whose name has letters, digits, _, . and - alone; name that of an imported table with "
             "partition_key.",
+        )
+    if name in _OWN_NAMES:
+        raise BreakwaterError(
+            invocation,
+            f"the partition key of {table.node.path} is {name!r}, which the item of a job has for something else.",
+            f"Name it otherwise than {', '.join(_OWN_NAMES)}.",
         )
     return name
 

@@ -6,6 +6,7 @@ from aws_cdk import Annotations, Duration, RemovalPolicy, Token
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from .._cdk.function_qualifiers import unqualified
@@ -40,6 +41,7 @@ class JobResults(Construct):
     def __init__(self, scope: Construct, id: str, *, function: lambda_.Function, ttl: Duration) -> None:
         super().__init__(scope, id)
         self.ttl = ttl
+        self._pages_read = False
         self.table = dynamodb.TableV2(
             self,
             "Table",
@@ -65,6 +67,16 @@ class JobResults(Construct):
             "access logs and a customer's key would keep or guard copies of what is meant to go.",
         )
         self._allow(function)
+
+    def let_pages_read(self) -> None:
+        """Let pages of any origin read a large answer by its link, which alone lets in, for five minutes.
+
+        Any, since a browser that follows the redirect from the API's origin to the bucket's sends the origin "null"
+        (Fetch Standard, "HTTP-redirect fetch": the request's origin is tainted).
+        """
+        if not self._pages_read:
+            self._pages_read = True
+            self.bucket.add_cors_rule(allowed_methods=[s3.HttpMethods.GET], allowed_origins=["*"])
 
     @staticmethod
     def of(where: Construct, scope: Construct, function: lambda_.IFunction, ttl: Duration) -> JobResults:

@@ -13,6 +13,14 @@ JOB = "breakwater-job"
 """The message attribute, or attribute of an item, that names the job; `breakwater_runtime` reads it."""
 _LONGEST_KEY = 255
 _KEY = "Idempotency-Key"
+# HTTP/2 has headers in lower case alone.
+_KEY_OF_REQUEST = (
+    f'#set($key = "$!input.params(\'{_KEY}\')")#if($key == "")#set($key = "$!input.params(\'{_KEY.lower()}\')")#end'
+)
+# Characters. Sources: Amazon SQS API Reference, SendMessage, MessageGroupId; Amazon Kinesis API Reference, PutRecord,
+# PartitionKey.
+_LONGEST_GROUP = 128
+_LONGEST_PARTITION_KEY = 256
 # Parts of AWS's error codes.
 _BUSY = ("Throttl", "Exceeded")
 _UNFIT = ("InvalidMessageContents", "InvalidParameterValue")
@@ -68,9 +76,7 @@ def job_name(tag: str, caller: Caller) -> str:
         The kind of caller.
     """
     return (
-        # HTTP/2 has headers in lower case alone.
-        f"#set($key = \"$!input.params('{_KEY}')\")"
-        f'#if($key == "")#set($key = "$!input.params(\'{_KEY.lower()}\')")#end'
+        f"{_KEY_OF_REQUEST}"
         '#set($name = "request $context.requestId $context.extendedRequestId")'
         '#if($key != "")#set($name = "key $key")#end'
         f"{caller.value}"
@@ -92,12 +98,12 @@ def sqs_templates(job: str, *, fifo: bool, order_by: str | None, longest: int, r
     order_by
         JSON path within the body: equal values are one message group. Default: each caller is a group.
     longest
-        Characters of the body.
+        Bytes of the body.
     retry_after
         Seconds until the caller may ask what became of it.
     """
     fields = [
-        "Action=$action",
+        "Action=SendMessage",
         "MessageBody=$util.urlEncode($input.body)",
         f"MessageAttribute.1.Name={JOB}",
         "MessageAttribute.1.Value.DataType=String",
@@ -110,11 +116,9 @@ def sqs_templates(job: str, *, fifo: bool, order_by: str | None, longest: int, r
             "MessageDeduplicationId=$util.urlEncode($context.extendedRequestId)",
         ]
     return FrontDoorTemplates(
-        request=(
-            job
-            + (_group(order_by) if fifo else "")
-            + _guard("action", "SendMessage", "Refused", longest)
-            + "&".join(fields)
+        # InvalidAction: nothing else is said to a queue that is answered so.
+        request=_unless_too_large(
+            longest, job + (_group(order_by, _LONGEST_GROUP) if fifo else "") + "&".join(fields), "Action=Refused"
         ),
         accepted=_accepted(job, retry_after),
         refused=_refused(("InvalidAction", "shorter than")),
@@ -126,14 +130,17 @@ def kinesis_templates(
     job: str, stream: str, *, order_by: str | None, longest: int, retry_after: int
 ) -> FrontDoorTemplates:
     """Write the templates for a stream: one `PutRecord` of "breakwater-job", the job and the body, spaces between."""
-    key, group = ("$group", _group(order_by)) if order_by else ("$job", "")
+    # By default the end of the job's name: that of its key or request, so that a repeated job is in the same shard.
+    group = _group(order_by, _LONGEST_PARTITION_KEY) if order_by else f'#set($group = "$job"){_end("group", 256)}'
     return FrontDoorTemplates(
-        request=(
-            f'{job}{group}{_guard("stream", stream, "", longest)}#set($data = "{JOB} $job $input.body")'
-            f'{{"StreamName": "$stream", "PartitionKey": "{key}", "Data": "$util.base64Encode($data)"}}'
+        request=_unless_too_large(
+            longest,
+            f'{job}{group}#set($data = "{JOB} $job $input.body")'
+            f'{{"StreamName": "{stream}", "PartitionKey": "$group", "Data": "$util.base64Encode($data)"}}',
+            _NO_JSON,
         ),
         accepted=_accepted(job, retry_after),
-        refused=_refused(("ValidationException",)),
+        refused=_refused(_TOO_LARGE),
         content_type="application/x-amz-json-1.1",
     )
 
@@ -143,35 +150,56 @@ def dynamodb_templates(
 ) -> FrontDoorTemplates:
     """Write the templates for a table: one `PutItem` on the condition that the job isn't there."""
     return FrontDoorTemplates(
-        request=(
-            f"{job}{_guard('table', table, '', longest)}"
-            f'{{"TableName": "$table", "Item": {{"{partition_key}": {{"S": "$job"}}, "{JOB}": {{"S": "$job"}}, '
+        request=_unless_too_large(
+            longest,
+            f'{job}{{"TableName": "{table}", "Item": {{"{partition_key}": {{"S": "$job"}}, "{JOB}": {{"S": "$job"}}, '
             '"posted": {"N": "$context.requestTimeEpoch"}, "body": {"B": "$util.base64Encode($input.body)"}}, '
             '"ConditionExpression": "attribute_not_exists(#pk)", '
-            f'"ExpressionAttributeNames": {{"#pk": "{partition_key}"}}}}'
+            f'"ExpressionAttributeNames": {{"#pk": "{partition_key}"}}}}',
+            _NO_JSON,
         ),
         accepted=_accepted(job, retry_after),
         refused=(
             "#set($error = $input.json('$'))#if($error.contains(\"ConditionalCheckFailed\"))"
             f"#set($context.responseOverride.status = 202){_accepted(job, retry_after)}#else"
-            f"{_refused(('ValidationException',))}#end"
+            f"{_refused(_TOO_LARGE)}#end"
         ),
         content_type="application/x-amz-json-1.0",
     )
 
 
-def _group(order_by: str | None) -> str:
-    """Set `$group`: the encoded value of what keeps order, the caller by default, never empty."""
+def _group(order_by: str | None, longest: int) -> str:
+    """Set `$group`: the encoded value of what keeps order, the caller by default, never empty, the end of a long one.
+
+    Equal values have equal groups, which is what order needs; two long ones of one end may have the same.
+    """
     value = f"$!input.path('{order_by}')" if order_by else "$caller"
-    return f'#set($group = "{value}")#set($group = $util.urlEncode($group))#set($group = "g$group")'
-
-
-def _guard(name: str, right: str, wrong: str, longest: int) -> str:
-    """Set a variable without which the source refuses the call: a template cannot end a request by itself."""
-    # In braces, since letters may follow.
     return (
-        f'#set(${name} = "{right}")'
-        f'#if($input.body.length() > {longest} || $key.length() > {_LONGEST_KEY})#set(${name} = "{wrong}")#{{end}}'
+        f'#set($group = "{value}")#set($group = $util.urlEncode($group))#set($group = "g$group")'
+        f"{_end('group', longest)}"
+    )
+
+
+def _end(name: str, longest: int) -> str:
+    """Leave the last characters of a variable."""
+    return (
+        f"#if(${name}.length() > {longest})#set($start = ${name}.length() - {longest})"
+        f"#set(${name} = ${name}.substring($start))#{{end}}"
+    )
+
+
+# A template cannot end a request by itself, but it can make one that is refused for this reason alone, and before any
+# other is looked for: what is no JSON has no parameters.
+_NO_JSON = "too large"
+_TOO_LARGE = ("SerializationException", "ValidationException")
+
+
+def _unless_too_large(longest: int, request: str, refused: str) -> str:
+    """Write a request, or one that the source refuses, where the body or the key is too large."""
+    # Four characters of base64 are three bytes; `length()` of the text itself would count characters.
+    return (
+        f"{_KEY_OF_REQUEST}#set($size = $util.base64Encode($input.body))"
+        f"#if($size.length() > {4 * -(-longest // 3)} || $key.length() > {_LONGEST_KEY}){refused}#{{else}}{request}#end"
     )
 
 

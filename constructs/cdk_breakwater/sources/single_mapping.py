@@ -41,6 +41,7 @@ class SingleMappingValidation:
         ]
 
 
-def _pair(mapping: lambda_.CfnEventSourceMapping) -> tuple[Any, Any]:
-    resolve = Stack.of(mapping).resolve
-    return repr(resolve(mapping.event_source_arn)), repr(resolve(mapping.function_name))
+def _pair(mapping: lambda_.CfnEventSourceMapping) -> tuple[str, str, str]:
+    # A reference names a resource within its stack alone, and a function's mappings stand in the function's.
+    stack = Stack.of(mapping)
+    return stack.node.path, repr(stack.resolve(mapping.event_source_arn)), repr(stack.resolve(mapping.function_name))

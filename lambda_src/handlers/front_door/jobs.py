@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 JOB = "breakwater-job"
 _UNKNOWN_REASON = "The function ended without an answer each time it was tried."
+_UNTRIED_REASON = "The function never began it: it did not start, or had no time left each time."
 
 
 class Jobs:
@@ -32,14 +33,15 @@ class Jobs:
         )
 
     def failed(self, job: str, now: int, seconds: int) -> None:
-        """Note that a job was dead-lettered; the reason is what its last try said, if it could."""
+        """Note that a job was dead-lettered; the reason is what its last try said, if it could, or that it had none."""
+        begun = self.read(job).get("outcome", {}).get("S", "asked") != "asked"
         self._update(
             job,
             "SET outcome = :failed, reason = if_not_exists(reason, :unknown), expires = :expires, "
             "delete_after = :delete_after REMOVE busy_until",
             {
                 ":failed": {"S": "failed"},
-                ":unknown": {"S": _UNKNOWN_REASON},
+                ":unknown": {"S": _UNKNOWN_REASON if begun else _UNTRIED_REASON},
                 ":expires": {"N": str(now + seconds)},
                 ":delete_after": {"N": str(now + 2 * seconds)},
                 ":done": {"S": "done"},

@@ -32,6 +32,8 @@ _QUEUE_NUMBERS = (
 )
 _LINK_SECONDS = 300
 _JOB = re.compile(r"[\w-]+\.[\w-]*\.[\w-]+", re.ASCII)
+# What a key of DynamoDB takes, and so of any job there is (Amazon DynamoDB Developer Guide, "Quotas").
+_LONGEST_JOB = 2_048
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def caller(kind: str, request: dict[str, Any]) -> str:
 
 def _belongs(settings: Settings, job: str, who: str) -> bool:
     encoded = urlsafe_b64encode(who.encode()).decode().rstrip("=")
-    return _JOB.fullmatch(job) is not None and job.startswith(f"{settings.tag}.{encoded}.")
+    return len(job) <= _LONGEST_JOB and _JOB.fullmatch(job) is not None and job.startswith(f"{settings.tag}.{encoded}.")
 
 
 def _of_table(settings: Settings, job: str, now: int) -> int:
@@ -158,6 +160,9 @@ def _is_empty(queue: str) -> bool:
 def _result(settings: Settings, item: dict[str, Any]) -> dict[str, Any]:
     if "answer" in item:
         return {"statusCode": 200, "headers": _HEADERS, "body": item["answer"]["S"]}
+    if "answer_key" not in item:
+        reason = item.get("reason", {}).get("S", "Its answer was not kept.")
+        return _answer(500, {"message": "The job is done, and its answer is lost.", "reason": reason})
     if "answer_key" not in item:
         return _answer(500, {"message": "The job is done, without an answer.", "reason": item["reason"]["S"]})
     place = {"Bucket": settings.bucket, "Key": item["answer_key"]["S"]}

@@ -36,7 +36,12 @@ class TestErrors:
                 r"Stack/Jobs/Door: allow_origins names 2 origins, and an answer can name one\. Name one, or '\*'",
             ),
             ("sqs", {"partition_key": "id"}, r"partition_key is for a table as source"),
-            ("sqs", {"max_body": cdk.Size.mebibytes(2)}, r"Door: max_body is 2097152 bytes\. It is 1 to 1048576"),
+            *(
+                ("sqs", {"path": path}, r"Stack/Jobs/Door: path='.*' is no plain path")
+                for path in ("{proxy+}", "orders/{id}", "orders/{customer}", "größe", "a b", "a//b")
+            ),
+            ("sqs", {"max_body": cdk.Size.mebibytes(2)}, r"Jobs: max_body is 2097152 bytes\. It is 1 to 1048576"),
+            ("dynamodb", {"max_body": cdk.Size.kibibytes(391)}, r"Jobs: max_body is 400384 bytes\. It is 1 to 399360"),
             ("sqs", {"result_ttl": cdk.Duration.seconds(5)}, r"Door: result_ttl=.* is no known time of 60 s or more"),
             ("sqs", {"results_concurrency": 0}, r"Door: results_concurrency must be a whole number of at least 1"),
             ("sqs", {"retry_after": cdk.Duration.seconds(0)}, r"retry_after in seconds must be a whole number of at"),
@@ -68,6 +73,16 @@ class TestErrors:
         stream = InvocationSource.dynamodb_stream(table(stack, sort_key=sort_key))
         jobs = DecoupledInvocation(stack, "Jobs", function=function, source=stream)
         with pytest.raises(BreakwaterError, match=r"Stack/Orders has a sort key, and a job is one item by its name"):
+            jobs.add_front_door("Door", path="orders")
+
+    @pytest.mark.parametrize("name", ["body", "posted", "breakwater-job"])
+    def test_a_table_whose_key_is_an_attribute_of_a_job(
+        self, stack: cdk.Stack, function: lambda_.Function, name: str
+    ) -> None:
+        key = dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
+        stream = InvocationSource.dynamodb_stream(table(stack, partition_key=key))
+        jobs = DecoupledInvocation(stack, "Jobs", function=function, source=stream)
+        with pytest.raises(BreakwaterError, match=rf"key of Stack/Orders is '{name}', which the item of a job"):
             jobs.add_front_door("Door", path="orders")
 
     def test_a_table_whose_key_is_a_number(self, stack: cdk.Stack, function: lambda_.Function) -> None:

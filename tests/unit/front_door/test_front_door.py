@@ -12,10 +12,10 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
-from aws_cdk.assertions import Template
+from aws_cdk.assertions import Annotations, Match, Template
 
 from breakwater_runtime import results
-from cdk_breakwater import DecoupledInvocation, InvocationSource
+from cdk_breakwater import DecoupledInvocation, InvocationSource, RuntimeLayer
 from cdk_breakwater.layers import runtime_settings as environment
 
 from .doors import NOBODY, method, open_door, policies, text
@@ -45,7 +45,8 @@ def test_post_goes_straight_into_the_source_and_may_do_nothing_else(
     assert list(granted[1]) == ["Fn::GetAtt"], "one resource"
     stage = next(iter(template.find_resources("AWS::ApiGateway::Stage").values()))["Properties"]["MethodSettings"]
     limits = {(each["HttpMethod"], each["ResourcePath"]): each["ThrottlingRateLimit"] for each in stage}
-    assert limits == {("*", "/*"): rate, ("POST", "/~1orders"): rate, ("GET", "/~1orders~1{id}"): 50}
+    looks = pytest.approx(22.2, abs=0.1)  # 2.2 of a concurrency of 5, at 100 ms
+    assert limits == {("*", "/*"): rate, ("POST", "/~1orders"): rate, ("GET", "/~1orders~1{id}"): looks}
 
 
 def test_the_answers_by_what_the_source_says(stack: cdk.Stack, function: lambda_.Function) -> None:
@@ -221,3 +222,57 @@ def test_large_answers_go_with_their_term(stack: cdk.Stack, function: lambda_.Fu
     buckets = Template.from_stack(stack).find_resources("AWS::S3::Bucket").values()
     (rules,) = (bucket["Properties"]["LifecycleConfiguration"]["Rules"] for bucket in buckets)
     assert rules[0]["ExpirationInDays"] == 2
+
+
+@pytest.mark.parametrize(
+    "cors",
+    [
+        apigateway.CorsOptions(allow_origins=["https://shop.example.net"]),
+        apigateway.CorsOptions(allow_origins=["https://shop.example.net"], allow_headers=["X-Trace"]),
+        {"allow_origins": ["https://shop.example.net"], "allow_headers": ["idempotency-key", "X-Trace"]},
+    ],
+)
+def test_a_page_may_send_a_key_and_follow_to_a_large_answer(
+    stack: cdk.Stack, function: lambda_.Function, cors: Any
+) -> None:
+    jobs = open_door(stack, function, default_cors_preflight_options=cors)
+    jobs.add_front_door("Second", path="others", default_cors_preflight_options=cors)
+    template = Template.from_stack(stack)
+    preflights = template.find_resources("AWS::ApiGateway::Method", {"Properties": {"HttpMethod": "OPTIONS"}})
+    assert preflights
+    for preflight in preflights.values():
+        (response,) = preflight["Properties"]["Integration"]["IntegrationResponses"]
+        allowed = response["ResponseParameters"]["method.response.header.Access-Control-Allow-Headers"]
+        names = [name.lower() for name in allowed.strip("'").split(",")]
+        assert names.count("idempotency-key") == 1
+        assert "x-trace" in names or "authorization" in names
+    # A browser that is sent on to another origin sends "null" as its own.
+    (bucket,) = template.find_resources("AWS::S3::Bucket").values()
+    assert bucket["Properties"]["CorsConfiguration"] == {
+        "CorsRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]
+    }
+
+
+def test_without_pages_the_bucket_answers_none(stack: cdk.Stack, function: lambda_.Function) -> None:
+    open_door(stack, function)
+    (bucket,) = Template.from_stack(stack).find_resources("AWS::S3::Bucket").values()
+    assert "CorsConfiguration" not in bucket["Properties"]
+
+
+def test_a_function_that_keeps_no_answers_is_spoken_of(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    node: dict[str, Any] = {**code, "runtime": lambda_.Runtime.NODEJS_22_X}
+    layer = RuntimeLayer(stack, "Runtime", drivers=[], runtime=code["runtime"])
+    for name, options, spoken in (
+        ("Plain", code, "has no layer with breakwater_runtime"),
+        ("Node", node, "is not of Python, and nothing keeps its answers"),
+        ("Layered", {**code, "layers": [layer]}, None),
+    ):
+        function = lambda_.Function(stack, name, reserved_concurrent_executions=2, **options)
+        jobs = DecoupledInvocation(stack, f"{name}Jobs", function=function)
+        jobs.add_front_door("Door", path="orders")
+        annotations = Annotations.from_stack(stack)
+        where = f"/Stack/{name}Jobs/Door"
+        if spoken:
+            annotations.has_warning(where, Match.string_like_regexp(f"Stack/{name} {spoken}"))
+        else:
+            annotations.has_no_warning(where, Match.string_like_regexp("answers"))

@@ -102,6 +102,18 @@ class TestResults:
         assert (status, body) == (200, {"ü": 1})
         assert headers == {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
+    def test_done_and_the_answer_was_not_kept(self, door: Door) -> None:
+        job = name()
+        door.put(job, outcome="done", reason="It could not be stored: KeyError.", expires=int(time.time()) + DAY)
+        status, body, _ = door.get(job)
+        assert (status, body["reason"]) == (500, "It could not be stored: KeyError.")
+
+    def test_an_id_that_no_table_takes(self, door: Door) -> None:
+        for length in (2_048, 2_049, 100_000):
+            prefix = name()
+            status, *_ = door.get(prefix + "x" * (length - len(prefix)))
+            assert status == (202 if length == 2_048 else 404)
+
     def test_for_a_page_in_a_browser(self, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
         set_settings(door, monkeypatch, headers={"Access-Control-Allow-Origin": "https://shop.example.net"})
         for job in ("unknown", name()):
@@ -233,13 +245,18 @@ def record(job: str | None, **attributes: str) -> dict[str, Any]:
 
 class TestFailures:
     def test_are_noted_and_go_on_as_they_are(self, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-        told, silent, done = name(), name(), name()
+        told, silent, done, asked = name(), name(), name(), name()
+        door.put(silent, outcome="working", busy_until=1)
+        door.put(asked, outcome="asked", asked_at=1)
         door.put(told, outcome="waiting", reason="the card was declined")
         door.put(done, outcome="done", answer="1")
-        records = [record(told), record(silent), record(done), record(None)]
+        never = name()
+        records = [record(told), record(silent), record(done), record(None), record(asked), record(never)]
         assert fail(door, monkeypatch, {"Records": records}, door.queue) == []
         assert door.item(told)["reason"]["S"] == "the card was declined"
         assert door.item(silent)["reason"]["S"] == "The function ended without an answer each time it was tried."
+        for untried in (asked, never):
+            assert door.item(untried)["reason"]["S"].startswith("The function never began it")
         assert [door.item(job)["outcome"]["S"] for job in (told, silent, done)] == ["failed", "failed", "done"]
         assert int(door.item(told)["delete_after"]["N"]) - int(door.item(told)["expires"]["N"]) == 60
         letters = door.sqs.receive_message(QueueUrl=door.queue, MaxNumberOfMessages=10, MessageAttributeNames=["All"])[

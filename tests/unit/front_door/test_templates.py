@@ -95,7 +95,7 @@ def test_a_hostile_body_arrives_byte_for_byte(source: str, name: str) -> None:
     expected = {
         "sqs": {"Action": "SendMessage"},
         "fifo": {"Action": "SendMessage", "MessageGroupId": "gbob", "MessageDeduplicationId": "Fx1yZ+Eo/AMFd9g="},
-        "kinesis": {"StreamName": "clicks", "PartitionKey": job},
+        "kinesis": {"StreamName": "clicks", "PartitionKey": job[-256:]},
         "dynamodb": {
             "TableName": "orders",
             "ConditionExpression": "attribute_not_exists(#pk)",
@@ -177,18 +177,77 @@ def test_kinesis_orders_by_what_the_body_says(value: object, key: str) -> None:
     assert sent("kinesis", rendered)[2]["PartitionKey"] == key
 
 
+LONG = ["x" * 300, "ü" * 43, "ü" * 300, "日本語" * 100, "🚢" * 100, "a b" * 60]
+
+
+@pytest.mark.parametrize("value", LONG)
+@pytest.mark.parametrize("source", ["fifo", "kinesis"])
+def test_a_long_order_value_is_one_group_that_the_source_takes(source: str, value: str) -> None:
+    made = (
+        templates.sqs_templates(NAME, fifo=True, order_by="$.customer", **OPTIONS)
+        if source == "fifo"
+        else templates.kinesis_templates(NAME, "clicks", order_by="$.customer", **OPTIONS)
+    )
+    groups = set()
+    for request in ("1", "2"):
+        body = json.dumps({"customer": value, "request": request}, ensure_ascii=False)
+        _, received, rest = sent(source, render(made.request, body, **{**CONTEXT, "requestId": request})[0])
+        assert received == body.encode()
+        groups.add(rest["MessageGroupId" if source == "fifo" else "PartitionKey"])
+    (group,) = groups
+    assert 0 < len(group) <= (128 if source == "fifo" else 256)
+    assert re.fullmatch(r"[\x21-\x7e]+", group)
+
+
+@pytest.mark.parametrize("principal", ["bob", "p" * 123, "p" * 1_000])
+@pytest.mark.parametrize("key", ["", "k" * 158, "k" * 255, "ü" * 255])
+@pytest.mark.parametrize("source", SOURCES)
+def test_any_caller_and_any_key_is_taken(source: str, principal: str, key: str) -> None:
+    context = {**CONTEXT, "authorizer": {"principalId": principal}}
+    rendered, _ = render(SOURCES[source].request, "{}", {"Idempotency-Key": key}, **context)
+    job, _, rest = sent(source, rendered)
+    assert decoded(job)[1] == principal
+    assert len(rest.get("PartitionKey", "")) <= 256
+    assert len(rest.get("MessageGroupId", "")) <= 128
+
+
+def test_a_repeated_key_stays_in_its_shard_and_others_spread() -> None:
+    keys = {
+        (
+            number,
+            sent("kinesis", render(SOURCES["kinesis"].request, "{}", {"Idempotency-Key": key}, **context)[0])[2][
+                "PartitionKey"
+            ],
+        )
+        for number, key in enumerate(["k" * 200, "k" * 199 + "l", ""])
+        for context in ({**CONTEXT, "requestId": "1"}, CONTEXT)
+    }
+    by_key = [{partition for number, partition in keys if number == each} for each in range(3)]
+    assert [len(found) for found in by_key] == [1, 1, 2]
+    assert len(set().union(*by_key)) == 4
+
+
 class TestRefusals:
     @pytest.mark.parametrize("source", SOURCES)
-    @pytest.mark.parametrize("what", ["body", "key"])
-    def test_what_is_too_large_is_no_valid_call(self, source: str, what: str) -> None:
-        body = "x" * (LONGEST + 1) if what == "body" else "{}"
-        key = "x" * 256 if what == "key" else ""
-        *_, rest = sent(source, render(SOURCES[source].request, body, {"Idempotency-Key": key}, **CONTEXT)[0])
-        assert (rest.get("Action"), rest.get("StreamName"), rest.get("TableName")) in {
-            ("Refused", None, None),
-            (None, "", None),
-            (None, None, ""),
-        }
+    @pytest.mark.parametrize(
+        ("body", "key"),
+        [
+            ("x" * (LONGEST + 3), ""),
+            ("日" * (LONGEST // 3 + 2), ""),  # 786 KB of these were 256 Ki characters
+            ("🚢" * (LONGEST // 4 + 1), ""),
+            ("{}", "x" * 256),
+        ],
+    )
+    def test_what_is_too_large_is_no_call_that_could_be_refused_for_another_reason(
+        self, source: str, body: str, key: str
+    ) -> None:
+        rendered, _ = render(SOURCES[source].request, body, {"Idempotency-Key": key}, **CONTEXT)
+        assert rendered == ("Action=Refused" if source in {"sqs", "fifo"} else "too large")
+
+    @pytest.mark.parametrize("source", SOURCES)
+    @pytest.mark.parametrize("body", ["x" * LONGEST, "日" * (LONGEST // 3), "🚢" * (LONGEST // 4)])
+    def test_what_fits_in_bytes_passes(self, source: str, body: str) -> None:
+        assert sent(source, render(SOURCES[source].request, body, **CONTEXT)[0])[1] == body.encode()
 
     @pytest.mark.parametrize(
         ("source", "error", "status", "message"),
@@ -200,6 +259,8 @@ class TestRefusals:
             ("fifo", {"Error": {"Code": "RequestThrottled"}}, 503, "Too busy, try again."),
             ("sqs", {"Error": {"Code": "KmsDisabled"}}, 500, "Internal server error"),
             ("kinesis", {"__type": "ValidationException"}, 413, "The body is too large"),
+            ("kinesis", {"__type": "SerializationException"}, 413, "The body is too large"),
+            ("dynamodb", {"__type": "com.amazon.coral.service#SerializationException"}, 413, "The body is too large"),
             ("kinesis", {"__type": "ProvisionedThroughputExceededException"}, 503, "Too busy, try again."),
             ("kinesis", {"__type": "ResourceNotFoundException"}, 500, "Internal server error"),
             ("dynamodb", {"__type": "x#ValidationException"}, 413, "The body is too large"),

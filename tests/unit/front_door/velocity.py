@@ -14,6 +14,15 @@ import airspeed
 airspeed.NameOrCall.NAME = re.compile(r"([_a-z][a-z0-9_-]*)", re.DOTALL | re.IGNORECASE)
 airspeed.SetDirective.PLACE = re.compile(r"\s*\$([a-z_][a-z0-9_-]*(?:\.[a-z_][a-z0-9_-]*)*)", re.DOTALL | re.IGNORECASE)
 
+METHODS: dict[type, dict[str, Any]] = airspeed.__additional_methods__
+
+
+def substring(text: str, start: int) -> str:
+    return text[start:]
+
+
+METHODS[str]["substring"] = substring
+
 
 class Input:
     """`$input`. The source of what it does: API Gateway Developer Guide, "Variables for data transformations"."""

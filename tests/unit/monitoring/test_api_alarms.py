@@ -13,6 +13,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk.assertions import Template
 
 from cdk_breakwater import ApiProtocol, BreakwaterError, ConnectionBudget, ThrottledApi
+from cdk_breakwater.limits.loss import safe_load
 
 from .templates import alarms, bodies, limits, metrics_of_alarm, metrics_of_graph, widgets
 
@@ -31,14 +32,15 @@ def test_thresholds_are_the_rate_and_the_duration(stack: cdk.Stack, function: la
     cloudwatch.Dashboard(stack, "Dashboard").add_widgets(*api.widgets())
     found = alarms(stack)
     refused = found["Api/Alarms/Refused"]
-    # 16 / 0.2 s = 80 requests per second = 4,800 per minute, of which a tenth
-    assert refused["Threshold"] == 480
+    # 10.57 of 16 / 0.2 s = 52.9 requests per second = 3,171 per minute, of which a tenth
+    per_minute = 60 * safe_load(16) / 0.2
+    assert refused["Threshold"] == pytest.approx(per_minute / 10)
     assert refused["EvaluationPeriods"] == 5
     slow = found["Api/Alarms/Slow"]
     assert (slow["MetricName"], slow["Statistic"], slow["Threshold"]) == ("Duration", "Average", 200)
     assert (slow["ComparisonOperator"], slow["EvaluationPeriods"]) == ("GreaterThanThreshold", 15)
     shown = widgets(bodies(stack)[0])
-    assert limits(shown["Stack/Api: requests"]) == {"rate": 4800}
+    assert limits(shown["Stack/Api: requests"]) == {"rate": pytest.approx(per_minute)}
     assert limits(shown["Stack/Api: latency"]) == {"expected duration": 200}
 
 

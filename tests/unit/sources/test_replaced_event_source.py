@@ -129,6 +129,14 @@ def test_another_function_may_read_the_same_stream(code: dict[str, Any]) -> None
     assert len(app.mappings()) == 2
 
 
+def test_equal_stacks_read_queues_of_their_own(app: cdk.App, code: dict[str, Any]) -> None:
+    for name in ("Test", "Production"):
+        stack = cdk.Stack(app, name)
+        function = lambda_.Function(stack, "Worker", reserved_concurrent_executions=4, **code)
+        DecoupledInvocation(stack, "Jobs", function=function)
+    app.synth()
+
+
 def test_both_at_once_are_told_apart(code: dict[str, Any]) -> None:
     app = Existing(code)
     app.worker.add_event_source(old_source(app, "queue"))

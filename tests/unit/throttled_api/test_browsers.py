@@ -60,6 +60,7 @@ def test_a_page_can_read_that_it_was_refused(
     assert headers == {
         "THROTTLED": {"Retry-After": "'1'", **readable},
         "QUOTA_EXCEEDED": {"Retry-After": "'3600'", **readable},
+        "INTEGRATION_FAILURE": {"Retry-After": "'1'", **readable},
         "DEFAULT_4XX": readable,
         "DEFAULT_5XX": readable,
     }
@@ -82,6 +83,7 @@ def test_without_cors_nothing_is_added(stack: cdk.Stack, functions: Functions) -
     assert refusal_headers(rest(stack, functions, None)) == {
         "THROTTLED": {"Retry-After": "'1'"},
         "QUOTA_EXCEEDED": {"Retry-After": "'3600'"},
+        "INTEGRATION_FAILURE": {"Retry-After": "'1'"},
     }
 
 

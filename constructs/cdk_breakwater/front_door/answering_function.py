@@ -1,0 +1,41 @@
+"""A function that keeps no answers cannot be asked for them: `breakwater_runtime.batch` does, in Python."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import Annotations
+from aws_cdk import aws_lambda as lambda_
+
+from .._cdk.function_qualifiers import unqualified
+from .._cdk.references import references
+from ..functions.base import PreparedFunction
+from ..layers.runtime_layer import RuntimeLayer
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+
+def warn_of_a_function_that_keeps_none(door: Construct, function: lambda_.IFunction) -> None:
+    """Warn of another language, and of a function of Python that does not get the runtime from this library."""
+    worker: Any = unqualified(function)
+    if not isinstance(worker, lambda_.Function) or isinstance(worker, PreparedFunction):
+        return
+    path = worker.node.path
+    if worker.runtime.family is not lambda_.RuntimeFamily.PYTHON:
+        missing = f"{path} is not of Python, and nothing keeps its answers: a job is told to wait, and then not found"
+        remedy = "have it write the table as breakwater_runtime.batch does, or do the jobs in Python"
+    elif not _has_layer(worker):
+        missing = f"{path} has no layer with breakwater_runtime, whose batch keeps the answers"
+        remedy = "add RuntimeLayer to its layers, or bundle the package with its code"
+    else:
+        return
+    Annotations.of(door).add_warning_v2("cdk-breakwater:answers-not-kept", f"{missing}: {remedy}.")
+
+
+def _has_layer(function: lambda_.Function) -> bool:
+    resource: Any = function.node.default_child
+    return any(
+        isinstance(layer.node.scope, RuntimeLayer) or isinstance(layer, RuntimeLayer)
+        for layer in references(resource._cfn_properties.get("layers"), resource)
+    )

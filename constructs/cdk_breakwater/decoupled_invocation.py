@@ -110,6 +110,7 @@ class DecoupledInvocation(Buffer):
 
         A queue's: less done than at full share, too old until it is drained, dead letters, failures stuck before those.
         A stream's: half of the record age; records failed for good; records lost. Its mapping reports counts for them.
+        Of both: errors of the function, unless it has that alarm, and of the one that notes a front door's failures.
 
         Parameters
         ----------

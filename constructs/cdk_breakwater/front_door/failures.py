@@ -195,6 +195,7 @@ def _function(invocation: Buffer, results: JobResults, settings: dict[str, objec
         },
     )
     results.table.grant(function, "dynamodb:GetItem", "dynamodb:UpdateItem")
+    invocation.failures_function = function
     return function
 
 

@@ -8,6 +8,7 @@ from .._cdk.lazy import lazy_number, lazy_string
 from ..budgets.mapping_division import FunctionConcurrency
 from ..budgets.runtime_metrics import runtime_widgets
 from ..monitoring.alarms import ABOVE, PERIOD, graph, make_alarm, make_alarms
+from ..monitoring.function_errors import errors_alarm
 from ..monitoring.lambda_metrics import concurrency
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def function_alarms(function: PreparedFunction, topic_or_action: AlarmTarget | N
             description=f"Lambda refuses invocations of {function.node.path}: more come than its concurrency takes. "
             f"Put a queue before it, or raise its {concurrency_name}.",
         )
-        return [throttles, *_concurrency_alarms(scope, function, limit)]
+        errors = errors_alarm(scope, function)
+        return [*errors, throttles, *_concurrency_alarms(scope, function, limit)]
 
     return make_alarms(function, make, topic_or_action)
 

@@ -77,7 +77,7 @@ class PreparedFunction(lambda_.Function):
         _acknowledge(self, role)
 
     def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
-        """Add alarms, once: Lambda refuses invocations; the concurrency is at its share for 15 minutes.
+        """Add alarms, once: it ends with errors; Lambda refuses it; the concurrency is at its share for 15 minutes.
 
         Not the latter for a function that a queue or stream feeds: call it after that was made.
 

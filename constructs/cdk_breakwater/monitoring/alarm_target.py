@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     AlarmTarget: TypeAlias = sns.ITopic | sns.Topic | cloudwatch.IAlarmAction
 
 _MANAGED_KEY = "alias/aws/sns"
+_CLOUDWATCH = "cloudwatch.amazonaws.com"
 
 
 def alarm_action(construct: IConstruct, topic_or_action: AlarmTarget | None) -> cloudwatch.IAlarmAction | None:
@@ -49,7 +50,7 @@ def _let_cloudwatch_publish(construct: IConstruct, topic: sns.ITopic) -> None:
     from aws_cdk import aws_iam as iam
 
     key: Any = topic.master_key
-    cloudwatch = iam.ServicePrincipal("cloudwatch.amazonaws.com")
+    cloudwatch = iam.ServicePrincipal(_CLOUDWATCH)
     # Source: Amazon SNS Developer Guide, "Managing Amazon SNS encryption keys and costs", compatibility between event
     # sources from AWS services and encrypted topics.
     if getattr(key, "alias_name", None) == _MANAGED_KEY:
@@ -59,7 +60,11 @@ def _let_cloudwatch_publish(construct: IConstruct, topic: sns.ITopic) -> None:
             "Encrypt it with a kms.Key of the app.",
         )
     if key is not None:
-        key.grant(cloudwatch, "kms:Decrypt", "kms:GenerateDataKey*")
+        # For alarms of this account, not of any that CloudWatch works for (confused deputy).
+        of_this_account = iam.ServicePrincipal(
+            _CLOUDWATCH, conditions={"StringEquals": {"aws:SourceAccount": Stack.of(construct).account}}
+        )
+        key.grant(of_this_account, "kms:Decrypt", "kms:GenerateDataKey*")
     # A topic lets its own account publish, alarms among it, until it has a policy: enforce_ssl alone makes one.
     # Source: Amazon SNS Developer Guide, "Example cases for Amazon SNS access control".
     if topic.node.try_find_child("Policy") is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from ..monitoring.alarms import make_alarms
+from ..monitoring.function_errors import errors_alarm
 from .queue_alarms import queue_alarms, queue_widgets
 from .stream_alarms import stream_alarms, stream_widgets
 
@@ -26,9 +27,12 @@ def source_alarms(
     """Make the alarms of an invocation; see `DecoupledInvocation.alarms`."""
 
     def make(scope: Construct) -> list[cloudwatch.Alarm]:
+        errors = errors_alarm(scope, invocation.function)
+        if invocation.failures_function is not None:
+            errors += errors_alarm(scope, invocation.failures_function, id="FailuresErrors")
         if _reads_queue(invocation):
-            return queue_alarms(scope, invocation, cast("SqsSource", source))
-        return stream_alarms(scope, invocation)
+            return [*queue_alarms(scope, invocation, cast("SqsSource", source)), *errors]
+        return [*stream_alarms(scope, invocation), *errors]
 
     # Beside the mapping, which may stand in the function's stack: they watch the mapping's and the function's metrics.
     mapping = cast("Construct", invocation.event_source_mapping)

@@ -32,6 +32,7 @@ class Buffer(Construct):
     table: dynamodb.ITable | dynamodb.ITableV2
     dead_letter_queue: sqs.IQueue | None
     failures_queue: sqs.IQueue | None = None
+    failures_function: lambda_.Function | None = None
     dead_letter_alarm: cloudwatch.Alarm | None = None
     failure_bucket: s3.IBucket | None = None
     maximum_concurrency: int

@@ -11,6 +11,7 @@ from aws_cdk import aws_logs as logs
 from .._cdk.lazy import lazy_number, lazy_string
 from ..errors import BreakwaterError
 from ..monitoring.alarms import ABOVE, NAMESPACE, PERIOD, graph, make_alarm, make_alarms
+from ..monitoring.function_errors import errors_alarm
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -45,8 +46,19 @@ def api_alarms(api: ThrottledApi, seconds: float | None, topic_or_action: AlarmT
                 )
             ),
         )
+        failed = make_alarm(
+            scope,
+            "ServerErrors",
+            _failed(api),
+            threshold=1,
+            minutes=3,
+            of_minutes=5,
+            description=f"{path} answers 5xx in three of five minutes: the function fails or times out, or Lambda "
+            "refuses it, which the field integrationStatus of the access log shows as 429.",
+        )
+        alarms = [refused, failed, *errors_alarm(scope, api.function)]
         if seconds is None:
-            return [refused]
+            return alarms
         function = api.function.node.path
         slow = make_alarm(
             scope,
@@ -59,7 +71,7 @@ def api_alarms(api: ThrottledApi, seconds: float | None, topic_or_action: AlarmT
             "at the full rate more runs at once than its share takes, and Lambda refuses it. Give the "
             "expected_duration that is true.",
         )
-        return [refused, slow]
+        return [*alarms, slow]
 
     return make_alarms(api, make, topic_or_action)
 
@@ -67,7 +79,6 @@ def api_alarms(api: ThrottledApi, seconds: float | None, topic_or_action: AlarmT
 def api_widgets(api: ThrottledApi, seconds: float | None) -> list[cloudwatch.IWidget]:
     """Return the widgets of an API; see `ThrottledApi.widgets`."""
     path = api.node.path
-    failed = _metric(api, "5XXError" if api.rest_api is not None else "5xx", "sum", "5xx")
     return [
         graph(
             f"{path}: requests",
@@ -75,7 +86,7 @@ def api_widgets(api: ThrottledApi, seconds: float | None) -> list[cloudwatch.IWi
             [_metric(api, "Count", "n", "requests"), _refused(api)],
             limits=[("rate", lazy_number(lambda: _per_minute(api)))],
             unit="per minute",
-            right=[failed],
+            right=[_failed(api)],
             right_unit="5xx",
         ),
         graph(
@@ -104,6 +115,10 @@ def _metric(api: ThrottledApi, name: str, statistic: str, label: str) -> cloudwa
         period=PERIOD,
         label=label,
     ).attach_to(api)
+
+
+def _failed(api: ThrottledApi) -> cloudwatch.Metric:
+    return _metric(api, "5XXError" if api.rest_api is not None else "5xx", "sum", "5xx")
 
 
 def _rest(api: ThrottledApi) -> Any:

@@ -246,7 +246,7 @@ class ThrottledApi(Construct):
         return self._api.add_client(name, throttle, quota)
 
     def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
-        """Add alarms, once: a tenth of the rate is refused on top of it; the function takes longer than expected.
+        """Add alarms, once: a tenth of the rate is refused on top of it; 5xx; the function fails or is slow.
 
         A metric filter on the access log counts the 429s.
 

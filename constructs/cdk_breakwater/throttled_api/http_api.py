@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .api import ThrottledApi
     from .throttle import Throttle
 
+# No texts of errors: nothing escapes them, a quote in one would make the line no JSON, and what counts refusals would
+# pass it over. The execution log of a REST API has them.
 _ACCESS_LOG = {
     "requestId": "$context.requestId",
     "requestTime": "$context.requestTime",
@@ -28,10 +30,8 @@ _ACCESS_LOG = {
     "route": "$context.routeKey",
     "status": "$context.status",
     "refusal": "$context.error.responseType",
-    "message": "$context.error.message",
     # Lambda's own: 429 where it refused, which the caller sees as an error of the server's.
     "integrationStatus": "$context.integration.status",
-    "integrationError": "$context.integration.error",
     "latencyMs": "$context.responseLatency",
     "integrationLatencyMs": "$context.integrationLatency",
     "bytes": "$context.responseLength",

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # A stage has settings for each of the verbs that ANY stands for, none for ANY.
 _VERBS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
+# No texts of errors: nothing escapes them, a quote in one would make the line no JSON, and what counts refusals would
+# pass it over. The execution log of a REST API has them.
 _ACCESS_LOG = {
     "requestId": "$context.requestId",
     "requestTime": "$context.requestTime",
@@ -38,11 +40,9 @@ _ACCESS_LOG = {
     "status": "$context.status",
     # THROTTLED, QUOTA_EXCEEDED, ACCESS_DENIED, …: why a request was refused.
     "refusal": "$context.error.responseType",
-    "message": "$context.error.message",
     # 429 where Lambda refused, which the caller sees as a 500.
     # Source: API Gateway Developer Guide, "Variables for access logging for API Gateway": Lambda's own status.
     "integrationStatus": "$context.integration.status",
-    "integrationError": "$context.integration.error",
     "latencyMs": "$context.responseLatency",
     "integrationLatencyMs": "$context.integration.latency",
     "bytes": "$context.responseLength",

@@ -45,7 +45,7 @@ def test_every_alarm_calls_an_encrypted_topic_that_lets_it_in(stack: cdk.Stack, 
     for construct in constructs:
         construct.alarms(topic)
     found = alarms(stack)
-    assert len(found) == 1 + 3 + 1 + 4
+    assert len(found) == 1 + 4 + 2 + 4
     assert all(alarm["AlarmActions"] == [stack.resolve(topic.topic_arn)] for alarm in found.values())
     template = Template.from_stack(stack)
     statement = {"Principal": {"Service": "cloudwatch.amazonaws.com"}, "Effect": "Allow"}
@@ -75,7 +75,15 @@ def test_every_alarm_calls_an_encrypted_topic_that_lets_it_in(stack: cdk.Stack, 
         {
             "KeyPolicy": {
                 "Statement": Match.array_with(
-                    [Match.object_like({**statement, "Action": ["kms:Decrypt", "kms:GenerateDataKey*"]})]
+                    [
+                        Match.object_like(
+                            {
+                                **statement,
+                                "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+                                "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}},
+                            }
+                        )
+                    ]
                 )
             }
         },

@@ -36,6 +36,10 @@ def test_thresholds_are_the_rate_and_the_duration(stack: cdk.Stack, function: la
     per_minute = 60 * safe_load(16) / 0.2
     assert refused["Threshold"] == pytest.approx(per_minute / 10)
     assert refused["EvaluationPeriods"] == 5
+    failed = found["Api/Alarms/ServerErrors"]
+    assert metrics_of_alarm(failed) == {("AWS/ApiGateway", "5XXError", ("ApiName", "Stage"))}
+    assert (failed["Threshold"], failed["DatapointsToAlarm"], failed["EvaluationPeriods"]) == (1, 3, 5)
+    assert found["Api/Alarms/Errors"]["MetricName"] == "Errors"
     slow = found["Api/Alarms/Slow"]
     assert (slow["MetricName"], slow["Statistic"], slow["Threshold"]) == ("Duration", "Average", 200)
     assert (slow["ComparisonOperator"], slow["EvaluationPeriods"]) == ("GreaterThanThreshold", 15)

@@ -36,7 +36,7 @@ def functions(
 def test_thresholds_are_the_shares(stack: cdk.Stack, functions: dict[str, VpcDatabaseFunction]) -> None:
     made = {name: function.alarms() for name, function in functions.items()}
     found = alarms(stack)
-    assert [len(alarms) for alarms in made.values()] == [2, 2, 2]
+    assert [len(alarms) for alarms in made.values()] == [3, 3, 3]
     at_its_share = found["Orders/Alarms/Concurrency"]
     assert at_its_share["Threshold"] == 60
     assert at_its_share["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
@@ -48,6 +48,9 @@ def test_thresholds_are_the_shares(stack: cdk.Stack, functions: dict[str, VpcDat
     exceeded = found["Reports/Alarms/Concurrency"]
     assert (exceeded["Threshold"], exceeded["ComparisonOperator"]) == (15, "GreaterThanThreshold")
     assert exceeded["EvaluationPeriods"] == 1
+    errors = found["Orders/Alarms/Errors"]
+    assert (errors["MetricName"], errors["Statistic"], errors["Threshold"]) == ("Errors", "Sum", 1)
+    assert (errors["DatapointsToAlarm"], errors["EvaluationPeriods"]) == (3, 5)
     throttles = found["Orders/Alarms/Throttles"]
     assert (throttles["MetricName"], throttles["Threshold"]) == ("Throttles", 1)
     assert (throttles["DatapointsToAlarm"], throttles["EvaluationPeriods"]) == (3, 5)

@@ -35,7 +35,7 @@ def test_a_queues_thresholds(stack: cdk.Stack, function: lambda_.Function) -> No
     made = jobs.alarms()
     cloudwatch.Dashboard(stack, "Dashboard").add_widgets(*jobs.widgets())
     found = alarms(stack)
-    assert set(found) == {"Jobs/DeadLetterAlarm", "Jobs/Alarms/Stalled", "Jobs/Alarms/Age"}
+    assert set(found) == {"Jobs/DeadLetterAlarm", "Jobs/Alarms/Stalled", "Jobs/Alarms/Age", "Jobs/Alarms/Errors"}
     assert jobs.dead_letter_alarm in made
     # 16 invocations of a message each; in 5 minutes each ends at least 7 times, even when it lasts for 40 s.
     stalled = found["Jobs/Alarms/Stalled"]
@@ -72,6 +72,8 @@ def test_failures_that_stay_on_their_way_to_the_dead_letter_queue(stack: cdk.Sta
     cloudwatch.Dashboard(stack, "Dashboard").add_widgets(*jobs.widgets())
     stuck = alarms(stack)["Jobs/Alarms/Failures"]
     assert (stuck["Threshold"], stuck["EvaluationPeriods"]) == (1, 5)
+    noting = alarms(stack)["Jobs/Alarms/FailuresErrors"]
+    assert metrics_of_alarm(noting) == {("AWS/Lambda", "Errors", ("FunctionName",))}
     assert metrics_of_alarm(stuck) == {("AWS/SQS", "ApproximateNumberOfMessagesVisible", ("QueueName",))}
     (query,) = stuck["Metrics"]
     queue = query["MetricStat"]["Metric"]["Dimensions"][0]["Value"]["Fn::GetAtt"][0]
@@ -120,7 +122,7 @@ def test_an_existing_queues_own_numbers(stack: cdk.Stack, function: lambda_.Func
 def test_an_imported_queue_tells_no_retention(stack: cdk.Stack, function: lambda_.Function) -> None:
     queue = sqs.Queue.from_queue_arn(stack, "Queue", "arn:aws:sqs:eu-central-1:123456789012:orders")
     DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(queue)).alarms()
-    assert set(alarms(stack)) == {"Jobs/Alarms/Stalled"}
+    assert set(alarms(stack)) == {"Jobs/Alarms/Stalled", "Jobs/Alarms/Errors"}
 
 
 def test_a_fifo_queue_may_have_one_busy_group(stack: cdk.Stack, function: lambda_.Function) -> None:
@@ -132,7 +134,7 @@ def test_a_fifo_queue_may_have_one_busy_group(stack: cdk.Stack, function: lambda
 def test_no_dead_letter_alarm_where_none_is_wanted(stack: cdk.Stack, function: lambda_.Function) -> None:
     source = InvocationSource.sqs(dead_letter_alarm=False)
     DecoupledInvocation(stack, "Jobs", function=function, source=source).alarms()
-    assert set(alarms(stack)) == {"Jobs/Alarms/Stalled", "Jobs/Alarms/Age"}
+    assert set(alarms(stack)) == {"Jobs/Alarms/Stalled", "Jobs/Alarms/Age", "Jobs/Alarms/Errors"}
 
 
 def test_a_streams_thresholds(stack: cdk.Stack, function: lambda_.Function) -> None:

@@ -1,0 +1,44 @@
+"""The alarm on a function's errors: one for each function, whichever construct is asked for it first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .alarms import PERIOD, make_alarm
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_lambda as lambda_
+    from constructs import Construct, IConstruct
+
+_WATCHED: set[IConstruct] = set()
+
+
+def errors_alarm(
+    scope: Construct, function: lambda_.IFunction | lambda_.Function, *, id: str = "Errors"
+) -> list[cloudwatch.Alarm]:
+    """Make it, unless there is one.
+
+    Parameters
+    ----------
+    scope, id
+        Where it stands in the construct tree.
+    function
+        Whose errors: exceptions, timeouts, and processes that die. An alias or a version is counted by itself.
+    """
+    if function in _WATCHED:
+        return []
+    _WATCHED.add(function)
+    path = function.node.path
+    return [
+        make_alarm(
+            scope,
+            id,
+            function.metric_errors(statistic="sum", period=PERIOD),
+            threshold=1,
+            minutes=3,
+            of_minutes=5,
+            description=f"Invocations of {path} end with an error in three of five minutes: by an exception, its "
+            "timeout, or the end of its process. Its log says which.",
+        )
+    ]

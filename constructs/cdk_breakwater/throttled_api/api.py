@@ -152,6 +152,51 @@ class ThrottledApi(Construct):
             self.http_api = self._api.api
         self.url: str = self._api.url
 
+    @staticmethod
+    def limit(
+        api: apigateway.RestApi | apigatewayv2.HttpApi,
+        *,
+        function: lambda_.IFunction | lambda_.Function,
+        expected_duration: Duration | None = None,
+        rate_limit: float | None = None,
+        burst_limit: int | None = None,
+        refuse: Literal["early", "late"] = "early",
+    ) -> None:
+        """Give an API that the app made by itself limits that its function's share can serve, in place.
+
+        Only the stage's settings change. Limits that are derived are divided by the API's methods, since API Gateway
+        applies a stage's limits to each by itself; those that are given hold for each. Methods with limits of their own
+        keep them.
+
+        Parameters
+        ----------
+        api
+            A REST API, or an HTTP API with its default stage.
+        function
+            Who answers.
+        expected_duration, rate_limit, burst_limit, refuse
+            As for the class.
+
+        Raises
+        ------
+        BreakwaterError
+            When the API is imported, has no stage of its own, or has limits there already; and as for the class.
+        """
+        from aws_cdk import aws_apigatewayv2 as apigatewayv2
+
+        from .existing_api import limit_existing_api
+
+        protocol = ApiProtocol.HTTP if isinstance(api, apigatewayv2.HttpApi) else ApiProtocol.REST
+        limits = RouteLimits(cast("Construct", api), late=refuse == "late", longest=_LONGEST_SECONDS[protocol])
+        throttle = limits.throttle(
+            THE_API,
+            cast("lambda_.IFunction", function),
+            limits.seconds(expected_duration),
+            rate_limit,
+            burst_limit,
+        )
+        limit_existing_api(api, throttle, derived=rate_limit is None)
+
     def add_route(
         self,
         method: str,
@@ -163,7 +208,7 @@ class ThrottledApi(Construct):
         function: lambda_.IFunction | lambda_.Function | None = None,
         request_schema: apigateway.JsonSchema | None = None,
         **options: Unpack[RouteOptions],
-    ) -> None:
+    ) -> apigateway.Method | apigatewayv2.HttpRoute:
         """Give a route limits of its own, and a function of its own where needed.
 
         Parameters
@@ -186,6 +231,11 @@ class ThrottledApi(Construct):
         **options
             Every other option of `Resource.add_method` (REST) or `HttpApi.add_routes` (HTTP), such as an `integration`
             with something that is no function.
+
+        Returns
+        -------
+        apigateway.Method or apigatewayv2.HttpRoute
+            The route, of a REST or an HTTP API.
 
         Raises
         ------
@@ -211,7 +261,7 @@ class ThrottledApi(Construct):
                 f"{what} has an integration of its own, and no function to derive a rate from.",
                 "Give rate_limit=….",
             )
-        self._api.add_route(method, path, throttle, target, request_schema=request_schema, options={**options})
+        return self._api.add_route(method, path, throttle, target, request_schema=request_schema, options={**options})
 
     def add_client(
         self,

@@ -103,7 +103,7 @@ class ThrottledHttpApi:
         *,
         request_schema: object | None,
         options: dict[str, Any],
-    ) -> None:
+    ) -> apigatewayv2.HttpRoute:
         """See `ThrottledApi.add_route`."""
         require_known_options(self._scope, options, type(self._scope).add_route, apigatewayv2.HttpApi.add_routes)
         if request_schema is not None:
@@ -125,6 +125,8 @@ class ThrottledHttpApi:
         }
         # A stage with settings for a route that is not there yet is refused.
         self._stage.node.add_dependency(*routes)
+        (route,) = routes
+        return route
 
     def add_client(self, name: str, throttle: Throttle, quota: object) -> NoReturn:
         """Refuse: HTTP APIs have neither API keys nor usage plans."""

@@ -130,7 +130,7 @@ class ThrottledRestApi:
         *,
         request_schema: apigateway.JsonSchema | None,
         options: dict[str, Any],
-    ) -> None:
+    ) -> apigateway.Method:
         """See `ThrottledApi.add_route`."""
         require_known_options(self._scope, options, type(self._scope).add_route, apigateway.Resource.add_method)
         resource = self.api.root.resource_for_path(path)
@@ -149,6 +149,7 @@ class ThrottledRestApi:
         if self._has_clients:
             _ask_for_key(added)
         self._limit(method, path, throttle)
+        return added
 
     def _limit(self, method: str, path: str, throttle: Throttle) -> None:
         for verb in _VERBS if method == "ANY" else (method,):

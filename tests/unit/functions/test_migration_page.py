@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
@@ -252,6 +253,8 @@ def test_the_page(code: dict[str, Any], block: str) -> None:
     unread = any(word in block for word in ("add_event_source", "add_function", "replaces_event_source"))
     app = existing(code, read=not unread, worker='"Worker"' not in block)
     names: dict[str, Any] = {**app._asdict(), "db": app.database, "code": code, "lambda_": lambda_, "cdk": cdk}
+    if "ThrottledApi.limit(" in block:
+        names["api"] = apigateway.LambdaRestApi(app.stack, "Api", handler=app.worker)
     exec(compile(block, "docs/migration.md", "exec"), names)  # noqa: S102 -- the page's own code
     synth: Callable[[], Any] = cdk.App.of(app.stack).synth  # pyrefly: ignore[missing-attribute]
     synth()

@@ -26,14 +26,18 @@ class Functions(NamedTuple):
     orders: lambda_.Function
     reports: lambda_.Function
 
+    @classmethod
+    def of(cls, stack: cdk.Stack, code: dict[str, Any]) -> Functions:
+        budget = ConnectionBudget(stack, "Budget", max_connections=30)
+        made = cls(*(lambda_.Function(stack, name, **code) for name in ("Orders", "Reports")))
+        budget.share("orders", concurrency=16).limit(made.orders, overlap=False)
+        budget.share("reports", concurrency=8).limit(made.reports, overlap=False)
+        return made
+
 
 @pytest.fixture
 def functions(stack: cdk.Stack, code: dict[str, Any]) -> Functions:
-    budget = ConnectionBudget(stack, "Budget", max_connections=30)
-    made = Functions(*(lambda_.Function(stack, name, **code) for name in ("Orders", "Reports")))
-    budget.share("orders", concurrency=16).limit(made.orders, overlap=False)
-    budget.share("reports", concurrency=8).limit(made.reports, overlap=False)
-    return made
+    return Functions.of(stack, code)
 
 
 def derived(part: float, seconds: float, *, beside_root: bool = False) -> Limits:

@@ -28,7 +28,9 @@ def names(stack: cdk.Stack, code: dict[str, Any]) -> dict[str, Any]:
         budget.share(name, concurrency=concurrency).limit(function, overlap=False)
     order = apigateway.JsonSchema(type=apigateway.JsonSchemaType.OBJECT)
     known = {"ThrottledApi": ThrottledApi, "Duration": cdk.Duration, "apigateway": apigateway}
-    return {**known, **functions, "stack": stack, "order": order}
+    existing = apigateway.RestApi(cdk.Stack(stack.node.scope, "Other"), "Existing")
+    existing.root.add_method("GET")
+    return {**known, **functions, "stack": stack, "order": order, "existing": existing}
 
 
 def test_the_table_is_what_the_first_block_makes(stack: cdk.Stack, names: dict[str, Any]) -> None:

@@ -86,7 +86,11 @@ def test_http(stack: cdk.Stack, function: lambda_.Function) -> None:
     api = ThrottledApi(stack, "Api", function=function, rate_limit=50, protocol=ApiProtocol.HTTP)
     api.alarms()
     cloudwatch.Dashboard(stack, "Dashboard").add_widgets(*api.widgets())
-    assert {path: alarm["Threshold"] for path, alarm in alarms(stack).items()} == {"Api/Alarms/Refused": 300}
+    assert {path: alarm["Threshold"] for path, alarm in alarms(stack).items()} == {
+        "Api/Alarms/Refused": 300,
+        "Api/Alarms/ServerErrors": 1,
+        "Api/Alarms/Errors": 1,
+    }
     shown = widgets(bodies(stack)[0])
     found = metrics_of_graph(shown["Stack/Api: requests"])
     assert {("AWS/ApiGateway", "Count", ("ApiId",)), ("AWS/ApiGateway", "5xx", ("ApiId",))} <= found

@@ -143,8 +143,8 @@ def test_a_page_holds_what_stands_before_one_downstream(world: World) -> None:
 
 def test_a_page_begins_with_the_alarms_and_the_budgets_numbers(world: World) -> None:
     first, second, *_ = world.pages[0]["widgets"]
-    # functions 1 + 1 + 2, queue 3, stream 3, APIs 2 + 1, budget 2
-    assert len(first["properties"]["alarms"]) == 4 + 3 + 3 + 3 + 2
+    # functions 2 + 2 + 3, queue 3, stream 3, APIs 3 + 2, budget 2
+    assert len(first["properties"]["alarms"]) == 7 + 3 + 3 + 5 + 2
     text = second["properties"]["markdown"]
     assert "(112 max_connections − 12 reserved − 0 external) × 0.8 = **80** for functions" in text
     assert "| Shop/Writer | 27 | 27 |" in text
@@ -223,6 +223,8 @@ def test_a_front_door_is_on_the_page_of_its_source(
     made = door.alarms()
     assert [alarm.node.path.partition("Door/")[2] for alarm in made] == [
         "Api/Alarms/Refused",
+        "Api/Alarms/ServerErrors",
+        "Api/Alarms/Errors",
         "Results/Alarms/Throttles",
         "Results/Alarms/Concurrency",
     ]

@@ -131,7 +131,13 @@ def test_behind_a_queue_the_share_is_there_to_be_used_up(
         functions[name].alarms()
     found = {path for path in alarms(stack) if path.startswith(("Orders/", "Reports/"))}
     # Unreserved, it can still be exceeded.
-    assert found == {"Orders/Alarms/Throttles", "Reports/Alarms/Throttles", "Reports/Alarms/Concurrency"}
+    assert found == {
+        "Orders/Alarms/Errors",
+        "Orders/Alarms/Throttles",
+        "Reports/Alarms/Errors",
+        "Reports/Alarms/Throttles",
+        "Reports/Alarms/Concurrency",
+    }
 
 
 def test_alarms_twice_is_an_error(functions: dict[str, VpcDatabaseFunction]) -> None:

@@ -82,6 +82,11 @@ def _uploaded(body: dict[str, Any], folder: Path) -> dict[str, Any]:
             properties = resource["Properties"] = dict[str, Any]()
         if resource.get("Type") == "AWS::Serverless::StateMachine":
             _give_definition(properties, folder)
+        if resource.get("Type") == "AWS::Serverless::Application":
+            # The translator would ask the Serverless Application Repository for one that is there.
+            resource["Type"] = "AWS::CloudFormation::Stack"
+            location = properties.get("Location")
+            resource["Properties"] = {"TemplateURL": location} if isinstance(location, str) else {}
         for name in _PATHS.get(str(resource.get("Type")), ()):
             if isinstance(properties.get(name), str) and not properties[name].startswith("s3://"):
                 properties[name] = _UPLOADED

@@ -50,7 +50,7 @@ class Result:
     Attributes
     ----------
     used
-        Calls made after the last fault, as a share of those that were possible.
+        Calls made after the last fault, as a share of those that were possible; one at the edge of the span is let off.
     """
 
     seed: int
@@ -196,7 +196,7 @@ def _measure(world: World, limits: list[Limit], group: Callable[[int], str], res
     began = min((world.messages[body].calls[0] for body in offered if world.messages[body].calls), default=hub.now)
     hub.run(lambda: False, began + span)
     made = sum(bool(world.messages[body].calls) for body in offered)
-    result.used = made / possible
+    result.used = min(1.0, (made + 1) / possible)
 
 
 def _possible(limits: list[Limit], parallelism: int, span: int) -> int:

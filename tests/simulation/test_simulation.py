@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import time
+from unittest.mock import patch
 
-from tests.simulation.schedule import run
+from handlers.quota_dispatcher.dispatcher import Dispatcher
+from tests.simulation.provider import Limit
+from tests.simulation.schedule import MIDNIGHT, run
+from tests.simulation.services import Faults
+from tests.simulation.world import Trouble, World
 
 SECONDS = 75
 """Of one core. Before a release: `python -m tests.simulation --schedules 100000`."""
@@ -18,3 +25,27 @@ def test_schedules_of_trouble_break_no_promise() -> None:
         seed += 1
     print(f"{seed} schedules")
     assert seed > 50
+
+
+def calls_after_a_tier_was_lowered() -> list[str]:
+    """Lower 20 a second to 5 while a dispatcher works; return what was exceeded from 10 s after that on."""
+    world = World(3, [Limit(20, 1_000)], start=MIDNIGHT, faults=Faults(), trouble=Trouble(), parallelism=20)
+    lower = [Limit(5, 1_000)]
+    with contextlib.redirect_stdout(io.StringIO()):
+        world.send(1_500)
+        world.hub.run(lambda: False, MIDNIGHT + 10_000)
+        world.deploy(lower)
+        world.hub.run(lambda: False, MIDNIGHT + 80_000)
+    world.finish()
+    assert sum(instant > MIDNIGHT + 40_000 for instant in world.provider.instants) > 100, "it goes on"
+    return world.provider.exceeded(lower, MIDNIGHT + 20_000)
+
+
+def _always(*_: object) -> bool:
+    return True
+
+
+def test_a_deployment_that_lowers_a_tier_holds_within_seconds() -> None:
+    assert not calls_after_a_tier_was_lowered()
+    with patch.object(Dispatcher, "_current", _always):
+        assert calls_after_a_tier_was_lowered()

@@ -16,10 +16,11 @@ from botocore.exceptions import ClientError
 from demo.emulator import REPOSITORY, Emulator
 from demo.processes import CommandError
 
+from cdk_breakwater.cli.deployment_facts import DeploymentFacts, measure
 from tests.servers import Certificates, MariaDbServer
 from tests.servers.administrator import NAME, create_administrator
 
-GUARDED = "Guarded"
+GUARDED, UNGUARDED = "Guarded", "Unguarded"
 BUDGET, USABLE = 12, 15  # of 20: five are the engine's own, four fifths of the rest are shared
 Functions = dict[str, dict[str, int]]
 ORDERS: Functions = {"Orders": {}}
@@ -59,8 +60,10 @@ class Account(Emulator):
             "certificate_authority": str(server.certificate.ca),
         }
         stages = {
-            str(self.folder / GUARDED / stage): database | changed | {"stack": GUARDED, "guarded": True}
+            str(self.folder / stack / stage): database | changed | {"stack": stack, "guarded": stack == GUARDED}
+            for stack in (GUARDED, UNGUARDED)
             for stage, changed in STAGES.items()
+            if stack == GUARDED or stage != "failed"
         }
         command = [sys.executable, "-m", "tests.e2e.deployments.shop_app"]
         subprocess.run(command, input=json.dumps(stages), cwd=REPOSITORY, env=self._environment, text=True, check=True)
@@ -85,6 +88,15 @@ class Account(Emulator):
             )["ReservedConcurrentExecutions"]
             for output in outputs
         }
+
+    def plan(self, stage: str, *options: str) -> dict[str, Any]:
+        assembly = str(self.folder / self.stack / stage)
+        command = [str(Path(sys.executable).with_name("breakwater")), "plan", assembly, *options]
+        done = subprocess.run(
+            [*command, "--format", "json"], env=self._environment, capture_output=True, text=True, check=False
+        )
+        assert done.stdout, done.stderr
+        return json.loads(done.stdout)
 
 
 @contextmanager
@@ -143,3 +155,20 @@ def test_guarded_no_change_exceeds_the_budget(account: Account) -> None:
     # The emulator ends the processes of a function that it changes or deletes, with whatever runs in them.
     assert [said for said in errors if "Worker process exited" not in said] == []
     account.delete_functions(GUARDED)
+
+
+def test_unguarded_the_plan_said_how_far_it_would_go(account: Account) -> None:
+    account.stack = UNGUARDED
+    account.put("created")
+    (told,) = account.plan("renamed", "--deployed")["budgets"]
+    worst = account.put("renamed")
+    # CloudFormation creates before it deletes, whatever the order of the rest.
+    assert BUDGET < worst <= told["worst"]
+
+
+def test_the_two_facts_are_found_out_and_nothing_is_left(account: Account) -> None:
+    facts = measure(account.client, pause=0.2)
+    # The emulator's authors measured rollbacks on AWS; what is put again is the choice of reserving_emulator.
+    assert facts == DeploymentFacts(rolls_back_in_order=True, puts_again=False)
+    stacks = account.client("cloudformation").describe_stacks()["Stacks"]
+    assert not [stack for stack in stacks if stack["StackName"].startswith("breakwater-measures-")]

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Reference, Stack, Token, Tokenization
+from aws_cdk import Stack
 
 from .._cdk.references import references
+from .._cdk.rendered import rendered
 from ..errors import BreakwaterError
 from ..limits import max_connections as known
 from ..limits.engines import DatabaseEngine
 from ..limits.max_connections import MaxConnections, UnknownMaxConnections
 from .downstream import Downstream
 from .iam_authentication import grant_iam_login
+from .parameter_groups import parameters
 from .region_certificates import region_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aws_cdk import aws_iam as iam
-    from constructs import IConstruct
 
 _SERVERLESS_CLASS = "db.serverless"
 
@@ -53,7 +54,7 @@ class RdsDownstream(Downstream):
             port=self._port(engine) or endpoint.port,
             # A replica has the users of its source.
             secret=getattr(self.source or database, "secret", None),
-            database_name=self._known("database_name" if self.is_cluster else "db_name", self.source),
+            database_name=self._known("DatabaseName" if self.is_cluster else "DBName", self.source),
             connectable=database,
             certificate_authority=certificate_authority,
         )
@@ -118,68 +119,48 @@ class RdsDownstream(Downstream):
     def _port(self, engine: DatabaseEngine) -> int | None:
         # A number rather than the endpoint's attribute, so that the rules of cdk-nag can read it. Not for a cluster
         # without one: CloudFormation's default for Aurora PostgreSQL is 3306 (AWS::RDS::DBCluster, Port).
-        port = self._known("port")
+        port = self._known("Port")
         if port is not None:
             return int(port)
         return engine.default_port if self.resource is not None and not self.is_cluster else None
 
     def _of_instance(self, instance: Any) -> MaxConnections:
-        instance_class = self._string(instance, instance.db_instance_class, "the instance class")
-        groups = [instance.db_parameter_group_name]
-        if groups == [None] and self.source is not None and self._in_one_region():
+        instance_class = _known_value(instance, "DBInstanceClass", "the instance class")
+        owners = [instance]
+        if self.source is not None and "DBParameterGroupName" not in rendered(instance, "DBParameterGroupName"):
             # Source: Amazon RDS API Reference, CreateDBInstanceReadReplica, DBParameterGroupName.
-            groups = [self.source.node.default_child.db_parameter_group_name]
+            owners = [self.source.node.default_child] if self._in_one_region() else []
         if self.is_cluster:
-            groups.append(self.resource.db_cluster_parameter_group_name)
+            owners.append(self.resource)
         parameter = known.parameter_name(self.engine)
-        for name in groups:
-            value = self._parameters(name).get(parameter)
+        for owner in owners:
+            value = parameters(owner).get(parameter)
             if value is not None:
                 return known.from_parameter(
-                    self.engine, self._string(instance, value, f"{parameter} of the parameter group"), instance_class
+                    self.engine, _plain(value, f"{parameter} of the parameter group"), instance_class
                 )
         if instance_class == _SERVERLESS_CLASS:
-            # Not the L1's attribute: the L2 passes a lazy value, and jsii takes it for an empty struct.
-            properties = Stack.of(self.database).resolve(self.resource._cfn_properties)
-            scaling = properties["serverlessV2ScalingConfiguration"]
-            return known.for_serverless_v2(self.engine, scaling["maxCapacity"], scaling.get("minCapacity"))
+            scaling = rendered(self.resource, "ServerlessV2ScalingConfiguration")["ServerlessV2ScalingConfiguration"]
+            most, least = scaling.get("MaxCapacity"), scaling.get("MinCapacity")
+            return known.for_serverless_v2(
+                self.engine,
+                float(_plain(most, "the maximum capacity")),
+                None if least is None else float(_plain(least, "the minimum capacity")),
+            )
         return known.for_instance_class(self.engine, instance_class, self.engine_version)
 
     @property
     def engine_version(self) -> str | None:
         """The engine's version, or None where it is a token or not given."""
-        return self._known("engine_version", self.source)
+        return self._known("EngineVersion", self.source)
 
     def _in_one_region(self) -> bool:
         return Stack.of(self.source).region == Stack.of(self.database).region
 
-    def parameter_group(self, name: str | None) -> IConstruct | None:
-        """Find the L1 parameter group that a name refers to, or None where there is none in this app."""
-        if name is None or not Token.is_unresolved(name):
-            return None
-        token = Tokenization.reverse_string(name).first_token
-        return cast("Reference", token).target if Reference.is_reference(token) else None
-
-    def _parameters(self, name: str | None) -> dict[str, Any]:
-        group = self.parameter_group(name)
-        if group is not None:
-            return Stack.of(group).resolve(group.parameters) or {}  # type: ignore[attr-defined]
-        if name is None or name.startswith("default."):
-            return {}
-        msg = f"its parameter group {name!r} is imported and may set any max_connections."
-        raise UnknownMaxConnections(msg)
-
-    def _known(self, attribute: str, source: Any = None) -> str | None:
+    def _known(self, property_: str, source: Any = None) -> str | None:
         resource = self.resource if source is None else source.node.default_child
-        value = getattr(resource, attribute, None)
-        return None if value is None or Token.is_unresolved(value) else value
-
-    def _string(self, owner: Any, value: Any, what: str) -> str:
-        resolved = Stack.of(owner).resolve(value)
-        if not isinstance(resolved, (str, int, float)):
-            msg = f"{what} is a token and known only at deployment."
-            raise UnknownMaxConnections(msg)
-        return str(resolved)
+        value = None if resource is None else rendered(resource, property_).get(property_)
+        return str(value) if isinstance(value, (str, int, float)) else None
 
 
 class ReadersDownstream(RdsDownstream):
@@ -229,6 +210,17 @@ class ReadersDownstream(RdsDownstream):
             raise BreakwaterError(
                 self.database, "its reader endpoint is not known.", "Import it with reader_endpoint_address=…."
             ) from missing
+
+
+def _known_value(resource: Any, property_: str, what: str) -> str:
+    return _plain(rendered(resource, property_).get(property_), what)
+
+
+def _plain(value: Any, what: str) -> str:
+    if not isinstance(value, (str, int, float)):
+        msg = f"{what} is a token and known only at deployment."
+        raise UnknownMaxConnections(msg)
+    return str(value)
 
 
 def _engine(database: Any, source: Any) -> DatabaseEngine:

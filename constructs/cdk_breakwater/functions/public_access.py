@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import Annotations, Token
 from aws_cdk import aws_ec2 as ec2
 
+from .._cdk.lookups import is_pending
 from .._cdk.nag import acknowledge, compliance_rules
 from ..errors import BreakwaterError
 
@@ -91,6 +92,8 @@ def _peers(function: IConstruct, allowed_cidrs: Sequence[str]) -> list[ec2.IPeer
 def _peer(function: IConstruct, cidr: str) -> ec2.IPeer:
     if Token.is_unresolved(cidr):  # the address of a NAT gateway of this app
         return ec2.Peer.ipv4(cidr)
+    if is_pending(cidr):
+        return ec2.Peer.any_ipv4()
     try:
         network = ipaddress.ip_network(cidr)
     except ValueError as error:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Stack, Token
 from aws_cdk import aws_rds as rds
 
+from .._cdk.rendered import rendered
+from ..downstreams.parameter_groups import parameter_group
 from ..errors import BreakwaterError
 from ..limits.engines import DatabaseEngine
 
@@ -51,12 +52,10 @@ def enforce_tls(downstream: RdsDownstream) -> None:
             "it is imported, so its parameter group cannot be made to enforce TLS here.",
             f"Set {parameter}=1 where it is created, and describe it here with Downstream.endpoint(…).",
         )
-    attribute = "db_cluster_parameter_group_name" if downstream.is_cluster else "db_parameter_group_name"
-    name = getattr(resource, attribute)
-    group = downstream.parameter_group(name)
+    name, group = parameter_group(resource)
     if group is not None:
         _add(group, parameter)
-    elif name is None or (not Token.is_unresolved(name) and name.startswith("default.")):
+    elif name is None or name.startswith("default."):
         own = rds.ParameterGroup(
             database,
             "TlsParameters",
@@ -77,7 +76,7 @@ def enforce_tls(downstream: RdsDownstream) -> None:
 
 
 def _add(group: Any, parameter: str) -> None:
-    parameters = Stack.of(group).resolve(group.parameters) or {}
+    parameters = rendered(group, "Parameters").get("Parameters", {})
     if str(parameters.get(parameter, "1")).upper() in ("0", "OFF", "FALSE"):
         raise BreakwaterError(
             group,

@@ -72,7 +72,10 @@ def _addresses(subnet: ec2.ISubnet) -> int | None:
         block = subnet.ipv4_cidr_block
     except RuntimeError:  # an imported subnet without one
         return None
-    return None if Token.is_unresolved(block) else ipaddress.ip_network(block).num_addresses - _KEPT_BY_AWS
+    # Not strict: a look-up's subnets are 1.2.3.4/5 in the CLI's first pass.
+    return (
+        None if Token.is_unresolved(block) else ipaddress.ip_network(block, strict=False).num_addresses - _KEPT_BY_AWS
+    )
 
 
 def _interfaces(vpc: ec2.IVpc) -> defaultdict[str, dict[str, set[Any]]]:

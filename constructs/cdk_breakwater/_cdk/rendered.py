@@ -1,0 +1,116 @@
+"""What a resource's properties will be in the template, overrides included, which the CDK tells nobody before synth."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsii
+
+if TYPE_CHECKING:
+    from constructs import IConstruct
+
+_MODULE = "cdk-breakwater-rendered"
+_VERSION = "1.0.0"
+_CLASS = f"{_MODULE}.Rendered"
+
+# A twin of the resource renders the properties asked for, with the CDK's own code. Every other one is a placeholder:
+# rendered, it says which property an attribute becomes; and no lazy value is read that nobody asked for, since the CDK
+# keeps what a lazy value was when it was first read.
+_CODE = """
+exports.Rendered = class Rendered {
+  static of(resource, names) {
+    const given = Object.entries(resource.cfnProperties).filter(([, value]) => value !== undefined);
+    const placeholders = Object.fromEntries(given.map(([key]) => [key, { Ref: key }]));
+    const places = resource.renderProperties(placeholders);
+    const wanted = new Set(names.map((name) => places[name]?.Ref));
+    const properties = Object.fromEntries(
+      given.map(([key, value]) => [key, wanted.has(key) ? resource.stack.resolve(value) : placeholders[key]]),
+    );
+    const twin = Object.create(resource, {
+      cfnProperties: { value: properties },
+      cfnOptions: { value: {} },
+      dependsOn: { value: new Set() },
+    });
+    const { Resources = {} } = resource.stack.resolve(twin._toCloudFormation());
+    const rendered = Object.values(Resources)[0]?.Properties ?? {};
+    return Object.fromEntries(names.filter((name) => name in rendered).map((name) => [name, rendered[name]]));
+  }
+};
+"""
+_ASSEMBLY = {
+    "schema": "jsii/0.10.0",
+    "jsiiVersion": "5.0.0",
+    "name": _MODULE,
+    "version": _VERSION,
+    "description": "Reads a resource as it will be rendered.",
+    "license": "MIT",
+    "author": {"name": "cdk-breakwater", "roles": ["author"]},
+    "homepage": "https://pypi.org/project/cdk-breakwater/",
+    "repository": {"type": "git", "url": "https://pypi.org/project/cdk-breakwater/"},
+    "fingerprint": "*",
+    "types": {
+        _CLASS: {
+            "assembly": _MODULE,
+            "fqn": _CLASS,
+            "kind": "class",
+            "name": "Rendered",
+            "methods": [
+                {
+                    "name": "of",
+                    "static": True,
+                    "parameters": [
+                        {"name": "resource", "type": {"primitive": "any"}},
+                        {"name": "names", "type": {"primitive": "any"}},
+                    ],
+                    "returns": {"type": {"primitive": "any"}},
+                }
+            ],
+        }
+    },
+}
+
+
+def rendered(resource: IConstruct, *names: str) -> dict[str, Any]:
+    """Return properties of a resource as the template will have them.
+
+    Overrides are private in the CDK (`addOverride` has no counterpart that reads), so a few lines of JavaScript beside
+    it ask the resource itself.
+
+    Parameters
+    ----------
+    resource
+        An L1 construct.
+    names
+        Properties, as CloudFormation calls them.
+
+    Returns
+    -------
+    dict
+        Those that the template will have; a value of CloudFormation's own functions as a dict.
+    """
+    return jsii.sinvoke(_rendered_class(), "of", [resource, list(names)])
+
+
+@cache
+def _rendered_class() -> type:
+    # jsii loads a module from a tarball of npm.
+    files = {
+        "package.json": json.dumps({"name": _MODULE, "version": _VERSION, "main": "index.js"}),
+        ".jsii": json.dumps(_ASSEMBLY),
+        "index.js": _CODE,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        tarball = Path(folder) / "module.tgz"
+        with tarfile.open(tarball, "w:gz") as archive:
+            for name, text in files.items():
+                entry = tarfile.TarInfo(f"package/{name}")
+                entry.size = len(text.encode())
+                archive.addfile(entry, io.BytesIO(text.encode()))
+        jsii.kernel.load(_MODULE, _VERSION, str(tarball))
+    return jsii.JSIIMeta("Rendered", (), {}, jsii_type=_CLASS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from aws_cdk import Reference, Stack, Tokenization
+from aws_cdk import Reference, Tokenization
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +29,3 @@ def qualifiers(root: IConstruct, type_: type[Any]) -> Iterator[tuple[str, Any]]:
             token: Any = Tokenization.reverse_string(resource.function_name).first_token
             known = token is not None and Reference.is_reference(token)
             yield token.target.node.path if known else resource.function_name, resource
-
-
-def resolved(resource: Any, property_: str) -> dict[str, Any]:
-    """Resolve a structure of an L1; not by its attribute, which jsii may take for an empty struct."""
-    return Stack.of(resource).resolve(resource._cfn_properties.get(property_)) or {}

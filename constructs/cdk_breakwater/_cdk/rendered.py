@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import jsii
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from constructs import IConstruct
 
 _MODULE = "cdk-breakwater-rendered"
@@ -24,6 +26,14 @@ _CLASS = f"{_MODULE}.Rendered"
 # keeps what a lazy value was when it was first read.
 _CODE = """
 exports.Rendered = class Rendered {
+  static all(root, type, names, skipped) {
+    const paths = new Set(skipped);
+    return root.node
+      .findAll()
+      .filter((construct) => construct.cfnResourceType === type && !paths.has(construct.node.path))
+      .map((resource) => ({ resource, properties: Rendered.of(resource, names) }));
+  }
+
   static of(resource, names) {
     const given = Object.entries(resource.cfnProperties).filter(([, value]) => value !== undefined);
     const placeholders = Object.fromEntries(given.map(([key]) => [key, { Ref: key }]));
@@ -43,6 +53,7 @@ exports.Rendered = class Rendered {
   }
 };
 """
+_METHODS = {"all": ("root", "type", "names", "skipped"), "of": ("resource", "names")}
 _ASSEMBLY = {
     "schema": "jsii/0.10.0",
     "jsiiVersion": "5.0.0",
@@ -62,14 +73,12 @@ _ASSEMBLY = {
             "name": "Rendered",
             "methods": [
                 {
-                    "name": "of",
+                    "name": name,
                     "static": True,
-                    "parameters": [
-                        {"name": "resource", "type": {"primitive": "any"}},
-                        {"name": "names", "type": {"primitive": "any"}},
-                    ],
+                    "parameters": [{"name": parameter, "type": {"primitive": "any"}} for parameter in parameters],
                     "returns": {"type": {"primitive": "any"}},
                 }
+                for name, parameters in _METHODS.items()
             ],
         }
     },
@@ -95,6 +104,26 @@ def rendered(resource: IConstruct, *names: str) -> dict[str, Any]:
         Those that the template will have; a value of CloudFormation's own functions as a dict.
     """
     return jsii.sinvoke(_rendered_class(), "of", [resource, list(names)])
+
+
+def rendered_resources(
+    root: IConstruct, type_: str, *names: str, skipped: Iterable[str] = ()
+) -> list[tuple[Any, dict[str, Any]]]:
+    """Return the resources of a type beneath a construct, each with properties as the template will have them.
+
+    Parameters
+    ----------
+    root
+        Where to look.
+    type_
+        As CloudFormation calls it.
+    names
+        As for `rendered`.
+    skipped
+        Paths of L1 constructs that are left out, unread.
+    """
+    found = jsii.sinvoke(_rendered_class(), "all", [root, type_, list(names), list(skipped)])
+    return [(each["resource"], each["properties"]) for each in found]
 
 
 @cache

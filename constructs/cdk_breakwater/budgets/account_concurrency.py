@@ -1,4 +1,4 @@
-"""What an account's concurrency quota can grant to reserved concurrency."""
+"""What an account's concurrency quota can grant to reserved concurrency: a pool of its own, beside the connections."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations, Stack, Stage
 
+from .._cdk.rendered import rendered_resources
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
+from ..limits.apportionment import Claim, OversubscribedError, apportion_capped
 from ..limits.lambda_service import ACCOUNT_CONCURRENCY, UNRESERVED_MINIMUM
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from constructs import IConstruct
 
     from .budget import ConnectionBudget
+    from .share import ConnectionShare
 
 CONTEXT_KEY = "account_concurrency"
 
@@ -41,6 +44,44 @@ def account_concurrency(scope: IConstruct) -> int:
         ) from error
 
 
+def limit_to_account(root: IConstruct, wanted: Mapping[ConnectionShare, int]) -> dict[ConnectionShare, int]:
+    """Lower what shares get from their databases to what their account can reserve, by weight.
+
+    Where fixed shares and minima alone are too many, nothing is lowered: the budgets' validation then fails the synth.
+
+    Parameters
+    ----------
+    root
+        The app.
+    wanted
+        The shares that reserve concurrency, each with what its databases grant.
+
+    Returns
+    -------
+    dict
+        What is left of those that become smaller.
+    """
+    reservable = _reservable(root)
+    reserved = _reserved_elsewhere(root, wanted)
+    if sum(wanted.values()) + sum(sum(numbers) for numbers in reserved.values()) <= reservable:
+        return {}
+    lowered: dict[ConnectionShare, int] = {}
+    environments: dict[str, list[ConnectionShare]] = {}
+    for share in wanted:
+        environments.setdefault(share.environment, []).append(share)
+    for environment, shares in environments.items():
+        shares.sort(key=lambda share: share.name)
+        # One unit of concurrency is one here, however many connections it holds.
+        claims = [Claim(share.weight, share.fixed, share.minimum) for share in shares]
+        most = [wanted[share] for share in shares]
+        try:
+            parts = apportion_capped(reservable - sum(reserved.get(environment, ())), claims, most)
+        except OversubscribedError:
+            continue
+        lowered |= {share: part for share, part in zip(shares, parts, strict=True) if part < wanted[share]}
+    return lowered
+
+
 def account_concurrency_errors(budget: ConnectionBudget, budgets: Sequence[ConnectionBudget]) -> list[str]:
     """Compare what the app reserves in each account and Region with what the account can grant.
 
@@ -55,61 +96,65 @@ def account_concurrency_errors(budget: ConnectionBudget, budgets: Sequence[Conne
         Every budget there is; those of other apps are left out.
     """
     root = budget.node.root
+    shares = [
+        share for other in budgets if other.node.root is root for share in other.shares if share.reserves is not None
+    ]
+    first: dict[str, ConnectionBudget] = {}
+    for share in shares:
+        first.setdefault(share.environment, share.budget)
+    environments = [environment for environment, holder in first.items() if holder is budget]
+    if not environments:
+        return []
+    reserved = _reserved_elsewhere(root, shares)
     errors = []
-    environments = _first_of(budget, [other for other in budgets if other.node.root is root])
-    reserved = _reserved(root, budgets) if environments else {}
     for environment in environments:
-        quota = account_concurrency(budget)
-        holders = reserved[environment]
-        total = sum(holders)
+        here = [share for share in shares if share.environment == environment]
+        holders = [*(share.resolve() for share in here), *reserved.get(environment, ())]
+        quota, reservable, total = account_concurrency(budget), _reservable(root), sum(holders)
         sentence = (
-            f"{len(holders)} functions reserve a concurrency of {total} in {environment}, and an account with a quota "
-            f"of {quota} (context {CONTEXT_KEY}) can reserve {max(0, quota - UNRESERVED_MINIMUM)}."
+            f"{len(holders)} function{'s reserve' if len(holders) > 1 else ' reserves'} a concurrency of {total} in "
+            f"{environment}, and an account with a quota of {quota} (context {CONTEXT_KEY}) can reserve {reservable}."
         )
-        if total > quota - UNRESERVED_MINIMUM:
+        lowered = [share for share in here if share.limited_by_account]
+        if total > reservable:
             errors.append(
                 f"{sentence} Raise the quota and the context key, pass concurrency=… or a lower max_connections, or, "
                 "for a sandbox or a new account, reserve_concurrency=False on the functions."
             )
-        elif total >= (quota - UNRESERVED_MINIMUM) / 2:
+        elif lowered:
+            named = ", ".join(f"{share.name} {share.resolve()} of {share.granted}" for share in lowered)
+            Annotations.of(budget).add_warning_v2(
+                "cdk-breakwater:account-concurrency-binds",
+                f"{sentence} That binds, and not the databases: {named}. Raise the quota and the context key, or give "
+                "functions concurrency=… so that others, of other apps too, have their part.",
+            )
+        elif total >= reservable / 2:
             Annotations.of(budget).add_warning_v2("cdk-breakwater:account-concurrency", sentence)
     return errors
 
 
-def _first_of(budget: ConnectionBudget, budgets: Sequence[ConnectionBudget]) -> list[str]:
-    first: dict[str, ConnectionBudget] = {}
-    for other in budgets:
-        for share in other.shares:
-            if share.reserves is not None:
-                first.setdefault(_environment(share.reserves), other)
-    return [environment for environment, holder in first.items() if holder is budget]
-
-
-def _reserved(root: IConstruct, budgets: Sequence[ConnectionBudget]) -> dict[str, list[int]]:
-    from aws_cdk import aws_lambda as lambda_
-
-    # What a deployment guard answers is known at deployment only: its share is what it comes to.
-    guarded = {
-        share.reserves.node.default_child.node.path: share
-        for budget in budgets
-        for share in budget.shares
-        if share.reserves is not None and share.reserves.node.default_child is not None and share.is_guarded
-    }
-    reserved: dict[str, list[int]] = {}
-    for resource in root.node.find_all():
-        if isinstance(resource, lambda_.CfnFunction):
-            share = guarded.get(resource.node.path)
-            given = resource.reserved_concurrent_executions
-            value = Stack.of(resource).resolve(given) if share is None else share.resolve()
-            if isinstance(value, (int, float)):
-                reserved.setdefault(_environment(resource), []).append(int(value))
-    return reserved
-
-
-def _environment(construct: IConstruct) -> str:
+def environment_of(construct: IConstruct) -> str:
+    """Name the account and Region that a construct's concurrency is taken from."""
     environment = Stack.of(construct).environment
     stage = Stage.of(construct)
     if stage is None or not stage.node.path or "unknown-" not in environment:
         return environment
     # Stages without a concrete environment go to accounts of their own, as far as anybody can tell.
     return f"{environment} ({stage.node.path})"
+
+
+def _reservable(root: IConstruct) -> int:
+    return max(0, account_concurrency(root) - UNRESERVED_MINIMUM)
+
+
+def _reserved_elsewhere(
+    root: IConstruct, shares: Mapping[ConnectionShare, int] | Sequence[ConnectionShare]
+) -> dict[str, list[int]]:
+    """Give what functions without a share reserve, by account and Region."""
+    bound = [share.reserves.node.default_child.node.path for share in shares if share.reserves is not None]
+    reserved: dict[str, list[int]] = {}
+    name = "ReservedConcurrentExecutions"
+    for resource, properties in rendered_resources(root, "AWS::Lambda::Function", name, skipped=bound):
+        if isinstance(value := properties.get(name), (int, float)):
+            reserved.setdefault(environment_of(resource), []).append(int(value))
+    return reserved

@@ -76,7 +76,7 @@ class ConnectionBudget(Construct):
         self._downstream: Downstream | None = None
         self._shares: list[ConnectionShare] = []
         self._pools: list[Downstream] = []
-        self.division = BudgetDivision(self)
+        self.division = BudgetDivision(self, _BUDGETS)
         self._settled: MaxConnections | None = None
         self.guards_deployments = guard_deployments
         self._kept = False

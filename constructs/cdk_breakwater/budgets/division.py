@@ -9,8 +9,11 @@ from aws_cdk import AspectPriority, Aspects, IAspect
 
 from ..errors import BreakwaterError
 from ..limits.apportionment import OversubscribedError, apportion, apportion_together
+from .account_concurrency import limit_to_account
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from constructs import IConstruct
 
     from .budget import ConnectionBudget
@@ -24,36 +27,48 @@ class BudgetDivision:
     ----------
     budget
         The budget.
+    budgets
+        Every budget there is, since they share the account's concurrency.
     """
 
-    def __init__(self, budget: ConnectionBudget) -> None:
+    def __init__(self, budget: ConnectionBudget, budgets: Sequence[ConnectionBudget]) -> None:
         self._budget = budget
-        self._concurrency: dict[str, int] | None = None
+        self._budgets = budgets
+        self._granted: dict[str, int] | None = None
+        self._lowered: dict[ConnectionShare, int] | None = None
         Aspects.of(budget).add(cast("IAspect", _ForgetDivisionAspect(self)), priority=AspectPriority.READONLY)
 
     def concurrency_of(self, share: ConnectionShare) -> int:
         """Compute one share's concurrency; 0 while the budget is invalid, and then its validation fails the synth."""
-        if self._concurrency is None:
+        granted = self.granted_to(share)
+        reserving = next((each for each in share.joined if each.reserves is not None), None)
+        if reserving is None or not granted:
+            return granted
+        return self._by_account().get(reserving, granted)
+
+    def granted_to(self, share: ConnectionShare) -> int:
+        """Compute what the databases grant a share, whatever the account can reserve."""
+        if self._granted is None:
             try:
                 self._divide()
             except (OversubscribedError, BreakwaterError):
                 return 0
-        return cast("dict[str, int]", self._concurrency)[share.name]
+        return cast("dict[str, int]", self._granted)[share.name]
 
     def forget(self) -> None:
         """Compute it anew, here and wherever this budget has an influence."""
         for budget in self._connected():
-            budget.division._concurrency = None
+            budget.division._granted = None
+        for budget in self._budgets:
+            budget.division._lowered = None
 
     def _divide(self) -> None:
         connected = self._connected()
+        # By name: which of two equal shares gets the odd connection must not depend on who was made first.
+        shares = [tuple(sorted(budget.shares, key=lambda share: share.name)) for budget in connected]
         if len(connected) == 1:
-            shares = [self._budget.shares]
-            granted = [apportion(self._budget.shared_connections, [share.claim for share in self._budget.shares])]
+            granted = [apportion(self._budget.shared_connections, [share.claim for share in shares[0]])]
         else:
-            # By name: which of two equal shares gets the odd connection must not depend on who was made first, since a
-            # function of another stack may have been.
-            shares = [tuple(sorted(budget.shares, key=lambda share: share.name)) for budget in connected]
             granted = apportion_together(
                 [
                     (budget.shared_connections, [share.claim for share in part])
@@ -61,7 +76,25 @@ class BudgetDivision:
                 ]
             )
         for budget, part, numbers in zip(connected, shares, granted, strict=True):
-            budget.division._concurrency = {share.name: number for share, number in zip(part, numbers, strict=True)}
+            budget.division._granted = {share.name: number for share, number in zip(part, numbers, strict=True)}
+
+    def _by_account(self) -> dict[ConnectionShare, int]:
+        if self._lowered is None:
+            root = self._budget.node.root
+            budgets = [budget for budget in self._budgets if budget.node.root is root]
+            wanted = {
+                share: budget.division.granted_to(share)
+                for budget in budgets
+                for share in budget.shares
+                if share.reserves is not None
+            }
+            try:
+                lowered = limit_to_account(root, wanted)
+            except BreakwaterError:  # a wrong context value, which the budgets' validation reports
+                lowered = {}
+            for budget in budgets:
+                budget.division._lowered = lowered
+        return cast("dict[ConnectionShare, int]", self._lowered)
 
     def _connected(self) -> list[ConnectionBudget]:
         """Find the budgets that have a function in common with this one, however far; this one first."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jsii
 from aws_cdk import aws_lambda as lambda_
 from constructs import IValidation
 
-from .._cdk.function_qualifiers import qualifiers, resolved
+from .._cdk.function_qualifiers import qualifiers
 from .._cdk.lazy import lazy_number
+from .._cdk.rendered import rendered
 from ..errors import BreakwaterError
 
 if TYPE_CHECKING:
+    from constructs import IConstruct
+
     from .share import ConnectionShare
 
 # Sources: AWS Lambda Developer Guide, "Lambda Managed Instances" and "Scaling Lambda Managed Instances": three
@@ -29,11 +32,11 @@ def requests_per_environment(resource: lambda_.CfnFunction) -> int | None:
         When nothing says it. Lambda's default depends on the runtime and the vCPUs: 64 per vCPU for Node.js, for one
         (AWS Lambda Developer Guide, "Node.js runtime for Lambda Managed Instances"); the CDK's docstring says 10.
     """
-    config = resolved(resource, "capacityProviderConfig")
+    config = rendered(resource, "CapacityProviderConfig").get("CapacityProviderConfig")
     if not config:
         return None
-    managed = config["lambdaManagedInstancesCapacityProviderConfig"]
-    requests = managed.get("perExecutionEnvironmentMaxConcurrency")
+    managed = config["LambdaManagedInstancesCapacityProviderConfig"]
+    requests = managed.get("PerExecutionEnvironmentMaxConcurrency")
     if not isinstance(requests, (int, float)):
         raise BreakwaterError(
             resource,
@@ -63,14 +66,14 @@ def limit_environments(resource: lambda_.CfnFunction, share: ConnectionShare, re
     BreakwaterError
         When the function has a maximum already, or the share is fixed below what the minimum of environments needs.
     """
-    given = resolved(resource, "functionScalingConfig")
-    if given.get("maxExecutionEnvironments") is not None:
+    given = _scaling(resource)
+    if given.get("MaxExecutionEnvironments") is not None:
         raise BreakwaterError(
             resource,
-            f"it has MaxExecutionEnvironments={given['maxExecutionEnvironments']} already.",
+            f"it has MaxExecutionEnvironments={given['MaxExecutionEnvironments']} already.",
             "Remove that, or pass environments x requests as budget.share(…, concurrency=…).",
         )
-    minimum = given.get("minExecutionEnvironments")
+    minimum = given.get("MinExecutionEnvironments")
     share.require(
         requests * max(1, int(minimum or 1)), f"{requests} requests per execution environment of a managed instance"
     )
@@ -100,5 +103,9 @@ class _CappedVersions:
             "MaxExecutionEnvironments. Invoke the function itself, or set max_execution_environments of the version, "
             "and let it take part with budget.share(…, concurrency=environments x requests)."
             for path, version in qualifiers(self._resource.node.root, lambda_.CfnVersion)
-            if path == own and resolved(version, "functionScalingConfig").get("maxExecutionEnvironments") is None
+            if path == own and _scaling(version).get("MaxExecutionEnvironments") is None
         ]
+
+
+def _scaling(resource: IConstruct) -> dict[str, Any]:
+    return rendered(resource, "FunctionScalingConfig").get("FunctionScalingConfig", {})

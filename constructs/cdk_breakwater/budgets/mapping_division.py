@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from aws_cdk import Stack, Token
+from aws_cdk import Token
 
 from .._cdk.function_qualifiers import unqualified
+from .._cdk.rendered import rendered
 from ..errors import BreakwaterError
 from ..limits.apportionment import Claim, OversubscribedError, apportion
 from .share import ConnectionShare
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
+    from constructs import IConstruct
 
 # MaximumConcurrency of an SQS mapping is 2 to 1,000.
 # Source: AWS Lambda API Reference, ScalingConfig.
@@ -49,7 +51,9 @@ class FunctionConcurrency:
         """Compute the function's concurrency; final only at synth."""
         if self.share is not None:
             return self.share.resolve()
-        return int(Stack.of(self.function).resolve(_reserved(self.function)) or 0)
+        name = "ReservedConcurrentExecutions"
+        value = rendered(cast("IConstruct", self.function.node.default_child), name).get(name, 0)
+        return int(value) if isinstance(value, (int, float)) else 0
 
     @property
     def mappings(self) -> int:

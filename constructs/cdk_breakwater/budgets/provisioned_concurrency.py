@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Stack
-
-from .._cdk.function_qualifiers import qualifiers, resolved
+from .._cdk.function_qualifiers import qualifiers
 from .._cdk.references import references
+from .._cdk.rendered import rendered, rendered_resources
 
 if TYPE_CHECKING:
     from constructs import IConstruct
 
     from .budget import ConnectionBudget
-
-_SCALABLE_TARGET = "CfnScalableTarget"
 
 
 def provisioned_concurrency_errors(budget: ConnectionBudget) -> list[str]:
@@ -47,7 +44,8 @@ def _provisioned(root: IConstruct) -> Counter[str]:
     found: Counter[str] = Counter()
     for type_ in (lambda_.CfnAlias, lambda_.CfnVersion):
         for path, resource in qualifiers(root, type_):
-            executions = resolved(resource, "provisionedConcurrencyConfig").get("provisionedConcurrentExecutions")
+            config = rendered(resource, "ProvisionedConcurrencyConfig").get("ProvisionedConcurrencyConfig", {})
+            executions = config.get("ProvisionedConcurrentExecutions")
             numbers = [executions, scaled.get(resource.node.path)]
             found[path] += max((int(number) for number in numbers if isinstance(number, (int, float))), default=0)
     return found
@@ -55,11 +53,12 @@ def _provisioned(root: IConstruct) -> Counter[str]:
 
 def _scaled(root: IConstruct) -> dict[str, Any]:
     """Give the most that Application Auto Scaling may provision, by the path of the alias."""
-    # By name, since an app without it should not have to load its module.
-    targets: list[Any] = [resource for resource in root.node.find_all() if type(resource).__name__ == _SCALABLE_TARGET]
+    targets = rendered_resources(
+        root, "AWS::ApplicationAutoScaling::ScalableTarget", "MaxCapacity", "ScalableDimension"
+    )
     return {
-        alias.node.path: Stack.of(target).resolve(target.max_capacity)
-        for target in targets
-        if target.scalable_dimension == "lambda:function:ProvisionedConcurrency"
+        alias.node.path: properties.get("MaxCapacity")
+        for target, properties in targets
+        if properties.get("ScalableDimension") == "lambda:function:ProvisionedConcurrency"
         for alias in references(target.resource_id, target)
     }

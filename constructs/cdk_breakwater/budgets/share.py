@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 from .._cdk.function_qualifiers import unqualified
 from .._cdk.lazy import lazy_number
 from ..errors import BreakwaterError
 from ..limits.apportionment import Claim
+from .account_concurrency import environment_of
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
     from aws_cdk import aws_lambda as lambda_
+    from constructs import IConstruct
 
     from .budget import ConnectionBudget
 
@@ -36,9 +39,9 @@ class ConnectionShare:
         self.connections_per_environment = connections_per_environment
         self.function: lambda_.IFunction | None = None
         self.reserves: lambda_.IFunction | None = None
-        self._weight = weight
-        self._fixed = fixed
-        self._minimum = 1
+        self.weight = weight
+        self.fixed = fixed
+        self.minimum = 1
         self._overlaps = 1
         self._joined: list[ConnectionShare] = [self]
 
@@ -57,26 +60,43 @@ class ConnectionShare:
         return self.budget.division.concurrency_of(self)
 
     @property
+    def granted(self) -> int:
+        """What the databases grant, whatever the account can reserve."""
+        return self.budget.division.granted_to(self)
+
+    @property
+    def limited_by_account(self) -> bool:
+        """Whether it is smaller than that, since the account's concurrency does not reach."""
+        return self.resolve() < self.granted
+
+    @cached_property
+    def environment(self) -> str:
+        """The account and Region that its function's concurrency is taken from."""
+        return environment_of(cast("IConstruct", self.reserves))
+
+    @property
     def claim(self) -> Claim:
         """What the share asks of the budget."""
         return Claim(
-            self._weight,
-            self._fixed,
-            self._minimum,
+            self.weight,
+            self.fixed,
+            self.minimum,
             self.connections_per_environment * self._overlaps,
-            self._joined[0].name if len(self._joined) > 1 else None,
+            f"{self._joined[0].budget.node.path} {self._joined[0].name}" if len(self._joined) > 1 else None,
         )
 
     @property
     def reason(self) -> str:
         """Why the share needs what it needs, for messages."""
-        text = f"weight {float(self._weight):g}" if self._fixed is None else f"concurrency={self._fixed}"
-        if self._fixed is None and self._minimum > 1:
-            text += f", at least {self._minimum}"
+        text = f"weight {float(self.weight):g}" if self.fixed is None else f"concurrency={self.fixed}"
+        if self.fixed is None and self.minimum > 1:
+            text += f", at least {self.minimum}"
         if self.claim.connections_per_environment > 1:
             text += f", {self.claim.connections_per_environment} connections each"
         if len(self._joined) > 1:
             text += f", the smallest of its {len(self._joined)} shares"
+        if self.limited_by_account:
+            text += f", of {self.granted}: the account's concurrency binds"
         return text
 
     @property
@@ -103,12 +123,12 @@ class ConnectionShare:
         """
         share = budget.share(
             name,
-            weight=None if self._fixed is not None else float(self._weight),
-            concurrency=self._fixed,
+            weight=None if self.fixed is not None else float(self.weight),
+            concurrency=self.fixed,
             connections_per_environment=connections_per_environment,
         )
         share.function = self.function
-        share._minimum, share._overlaps = self._minimum, self._overlaps
+        share.minimum, share._overlaps = self.minimum, self._overlaps
         share._joined = self._joined
         self._joined.append(share)
         self.budget.recompute()
@@ -130,15 +150,15 @@ class ConnectionShare:
         BreakwaterError
             When the share is fixed below it.
         """
-        if self._fixed is not None and self._fixed < minimum:
+        if self.fixed is not None and self.fixed < minimum:
             raise BreakwaterError(
                 self.name,
-                f"its share is fixed at concurrency={self._fixed}, and it needs at least {minimum}: {reason}.",
+                f"its share is fixed at concurrency={self.fixed}, and it needs at least {minimum}: {reason}.",
                 f"Pass concurrency={minimum} or more.",
             )
-        if minimum > self._minimum:
+        if minimum > self.minimum:
             for share in self._joined:
-                share._minimum = minimum
+                share.minimum = minimum
             self.budget.recompute()
 
     def bind(self, function: lambda_.IFunction, *, reserve: bool) -> None:

@@ -12,6 +12,7 @@ from ..errors import BreakwaterError
 from .account_concurrency import account_concurrency_errors
 from .provisioned_concurrency import provisioned_concurrency_errors
 from .proxy_pools import pools_error
+from .reserved_concurrency import reserved_concurrency_errors
 from .unlimited_queues import warn_of_unlimited_queues
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class BudgetValidation:
             warn_of_unlimited_queues(self._budget)
         return (
             errors
+            or reserved_concurrency_errors(self._budget)
             or provisioned_concurrency_errors(self._budget)
             or account_concurrency_errors(self._budget, self._budgets)
         )

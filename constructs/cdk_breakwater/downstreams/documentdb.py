@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import Stack, Token
+from aws_cdk import Token
 
+from .._cdk.rendered import rendered
 from ..errors import BreakwaterError
 from ..limits.engines import DatabaseEngine
 from ..limits.max_connections import MaxConnections, UnknownMaxConnections
@@ -66,12 +67,11 @@ class DocumentDbDownstream(Downstream):
         if self._resource is None:
             msg = "it is imported, so nothing in the app tells its max_connections."
             raise UnknownMaxConnections(msg, "Pass max_connections=…")
-        # Not the L1's attribute, which jsii may take for an empty struct.
-        properties = Stack.of(self.construct).resolve(self._resource._cfn_properties)
-        scaling = properties.get("serverlessV2ScalingConfiguration")
+        name = "ServerlessV2ScalingConfiguration"
+        scaling = rendered(self._resource, name).get(name)
         if scaling is None:
             raise UnknownMaxConnections(
                 "DocumentDB's connections follow from the instance class, and its table is not part of this library.",
                 "Pass max_connections=… (Amazon DocumentDB Developer Guide, Quotas and limits, Instance limits).",
             )
-        return for_documentdb_serverless(scaling["minCapacity"])
+        return for_documentdb_serverless(scaling["MinCapacity"])

@@ -7,6 +7,7 @@ from typing import Any, cast
 from aws_cdk import Token
 from aws_cdk import aws_ec2 as ec2
 
+from .._cdk.rendered import rendered
 from ..errors import BreakwaterError
 from ..limits.engines import DatabaseEngine
 from ..limits.max_connections import MaxConnections, UnknownMaxConnections
@@ -67,8 +68,8 @@ class ElastiCacheDownstream(Downstream):
         """Take ElastiCache's limit for the node type."""
         if self._cache.cfn_resource_type == _SERVERLESS:
             return for_engine(self.engine)
-        node_type = self._cache.cache_node_type
-        if node_type is None or Token.is_unresolved(node_type):
+        node_type = rendered(self._cache, "CacheNodeType").get("CacheNodeType")
+        if not isinstance(node_type, str):
             msg = "its node type is a token or not given, and the smallest nodes take fewer connections."
             raise UnknownMaxConnections(msg, "Pass max_connections=…")
         return for_cache_node(node_type)

@@ -71,10 +71,11 @@ def apportion(connections: int, claims: Sequence[Claim]) -> list[int]:
     granted = [claim.minimum if claim.fixed is None else claim.fixed for claim in claims]
     open_claims = [index for index, claim in enumerate(claims) if claim.fixed is None]
     while open_claims:
+        undecided = set(open_claims)
         left = connections - sum(
             granted[index] * claim.connections_per_environment
             for index, claim in enumerate(claims)
-            if index not in set(open_claims)
+            if index not in undecided
         )
         weights = sum((claims[index].weight for index in open_claims), Fraction(0))
         quotas = {
@@ -87,6 +88,33 @@ def apportion(connections: int, claims: Sequence[Claim]) -> list[int]:
             break
         open_claims = above  # the others keep their minimum, so the rest has less to divide
     return granted
+
+
+def apportion_capped(units: int, claims: Sequence[Claim], most: Sequence[int]) -> list[int]:
+    """Divide a pool among holders who can use no more than they have elsewhere.
+
+    Parameters
+    ----------
+    units
+        What the pool has.
+    claims
+        Who asks.
+    most
+        What each of them can use at the most. What one leaves is divided among the others.
+
+    Raises
+    ------
+    OversubscribedError
+        When fixed claims and minima need more than there is.
+    """
+    claims = list(claims)
+    while True:
+        granted = apportion(units, claims)
+        content = [index for index, part in enumerate(granted) if claims[index].fixed is None and part >= most[index]]
+        if not content:
+            return granted
+        for index in content:
+            claims[index] = replace(claims[index], fixed=most[index])
 
 
 def apportion_together(pools: Sequence[tuple[int, Sequence[Claim]]]) -> list[list[int]]:

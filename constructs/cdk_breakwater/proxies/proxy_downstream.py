@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from aws_cdk import Stack
 from constructs import Construct
 
+from .._cdk.rendered import rendered
 from .._cdk.whole_numbers import required_number
 from ..budgets.budget import ConnectionBudget
 from ..downstreams.downstream import Downstream
@@ -174,9 +174,10 @@ class ProxyDownstream(Downstream):
         if group is None:
             msg = "it is imported, so nothing in the app tells its MaxConnectionsPercent."
             raise UnknownMaxConnections(msg, "Pass Downstream.proxy(database, proxy, max_connections_percent=…).")
-        # Not the L1's attribute: jsii takes a lazy value for an empty struct.
-        settings = Stack.of(group).resolve(group._cfn_properties).get("connectionPoolConfigurationInfo") or {}
-        percent = settings.get("maxConnectionsPercent", _DEFAULT_PERCENT.get(self.engine, 100))
+        name = "ConnectionPoolConfigurationInfo"
+        percent = (
+            rendered(group, name).get(name, {}).get("MaxConnectionsPercent", _DEFAULT_PERCENT.get(self.engine, 100))
+        )
         if not isinstance(percent, (int, float)):
             msg = "its MaxConnectionsPercent is a token and known only at deployment."
             raise UnknownMaxConnections(msg, "Pass Downstream.proxy(database, proxy, max_connections_percent=…).")

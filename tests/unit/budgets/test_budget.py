@@ -268,10 +268,10 @@ class TestAccount:
     def test_more_than_the_account_grants_fails_the_synth(
         self, app: cdk.App, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
     ) -> None:
-        VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, **code)
+        VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, concurrency=80, **code)
         with pytest.raises(RuntimeError) as failure:
             app.synth()
-        assert "1 functions reserve a concurrency of 80 in aws://123456789012/eu-central-1" in str(failure.value)
+        assert "1 function reserves a concurrency of 80 in aws://123456789012/eu-central-1" in str(failure.value)
         assert "a quota of 150 (context account_concurrency) can reserve 50." in str(failure.value)
         assert "reserve_concurrency=False" in str(failure.value)
 
@@ -291,7 +291,7 @@ class TestAccount:
     ) -> None:
         VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, **code)
         Annotations.from_stack(stack).has_warning(
-            "/Stack/Database/ConnectionBudget", Match.string_like_regexp("reserve a concurrency of 80 in")
+            "/Stack/Database/ConnectionBudget", Match.string_like_regexp("1 function reserves a concurrency of 80 in")
         )
 
     def test_stacks_of_other_accounts_count_apart(self, app: cdk.App, code: dict[str, Any]) -> None:

@@ -1,0 +1,22 @@
+"""What a function is set to, as the template will say, whoever had the last word."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .rendered import rendered
+
+if TYPE_CHECKING:
+    from constructs import IConstruct
+
+# Source: AWS Lambda Developer Guide, "Configure Lambda function timeout".
+_DEFAULT_TIMEOUT = 3
+
+
+def timeout_seconds(function: IConstruct) -> int | None:
+    """Return a function's timeout; None where it is imported, or known at deployment only."""
+    resource: Any = function.node.default_child
+    if resource is None:
+        return None
+    value = rendered(resource, "Timeout").get("Timeout", _DEFAULT_TIMEOUT)
+    return int(value) if isinstance(value, (int, float)) else None

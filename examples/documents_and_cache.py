@@ -24,7 +24,7 @@ vpc = ec2.Vpc.from_vpc_attributes(
     private_subnet_ids=["subnet-12345678", "subnet-87654321"],
 )
 
-# 250 connections at the minimum of 0.5 DCU. PyMongo holds two in each environment: 250 x 0.8 / 2 = 100 environments.
+# 39 active connections at the minimum of 0.5 DCU. PyMongo holds two in each environment: 39 x 0.8 / 2 = 15.
 documents = docdb.DatabaseCluster(
     stack,
     "Documents",
@@ -38,6 +38,8 @@ documents = docdb.DatabaseCluster(
     deletion_protection=True,
     port=27018,
 )
+# Without an instance, nothing answers.
+docdb.DatabaseInstance(stack, "DocumentsInstance", cluster=documents, instance_type=ec2.InstanceType("serverless"))
 # 65,000, which is more than an account's concurrency, so that its functions say how many they want.
 sessions_group = ec2.SecurityGroup(stack, "SessionsGroup", vpc=vpc, allow_all_outbound=False)
 sessions = elasticache.CfnServerlessCache(

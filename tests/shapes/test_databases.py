@@ -184,11 +184,12 @@ def test_documents_and_a_cache(stack: cdk.Stack, vpc: ec2.Vpc, synthesized: Synt
         engine_version="5.0.0",
         serverless_v2_scaling_configuration=docdb.ServerlessV2ScalingConfiguration(min_capacity=0.5, max_capacity=8),
     )
+    docdb.DatabaseInstance(stack, "Instance", cluster=documents, instance_type=ec2.InstanceType("serverless"))
     cache = elasticache.CfnServerlessCache(stack, "Cache", engine="valkey", serverless_cache_name="sessions")
     VpcDatabaseFunction(stack, "Catalogue", database=documents, vpc=vpc, **code())
     VpcDatabaseFunction(stack, "Sessions", database=cache, vpc=vpc, concurrency=30, **code())
-    # 250 x 0.8, and two connections for each environment
-    assert synthesized()["Shop"].concurrency == [100, 30]
+    # 39 x 0.8, and two connections for each environment
+    assert synthesized()["Shop"].concurrency == [15, 30]
 
 
 def test_atlas_beyond_the_nat_gateway(stack: cdk.Stack, vpc: ec2.Vpc, synthesized: Synthesize) -> None:

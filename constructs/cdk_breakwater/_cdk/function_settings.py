@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..limits.lambda_service import DEFAULT_TIMEOUT_SECONDS
 from .rendered import rendered
 
 if TYPE_CHECKING:
     from constructs import IConstruct
-
-# Source: AWS Lambda Developer Guide, "Configure Lambda function timeout".
-_DEFAULT_TIMEOUT = 3
 
 
 def timeout_seconds(function: IConstruct) -> int | None:
@@ -18,5 +16,5 @@ def timeout_seconds(function: IConstruct) -> int | None:
     resource: Any = function.node.default_child
     if resource is None:
         return None
-    value = rendered(resource, "Timeout").get("Timeout", _DEFAULT_TIMEOUT)
+    value = rendered(resource, "Timeout").get("Timeout", DEFAULT_TIMEOUT_SECONDS)
     return int(value) if isinstance(value, (int, float)) else None

@@ -151,10 +151,11 @@ def _reserved_elsewhere(
     root: IConstruct, shares: Mapping[ConnectionShare, int] | Sequence[ConnectionShare]
 ) -> dict[str, list[int]]:
     """Give what functions without a share reserve, by account and Region."""
-    bound = [share.reserves.node.default_child.node.path for share in shares if share.reserves is not None]
+    bound = [share.reserves.node.default_child for share in shares if share.reserves is not None]
+    paths = [resource.node.path for resource in bound if resource is not None]
     reserved: dict[str, list[int]] = {}
     name = "ReservedConcurrentExecutions"
-    for resource, properties in rendered_resources(root, "AWS::Lambda::Function", name, skipped=bound):
+    for resource, properties in rendered_resources(root, "AWS::Lambda::Function", name, skipped=paths):
         if isinstance(value := properties.get(name), (int, float)):
             reserved.setdefault(environment_of(resource), []).append(int(value))
     return reserved

@@ -16,6 +16,8 @@ from ..errors import BreakwaterError
 from ..limits.max_connections import MaxConnections, UnknownMaxConnections
 from .assembly_metadata import METADATA, description
 from .division import BudgetDivision
+from .identity import existing_budget, require_one_number
+from .proxy_pools import Pool, unnamed_pools
 from .share import ConnectionShare
 from .validation import BudgetValidation
 
@@ -76,6 +78,7 @@ class ConnectionBudget(Construct):
         self._downstream: Downstream | None = None
         self._shares: list[ConnectionShare] = []
         self._pools: list[Downstream] = []
+        self._unnamed: tuple[Pool, ...] | None = None
         self.division = BudgetDivision(self, _BUDGETS)
         self._settled: MaxConnections | None = None
         self.guards_deployments = guard_deployments
@@ -118,7 +121,7 @@ class ConnectionBudget(Construct):
             When the database is no downstream, or a number comes after the first share.
         """
         downstream = Downstream.of(database)
-        budget = _existing(downstream)
+        budget = existing_budget(downstream, _BUDGETS)
         options = {
             "max_connections": max_connections,
             "external_connections": external_connections,
@@ -129,7 +132,16 @@ class ConnectionBudget(Construct):
         if budget is None:
             budget = ConnectionBudget(cast("Construct", downstream.construct), downstream.budget_id, **given)
             budget._downstream = downstream
-        elif given:
+            return budget
+        require_one_number(budget, downstream)
+        now = {
+            "max_connections": budget._given,
+            "external_connections": budget.external_connections,
+            "utilization": budget.utilization,
+            "guard_deployments": budget.guards_deployments,
+        }
+        given = {name: value for name, value in given.items() if value != now[name]}
+        if given:
             if budget._shares:
                 raise BreakwaterError(
                     budget,
@@ -150,7 +162,7 @@ class ConnectionBudget(Construct):
         *,
         weight: float | None = None,
         concurrency: int | None = None,
-        connections_per_environment: int = 1,
+        connections_per_environment: int | None = None,
     ) -> ConnectionShare:
         """Take a part of the budget.
 
@@ -163,7 +175,8 @@ class ConnectionBudget(Construct):
         concurrency
             A fixed part instead: this many environments, 1 or more.
         connections_per_environment
-            Connections that each environment holds, 1 or more. Default 1.
+            Connections that each environment holds, 1 or more: an engine or a pool of the function's own may hold
+            several. Default: 1 is assumed, and `breakwater plan` says so.
 
         Raises
         ------
@@ -185,9 +198,9 @@ class ConnectionBudget(Construct):
             name,
             weight=Fraction(1 if weight is None else weight),
             fixed=None if concurrency is None else required_number(self, f"concurrency of {name!r}", concurrency),
-            connections_per_environment=required_number(
-                self, f"connections_per_environment of {name!r}", connections_per_environment
-            ),
+            connections_per_environment=None
+            if connections_per_environment is None
+            else required_number(self, f"connections_per_environment of {name!r}", connections_per_environment),
         )
         self._shares.append(share)
         self.recompute()
@@ -277,8 +290,16 @@ class ConnectionBudget(Construct):
 
     @property
     def pool_connections(self) -> int:
-        """Connections that the pools of RDS Proxies may hold together."""
-        return sum(ConnectionBudget.of(pool).max_connections for pool in self._pools)
+        """Connections that the pools of RDS Proxies may hold together, those that nobody named here among them."""
+        named = sum(ConnectionBudget.of(pool).max_connections for pool in self._pools)
+        return named + sum(self.max_connections * pool.percent // 100 for pool in self.unnamed_pools)
+
+    @property
+    def unnamed_pools(self) -> tuple[Pool, ...]:
+        """RDS Proxies that the app puts before the database without `Downstream.proxy`."""
+        if self._unnamed is None:
+            self._unnamed = unnamed_pools(self)
+        return self._unnamed
 
     def add_pool(self, pool: Downstream) -> None:
         """Leave a part of the connections to the pool of an RDS Proxy."""
@@ -324,8 +345,24 @@ class ConnectionBudget(Construct):
             self._kept = True
             DeploymentGuard.of(self).keep(self)
 
+    def contradiction(self) -> str | None:
+        """Return what is wrong with a number that was given, where the template sets a lower one; or None."""
+        if self._given is None or self._downstream is None:
+            return None
+        try:
+            told = self._downstream.max_connections()
+        except UnknownMaxConnections:
+            return None
+        if not told.stated or self._given <= told.value:
+            return None
+        return (
+            f"max_connections={self._given} is given, and the template sets {told.value} ({told.basis}). Set it there, "
+            "or leave max_connections out."
+        )
+
     def recompute(self) -> None:
         """Forget how it was divided, since a share has changed."""
+        self._unnamed = None
         self.division.forget()
 
     def settle(self) -> MaxConnections:
@@ -342,21 +379,3 @@ class ConnectionBudget(Construct):
         self._settled = None
         self._settled = self.found()
         return self._settled
-
-
-def _existing(downstream: Downstream) -> ConnectionBudget | None:
-    found = downstream.construct.node.try_find_child(downstream.budget_id)
-    if isinstance(found, ConnectionBudget):
-        return found
-    # A database that two stacks import is one database: the same host, in the same app.
-    return next(
-        (
-            budget
-            for budget in _BUDGETS
-            if budget._downstream is not None
-            and budget._downstream.host == downstream.host
-            and budget._downstream.port == downstream.port
-            and budget.node.root is downstream.construct.node.root
-        ),
-        None,
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import jsii
@@ -88,10 +89,9 @@ class BudgetDivision:
                 for share in budget.shares
                 if share.reserves is not None
             }
-            try:
+            lowered: dict[ConnectionShare, int] = {}
+            with suppress(BreakwaterError):  # a wrong context value, which the budgets' validation reports
                 lowered = limit_to_account(root, wanted)
-            except BreakwaterError:  # a wrong context value, which the budgets' validation reports
-                lowered = {}
             for budget in budgets:
                 budget.division._lowered = lowered
         return cast("dict[ConnectionShare, int]", self._lowered)

@@ -1,23 +1,71 @@
-"""Whether the pools of the RDS Proxies of one database fit into it together."""
+"""The RDS Proxies before one database: who they are, and whether their pools fit into it together."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+
+from .._cdk.references import references
+from .._cdk.rendered import rendered, rendered_resources
+from ..limits.engines import DatabaseEngine
 
 if TYPE_CHECKING:
     from constructs import IConstruct
 
     from .budget import ConnectionBudget
 
+# What a target group without the property has. Source: AWS::RDS::DBProxyTargetGroup
+# ConnectionPoolConfigurationInfoFormat, MaxConnectionsPercent.
+_DEFAULT_PERCENT = {DatabaseEngine.SQL_SERVER: 10}
+_TARGET_GROUP = "AWS::RDS::DBProxyTargetGroup"
+_POOL = "ConnectionPoolConfigurationInfo"
+
 
 class Pool(Protocol):
     """What a budget asks of the proxies before its database."""
 
-    construct: IConstruct
+    @property
+    def construct(self) -> IConstruct:
+        """The proxy."""
 
     @property
     def percent(self) -> int:
         """MaxConnectionsPercent."""
+
+
+class UnnamedPool(NamedTuple):
+    """A proxy that the app puts before the database by itself."""
+
+    construct: IConstruct
+    percent: int
+
+
+def default_percent(engine: DatabaseEngine) -> int:
+    """Return the MaxConnectionsPercent of a proxy that says none."""
+    return _DEFAULT_PERCENT.get(engine, 100)
+
+
+def unnamed_pools(budget: ConnectionBudget) -> tuple[Pool, ...]:
+    """Find the proxies of this app that hold connections of a budget's database, and that nobody named to it.
+
+    A percentage that is known at deployment only counts as the default.
+    """
+    downstream = budget.downstream
+    if downstream is None or downstream.behind_proxy:
+        return ()
+    resource = downstream.construct.node.default_child
+    if resource is None or not hasattr(downstream, "database"):
+        return ()
+    named = {pool.construct.node.path for pool in budget.pools}
+    found: list[UnnamedPool] = []
+    for group, _ in rendered_resources(budget.node.root, _TARGET_GROUP):
+        proxy = group.node.scope
+        if proxy.node.path in named or not _leads_to(group, resource.node.path):
+            continue
+        percent = rendered(group, _POOL).get(_POOL, {}).get("MaxConnectionsPercent")
+        if not isinstance(percent, (int, float)):
+            percent = default_percent(downstream.engine)
+        found.append(UnnamedPool(proxy, int(percent)))
+    return tuple(found)
 
 
 def pools_error(budget: ConnectionBudget) -> str | None:
@@ -26,7 +74,7 @@ def pools_error(budget: ConnectionBudget) -> str | None:
     Together they must stay at 100 % or below (RDS User Guide, "RDS Proxy connection considerations"), and leave what
     the server keeps and what others hold.
     """
-    pools = cast("tuple[Pool, ...]", budget.pools)
+    pools = (*cast("tuple[Pool, ...]", budget.pools), *budget.unnamed_pools)
     held, whole = budget.pool_connections, budget.max_connections
     percents = [pool.percent for pool in pools]
     left = whole - budget.reserved_connections - budget.external_connections
@@ -38,3 +86,8 @@ def pools_error(budget: ConnectionBudget) -> str | None:
         f"connections, and {budget.reserved_connections} are reserved and {budget.external_connections} external. "
         f"Lower them, so that each is 1 % or more and all are {max(0, min(100, left * 100 // whole))} % or less."
     )
+
+
+def _leads_to(group: Any, path: str) -> bool:
+    targets = [*(group.db_instance_identifiers or []), *(group.db_cluster_identifiers or [])]
+    return any(target.node.path == path for target in references(targets, group))

@@ -22,7 +22,7 @@ def reserved_concurrency_errors(budget: ConnectionBudget) -> list[str]:
     """
     errors = []
     for share in budget.shares:
-        if share.reserves is None:
+        if share.reserves is None or share.is_guarded:  # a guard's answer is known at deployment only
             continue
         resource: Any = share.reserves.node.default_child
         found, wanted = rendered(resource, _PROPERTY).get(_PROPERTY), share.resolve()
@@ -30,8 +30,8 @@ def reserved_concurrency_errors(budget: ConnectionBudget) -> list[str]:
             continue
         problem = (
             f"{resource.node.path} reserves {'no concurrency' if found is None else f'a concurrency of {found}'} "
-            f"in the template, and its share of {budget.title} is {wanted} ({share.reason}): an Aspect or an override came "
-            "after it."
+            f"in the template, and its share of {budget.title} is {wanted} ({share.reason}): an Aspect or an override "
+            "came after it."
         )
         if isinstance(found, (int, float)) and found < wanted:
             Annotations.of(budget).add_warning_v2(

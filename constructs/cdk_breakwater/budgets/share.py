@@ -32,11 +32,12 @@ class ConnectionShare:
         *,
         weight: Fraction,
         fixed: int | None,
-        connections_per_environment: int,
+        connections_per_environment: int | None,
     ) -> None:
         self.budget = budget
         self.name = name
-        self.connections_per_environment = connections_per_environment
+        self.connections_per_environment = 1 if connections_per_environment is None else connections_per_environment
+        self.connections_assumed = connections_per_environment is None
         self.function: lambda_.IFunction | None = None
         self.reserves: lambda_.IFunction | None = None
         self.weight = weight
@@ -91,8 +92,12 @@ class ConnectionShare:
         text = f"weight {float(self.weight):g}" if self.fixed is None else f"concurrency={self.fixed}"
         if self.fixed is None and self.minimum > 1:
             text += f", at least {self.minimum}"
-        if self.claim.connections_per_environment > 1:
-            text += f", {self.claim.connections_per_environment} connections each"
+        if self.connections_per_environment > 1:
+            text += f", {self.connections_per_environment} connections each"
+        elif self.connections_assumed:
+            text += ", 1 connection each (assumed)"
+        if self._overlaps > 1:
+            text += ", twice: old and new environments hold theirs together"
         if len(self._joined) > 1:
             text += f", the smallest of its {len(self._joined)} shares"
         if self.limited_by_account:
@@ -104,7 +109,9 @@ class ConnectionShare:
         """The shares of one function in the budgets of all its databases, this one among them."""
         return tuple(self._joined)
 
-    def join(self, budget: ConnectionBudget, name: str, *, connections_per_environment: int = 1) -> ConnectionShare:
+    def join(
+        self, budget: ConnectionBudget, name: str, *, connections_per_environment: int | None = None
+    ) -> ConnectionShare:
         """Take a part of a further budget for the same function, which then has the smallest of its shares.
 
         Parameters
@@ -114,7 +121,7 @@ class ConnectionShare:
         name
             Who holds it; unique in that budget.
         connections_per_environment
-            Connections to that database that each environment holds, 1 or more. Default 1.
+            Connections to that database that each environment holds, 1 or more. Default: 1 is assumed.
 
         Raises
         ------
@@ -182,6 +189,12 @@ class ConnectionShare:
             for share in self._joined:
                 share.budget.keep_in_deployments()
 
+    def count_overlap(self, *, overlap: bool) -> None:
+        """Say whether environments of old and new code hold connections together for a while after a deployment."""
+        for share in self._joined:
+            share._overlaps = 2 if overlap else 1
+        self.budget.recompute()
+
     def limit(self, function: lambda_.IFunction | lambda_.Function, *, overlap: bool = True) -> None:
         """Set the share as the reserved concurrency of a function made elsewhere.
 
@@ -228,9 +241,8 @@ class ConnectionShare:
             limit_environments(resource, self, requests)
         for share in self._joined:
             share.function = function
-            share._overlaps = 2 if overlap else 1
         self.bind(function, reserve=requests is None)
-        self.budget.recompute()
+        self.count_overlap(overlap=overlap)
 
     def description(self) -> dict[str, Any]:
         """Describe it for `breakwater plan`."""
@@ -240,5 +252,7 @@ class ConnectionShare:
             "function": None if self.function is None else self.function.node.path,
             "concurrency": concurrency,
             "connections": concurrency * self.claim.connections_per_environment,
+            "connectionsPerEnvironment": self.connections_per_environment,
+            "assumed": self.connections_assumed,
             "reason": self.reason,
         }

@@ -53,12 +53,15 @@ class BudgetValidation:
         budget = self._budget
         try:
             found = budget.settle()
-            too_much = pools_error(budget) if budget.pools else None
+            proxies = bool(budget.pools or (budget.shares and budget.unnamed_pools))
+            too_much = pools_error(budget) if proxies else None
         except BreakwaterError as error:
             return [f"{error.problem} {error.remedy}"]
         if too_much is not None:
             return [too_much]
-        if budget.shared_connections < 1 and (budget.shares or not budget.pools):
+        if (told := budget.contradiction()) is not None:
+            return [told]
+        if budget.shared_connections < 1 and (budget.shares or not (budget.pools or budget.unnamed_pools)):
             return [
                 f"max_connections = {found.value} ({found.basis}) leaves nothing to share: {self._arithmetic()}. "
                 "Raise max_connections, or lower external_connections."
@@ -66,6 +69,10 @@ class BudgetValidation:
         if sum(share.claim.least_connections for share in budget.shares) > budget.shared_connections:
             return [self._oversubscription()]
         _say_who_shares(budget)
+        if budget.shares and budget.downstream is not None and (caution := budget.downstream.caution()) is not None:
+            Annotations.of(budget).add_warning_v2("cdk-breakwater:servers-in-common", caution)
+        if budget.shares and budget.downstream is not None and (lost := budget.downstream.lacks()) is not None:
+            Annotations.of(budget).add_warning_v2("cdk-breakwater:server-lacks-setting", lost)
         if found.estimated and budget.shares:
             Annotations.of(budget).add_warning_v2(
                 "cdk-breakwater:estimated-max-connections",
@@ -76,10 +83,10 @@ class BudgetValidation:
 
     def _arithmetic(self) -> str:
         budget = self._budget
+        pools = f" - {budget.pool_connections} of proxies" if budget.pool_connections else ""
         return (
             f"({budget.max_connections} - {budget.reserved_connections} reserved - {budget.external_connections} "
-            f"external{f' - {budget.pool_connections} of proxies' if budget.pools else ''}) x {budget.utilization} = "
-            f"{budget.shared_connections}"
+            f"external{pools}) x {budget.utilization} = {budget.shared_connections}"
         )
 
     def _oversubscription(self) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 from aws_cdk import Token
 
-from .._cdk.rendered import rendered
+from .._cdk.references import references
+from .._cdk.rendered import rendered, rendered_resources
 from ..errors import BreakwaterError
 from ..limits.engines import DatabaseEngine
 from ..limits.max_connections import MaxConnections, UnknownMaxConnections
@@ -62,11 +63,25 @@ class DocumentDbDownstream(Downstream):
         """Return the file that was given, else the roots of the cluster's Region, see `region_certificates`."""
         return super().certificate_authority() or region_certificates(self.construct)
 
+    def _has_instance(self) -> bool:
+        resource_path = self._resource.node.path
+        return any(
+            target.node.path == resource_path
+            for instance, _ in rendered_resources(self.construct.node.root, "AWS::DocDB::DBInstance")
+            for target in references(instance.db_cluster_identifier, instance)
+        )
+
     def max_connections(self) -> MaxConnections:
         """Take DocumentDB's table for the minimum capacity; for a class, AWS's number has to be given."""
         if self._resource is None:
             msg = "it is imported, so nothing in the app tells its max_connections."
             raise UnknownMaxConnections(msg, "Pass max_connections=…")
+        if not self._has_instance():
+            raise UnknownMaxConnections(
+                "the cluster has no instance in this app, and without one nothing answers.",
+                'Add docdb.CfnDBInstance(…, db_cluster_identifier=cluster.cluster_identifier, db_instance_class="db.'
+                'serverless"), or pass max_connections=…',
+            )
         name = "ServerlessV2ScalingConfiguration"
         scaling = rendered(self._resource, name).get(name)
         if scaling is None:

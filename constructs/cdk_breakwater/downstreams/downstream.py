@@ -38,6 +38,8 @@ class Downstream(ABC):
     """The id of its budget beneath its construct."""
     _before_proxy: ClassVar[Callable[..., Downstream]]
     """How a database is looked at through a proxy; see `wiring`."""
+    lends_by_transaction = False
+    """Whether a pooler lends a server connection for a transaction: then nothing is SET, nor passed on at startup."""
     behind_proxy = False
     """Whether an RDS Proxy stands between it and who connects: then nothing is SET, since that pins a session."""
 
@@ -109,6 +111,14 @@ class Downstream(ABC):
         UnknownMaxConnections
             When nothing in the app tells the number.
         """
+
+    def lacks(self) -> str | None:
+        """Return what its version lacks that the runtime would use, or None."""
+        return None
+
+    def caution(self) -> str | None:
+        """Return what its budget cannot guarantee by itself, or None."""
+        return None
 
     def grant_connect(self, grantee: iam.IGrantable, user: str) -> iam.Grant:  # noqa: ARG002 -- RDS's downstream does
         """Allow IAM database authentication as one user."""
@@ -219,6 +229,7 @@ class Downstream(ABC):
         security_group: ec2.ISecurityGroup | None = None,
         database_name: str | None = None,
         certificate_authority: str | None = None,
+        pooler: bool = False,
     ) -> Downstream:
         """Describe a downstream that is not a database of RDS.
 
@@ -245,7 +256,10 @@ class Downstream(ABC):
             Database (schema) to use. Default: the secret's `dbname`.
         certificate_authority
             Path of a PEM file with the certificate authorities that the server's certificate is verified with.
-            Default: those of the operating system.
+            Default: for a host of RDS its Region's, else those of the operating system.
+        pooler
+            Whether a pooler listens there that lends server connections by the transaction: PgBouncer, Supavisor,
+            PgCat. `max_connections` is then its own limit of clients, and sessions are left as they are. Default False.
 
         Raises
         ------
@@ -266,4 +280,5 @@ class Downstream(ABC):
             database_name=database_name,
             connectable=security_group,
             certificate_authority=certificate_authority,
+            pooler=pooler,
         )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aws_cdk import Annotations, Token
+
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from ..limits.max_connections import MaxConnections, UnknownMaxConnections
 from ..limits.service_limits import for_atlas_tier, for_engine
 from .downstream import Downstream
+from .region_certificates import region_certificates, region_of_host
 
 if TYPE_CHECKING:
     from constructs import Construct, IConstruct
@@ -19,9 +22,19 @@ if TYPE_CHECKING:
 class EndpointDownstream(Downstream):
     """A server that is no construct of this app. Made with `Downstream.endpoint`."""
 
-    def __init__(self, construct: Construct, max_connections: MaxConnections, **options: Any) -> None:
+    def __init__(
+        self, construct: Construct, max_connections: MaxConnections, *, pooler: bool = False, **options: Any
+    ) -> None:
         super().__init__(construct, **options)
         self._max_connections = max_connections
+        self.lends_by_transaction = pooler
+        if Token.is_unresolved(self.host) and options.get("certificate_authority") is None and not self.engine.is_cache:
+            Annotations.of(construct).add_info_v2(
+                "cdk-breakwater:unknown-host",
+                "Its host is known at deployment only, and its certificate is verified with the operating system's "
+                "authorities. A database of RDS is signed by others: import it with engine=…, or pass "
+                "certificate_authority=… with the bundle of RDS.",
+            )
         if self.connectable is not None:
             from aws_cdk import aws_ec2 as ec2
 
@@ -29,6 +42,22 @@ class EndpointDownstream(Downstream):
             self.connectable = ec2.Connections(
                 security_groups=[options["connectable"]], default_port=ec2.Port.tcp(self.port)
             )
+
+    @property
+    def has_certificate_authority(self) -> bool:
+        """Whether a file was given, or the host is one of RDS, which signs with authorities of its own."""
+        return super().has_certificate_authority or region_of_host(self.host) is not None
+
+    def certificate_authority(self) -> str | None:
+        """Return the file that was given, else the roots of the Region of a host of RDS, see `region_certificates`."""
+        region = region_of_host(self.host)
+        given = super().certificate_authority()
+        return given if given is not None or region is None else region_certificates(self.construct, region)
+
+    @property
+    def reserved_connections(self) -> int:
+        """None of a pooler's own limit: what the server behind it keeps lies outside of it."""
+        return 0 if self.lends_by_transaction else super().reserved_connections
 
     def max_connections(self) -> MaxConnections:
         """Return what was given, or the engine's limit."""

@@ -25,6 +25,16 @@ if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
 
 _SERVERLESS_CLASS = "db.serverless"
+POSTGRESQL_DATABASE = "postgres"
+"""What PostgreSQL makes by itself, where no database was asked for."""
+# Source: PostgreSQL documentation, "Release 14".
+_IDLE_SESSION_TIMEOUT_SINCE = 14
+_COPIED_FROM = (
+    "DBSnapshotIdentifier",
+    "SnapshotIdentifier",
+    "SourceDBInstanceIdentifier",
+    "SourceDBClusterIdentifier",
+)
 
 
 class RdsDownstream(Downstream):
@@ -54,7 +64,7 @@ class RdsDownstream(Downstream):
             port=self._port(engine) or endpoint.port,
             # A replica has the users of its source.
             secret=getattr(self.source or database, "secret", None),
-            database_name=self._known("DatabaseName" if self.is_cluster else "DBName", self.source),
+            database_name=self._database_name(engine),
             connectable=database,
             certificate_authority=certificate_authority,
         )
@@ -154,11 +164,40 @@ class RdsDownstream(Downstream):
         """The engine's version, or None where it is a token or not given."""
         return self._known("EngineVersion", self.source)
 
+    def lacks(self) -> str | None:
+        """Say what is lost before PostgreSQL 14, which knows no `idle_session_timeout`."""
+        major = (self.engine_version or "").partition(".")[0]
+        if not (self.engine.is_postgresql and major.isdecimal() and int(major) < _IDLE_SESSION_TIMEOUT_SINCE):
+            return None
+        return (
+            f"PostgreSQL {major} has no idle_session_timeout: sessions of environments that are gone stay until the "
+            "server notices that nobody is there, and count meanwhile. Upgrade to 14 or later."
+        )
+
     def _in_one_region(self) -> bool:
         return Stack.of(self.source).region == Stack.of(self.database).region
 
+    def _database_name(self, engine: DatabaseEngine) -> str | None:
+        name = "DatabaseName" if self.is_cluster else "DBName"
+        known = self._known(name, self.source)
+        first = self._owner(self.source)
+        if known is not None or first is None or not engine.is_postgresql:
+            return known
+        # Of an engine's own making where none was asked for; libpq would take the user's name. Source: Amazon RDS API
+        # Reference, CreateDBInstance, DBName. What a snapshot brings, nobody here knows.
+        others = (
+            "DBSnapshotIdentifier",
+            "SnapshotIdentifier",
+            "SourceDBInstanceIdentifier",
+            "SourceDBClusterIdentifier",
+        )
+        return None if rendered(first, name, *others) else POSTGRESQL_DATABASE
+
+    def _owner(self, source: Any) -> Any:
+        return self.resource if source is None else source.node.default_child
+
     def _known(self, property_: str, source: Any = None) -> str | None:
-        resource = self.resource if source is None else source.node.default_child
+        resource = self._owner(source)
         value = None if resource is None else rendered(resource, property_).get(property_)
         return str(value) if isinstance(value, (str, int, float)) else None
 
@@ -202,6 +241,19 @@ class ReadersDownstream(RdsDownstream):
         found = super().max_connections()
         readers = len(list(self.instances()))
         return replace(found, basis=f"the smallest of {readers} readers: {found.basis}") if readers > 1 else found
+
+    def caution(self) -> str | None:
+        """Say that a single reader and the writer are one server for a while, after a failover."""
+        if self.resource is None or len(list(self.instances())) > 1:
+            return None
+        if self.database.node.try_find_child(RdsDownstream.budget_id) is None:
+            return None
+        # Source: Amazon Aurora User Guide, "Aurora endpoint connections": without a reader, it leads to the writer.
+        return (
+            f"{self.construct.node.path} has a single reader: after a failover its reader endpoint leads to the writer "
+            "until there is a reader again, and functions of both budgets connect to one server. Add a second reader, "
+            "or leave external_connections=… in each budget for the other's."
+        )
 
     def _endpoint(self) -> Any:
         try:

@@ -10,6 +10,8 @@ from aws_cdk import aws_lambda as lambda_
 
 from breakwater_runtime._version import VERSION
 
+from .._cdk.function_settings import timeout_seconds
+from .._cdk.lazy import lazy_string
 from .._cdk.nag import acknowledge
 from ..budgets.budget import ConnectionBudget
 from ..downstreams.credentials import DatabaseCredentials
@@ -21,11 +23,11 @@ from ..limits.engines import DatabaseEngine
 from .base import DEFAULT_TIMEOUT, PreparedFunction
 from .database_users.deployment import DatabaseDeployment
 from .database_users.placement import FunctionPlacement
+from .runtime_presence import LayerFitsValidation, require_drivers, say_what_is_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from aws_cdk import Duration
     from aws_cdk import aws_ec2 as ec2
     from constructs import Construct
     from typing_extensions import Unpack
@@ -58,6 +60,7 @@ class DatabaseFunction(PreparedFunction):
         verify_at_deploy: bool,
         proxy: Any = None,
         connections_per_environment: int | None = None,
+        overlap: bool | None = None,
         network: Mapping[str, Any],
         **options: Unpack[FunctionOptions],
     ) -> None:
@@ -90,11 +93,17 @@ class DatabaseFunction(PreparedFunction):
         credentials = deployment.credentials
         timeout = options.get("timeout") or DEFAULT_TIMEOUT
         layer = _layer(placement, [downstream], drivers)
+        share.count_overlap(overlap=layer is None if overlap is None else overlap)
+
+        def seconds() -> str:
+            # As rendered: an Aspect or an override may have the last word.
+            return str(timeout_seconds(self) or timeout.to_seconds())
+
         super().__init__(
             scope,
             id,
             layer=cast("lambda_.ILayerVersion | None", layer),
-            settings=_settings_of(downstream, budget, credentials, timeout),
+            settings=_settings_of(downstream, budget, deployment, lazy_string(seconds)),
             options=options,
             fixed={
                 **network,
@@ -104,6 +113,7 @@ class DatabaseFunction(PreparedFunction):
                 "reserved_concurrent_executions": share.concurrency if reserve_concurrency else None,
             },
         )
+        self._timeout_setting = lazy_string(seconds)
         self.downstream = downstream
         self.credentials = credentials
         self.share: ConnectionShare = share
@@ -112,6 +122,10 @@ class DatabaseFunction(PreparedFunction):
         self.database_user = deployment.user
         deployment.run_before(self)
         share.bind(cast("lambda_.IFunction", self), reserve=reserve_concurrency)
+        if layer is None:
+            say_what_is_lost(self, overlap=overlap)
+        else:
+            self.node.add_validation(LayerFitsValidation(self, placement))
         if not reserve_concurrency:
             Annotations.of(self).add_warning_v2(
                 "cdk-breakwater:concurrency-not-reserved",
@@ -161,7 +175,7 @@ class DatabaseFunction(PreparedFunction):
         deployment.run_before(self)
         timeout = self._vicinity.options.get("timeout") or DEFAULT_TIMEOUT
         own = self._vicinity.options.get("environment") or {}
-        for variable, value in _settings_of(downstream, budget, credentials, timeout, name).items():
+        for variable, value in _settings_of(downstream, budget, deployment, self._timeout_setting, name).items():
             if variable not in own:
                 self.add_environment(variable, value)
         self._downstreams[name.upper()] = downstream
@@ -208,8 +222,8 @@ def _each(downstream: Downstream, given: int | None) -> int:
 def _settings_of(
     downstream: Downstream,
     budget: ConnectionBudget,
-    credentials: DatabaseCredentials,
-    timeout: Duration,
+    deployment: DatabaseDeployment,
+    timeout: str,
     name: str | None = None,
 ) -> dict[str, str]:
     """Return the variables that tell `breakwater_runtime` of a database; `name` is that of a further one."""
@@ -220,15 +234,15 @@ def _settings_of(
         environment.MAX_CONNECTIONS: budget.max_connections_token,
         environment.UTILIZATION: str(budget.utilization),
         environment.TLS_CA: "bundled" if downstream.has_certificate_authority else "system",
-        environment.FUNCTION_TIMEOUT: str(timeout.to_seconds()),
-        **credentials.settings(),
+        environment.FUNCTION_TIMEOUT: timeout,
+        **deployment.credentials.settings(),
     }
     if name is None:
         settings[environment.VERSION] = VERSION
-    if downstream.database_name is not None:
-        settings[environment.DATABASE] = downstream.database_name
+    if deployment.database_name is not None:
+        settings[environment.DATABASE] = deployment.database_name
     # Aurora DSQL refuses most of what could be SET, and its sessions are nobody's to end.
-    if downstream.behind_proxy or downstream.engine is DatabaseEngine.AURORA_DSQL:
+    if downstream.behind_proxy or downstream.lends_by_transaction or downstream.engine is DatabaseEngine.AURORA_DSQL:
         settings[environment.PROXY] = "1"
     return {environment.variable(setting, name): value for setting, value in settings.items()}
 
@@ -244,6 +258,7 @@ def _layer(
     elif placement.runtime.family != lambda_.RuntimeFamily.PYTHON:
         return None
     elif drivers is None:
+        require_drivers(placement, downstreams)
         drivers = [driver for downstream in downstreams if (driver := downstream.engine.driver)]
     authorities = dict.fromkeys(pem for downstream in downstreams if (pem := downstream.certificate_authority()))
     return RuntimeLayer.for_function_in(

@@ -48,6 +48,12 @@ def open_to_public(
                 f"allowed_cidrs={list(allowed_cidrs)} is given without acknowledge_public_access.",
                 "Say in acknowledge_public_access why the database is open to these addresses.",
             )
+        Annotations.of(function).add_warning_v2(
+            "cdk-breakwater:public-access-not-acknowledged",
+            f"acknowledge_public_access is not given, so nothing opens {downstream.construct.node.path} to the "
+            "function: it cannot connect unless the database was opened by other means. Say in "
+            "acknowledge_public_access why it is public.",
+        )
         return
     if not reason.strip():
         raise BreakwaterError(

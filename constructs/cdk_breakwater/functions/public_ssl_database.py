@@ -39,7 +39,7 @@ class PublicSslDatabaseFunction(DatabaseFunction):
     ----------
     scope, id, database, code, handler, runtime, share_weight, concurrency, credentials, reserve_concurrency
         As for `VpcDatabaseFunction`. The database must be publicly accessible.
-    drivers, verify_at_deploy, connections_per_environment
+    drivers, verify_at_deploy, connections_per_environment, overlap
         As for `VpcDatabaseFunction`.
     acknowledge_public_access
         Why the database's security group is opened. Without it, no rule is made, and the database must be opened by
@@ -76,6 +76,7 @@ class PublicSslDatabaseFunction(DatabaseFunction):
         drivers: Sequence[str] | None = None,
         verify_at_deploy: bool = False,
         connections_per_environment: int | None = None,
+        overlap: bool | None = None,
         **options: Unpack[FunctionOptions],
     ) -> None:
         super().__init__(
@@ -92,6 +93,7 @@ class PublicSslDatabaseFunction(DatabaseFunction):
             drivers=drivers,
             verify_at_deploy=verify_at_deploy,
             connections_per_environment=connections_per_environment,
+            overlap=overlap,
             network={},
             **options,
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 
+from ..network.reachability import warn_of_another_vpc
 from ..network.secrets_manager_endpoint import ensure_secrets_manager_endpoint
 from ..network.subnet_capacity import SubnetAddresses
 from ..network.subnets import isolated, private_subnets
@@ -68,6 +69,10 @@ class VpcDatabaseFunction(DatabaseFunction):
     connections_per_environment
         Connections that each environment holds, 1 or more: the share is divided by it. Default: what the engine's
         driver holds, 1 but for MongoDB.
+    overlap
+        Whether environments of old and new code hold connections together after a deployment, so that the share counts
+        twice: True while the handler still opens its own. Default: where the runtime layer is missing (Java, Go, .NET,
+        Ruby, Node.js but for MySQL and PostgreSQL).
     **options
         Every other prop of `lambda_.Function`. Defaults that differ: `timeout` 30 s, `memory_size` 512 MiB, `tracing`
         active, a log group that keeps a month, a role without AWS managed policies, and, with a security group of its
@@ -108,6 +113,7 @@ class VpcDatabaseFunction(DatabaseFunction):
         verify_at_deploy: bool = False,
         proxy: rds.IDatabaseProxy | rds.DatabaseProxy | bool | None = None,
         connections_per_environment: int | None = None,
+        overlap: bool | None = None,
         **options: Unpack[FunctionOptions],
     ) -> None:
         subnets = private_subnets(f"{scope.node.path}/{id}", vpc, vpc_subnets)
@@ -130,6 +136,7 @@ class VpcDatabaseFunction(DatabaseFunction):
             verify_at_deploy=verify_at_deploy,
             proxy=proxy,
             connections_per_environment=connections_per_environment,
+            overlap=overlap,
             network=network,
             **options,
         )
@@ -188,6 +195,7 @@ class VpcDatabaseFunction(DatabaseFunction):
         return share
 
     def _reach(self, downstream: Downstream, credentials: DatabaseCredentials) -> None:
+        warn_of_another_vpc(self, self._vpc, downstream.server.construct)
         allow_to_database(self, downstream, own_security_group=self._closed)
         if credentials.needs_secrets_manager and isolated(self._vpc, self._subnets):
             ensure_secrets_manager_endpoint(self._vpc, self, self._subnets)

@@ -26,11 +26,14 @@ class MaxConnections:
         What it rests on, for tables and annotations.
     estimated
         Whether the true limit may be higher.
+    stated
+        Whether the app's own template sets it.
     """
 
     value: int
     basis: str
     estimated: bool = False
+    stated: bool = False
 
 
 class UnknownMaxConnections(ValueError):  # noqa: N818 -- it names a state of knowledge
@@ -195,7 +198,7 @@ def from_parameter(engine: DatabaseEngine, value: str, instance_class: str | Non
     remedy = f"Pass max_connections=…, or set {parameter.name} to a number."
     basis = f"{parameter.name} in the parameter group"
     try:
-        found = MaxConnections(evaluate(value, {}), basis)
+        found = MaxConnections(evaluate(value, {}), basis, stated=True)
     except UnknownVariableError as unknown:
         if unknown.variable != "DBInstanceClassMemory" or instance_class is None:
             raise UnknownMaxConnections(f"{parameter.name}: {unknown}", remedy) from unknown

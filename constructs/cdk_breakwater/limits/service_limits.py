@@ -43,19 +43,21 @@ _ATLAS_TIERS = {
     "M700": 128_000,
 }
 
-# Rows: current capacity in DCU, connections per instance. Source: Amazon DocumentDB Developer Guide, "Amazon DocumentDB
-# serverless instance limits".
+# Rows: current capacity in DCU, active connections per instance. The column of all connections, 250 to 60,000, counts
+# those that wait for their turn, too. Source: Amazon DocumentDB Developer Guide, "Amazon DocumentDB serverless instance
+# limits", for a minimum capacity of that row.
 _DOCUMENTDB_SERVERLESS = (
-    (0.5, 250),
-    (1, 500),
-    (2, 1_000),
-    (4, 2_000),
-    (8, 4_000),
-    (16, 8_000),
-    (32, 16_000),
-    (64, 32_000),
-    (128, 60_000),
-    (256, 60_000),
+    (0.5, 39),
+    (1, 79),
+    (1.5, 124),
+    (2, 173),
+    (4, 416),
+    (8, 1_071),
+    (16, 2_709),
+    (32, 4_500),
+    (64, 4_500),
+    (128, 4_500),
+    (256, 4_500),
 )
 
 
@@ -126,4 +128,4 @@ def for_documentdb_serverless(minimum_dcu: float) -> MaxConnections:
             f"The minimum capacity must be between 0.5 and 256 DCU (given {minimum_dcu:g}).", _GIVE_IT
         )
     dcu, connections = next(row for row in reversed(_DOCUMENTDB_SERVERLESS) if row[0] <= minimum_dcu)
-    return MaxConnections(connections, f"DocumentDB's table for a minimum of {dcu:g} DCU")
+    return MaxConnections(connections, f"DocumentDB's table of active connections for a minimum of {dcu:g} DCU")

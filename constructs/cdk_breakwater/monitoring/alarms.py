@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Duration, Names, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -65,11 +65,25 @@ def make_alarms(
         When its alarms exist already, or CloudWatch cannot publish to the topic.
     """
     require_no_alarms(construct)
-    if beside is None or Stack.of(beside) is Stack.of(construct):
+    scope: IConstruct = construct if beside is None else beside
+    topic = topic_or_action if isinstance(topic_or_action, Construct) else None
+    if topic is not None and _made_later(Stack.of(topic), Stack.of(scope)):
+        # The topic's stack may need what the alarms watch; those then stand where they need nothing of it.
+        scope = Stack.of(topic)
+    if Stack.of(scope) is Stack.of(construct):
         scope = Construct(construct, "Alarms")
     else:
-        scope = Construct(beside, f"{Names.node_unique_id(construct.node)}Alarms")
+        scope = Construct(cast("Construct", scope), f"{Names.node_unique_id(construct.node)}Alarms")
     return add_actions(construct, make(scope), topic_or_action)
+
+
+def _made_later(stack: Stack, other: Stack) -> bool:
+    """Whether a stack comes after another in the construct tree, and so may refer to it but hardly the other way."""
+    for own, others in zip(stack.node.scopes, other.node.scopes, strict=False):
+        if own is not others:
+            siblings = cast("IConstruct", own.node.scope).node.children
+            return siblings.index(own) > siblings.index(others)
+    return False
 
 
 def require_no_alarms(construct: IConstruct) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._cdk.function_settings import timeout_seconds
 from ..errors import BreakwaterError
 
 if TYPE_CHECKING:
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
 _LONGEST_SECONDS = 300
 
 
-class BorrowTimeout:
-    """The ConnectionBorrowTimeout of one proxy, which follows from the functions that are added to it."""
+class FunctionTimeouts:
+    """The timeouts of the functions behind one proxy, which its own timeouts follow from.
+
+    They are read as rendered: an Aspect or an override may have the last word.
+    """
 
     def __init__(self) -> None:
-        self._seconds = _LONGEST_SECONDS
+        self._given: list[tuple[Construct, int]] = []
 
     def add(self, function: Construct, timeout: Duration) -> None:
         """Answer before a function's timeout.
@@ -37,9 +41,18 @@ class BorrowTimeout:
                 "1 s or more.",
                 "Pass a timeout of 2 s or more.",
             )
-        # Whoever has waited for half of the time still has the other half for the work itself.
-        self._seconds = min(self._seconds, seconds // 2)
+        self._given.append((function, seconds))
 
-    def seconds(self) -> int:
-        """Return it; final only at synth."""
-        return self._seconds
+    def borrow_seconds(self) -> int:
+        """Return ConnectionBorrowTimeout; final only at synth.
+
+        Whoever has waited for half of the time still has the other half for the work itself.
+        """
+        return min([_LONGEST_SECONDS, *(max(1, seconds // 2) for seconds in self._seconds())])
+
+    def longest_seconds(self) -> int:
+        """Return the longest of them; 0 where there is none."""
+        return max(self._seconds(), default=0)
+
+    def _seconds(self) -> list[int]:
+        return [timeout_seconds(function) or given for function, given in self._given]

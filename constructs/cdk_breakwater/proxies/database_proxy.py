@@ -15,7 +15,7 @@ from .._cdk.lazy import lazy_any, lazy_number, lazy_string
 from .._cdk.nag import acknowledge, compliance_rules
 from ..errors import BreakwaterError
 from ..network.subnets import private_subnets, select
-from .borrow_timeout import BorrowTimeout
+from .borrow_timeout import FunctionTimeouts
 from .logins import ProxyLogins
 from .names import proxy_name
 
@@ -66,8 +66,7 @@ class DatabaseProxy(Construct):
         options: ProxyOptions,
     ) -> None:
         super().__init__(cast("Construct", database.construct), _ID)
-        self._borrow_timeout = BorrowTimeout()
-        self._timeouts: list[int] = []
+        self._timeouts = FunctionTimeouts()
         self.given_percent: int | None = None
         self._subnets = self._two_zones(vpc)
         self.node.add_validation(_LoginValidation(self))
@@ -91,8 +90,10 @@ class DatabaseProxy(Construct):
         chosen: dict[str, Any] = {
             "db_proxy_name": proxy_name(self),
             "require_tls": True,
-            "borrow_timeout": Duration.seconds(lazy_number(self._borrow_timeout.seconds)),
-            "idle_client_timeout": Duration.seconds(lazy_number(lambda: max([_IDLE_CLIENT, *self._timeouts]))),
+            "borrow_timeout": Duration.seconds(lazy_number(self._timeouts.borrow_seconds)),
+            "idle_client_timeout": Duration.seconds(
+                lazy_number(lambda: max(_IDLE_CLIENT, self._timeouts.longest_seconds()))
+            ),
             **options,
         }
         self.proxy = rds.DatabaseProxy(
@@ -165,8 +166,7 @@ class DatabaseProxy(Construct):
         BreakwaterError
             When the secret is in a stack that depends on the proxy's, or the timeout leaves no time to wait.
         """
-        self._borrow_timeout.add(function, timeout)
-        self._timeouts.append(int(timeout.to_seconds()))
+        self._timeouts.add(function, timeout)
         self._logins.add(function, credentials)
 
     def read_only_endpoint(self) -> str:

@@ -9,6 +9,7 @@ from constructs import Construct
 from .._cdk.rendered import rendered
 from .._cdk.whole_numbers import required_number
 from ..budgets.budget import ConnectionBudget
+from ..budgets.proxy_pools import default_percent
 from ..downstreams.downstream import Downstream
 from ..downstreams.rds import RdsDownstream
 from ..errors import BreakwaterError
@@ -27,11 +28,9 @@ if TYPE_CHECKING:
 
 # At least 30 % stay for everyone else. Source: RDS User Guide, "Planning where to use RDS Proxy", connection settings.
 MOST_PERCENT = 70
-# What a target group without the property has. Source: AWS::RDS::DBProxyTargetGroup
-# ConnectionPoolConfigurationInfoFormat, MaxConnectionsPercent.
-_DEFAULT_PERCENT = {DatabaseEngine.SQL_SERVER: 10}
 # The L2's name for it.
 _TARGET_GROUP = "ProxyTargetGroup"
+_POOL = "ConnectionPoolConfigurationInfo"
 
 _KNOWN: dict[tuple[Any, str], ProxyDownstream] = {}
 
@@ -175,9 +174,7 @@ class ProxyDownstream(Downstream):
             msg = "it is imported, so nothing in the app tells its MaxConnectionsPercent."
             raise UnknownMaxConnections(msg, "Pass Downstream.proxy(database, proxy, max_connections_percent=…).")
         name = "ConnectionPoolConfigurationInfo"
-        percent = (
-            rendered(group, name).get(name, {}).get("MaxConnectionsPercent", _DEFAULT_PERCENT.get(self.engine, 100))
-        )
+        percent = rendered(group, name).get(name, {}).get("MaxConnectionsPercent", default_percent(self.engine))
         if not isinstance(percent, (int, float)):
             msg = "its MaxConnectionsPercent is a token and known only at deployment."
             raise UnknownMaxConnections(msg, "Pass Downstream.proxy(database, proxy, max_connections_percent=…).")
@@ -212,9 +209,24 @@ class ProxyDownstream(Downstream):
                 self.construct, f"max_connections_percent={percent} is given after {given}.", "Give it once."
             )
         if self._own is None:
+            self._set_in_template(percent)
             self._given = percent
         else:
             self._own.given_percent = percent
+
+    def _set_in_template(self, percent: int) -> None:
+        group: Any = self.database_proxy.node.try_find_child(_TARGET_GROUP)
+        if group is None:
+            return
+        says = rendered(group, _POOL).get(_POOL, {}).get("MaxConnectionsPercent")
+        if says in (None, default_percent(self.engine)):  # which the CDK writes where nothing was given
+            group.add_property_override(f"{_POOL}.MaxConnectionsPercent", percent)
+        elif says != percent:
+            raise BreakwaterError(
+                self.construct,
+                f"max_connections_percent={percent} is given, and the proxy says {says}.",
+                "Leave it out, or set max_connections_percent of the proxy itself.",
+            )
 
     def _others(self) -> int:
         pools = cast("tuple[ProxyDownstream, ...]", ConnectionBudget.of(self.target).pools)

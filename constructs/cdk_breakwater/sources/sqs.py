@@ -10,9 +10,12 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import IValidation
 
+from .._cdk.function_qualifiers import unqualified
+from .._cdk.function_settings import timeout_seconds
 from .._cdk.lazy import lazy_number
 from .._cdk.nag import acknowledge
 from .._cdk.queue_retention import MAXIMUM_RETENTION
+from .._cdk.rendered import rendered
 from .._cdk.whole_numbers import required_number
 from ..budgets.mapping_division import MAXIMUM, MINIMUM
 from ..errors import BreakwaterError
@@ -37,6 +40,8 @@ _MAXIMUM_RECEIVES = 1000
 _BATCH_WITHOUT_WINDOW = 10
 _MAXIMUM_BATCH = 10_000
 _MAXIMUM_WINDOW_SECONDS = 300
+# Source: AWS::SQS::Queue, VisibilityTimeout.
+_VISIBILITY_DEFAULT_SECONDS = 30
 
 
 class SqsSource(InvocationSource):
@@ -97,7 +102,7 @@ class SqsSource(InvocationSource):
             f"MaximumConcurrency of an SQS mapping is {MINIMUM} or more", minimum=MINIMUM
         )
         invocation.maximum_concurrency = lazy_number(lambda: min(MAXIMUM, invocation.concurrency.part(position)))
-        invocation.node.add_validation(_Validation(invocation, position))
+        invocation.node.add_validation(_Validation(invocation, position, visibility, self._window_seconds))
         invocation.queue.grant_consume_messages(invocation.function)
         mapping = lambda_.EventSourceMapping(
             *invocation.mapping_scope(),
@@ -226,15 +231,26 @@ class SqsSource(InvocationSource):
             visibility_timeout=Duration.seconds(visibility),
             dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letter_queue, max_receive_count=self._max_receive_count),
         )
+        resource: Any = invocation.queue.node.default_child
+        resource.visibility_timeout = lazy_number(
+            lambda: _late_visibility(invocation, self._window_seconds) or visibility
+        )
         if self.wants_dead_letter_alarm:
             invocation.dead_letter_alarm = make_dead_letter_alarm(invocation, dead_letter_queue)
 
 
+def _late_visibility(invocation: Buffer, window: int) -> int | None:
+    timeout = timeout_seconds(unqualified(invocation.function))
+    return None if timeout is None else VISIBILITY_FACTOR * timeout + window
+
+
 @jsii.implements(IValidation)
 class _Validation:
-    def __init__(self, invocation: Buffer, position: int) -> None:
+    def __init__(self, invocation: Buffer, position: int, visibility: int, window: int) -> None:
         self._invocation = invocation
         self._position = position
+        self._visibility = visibility
+        self._window = window
 
     def validate(self) -> list[str]:
         part = self._invocation.concurrency.part(self._position)
@@ -243,4 +259,18 @@ class _Validation:
                 "cdk-breakwater:maximum-concurrency",
                 f"MaximumConcurrency is {MAXIMUM}, the most that SQS allows, where the function's share grants {part}.",
             )
-        return []
+        return self._visibility_errors()
+
+    def _visibility_errors(self) -> list[str]:
+        """Compare what the template will say, where an Aspect or an override raised the function's timeout."""
+        needed = _late_visibility(self._invocation, self._window)
+        queue: Any = self._invocation.queue.node.default_child
+        if needed is None or needed <= self._visibility or queue is None:
+            return []
+        given = rendered(queue, "VisibilityTimeout").get("VisibilityTimeout", _VISIBILITY_DEFAULT_SECONDS)
+        if not isinstance(given, (int, float)) or given >= needed:
+            return []
+        return [
+            f"the visibility timeout of {queue.node.path} is {int(given)} s, and the function's timeout was raised "
+            f"after it: {needed} s are needed. Set visibility_timeout=Duration.seconds({needed}) or more."
+        ]

@@ -73,3 +73,29 @@ def test_a_file_that_cannot_be_read(stack: cdk.Stack, tmp_path: Any, content: by
     )
     with pytest.raises(BreakwaterError, match=r"Stack/Endpoint: certificate_authority='.*ca\.pem' cannot be read"):
         endpoint.certificate_authority()
+
+
+@pytest.mark.parametrize(
+    ("host", "roots"),
+    [
+        ("shop.c9akciq32abc.eu-central-1.rds.amazonaws.com", 3),
+        ("Shop.cluster-c9akciq32abc.EU-central-1.RDS.amazonaws.com.", 3),
+        ("shop.cluster-c9akciq32abc.eu-central-1.docdb.amazonaws.com", 3),
+        ("shop.proxy-c9akciq32abc.eu-central-1.rds.amazonaws.com", 0),
+        ("db.example.net", 0),
+    ],
+)
+def test_an_endpoint_with_a_host_of_rds(app: cdk.App, host: str, roots: int) -> None:
+    stack = cdk.Stack(app, "Stack")
+    endpoint = Downstream.endpoint(stack, "Shop", host=host, engine=DatabaseEngine.POSTGRESQL, max_connections=100)
+    assert certificates(endpoint.certificate_authority()) == roots
+    assert endpoint.has_certificate_authority is bool(roots)
+
+
+def test_an_endpoint_whose_host_is_not_known_says_so(app: cdk.App) -> None:
+    stack = cdk.Stack(app, "Stack")
+    host = cdk.Fn.import_value("host")
+    Downstream.endpoint(stack, "Shop", host=host, engine=DatabaseEngine.POSTGRESQL, max_connections=100)
+    Annotations.from_stack(stack).has_info(
+        "/Stack/Shop", Match.string_like_regexp("verified with the operating system's authorities")
+    )

@@ -134,6 +134,9 @@ class TestSecurityGroup:
         template.resource_count_is("AWS::EC2::SecurityGroupIngress", 0)
         for group in template.find_resources("AWS::EC2::SecurityGroup").values():
             assert "SecurityGroupIngress" not in group["Properties"]
+        Annotations.from_stack(stack).has_warning(
+            "/Stack/Fn", Match.string_like_regexp("acknowledge_public_access is not given, so nothing opens Stack/")
+        )
 
     def test_wants_a_reason_that_says_something(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
         with pytest.raises(BreakwaterError, match=r"Stack/Fn: acknowledge_public_access is empty"):

@@ -61,8 +61,8 @@ def test_an_unknown_tier(tier: str) -> None:
 @pytest.mark.parametrize(
     ("dcu", "limit"),
     [
-        (0.5, 250), (1, 500), (1.5, 500), (2, 1000), (4, 2000), (8, 4000), (15.5, 4000), (16, 8000), (32, 16_000),
-        (64, 32_000), (128, 60_000), (256, 60_000),
+        (0.5, 39), (1, 79), (1.5, 124), (2, 173), (4, 416), (8, 1071), (15.5, 1071), (16, 2709), (32, 4500),
+        (64, 4500), (128, 4500), (256, 4500),
     ],
 )  # fmt: skip
 def test_documentdb_serverless_by_its_minimum(dcu: float, limit: int) -> None:
@@ -110,16 +110,20 @@ class TestDocumentDb:
             engine_version="5.0.0",
             serverless_v2_scaling_configuration=docdb.ServerlessV2ScalingConfiguration(min_capacity=1, max_capacity=8),
         )
+        budget = ConnectionBudget.of(cluster)
+        with pytest.raises(BreakwaterError, match="the cluster has no instance in this app"):
+            budget.found()
+        docdb.DatabaseInstance(stack, "Instance", cluster=cluster, instance_type=ec2.InstanceType("serverless"))
         VpcDatabaseFunction(stack, "Reader", database=cluster, vpc=vpc, concurrency=5, **code)
         VpcDatabaseFunction(stack, "Writer", database=cluster, vpc=vpc, **code)
-        budget = ConnectionBudget.of(cluster)
-        assert (budget.max_connections, budget.basis) == (500, "DocumentDB's table for a minimum of 1 DCU")
+        basis = "DocumentDB's table of active connections for a minimum of 1 DCU"
+        assert (budget.max_connections, budget.basis) == (79, basis)
         template = Template.from_stack(stack)
-        # PyMongo holds two connections: 400 are 200 environments, 5 of them the reader's.
+        # PyMongo holds two connections: 63 are 31 environments, 5 of them the reader's.
         template.has_resource_properties(
             "AWS::Lambda::Function",
             {
-                "ReservedConcurrentExecutions": 195,
+                "ReservedConcurrentExecutions": 26,
                 "Environment": {
                     "Variables": Match.object_like(
                         {

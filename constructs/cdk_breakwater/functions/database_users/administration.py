@@ -13,6 +13,7 @@ from constructs import Construct
 from ..._cdk.lazy import lazy_string
 from ..._cdk.nag import acknowledge, compliance_rules
 from ...downstreams.credentials import DatabaseCredentials
+from ...downstreams.rds import POSTGRESQL_DATABASE
 from ...errors import BreakwaterError
 from ...layers.handler_code import handler_code
 from ...limits.engines import DatabaseEngine
@@ -146,7 +147,7 @@ class DatabaseAdministration(Construct):
         """Name the database to connect to: grants of PostgreSQL are about the objects of one."""
         name = placement.database_name or self.downstream.database_name
         if name is None and self.downstream.engine.is_postgresql and hasattr(self.downstream, "database"):
-            name = "postgres"  # RDS makes it where no name was given
+            name = POSTGRESQL_DATABASE
         return {} if name is None else {"Database": name}
 
     def _make_function(self, runtime: lambda_.Runtime, placement: FunctionPlacement) -> lambda_.Function:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from ...budgets.budget import ConnectionBudget
+from ...downstreams.rds import POSTGRESQL_DATABASE
+from ...errors import BreakwaterError
 from .master_user_notice import note_master_user
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ class DatabaseDeployment:
         The function's own, if it has one.
     credentials : DatabaseCredentials
         What the function logs in with.
+    database_name : str or None
+        The database (schema) that it uses.
     """
 
     def __init__(
@@ -52,9 +56,11 @@ class DatabaseDeployment:
         server = downstream.server
         self._is_master = credentials.is_secret_of(downstream) and _has_users(server)
         self._first: list[IDependable] = []
+        self.database_name = downstream.database_name
         if credentials.own_login is not None:
             from .user import DatabaseUser
 
+            self.database_name = _database_name(placement, server)
             self.user = DatabaseUser.of(credentials, server, share, placement)
             self.credentials = self.user.credentials
             self._first.append(self.user.resource)
@@ -72,6 +78,19 @@ class DatabaseDeployment:
             resource.node.add_dependency(*self._first)
         if self._is_master:
             note_master_user(function)
+
+
+def _database_name(placement: FunctionPlacement, server: Downstream) -> str | None:
+    """Name the database of a user that a deployment makes: libpq would take one of the user's own name."""
+    if server.database_name is not None or placement.database_name is not None or not server.engine.is_postgresql:
+        return server.database_name
+    if hasattr(server, "database"):
+        return POSTGRESQL_DATABASE  # where the grants are made, too
+    raise BreakwaterError(
+        placement.path,
+        f"{server.construct.node.path} has no database_name, and PostgreSQL would take a database of the user's name.",
+        "Pass database_name=… to Downstream.endpoint(…).",
+    )
 
 
 def _has_users(downstream: Downstream) -> bool:

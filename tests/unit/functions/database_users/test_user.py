@@ -350,6 +350,34 @@ def test_an_endpoints_secret_says_where_it_is(stack: cdk.Stack, vpc: ec2.Vpc, co
     assert user(template)["Database"] == "shop"
 
 
+class TestWithoutADatabaseName:
+    """libpq takes the user's name for the database, and no database of that name exists."""
+
+    def test_the_engines_own_is_used(
+        self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+    ) -> None:
+        function = VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, credentials=orders(), **code)
+        variables = Template.from_stack(stack).find_resources(
+            "AWS::Lambda::Function", {"Properties": {"Environment": {"Variables": {"BREAKWATER_DATABASE": "postgres"}}}}
+        )
+        assert stack.get_logical_id(function.node.default_child) in variables  # type: ignore[arg-type]
+        assert user(Template.from_stack(stack))["Database"] == "postgres"
+
+    def test_an_endpoint_must_name_it(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+        database = Downstream.endpoint(
+            stack,
+            "Shop",
+            host="shop.example.net",
+            engine=DatabaseEngine.POSTGRESQL,
+            max_connections=105,
+            secret=secret(stack),
+        )
+        with pytest.raises(
+            BreakwaterError, match=r"Stack/Orders: Stack/Shop has no database_name.*Pass database_name="
+        ):
+            VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, credentials=orders(), **code)
+
+
 def test_a_proxy_may_open_its_whole_pool_as_the_user(
     stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
 ) -> None:

@@ -1,0 +1,74 @@
+"""Whether `breakwater_runtime` is part of a database function: what that changes, and whether its layer fits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import jsii
+from aws_cdk import Annotations
+from aws_cdk import aws_lambda as lambda_
+from constructs import IValidation
+
+from .._cdk.rendered import rendered
+from ..errors import BreakwaterError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from constructs import IConstruct
+
+    from ..downstreams.downstream import Downstream
+    from .database import DatabaseFunction
+    from .database_users.placement import FunctionPlacement
+
+
+def say_what_is_lost(function: DatabaseFunction, *, overlap: bool | None) -> None:
+    """Note that a function is without the runtime, and how its share counts."""
+    counts = (
+        "Its share counts twice, since old and new environments hold connections together for a while after a "
+        "deployment; overlap=False says that it closes its connections before it returns."
+        if overlap is None or overlap
+        else "overlap=False says that it closes its connections before it returns."
+    )
+    Annotations.of(function).add_info_v2(
+        "cdk-breakwater:without-runtime",
+        f"breakwater_runtime is not part of a function of {function.runtime.name} with "
+        f"{function.downstream.engine.value}: nothing heals its connections, or gives them back when the server runs "
+        f"short. {counts}",
+    )
+
+
+def require_drivers(placement: FunctionPlacement, downstreams: Sequence[Downstream]) -> None:
+    """Refuse what `breakwater_runtime` has no driver for: it would fail at import, in every invocation."""
+    for downstream in downstreams:
+        if downstream.engine.driver is None:
+            raise BreakwaterError(
+                placement.path,
+                f"breakwater_runtime does not speak the protocol of {downstream.engine.value} in Python.",
+                "Pass drivers=[…], and connect with the driver itself, or limit a lambda_.Function with "
+                "ConnectionBudget.of(database).share(…).limit(function).",
+            )
+
+
+@jsii.implements(IValidation)
+class LayerFitsValidation:
+    """An Aspect or an override may change runtime or architecture after the layer was built for others."""
+
+    def __init__(self, function: lambda_.Function, placement: FunctionPlacement) -> None:
+        self._function = function
+        self._placement = placement
+
+    def validate(self) -> list[str]:
+        """Return what does not fit, in words."""
+        resource = cast("IConstruct", self._function.node.default_child)
+        found = rendered(resource, "Runtime", "Architectures")
+        architecture = self._placement.options.get("architecture") or lambda_.Architecture.X86_64
+        layer = (self._placement.runtime.name, architecture.name)
+        has = (found.get("Runtime"), found.get("Architectures", [lambda_.Architecture.X86_64.name])[0])
+        if layer == has:
+            return []
+        return [
+            f"{resource.node.path} is for {' on '.join(map(str, has))} in the template, and its runtime layer was "
+            f"built for {' on '.join(layer)}: an Aspect or an override came after it. Pass runtime=… and "
+            "architecture=… to the construct."
+        ]

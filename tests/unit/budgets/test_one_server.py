@@ -1,0 +1,225 @@
+"""One server has one budget and its real number, however it is described and whoever else connects to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_rds as rds
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk.assertions import Annotations, Match, Template
+
+from cdk_breakwater import (
+    BreakwaterError,
+    ConnectionBudget,
+    DatabaseCredentials,
+    DatabaseEngine,
+    Downstream,
+    VpcDatabaseFunction,
+)
+
+AURORA = rds.DatabaseClusterEngine.aurora_mysql(version=rds.AuroraMysqlEngineVersion.VER_3_08_0)
+
+
+def endpoint(stack: cdk.Stack, id: str, host: str, max_connections: int = 112) -> Downstream:
+    return Downstream.endpoint(stack, id, host=host, engine=DatabaseEngine.POSTGRESQL, max_connections=max_connections)
+
+
+class TestIdentity:
+    @pytest.mark.parametrize("host", ["DB.Example.net", "db.example.net.", "db.EXAMPLE.net."])
+    def test_names_are_the_same_in_any_case_and_with_a_final_dot(self, stack: cdk.Stack, host: str) -> None:
+        budget = ConnectionBudget.of(endpoint(stack, "One", "db.example.net"))
+        assert ConnectionBudget.of(endpoint(stack, "Two", host)) is budget
+
+    def test_two_numbers_for_one_host_are_refused(self, stack: cdk.Stack) -> None:
+        ConnectionBudget.of(endpoint(stack, "One", "db.example.net"))
+        with pytest.raises(
+            BreakwaterError,
+            match=r"^Stack/Two: max_connections=50 is given, and Stack/One, which is the same server .*, has 112",
+        ):
+            ConnectionBudget.of(endpoint(stack, "Two", "db.example.net", 50))
+
+    def test_the_same_number_a_second_time_is_no_error(self, database: rds.DatabaseInstance) -> None:
+        budget = ConnectionBudget.of(database, max_connections=100, utilization=0.5)
+        budget.share("worker")
+        assert ConnectionBudget.of(database, max_connections=100, utilization=0.5, external_connections=0) is budget
+        with pytest.raises(BreakwaterError, match="max_connections given after the first share"):
+            ConnectionBudget.of(database, max_connections=101)
+
+
+class TestNumberBesideTheTemplates:
+    def test_above_the_parameter_group_is_refused(self, app: cdk.App, database: rds.DatabaseInstance) -> None:
+        ConnectionBudget.of(database, max_connections=500).share("worker")
+        with pytest.raises(RuntimeError, match=r"max_connections=500 is given, and the template sets 112"):
+            app.synth()
+
+    def test_below_it_is_not(self, app: cdk.App, database: rds.DatabaseInstance) -> None:
+        ConnectionBudget.of(database, max_connections=100).share("worker")
+        app.synth()
+
+
+def proxy_before(database: rds.DatabaseInstance, vpc: ec2.Vpc, **options: Any) -> rds.DatabaseProxy:
+    assert database.secret is not None
+    return rds.DatabaseProxy(
+        cdk.Stack.of(database),
+        "Proxy",
+        proxy_target=rds.ProxyTarget.from_instance(database),
+        secrets=[database.secret],
+        vpc=vpc,
+        **options,
+    )
+
+
+class TestProxyOfTheAppsOwn:
+    def test_its_pool_is_left_to_it(
+        self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+    ) -> None:
+        proxy_before(database, vpc, max_connections_percent=50)
+        VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, **code)
+        # (112 - 12 - 56) x 0.8
+        Template.from_stack(stack).has_resource_properties(
+            "AWS::Lambda::Function", {"ReservedConcurrentExecutions": 35}
+        )
+
+    def test_one_that_leaves_nothing_fails_the_synth(
+        self, app: cdk.App, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+    ) -> None:
+        proxy_before(database, vpc)
+        VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, **code)
+        with pytest.raises(RuntimeError, match=r"RDS Proxies \(Stack/Proxy 100 %\) is 100 % together, 112 of 112"):
+            app.synth()
+
+    def test_looking_at_a_budget_changes_nothing(
+        self, app: cdk.App, vpc: ec2.Vpc, database: rds.DatabaseInstance
+    ) -> None:
+        proxy_before(database, vpc)
+        assert ConnectionBudget.of(database).max_connections == 112
+        app.synth()
+
+    def test_a_percentage_that_is_given_is_set(
+        self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance
+    ) -> None:
+        Downstream.proxy(database, proxy_before(database, vpc), max_connections_percent=70)
+        Template.from_stack(stack).has_resource_properties(
+            "AWS::RDS::DBProxyTargetGroup", {"ConnectionPoolConfigurationInfo": {"MaxConnectionsPercent": 70}}
+        )
+
+    def test_but_not_over_another(self, vpc: ec2.Vpc, database: rds.DatabaseInstance) -> None:
+        proxy = proxy_before(database, vpc, max_connections_percent=40)
+        with pytest.raises(BreakwaterError, match="max_connections_percent=70 is given, and the proxy says 40"):
+            Downstream.proxy(database, proxy, max_connections_percent=70)
+
+
+@pytest.mark.parametrize(("readers", "warns"), [(1, True), (2, False)])
+def test_a_single_reader_and_the_writer_are_one_server_after_a_failover(
+    stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any], readers: int, warns: bool
+) -> None:
+    instance = ec2.InstanceType("t4g.medium")
+    cluster = rds.DatabaseCluster(
+        stack,
+        "Cluster",
+        engine=AURORA,
+        vpc=vpc,
+        writer=rds.ClusterInstance.provisioned("Writer", instance_type=instance),
+        readers=[rds.ClusterInstance.provisioned(f"R{number}", instance_type=instance) for number in range(readers)],
+        storage_encrypted=True,
+    )
+    VpcDatabaseFunction(stack, "Orders", database=cluster, vpc=vpc, **code)
+    VpcDatabaseFunction(stack, "Search", database=Downstream.readers(cluster), vpc=vpc, **code)
+    found = Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp("has a single reader"))
+    assert bool(found) is warns
+
+
+def test_the_order_of_lines_moves_no_share() -> None:
+    names = ["Zebra", "Ant", "Mole", "Bee", "Cat", "Dog", "Eel"]
+    found = []
+    for first in range(len(names)):
+        stack = cdk.Stack(cdk.App(), "Stack")
+        budget = ConnectionBudget(stack, "Budget", max_connections=80, utilization=1)
+        shuffled = names[first:] + names[:first]
+        shares = {name: budget.share(name) for name in shuffled}
+        found.append({name: shares[name].resolve() for name in sorted(names)})
+    assert sum(found[0].values()) == 80
+    assert all(each == found[0] for each in found)
+
+
+class TestConnectionsPerEnvironment:
+    def test_assumed_or_stated(self, stack: cdk.Stack, code: dict[str, Any]) -> None:
+        budget = ConnectionBudget(stack, "Budget", max_connections=100, utilization=1)
+        assumed = budget.share("assumed")
+        stated = budget.share("stated", connections_per_environment=5)
+        assumed.limit(lambda_.Function(stack, "Assumed", **code), overlap=False)
+        stated.limit(lambda_.Function(stack, "Stated", **code), overlap=False)
+        assert (assumed.resolve(), stated.resolve()) == (50, 10)
+        assert "1 connection each (assumed)" in assumed.reason
+        assert "5 connections each" in stated.reason
+        assert [share.description()["assumed"] for share in budget.shares] == [True, False]
+
+
+class TestWithoutTheRuntime:
+    def test_counts_twice_and_says_so(
+        self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+    ) -> None:
+        java = {**code, "runtime": lambda_.Runtime.JAVA_21, "code": lambda_.Code.from_bucket_v2(bucket(stack), "jar")}
+        function = VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, **java)
+        assert function.share.resolve() == 40
+        assert "twice" in function.share.reason
+        Annotations.from_stack(stack).has_info(
+            "/Stack/Orders", Match.string_like_regexp("breakwater_runtime is not part of a function of java21")
+        )
+
+    def test_counts_once_where_it_closes_its_connections(
+        self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+    ) -> None:
+        java = {**code, "runtime": lambda_.Runtime.JAVA_21, "code": lambda_.Code.from_bucket_v2(bucket(stack), "jar")}
+        function = VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, overlap=False, **java)
+        assert function.share.resolve() == 80
+
+    def test_a_handler_that_was_not_moved_keeps_its_share(
+        self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+    ) -> None:
+        limited = ConnectionBudget(stack, "Budget", max_connections=100, utilization=0.8).share("before")
+        limited.limit(lambda_.Function(stack, "Before", **code))
+        after = VpcDatabaseFunction(stack, "After", database=database, vpc=vpc, overlap=True, **code)
+        assert limited.resolve() == after.share.resolve() == 40
+
+    @pytest.mark.parametrize("version", ["oracle-se2", "sqlserver-ex"])
+    def test_engines_that_it_does_not_speak_are_refused(
+        self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any], version: str
+    ) -> None:
+        engine = {
+            "oracle-se2": rds.DatabaseInstanceEngine.oracle_se2(version=rds.OracleEngineVersion.VER_19),
+            "sqlserver-ex": rds.DatabaseInstanceEngine.sql_server_ex(version=rds.SqlServerEngineVersion.VER_16),
+        }[version]
+        database = rds.DatabaseInstance(
+            stack,
+            "Old",
+            engine=engine,
+            vpc=vpc,
+            instance_type=ec2.InstanceType("m5.large"),
+            license_model=rds.LicenseModel.LICENSE_INCLUDED,
+        )
+        with pytest.raises(BreakwaterError, match=r"^Stack/Orders: breakwater_runtime does not speak the protocol of"):
+            VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, **code)
+
+
+def test_a_pooler_lends_by_the_transaction(stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+    pooler = Downstream.endpoint(
+        stack, "Pooler", host="pool.example.net", engine=DatabaseEngine.POSTGRESQL, max_connections=100, pooler=True
+    )
+    login = DatabaseCredentials.secret(secretsmanager.Secret(stack, "Login"))
+    VpcDatabaseFunction(stack, "Orders", database=pooler, vpc=vpc, credentials=login, **code)
+    # Its own limit, of which no server keeps a part; and nothing is SET.
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::Lambda::Function",
+        {"ReservedConcurrentExecutions": 80, "Environment": {"Variables": {"BREAKWATER_PROXY": "1"}}},
+    )
+
+
+def bucket(stack: cdk.Stack) -> Any:
+    from aws_cdk import aws_s3 as s3
+
+    return s3.Bucket.from_bucket_name(stack, "Code", "code")

@@ -1,0 +1,44 @@
+"""A database that the function's network does not lead to is named at synth; so is a server that lacks a setting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_rds as rds
+from aws_cdk.assertions import Annotations, Match
+
+from cdk_breakwater import ConnectionBudget, VpcDatabaseFunction
+
+NO_WAY = Match.string_like_regexp("nothing in this app leads from one to the other")
+
+
+@pytest.mark.parametrize("peered", [False, True])
+def test_a_database_in_another_vpc(
+    stack: cdk.Stack, database: rds.DatabaseInstance, code: dict[str, Any], peered: bool
+) -> None:
+    other = ec2.Vpc(stack, "Other", max_azs=2)
+    if peered:
+        ec2.CfnVPCPeeringConnection(stack, "Peering", vpc_id=other.vpc_id, peer_vpc_id=database.vpc.vpc_id)
+    VpcDatabaseFunction(stack, "Orders", database=database, vpc=other, **code)
+    assert bool(Annotations.from_stack(stack).find_warning("/Stack/Orders", NO_WAY)) is not peered
+
+
+def test_one_in_the_same_vpc(
+    stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+) -> None:
+    VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, **code)
+    Annotations.from_stack(stack).has_no_warning("*", NO_WAY)
+
+
+@pytest.mark.parametrize(("version", "warns"), [("13.20", True), ("14.17", False)])
+def test_a_postgresql_without_idle_session_timeout(stack: cdk.Stack, vpc: ec2.Vpc, version: str, warns: bool) -> None:
+    engine = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.of(version, version[:2]))
+    database = rds.DatabaseInstance(
+        stack, "Old", engine=engine, vpc=vpc, parameters={"max_connections": "100"}, storage_encrypted=True
+    )
+    ConnectionBudget.of(database).share("worker")
+    found = Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp("has no idle_session_timeout"))
+    assert bool(found) is warns

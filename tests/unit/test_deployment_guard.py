@@ -14,7 +14,7 @@ from aws_cdk import IPolicyValidationPlugin, Validations
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
-from aws_cdk.assertions import Template
+from aws_cdk.assertions import Annotations, Match, Template
 
 from cdk_breakwater import BreakwaterError, ConnectionBudget, DatabaseCredentials, DownstreamChecks, VpcDatabaseFunction
 from cdk_breakwater.cli.reservations import read_state
@@ -137,12 +137,13 @@ def test_a_nested_stack_is_refused(stack: cdk.Stack, code: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize("context", [{"account_concurrency": 150}])
-def test_the_accounts_sum_counts_shares(app: cdk.App, stack: cdk.Stack) -> None:
-    guarded(stack, "One", "Two")
-    with pytest.raises(
-        RuntimeError, match=r"2 functions reserve a concurrency of 80 in aws://123456789012/eu-central-1"
-    ):
-        app.synth()
+def test_the_accounts_pool_counts_guarded_shares(stack: cdk.Stack) -> None:
+    budget = guarded(stack, "One", "Two")
+    # 80 connections, and 50 of the account's concurrency: a guarded share draws from that pool as any other
+    Annotations.from_stack(stack).has_warning(
+        "/Stack/Budget", Match.string_like_regexp("reserve a concurrency of 50 in .* One 25 of 40, Two 25 of 40")
+    )
+    assert [share.resolve() for share in budget.shares] == [25, 25]
 
 
 def test_plan_and_checks_read_the_share(tmp_path: Path, code: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from constructs import IConstruct
 
 
-def timeout_seconds(function: IConstruct) -> int | None:
+def rendered_timeout(function: IConstruct) -> int | None:
     """Return a function's timeout; None where it is imported, or known at deployment only."""
     resource: Any = function.node.default_child
     if resource is None:

@@ -10,7 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 
 from breakwater_runtime._version import VERSION
 
-from .._cdk.function_settings import timeout_seconds
+from .._cdk.function_settings import rendered_timeout
 from .._cdk.lazy import lazy_string
 from .._cdk.nag import acknowledge
 from ..budgets.budget import ConnectionBudget
@@ -97,7 +97,7 @@ class DatabaseFunction(PreparedFunction):
 
         def seconds() -> str:
             # As rendered: an Aspect or an override may have the last word.
-            return str(timeout_seconds(self) or timeout.to_seconds())
+            return str(rendered_timeout(self) or timeout.to_seconds())
 
         super().__init__(
             scope,

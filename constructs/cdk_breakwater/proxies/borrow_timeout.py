@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._cdk.function_settings import timeout_seconds
+from .._cdk.function_settings import rendered_timeout
 from ..errors import BreakwaterError
 
 if TYPE_CHECKING:
@@ -55,4 +55,4 @@ class FunctionTimeouts:
         return max(self._seconds(), default=0)
 
     def _seconds(self) -> list[int]:
-        return [timeout_seconds(function) or given for function, given in self._given]
+        return [rendered_timeout(function) or given for function, given in self._given]

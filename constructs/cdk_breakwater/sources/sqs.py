@@ -11,7 +11,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import IValidation
 
 from .._cdk.function_qualifiers import unqualified
-from .._cdk.function_settings import timeout_seconds
+from .._cdk.function_settings import rendered_timeout
 from .._cdk.lazy import lazy_number
 from .._cdk.nag import acknowledge
 from .._cdk.queue_retention import MAXIMUM_RETENTION
@@ -240,7 +240,7 @@ class SqsSource(InvocationSource):
 
 
 def _late_visibility(invocation: Buffer, window: int) -> int | None:
-    timeout = timeout_seconds(unqualified(invocation.function))
+    timeout = rendered_timeout(unqualified(invocation.function))
     return None if timeout is None else VISIBILITY_FACTOR * timeout + window
 
 

@@ -46,7 +46,7 @@ class JobFailed(Exception):  # noqa: N818 -- what happened, in the words of the 
     """
 
     def __init__(self, reason: object) -> None:
-        self.reason = str(reason)
+        self.reason = _readable(str(reason))  # a log takes half a surrogate pair no more than a table does
         super().__init__(self.reason)
 
 

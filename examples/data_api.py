@@ -17,7 +17,7 @@ cluster = rds.DatabaseCluster.from_database_cluster_attributes(
     stack,
     "Cluster",
     cluster_identifier="shop",
-    engine=rds.DatabaseClusterEngine.aurora_postgres(version=rds.AuroraPostgresEngineVersion.VER_16_4),
+    engine=rds.DatabaseClusterEngine.aurora_postgres(version=rds.AuroraPostgresEngineVersion.VER_17_6),
     secret=secretsmanager.Secret.from_secret_name_v2(stack, "Secret", "shop/aurora"),
     data_api_enabled=True,
 )

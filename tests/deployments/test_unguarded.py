@@ -63,13 +63,14 @@ def two_versions(chance: random.Random) -> tuple[App, App]:
             return old, new
 
 
-def rising_first(account: Watched, app: App) -> Choose:
-    """Choose what a careless CloudFormation would: whoever rises, then whoever falls."""
+def rising_first(account: Watched, app: App, stack: str) -> Choose:
+    """Choose what a careless CloudFormation would in a stack: whoever rises, then whoever falls."""
 
     def gain(id_: str) -> int:
-        found = [f for f in app.functions if f.name == id_]
-        held = {f.logical_id: f.reserved or 0 for f in account.functions.values()}
-        return (app.shares[found[0]] if found else 0) - held.get(id_, 0)
+        function = app.of(stack).get(id_)
+        # a function of that name may still be in another stack
+        held = {f.logical_id: f.reserved or 0 for id, f in account.functions.items() if id.startswith(f"{stack}-")}
+        return (app.shares[function] if function else 0) - held.get(id_, 0)
 
     return lambda ready: max(ready, key=lambda id_: (gain(id_), id_))
 
@@ -84,7 +85,7 @@ def at_once(account: Watched, old: App, new: App) -> None:
     had = {(f.stack, f.name): number for f, number in old.shares.items()}
     deployments = []
     for stack in new.stacks:
-        deployment = account.deploy(stack, template(new, stack), rising_first(account, new))
+        deployment = account.deploy(stack, template(new, stack), rising_first(account, new, stack))
         rising = [f for f in new.of(stack).values() if new.shares[f] > had.get((stack, f.name), 0)]
         for _ in ["start", *rising]:
             next(deployment)
@@ -111,7 +112,7 @@ def test_the_worst_instant_is_named_exactly(seed: int) -> None:
     account = Watched(old, new)
     account.has(old)
     for stack in diff.order:
-        run(account.deploy(stack, template(new, stack), rising_first(account, new)))
+        run(account.deploy(stack, template(new, stack), rising_first(account, new, stack)))
     for path, budget in named.items():
         assert account.worst[path] == budget.in_order
 

@@ -110,7 +110,7 @@ class ThrottledRestApi:
             "RequestValidator", validate_request_body=True, validate_request_parameters=True
         )
         cors = _given(options.get("default_cors_preflight_options"), apigateway.CorsOptions)
-        refuse_politely(self.api, scope.throttle.rate_limit, cors)
+        refuse_politely(self.api, throttle.rate_limit, cors)
         self._share_method_settings()
         self.web_acl: wafv2.CfnWebACL | None = None
         if rate_limit_per_address is not None:

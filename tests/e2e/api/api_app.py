@@ -68,7 +68,9 @@ def main() -> None:
             required=["article"],
         ),
     )
-    clients = ThrottledApi(stack, "Clients", function=others, rate_limit=100, acknowledge_no_authorization=reason)
+    clients = ThrottledApi(  # room for all, so that a client meets no limit but its own
+        stack, "Clients", function=others, rate_limit=100, burst_limit=20, acknowledge_no_authorization=reason
+    )
     keys = {
         "small": clients.add_client("small", rate_limit=0.01, burst_limit=2),
         "large": clients.add_client("large", rate_limit=0.01, burst_limit=5),

@@ -62,8 +62,8 @@ def test_a_page_can_read_its_refusal(account: ApiAccount) -> None:
 
 
 def test_each_client(account: ApiAccount) -> None:
-    small = account.burst(12, "Clients", "/", X_Api_Key=account.keys["small"])
-    large = account.burst(12, "Clients", "/", X_Api_Key=account.keys["large"])
+    small = account.burst(12, "Clients", "/all", X_Api_Key=account.keys["small"])
+    large = account.burst(12, "Clients", "/all", X_Api_Key=account.keys["large"])
     assert small.held(0.01, 2)
     assert large.held(0.01, 5), "what one client does takes nothing from another"
     assert {refused.headers["Retry-After"] for refused in small.with_status(429)} == {"1"}
@@ -71,17 +71,17 @@ def test_each_client(account: ApiAccount) -> None:
 
 
 def test_a_clients_daily_quota(account: ApiAccount) -> None:
-    burst = account.burst(6, "Clients", "/", X_Api_Key=account.keys["daily"])
+    burst = account.burst(6, "Clients", "/all", X_Api_Key=account.keys["daily"])
     assert [answer.status for answer in burst.answers] == [200] * DAILY_QUOTA + [429] * (6 - DAILY_QUOTA)
     refused = burst.answers[-1]
     assert (refused.headers["Retry-After"], json.loads(refused.data)) == ("3600", {"message": "Limit Exceeded"})
 
 
 def test_who_obeys_retry_after_gets_in(account: ApiAccount) -> None:
-    refused = account.burst(30, "Steady", "/").with_status(429)[-1]
+    refused = account.burst(30, "Steady", "/all").with_status(429)[-1]
     assert refused.headers["Retry-After"] == "1"
     time.sleep(1)
-    assert account.request("Steady", "/").status == 200
+    assert account.request("Steady", "/all").status == 200
 
 
 def test_an_http_api_leads_each_route_to_its_function(account: ApiAccount) -> None:

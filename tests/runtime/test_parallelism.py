@@ -179,7 +179,7 @@ def test_the_trap_and_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
             breakwater.fan_out(lambda _: client.describe_endpoints(), range(calls), calls)
         return endpoint.connections - before
 
-    with AwsEndpoint(lambda *_: (200, {"Endpoints": []}), delay=0.1) as endpoint:
+    with AwsEndpoint(lambda *_: (200, {"Endpoints": []}), delay=0.4) as endpoint:
         where: dict[str, Any] = {"endpoint_url": endpoint.url, "region_name": "eu-central-1"}
         trapped = connections_opened(endpoint, boto3.client("dynamodb", **where))
         cured = connections_opened(endpoint, breakwater.client("dynamodb", parallelism=calls, **where))

@@ -47,7 +47,7 @@ def wrong(stack: Stack, db: rds.DatabaseInstance, vpc: ec2.Vpc, queue: sqs.Queue
     InvocationSource.sqs(batch_size="5")  # wrong
     InvocationSource.kinesis(shards=4)  # wrong
     ThrottledApi(stack, "J", function=orders, rate_limit=5, rate_limt_per_adress=3)  # wrong
-    ThrottledApi(stack, "K", function=orders, rate_limit=5, protocol="REST")  # wrong
+    ThrottledApi(stack, "K", function=orders, rate_limit=5, protocol="SOAP")  # wrong
     api = ThrottledApi(stack, "L", function=orders, expected_duration=Duration.millis(200))
     api.add_route("GET", "/reports", rate_limit=2, api_key_requried=True)  # wrong
     jobs = DecoupledInvocation(stack, "M", function=orders, source=InvocationSource.sqs())

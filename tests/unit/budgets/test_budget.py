@@ -187,9 +187,9 @@ class TestErrors:
             app.synth()
         text = str(failure.value)
         assert "[Stack/Budget] the shares need at least 19 connections of 16: (20 - 0 reserved - 0 external)" in text
-        assert "  orders       12  concurrency=12\n" in text
+        assert "  orders       12  concurrency=12, 1 connection each (assumed)\n" in text
         assert "  reports       6  concurrency=3, 2 connections each\n" in text
-        assert "  nightly       1  weight 1\n" in text
+        assert "  nightly       1  weight 1, 1 connection each (assumed)\n" in text
 
     def test_nothing_left_to_share(self, app: cdk.App, database: rds.DatabaseInstance) -> None:
         ConnectionBudget.of(database, external_connections=100)

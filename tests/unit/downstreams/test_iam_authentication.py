@@ -7,6 +7,7 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
 from aws_cdk.assertions import Template
 
@@ -89,6 +90,7 @@ def test_turned_off(stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any], cluste
 def test_sql_server(stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
     engine = rds.DatabaseInstanceEngine.sql_server_ex(version=rds.SqlServerEngineVersion.VER_16)
     database = rds.DatabaseInstance(stack, "Ledger", engine=engine, vpc=vpc)
+    code["runtime"] = lambda_.Runtime.NODEJS_22_X
     with pytest.raises(
         BreakwaterError, match=r"Stack/Ledger: .* as 'orders' is for MySQL, MariaDB and PostgreSQL, and it is sqlserver"
     ):

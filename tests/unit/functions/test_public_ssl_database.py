@@ -7,6 +7,7 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
 from aws_cdk.assertions import Annotations, Match, Template
 
@@ -55,6 +56,7 @@ def test_the_server_enforces_tls(
     parameters: dict[str, str] | None,
 ) -> None:
     database = public_database(vpc, engine, parameters=parameters)
+    code["runtime"] = lambda_.Runtime.NODEJS_22_X  # the runtime in Python does not speak SQL Server's protocol
     PublicSslDatabaseFunction(stack, "Fn", database=database, concurrency=5, **code)
     template = Template.from_stack(stack)
     ((group_id, group),) = template.find_resources("AWS::RDS::DBParameterGroup").items()
@@ -246,6 +248,7 @@ class TestErrors:
     def test_oracle(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
         engine = rds.DatabaseInstanceEngine.oracle_se2(version=rds.OracleEngineVersion.VER_19)
         database = public_database(vpc, engine, parameters=None, license_model=rds.LicenseModel.LICENSE_INCLUDED)
+        code["runtime"] = lambda_.Runtime.NODEJS_22_X
         with pytest.raises(BreakwaterError, match=r"oracle 19 has no parameter that enforces TLS.*Use VpcDatabaseFunc"):
             PublicSslDatabaseFunction(stack, "Fn", database=database, **code)
 

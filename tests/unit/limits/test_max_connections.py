@@ -146,7 +146,9 @@ def test_serverless_v2_refuses(engine: Engine, max_acu: float, min_acu: float | 
 def test_sql_server_is_unlimited_up_to_its_maximum() -> None:
     assert for_instance_class(Engine.SQL_SERVER, "db.t3.small").value == 32_767
     assert from_parameter(Engine.SQL_SERVER, "0").value == 32_767
-    assert from_parameter(Engine.SQL_SERVER, "300") == MaxConnections(300, "user connections in the parameter group")
+    assert from_parameter(Engine.SQL_SERVER, "300") == MaxConnections(
+        300, "user connections in the parameter group", stated=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -163,7 +165,9 @@ def test_sql_server_is_unlimited_up_to_its_maximum() -> None:
 def test_a_number_in_the_parameter_group(engine: Engine, lowest: int, highest: int) -> None:
     name = "processes" if engine is Engine.ORACLE else "max_connections"
     for number in (lowest, highest):
-        assert from_parameter(engine, str(number)) == MaxConnections(number, f"{name} in the parameter group")
+        assert from_parameter(engine, str(number)) == MaxConnections(
+            number, f"{name} in the parameter group", stated=True
+        )
     for number in (lowest - 1, highest + 1, -5):
         with pytest.raises(UnknownMaxConnections, match=f"'{number}' gives {number}, .* allows {lowest} to {highest}"):
             from_parameter(engine, str(number))
@@ -171,7 +175,7 @@ def test_a_number_in_the_parameter_group(engine: Engine, lowest: int, highest: i
 
 def test_a_formula_needs_the_class_only_for_its_memory() -> None:
     assert from_parameter(Engine.MYSQL, "LEAST(700,900)") == MaxConnections(
-        700, "max_connections in the parameter group"
+        700, "max_connections in the parameter group", stated=True
     )
     found = from_parameter(Engine.MYSQL, "LEAST({DBInstanceClassMemory/12582880},50)", "t4g.micro")
     assert found == MaxConnections(50, "estimated from max_connections in the parameter group", estimated=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import Annotations, Stack, Stage
 
 from .._cdk.rendered import rendered_resources
+from .._cdk.same_app import same_app
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from ..limits.apportionment import Claim, OversubscribedError, apportion_capped
@@ -97,7 +98,7 @@ def account_concurrency_errors(budget: ConnectionBudget, budgets: Sequence[Conne
     """
     root = budget.node.root
     shares = [
-        share for other in budgets if other.node.root is root for share in other.shares if share.reserves is not None
+        share for other in budgets if same_app(other, budget) for share in other.shares if share.reserves is not None
     ]
     first: dict[str, ConnectionBudget] = {}
     for share in shares:

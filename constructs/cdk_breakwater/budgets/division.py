@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import jsii
 from aws_cdk import AspectPriority, Aspects, IAspect
 
+from .._cdk.same_app import same_app
 from ..errors import BreakwaterError
 from ..limits.apportionment import OversubscribedError, apportion, apportion_together
 from .account_concurrency import limit_to_account
@@ -82,7 +83,7 @@ class BudgetDivision:
     def _by_account(self) -> dict[ConnectionShare, int]:
         if self._lowered is None:
             root = self._budget.node.root
-            budgets = [budget for budget in self._budgets if budget.node.root is root]
+            budgets = [budget for budget in self._budgets if same_app(budget, self._budget)]
             wanted = {
                 share: budget.division.granted_to(share)
                 for budget in budgets
@@ -90,6 +91,9 @@ class BudgetDivision:
                 if share.reserves is not None
             }
             lowered: dict[ConnectionShare, int] = {}
+            # A function that was given `share.concurrency` asks again while it is read.
+            for budget in budgets:
+                budget.division._lowered = lowered
             with suppress(BreakwaterError):  # a wrong context value, which the budgets' validation reports
                 lowered = limit_to_account(root, wanted)
             for budget in budgets:

@@ -59,6 +59,7 @@ def test_settings_carry_no_secret(
 ) -> None:
     VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, environment={"TABLE": "orders"}, **code)
     assert settings(Template.from_stack(stack)) == {
+        "BREAKWATER_DATABASE": "postgres",
         "BREAKWATER_ENGINE": "postgresql",
         "BREAKWATER_HOST": {"Fn::GetAtt": ["DatabaseB269D8BB", "Endpoint.Address"]},
         "BREAKWATER_PORT": "5432",

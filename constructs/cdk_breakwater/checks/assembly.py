@@ -10,6 +10,7 @@ from ..limits.lambda_service import ACCOUNT_CONCURRENCY
 from .answers import UNKNOWN, Answer, Unknown
 from .choices import Choices
 from .names import Names
+from .nested import assets_in, nested_file
 from .resource import as_text
 from .template import Template
 
@@ -60,6 +61,7 @@ class Assembly:
         self._parse = parse
         self._nested: dict[Resource, Template] = {}
         self._importing: set[tuple[Path, str]] = set()
+        self._assets: dict[Path, dict[str, Path]] = {}
 
     def add(
         self,
@@ -77,7 +79,7 @@ class Assembly:
             self._by_type.setdefault(resource.type, []).append(resource)
             if resource.type != "AWS::CloudFormation::Stack" or len(self.templates) >= _MOST_TEMPLATES:
                 continue
-            if (file := _nested_file(resource)) is not None:
+            if (file := nested_file(resource, self.assets)) is not None:
                 try:
                     nested = self._parse(file)
                 except (OSError, ValueError):
@@ -92,6 +94,12 @@ class Assembly:
     def nested_in(self, resource: Resource) -> Template | None:
         """Give the template of a nested stack."""
         return self._nested.get(resource)
+
+    def assets(self, folder: Path) -> dict[str, Path]:
+        """Give the files that the asset manifests of a folder upload, by their keys."""
+        if folder not in self._assets:
+            self._assets[folder] = assets_in(folder)
+        return self._assets[folder]
 
     def exported(self, importer: Template, name: str) -> Answer:
         """Resolve the value that another stack exports."""
@@ -145,26 +153,3 @@ def _environments(folder: Path) -> dict[str, str]:
             if isinstance(file, str) and isinstance(environment, str):
                 found[file] = environment
     return found
-
-
-def _nested_file(resource: Resource) -> Path | None:
-    """Give the file of a nested stack, by the CDK's metadata or a path in ``TemplateURL``, as before packaging."""
-    template = resource.template
-    url = resource.text("TemplateURL")
-    for name in (resource.metadata.get("aws:asset:path"), url):
-        if isinstance(name, str) and name and "://" not in name and "\0" not in name:
-            try:
-                file = (template.path.parent / name).resolve()
-                if file.is_file() and file not in _files_above(template):
-                    return template.path.parent / name
-            except OSError:  # a name too long for a file
-                continue
-    return None
-
-
-def _files_above(template: Template) -> set[Path]:
-    above = {template.path.resolve()}
-    while template.nested_by is not None:
-        template = template.nested_by.template
-        above.add(template.path.resolve())
-    return above

@@ -40,7 +40,8 @@ deployments or rotations call hold no such connections. A new rule is on trial: 
 
 `breakwater check PATH…` (extra `cli`) takes CloudFormation in JSON and YAML, SAM (expanded by AWS's translator), cloud
 assemblies, the Serverless Framework's `.serverless`, and folders; `--stack NAME` or `--region REGION` what is deployed.
-It exits with 0 when nothing is to be found, 1 when something is, 2 when something could not be read.
+It exits with 0 when nothing is to be found, 1 when something is, 2 when something could not be read. What the app
+acknowledged is not reported from its cloud assembly again.
 
 ```
 breakwater check template.yaml --parameter Stage=prod

@@ -102,7 +102,8 @@ def check_command(  # noqa: PLR0917 -- typer makes an option of each
         raise typer.Exit(UNREADABLE) from error
 
     try:
-        found, meant = kept((each for report in reports for each in report.findings), own)
+        every = (each for report in reports for each in report.findings)
+        found, meant = kept(every, own, sources.acknowledgments)
     except BreakwaterError as error:
         errors.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(UNREADABLE) from error
@@ -115,7 +116,7 @@ def check_command(  # noqa: PLR0917 -- typer makes an option of each
     for line in [*(sources.unreadable if format_ == "table" else []), *failures]:
         typer.echo(line, err=True)
     if meant and format_ == "table":
-        errors.print(f"{meant} more are meant, and suppressed.", style="dim")
+        errors.print(f"{meant} more are meant: acknowledged or suppressed.", style="dim")
     raise typer.Exit(_exit_code(found, sources, strict=strict, written=write is not None))
 
 

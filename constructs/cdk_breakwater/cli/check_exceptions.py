@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..checks import Finding, Rule
+    from .acknowledgments import Acknowledgments
 
 Found = tuple["Rule", "Finding"]
 SEVERITIES = {"deployment": Severity.DEPLOYMENT, "database": Severity.DATABASE, "messages": Severity.MESSAGES,
@@ -113,12 +114,13 @@ def exceptions_in(finding: Finding) -> list[Suppression]:
     return found + [_exception(str(template.path), each) for each in _entries(template.body.get("Metadata"))]
 
 
-def kept(found: Iterable[Found], settings: Settings) -> tuple[list[Found], int]:
+def kept(found: Iterable[Found], settings: Settings, acknowledgments: Acknowledgments) -> tuple[list[Found], int]:
     """Give the findings that nobody meant, with the severities of the settings, and how many were meant."""
     remaining: list[Found] = []
     meant = 0
     for rule, finding in found:
-        if any(each.covers(rule, finding) for each in [*settings.suppress, *exceptions_in(finding)]):
+        suppressed = any(each.covers(rule, finding) for each in [*settings.suppress, *exceptions_in(finding)])
+        if suppressed or acknowledgments.cover(rule, finding):
             meant += 1
             continue
         severity = settings.severity.get(rule.id)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..checks import Assembly
+from .acknowledgments import Acknowledgments
 from .sam import expand, is_sam
 from .template_file import TemplateFile, UnreadableTemplateError, read_template
 
@@ -31,6 +32,8 @@ class Sources:
         Each template file that was read.
     unreadable
         One line for each file that could not be.
+    acknowledgments
+        The exceptions that the apps of cloud assemblies made.
     """
 
     account_concurrency: int
@@ -38,6 +41,7 @@ class Sources:
     assemblies: list[Assembly] = field(default_factory=list)
     files: dict[Path, TemplateFile] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
+    acknowledgments: Acknowledgments = field(default_factory=Acknowledgments)
 
     def read(self, paths: Iterable[Path]) -> None:
         """Read files, folders and cloud assemblies."""
@@ -73,6 +77,8 @@ class Sources:
         read = {file: found for file in files if (found := self._read(file)) is not None}
         nested = {target for file, found in read.items() for target in _nested(file, found.body)}
         assembly = Assembly(self.account_concurrency, self._parse)
+        for artifact in _artifacts(files[0].parent):
+            self.acknowledgments.read(artifact, files[0].parent)
         environments = _environments(files[0].parent)
         for file, found in read.items():
             if file.resolve() not in nested:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..answers import Unknown
+from ..queues import redriven_to
 from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
@@ -19,29 +20,30 @@ _DAY = 86_400
 
 
 def check(resource: Resource) -> Iterator[Finding]:
-    """Compare the retention of a standard queue with that of its dead-letter queue."""
-    dead_letters = resource.target("RedrivePolicy", "deadLetterTargetArn")
+    """Compare the retention of a dead-letter queue with that of the standard queue that keeps messages longest."""
+    kept_dead = resource.number("MessageRetentionPeriod", default=_FOUR_DAYS)
     # A FIFO queue counts anew from the move.
-    if dead_letters is None or dead_letters.type != resource.type or dead_letters.flag("FifoQueue") is not False:
+    if resource.flag("FifoQueue") is not False or isinstance(kept_dead, Unknown):
         return
-    kept = resource.number("MessageRetentionPeriod", default=_FOUR_DAYS)
-    kept_dead = dead_letters.number("MessageRetentionPeriod", default=_FOUR_DAYS)
-    if isinstance(kept, Unknown) or isinstance(kept_dead, Unknown) or kept_dead > kept:
+    sources = {
+        source: kept
+        for source in redriven_to(resource)
+        if not isinstance(kept := source.number("MessageRetentionPeriod", default=_FOUR_DAYS), Unknown)
+    }
+    if not sources or kept_dead > (longest := max(sources.values())):
         return
-    problem = (
-        f"{dead_letters.name} keeps messages for {kept_dead / _DAY:g} days, no longer than {resource.name}, whose "
-        f"dead-letter queue it is ({kept / _DAY:g} days)."
-    )
+    source = next(each for each, kept in sources.items() if kept == longest)
     yield Finding(
-        dead_letters,
+        resource,
         "Properties.MessageRetentionPeriod",
-        problem,
+        f"{resource.name} keeps messages for {kept_dead / _DAY:g} days, no longer than {source.name}, whose "
+        f"dead-letter queue it is ({longest / _DAY:g} days).",
         found=f"{kept_dead / _DAY:g} days",
-        needed=f"more than {kept / _DAY:g} days"
-        if kept < _FOURTEEN_DAYS
+        needed=f"more than {longest / _DAY:g} days"
+        if longest < _FOURTEEN_DAYS
         else "more than its source's, at most 14 days",
-        others=(resource,),
-        based_on=(kept, kept_dead),
+        others=(source,),
+        based_on=(longest, kept_dead),
     )
 
 

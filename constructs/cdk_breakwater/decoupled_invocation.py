@@ -89,7 +89,7 @@ class DecoupledInvocation(Buffer):
             )
         self.concurrency = concurrency
         self._source = source or InvocationSource.sqs()
-        self.event_source_mapping = self._source.bind(self)
+        self.binding = self._source.bind(self)
         self.node.add_validation(SingleMappingValidation(self))
 
     def redrive(self) -> str:
@@ -100,10 +100,11 @@ class DecoupledInvocation(Buffer):
         """
         from .sources.streams import StreamSource
 
-        # What a stream's mapping gave up is found by way of the mapping.
-        scope, id = self.mapping_scope() if isinstance(self._source, StreamSource) else (self, "")
-        path = self.node.path if scope is self else f"{scope.node.path}/{id}"
-        return f"breakwater redrive {Stack.of(scope).stack_name} --construct {path}"
+        # What a stream's mapping gave up is found by way of the mapping, which may stand in the function's stack.
+        mapping = self.event_source_mapping if isinstance(self._source, StreamSource) else None
+        elsewhere = mapping is not None and mapping.node.scope is not self
+        at = mapping if mapping is not None and elsewhere else self
+        return f"breakwater redrive {Stack.of(at).stack_name} --construct {at.node.path}"
 
     def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
         """Add alarms, once and after `add_front_door`.
@@ -119,7 +120,7 @@ class DecoupledInvocation(Buffer):
         """
         from .sources.alarms import source_alarms
 
-        return source_alarms(self, self._source, topic_or_action)
+        return source_alarms(self, topic_or_action)
 
     def widgets(self) -> list[cloudwatch.IWidget]:
         """Return widgets: a queue's depth, dead letters, age and drain time; a stream's iterator age and failures."""

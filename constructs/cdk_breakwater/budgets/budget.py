@@ -15,8 +15,8 @@ from ..downstreams.downstream import Downstream
 from ..errors import BreakwaterError
 from ..limits.max_connections import MaxConnections, UnknownMaxConnections
 from .assembly_metadata import METADATA, description
+from .database_identity import existing_budget, require_one_number
 from .division import BudgetDivision
-from .identity import existing_budget, require_one_number
 from .proxy_pools import Pool, unnamed_pools
 from .share import ConnectionShare
 from .validation import BudgetValidation

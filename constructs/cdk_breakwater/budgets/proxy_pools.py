@@ -53,7 +53,7 @@ def unnamed_pools(budget: ConnectionBudget) -> tuple[Pool, ...]:
     if downstream is None or downstream.behind_proxy:
         return ()
     resource = downstream.construct.node.default_child
-    if resource is None or not hasattr(downstream, "database"):
+    if resource is None or not downstream.is_rds:
         return ()
     named = {pool.construct.node.path for pool in budget.pools}
     found: list[UnnamedPool] = []

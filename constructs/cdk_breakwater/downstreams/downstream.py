@@ -38,6 +38,8 @@ class Downstream(ABC):
     """The id of its budget beneath its construct."""
     _before_proxy: ClassVar[Callable[..., Downstream]]
     """How a database is looked at through a proxy; see `wiring`."""
+    is_rds = False
+    """Whether it is an instance or a cluster of RDS or Aurora, where users are made and proxies stand."""
     lends_by_transaction = False
     """Whether a pooler lends a server connection for a transaction: then nothing is SET, nor passed on at startup."""
     behind_proxy = False

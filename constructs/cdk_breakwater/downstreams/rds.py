@@ -48,6 +48,7 @@ class RdsDownstream(Downstream):
         Path of a PEM file, for a Region whose roots are not part of this library.
     """
 
+    is_rds = True
     is_readers = False
     """Whether it stands for the readers of a cluster."""
 

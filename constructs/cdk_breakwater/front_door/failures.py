@@ -15,8 +15,9 @@ from constructs import IValidation
 from .._cdk.nag import acknowledge
 from .._cdk.temporary_bucket import acknowledge_objects
 from ..errors import BreakwaterError
-from ..limits.lambda_service import VISIBILITY_FACTOR
+from ..limits.visibility_timeout import VISIBILITY_FACTOR
 from ..monitoring.alarms import alarms_of
+from ..sources.binding import QueueBinding
 from .functions import TIMEOUT, make_function
 
 if TYPE_CHECKING:
@@ -44,10 +45,11 @@ def note_failures(invocation: Buffer, results: JobResults) -> None:
     """
     if invocation in _KNOWN:
         return
-    if hasattr(invocation, "queue"):
+    binding = invocation.binding
+    if isinstance(binding, QueueBinding):
         invocation.failures_queue = _on_the_way(invocation, results)
-    elif invocation.failure_bucket is not None:
-        _in_the_bucket(invocation, results, cast("s3.Bucket", invocation.failure_bucket))
+    elif binding.failure_bucket is not None:
+        _in_the_bucket(invocation, results, binding.failure_bucket)
     else:
         Annotations.of(invocation).add_warning_v2(
             "cdk-breakwater:failures-unseen",

@@ -11,14 +11,20 @@ from aws_cdk import aws_iam as iam
 
 from .._cdk.queue_retention import MAXIMUM_RETENTION, retention_seconds
 from ..errors import BreakwaterError
+from ..sources.binding import Kinesis, QueueBinding, Table
 from .mapping_templates import JOB, FrontDoorTemplates, dynamodb_templates, kinesis_templates, sqs_templates
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from aws_cdk import aws_dynamodb as dynamodb
+    from aws_cdk import aws_kinesis as kinesis
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_sqs as sqs
 
     from ..sources.buffer import Buffer
+
+    AnyTable: TypeAlias = dynamodb.ITable | dynamodb.ITableV2
 
 # Requests per second. Half of what API Gateway grants an account in its smaller Regions, 2,500, so that no door alone
 # takes it all (API Gateway Developer Guide, "Amazon API Gateway quotas"). A FIFO queue takes 300 sends (Amazon SQS
@@ -103,24 +109,27 @@ def source_integration(
         raise BreakwaterError(
             invocation, f"order_by={order_by!r} is no path to one value.", "Name members only, such as $.customer.id."
         )
-    if partition_key is not None and not hasattr(invocation, "table"):
+    binding = invocation.binding
+    origin = binding.queue if isinstance(binding, QueueBinding) else binding.origin
+    if partition_key is not None and not isinstance(origin, Table):
         raise BreakwaterError(invocation, "partition_key is for a table as source.", "Leave it out.")
-    longest = _LONGEST_ITEM_BODY if hasattr(invocation, "table") else _LONGEST_BODY
+    longest = _LONGEST_ITEM_BODY if isinstance(origin, Table) else _LONGEST_BODY
     if not 1 <= common["longest"] <= longest:
         raise BreakwaterError(
             invocation, f"max_body is {common['longest']} bytes.", f"It is 1 to {longest}, the most that it takes."
         )
-    if hasattr(invocation, "queue"):
-        return _queue(invocation, job, order_by, common)
-    if hasattr(invocation, "stream"):
-        return _stream(invocation, job, order_by, common)
-    if order_by is not None:
-        raise BreakwaterError(invocation, "a table keeps no order among its items.", "Leave order_by out.")
-    return _table(invocation, job, partition_key, common)
+    if isinstance(origin, Kinesis):
+        return _stream(origin.stream, job, order_by, common)
+    if isinstance(origin, Table):
+        if order_by is not None:
+            raise BreakwaterError(invocation, "a table keeps no order among its items.", "Leave order_by out.")
+        return _table(invocation, origin.table, job, partition_key, common)
+    return _queue(invocation, origin, job, order_by, common)
 
 
-def _queue(invocation: Buffer, job: str, order_by: str | None, common: dict[str, Any]) -> SourceIntegration:
-    queue = invocation.queue
+def _queue(
+    invocation: Buffer, queue: sqs.IQueue, job: str, order_by: str | None, common: dict[str, Any]
+) -> SourceIntegration:
     if order_by is not None and not queue.fifo:
         raise BreakwaterError(
             invocation,
@@ -139,8 +148,7 @@ def _queue(invocation: Buffer, job: str, order_by: str | None, common: dict[str,
     )
 
 
-def _stream(invocation: Buffer, job: str, order_by: str | None, common: dict[str, Any]) -> SourceIntegration:
-    stream = invocation.stream
+def _stream(stream: kinesis.IStream, job: str, order_by: str | None, common: dict[str, Any]) -> SourceIntegration:
     resource: Any = stream.node.default_child
     shards, hours = getattr(resource, "shard_count", None), getattr(resource, "retention_period_hours", None)
     known = shards is not None and not Token.is_unresolved(shards)
@@ -157,9 +165,10 @@ def _stream(invocation: Buffer, job: str, order_by: str | None, common: dict[str
     )
 
 
-def _table(invocation: Buffer, job: str, given: str | None, common: dict[str, Any]) -> SourceIntegration:
-    table = invocation.table
-    partition_key = _partition_key(invocation, given)
+def _table(
+    invocation: Buffer, table: AnyTable, job: str, given: str | None, common: dict[str, Any]
+) -> SourceIntegration:
+    partition_key = _partition_key(invocation, table, given)
     return SourceIntegration(
         service="dynamodb",
         action="PutItem",
@@ -173,8 +182,7 @@ def _table(invocation: Buffer, job: str, given: str | None, common: dict[str, An
     )
 
 
-def _partition_key(invocation: Buffer, given: str | None) -> str:
-    table = invocation.table
+def _partition_key(invocation: Buffer, table: AnyTable, given: str | None) -> str:
     schema = {key["keyType"]: key["attributeName"] for key in _described(table, "key_schema")}
     types = {
         attribute["attributeName"]: attribute["attributeType"]
@@ -203,6 +211,6 @@ def _partition_key(invocation: Buffer, given: str | None) -> str:
     return name
 
 
-def _described(table: dynamodb.ITable | dynamodb.ITableV2, name: str) -> list[dict[str, str]]:
+def _described(table: AnyTable, name: str) -> list[dict[str, str]]:
     """Return a list of the resource's, empty for an imported table."""
     return Stack.of(table).resolve(getattr(table.node.default_child, name, None)) or []

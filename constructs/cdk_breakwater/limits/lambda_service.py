@@ -11,9 +11,3 @@ ACCOUNT_CONCURRENCY = 1000
 """Concurrent executions that AWS grants an account and Region by default. Source: the same page."""
 UNRESERVED_MINIMUM = 100
 """What reserved concurrency must leave of it. Source: AWS Lambda API Reference, PutFunctionConcurrency."""
-
-VISIBILITY_FACTOR = 6
-"""A queue's visibility timeout in timeouts of its function, so that throttled batches can be tried again.
-
-Source: AWS Lambda Developer Guide, "Creating and configuring an Amazon SQS event source mapping".
-"""

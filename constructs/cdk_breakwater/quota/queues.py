@@ -9,7 +9,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from .._cdk.nag import acknowledge
-from ..limits.lambda_service import VISIBILITY_FACTOR
+from ..limits.visibility_timeout import VISIBILITY_FACTOR
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam

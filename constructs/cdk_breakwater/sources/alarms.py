@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from ..monitoring.alarms import make_alarms
 from ..monitoring.function_errors import errors_alarm
+from .binding import QueueBinding
 from .queue_alarms import queue_alarms, queue_widgets
 from .stream_alarms import stream_alarms, stream_widgets
 
@@ -15,23 +16,17 @@ if TYPE_CHECKING:
 
     from ..monitoring.alarm_target import AlarmTarget
     from .buffer import Buffer
-    from .source import InvocationSource
-    from .sqs import SqsSource
 
 
-def source_alarms(
-    invocation: Buffer,
-    source: InvocationSource,
-    topic_or_action: AlarmTarget | None,
-) -> list[cloudwatch.Alarm]:
+def source_alarms(invocation: Buffer, topic_or_action: AlarmTarget | None) -> list[cloudwatch.Alarm]:
     """Make the alarms of an invocation; see `DecoupledInvocation.alarms`."""
 
     def make(scope: Construct) -> list[cloudwatch.Alarm]:
         errors = errors_alarm(scope, invocation.function)
         if invocation.failures_function is not None:
             errors += errors_alarm(scope, invocation.failures_function, id="FailuresErrors")
-        if _reads_queue(invocation):
-            return [*queue_alarms(scope, invocation, cast("SqsSource", source)), *errors]
+        if isinstance(invocation.binding, QueueBinding):
+            return [*queue_alarms(scope, invocation, invocation.binding), *errors]
         return [*stream_alarms(scope, invocation), *errors]
 
     # Beside the mapping, which may stand in the function's stack: they watch the mapping's and the function's metrics.
@@ -41,8 +36,5 @@ def source_alarms(
 
 def source_widgets(invocation: Buffer) -> list[cloudwatch.IWidget]:
     """Return the widgets of an invocation; see `DecoupledInvocation.widgets`."""
-    return queue_widgets(invocation) if _reads_queue(invocation) else stream_widgets(invocation)
-
-
-def _reads_queue(invocation: Buffer) -> bool:
-    return hasattr(invocation, "queue")
+    reads_queue = isinstance(invocation.binding, QueueBinding)
+    return queue_widgets(invocation) if reads_queue else stream_widgets(invocation)

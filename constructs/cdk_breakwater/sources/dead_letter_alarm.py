@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .._cdk.nag import acknowledge, compliance_rules
 from ..monitoring.alarms import PERIOD, make_alarm
+from .buffer import DEAD_LETTER_ALARM
 
 if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
@@ -19,7 +20,7 @@ def make_dead_letter_alarm(invocation: Buffer, dead_letter_queue: sqs.IQueue) ->
     depth = dead_letter_queue.metric_approximate_number_of_messages_visible(statistic="max", period=PERIOD)
     alarm = make_alarm(
         invocation,
-        "DeadLetterAlarm",
+        DEAD_LETTER_ALARM,
         depth,
         threshold=1,
         description=f"A message failed for good. When its cause is mended: {invocation.redrive()}",

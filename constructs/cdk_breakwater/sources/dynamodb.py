@@ -10,12 +10,12 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
 from ..errors import BreakwaterError
+from .binding import Table
 from .foreign_source import check_environment
 from .shared_readers import add_shared_reader
-from .streams import StreamSource
+from .streams import Shards, StreamSource
 
 if TYPE_CHECKING:
-    from aws_cdk import Duration
     from constructs import IConstruct
 
     from .buffer import Buffer
@@ -39,17 +39,16 @@ class DynamoDbStreamSource(StreamSource):
         """See `InvocationSource.grant_send`."""
         return invocation.table.grant_write_data(grantee)
 
-    def _prepare(self, invocation: Buffer) -> tuple[str, int | None, Duration]:
+    def _prepare(self, invocation: Buffer) -> Shards:
         if self._starting_position is lambda_.StartingPosition.AT_TIMESTAMP:
             raise BreakwaterError(
                 invocation,
                 "starting_position=AT_TIMESTAMP is Kinesis's alone.",
                 "The stream of a table is read from TRIM_HORIZON or LATEST.",
             )
-        invocation.table = self._table
         check_environment(invocation, self._table, self._table.table_arn, "a policy on the table's stream", _READ)
         has_stream = _has_stream(self._table)
-        self._take_over(invocation, "DynamoDBEventSource", self._table if has_stream else None, self._table)
+        replaced = self._take_over(invocation, "DynamoDBEventSource", self._table if has_stream else None, self._table)
         add_shared_reader(invocation, self._table)
         arn = _stream_arn(invocation, self._table)
         # Not grant_stream_read: it refuses a table whose stream was turned on after its construction.
@@ -60,7 +59,8 @@ class DynamoDbStreamSource(StreamSource):
         )
         if self._table.encryption_key is not None:
             self._table.encryption_key.grant_decrypt(invocation.function)
-        return arn, None, self._age_within(invocation, _RETENTION_HOURS, f"the stream of {self._table.node.path}")
+        age = self._age_within(invocation, _RETENTION_HOURS, f"the stream of {self._table.node.path}")
+        return Shards(Table(self._table), arn, None, age, replaced)
 
 
 def _has_stream(table: dynamodb.ITable | dynamodb.ITableV2) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import jsii
 from aws_cdk import aws_iam as iam
@@ -43,9 +43,14 @@ class _BucketDestination:
         return lambda_.DlqDestinationConfig(destination=self._bucket.bucket_arn)
 
 
-def make_failure_bucket(invocation: Buffer, encryption_key: kms.IKey | None) -> lambda_.IEventSourceDlq:
-    """Make the bucket, and the destination that writes there."""
-    bucket = make_private_bucket(
+def failure_destination(bucket: s3.Bucket) -> lambda_.IEventSourceDlq:
+    """Return the destination that writes there."""
+    return cast("lambda_.IEventSourceDlq", _BucketDestination(bucket))
+
+
+def make_failure_bucket(invocation: Buffer, encryption_key: kms.IKey | None) -> s3.Bucket:
+    """Make the bucket."""
+    return make_private_bucket(
         invocation,
         "FailureBucket",
         kept_days=_KEPT_DAYS,
@@ -54,5 +59,3 @@ def make_failure_bucket(invocation: Buffer, encryption_key: kms.IKey | None) -> 
         "versions, replicas, access logs and a customer's key are the app's choice, with on_failure.",
         encryption_key=encryption_key,
     )
-    invocation.failure_bucket = bucket  # type: ignore[assignment]
-    return _BucketDestination(bucket)  # type: ignore[return-value]

@@ -10,9 +10,10 @@ from aws_cdk import aws_kinesis as kinesis
 
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
+from .binding import Kinesis
 from .foreign_source import check_environment
 from .shared_readers import add_shared_reader
-from .streams import RETENTION_MARGIN, StreamSource
+from .streams import RETENTION_MARGIN, Shards, StreamSource
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
@@ -53,7 +54,7 @@ class KinesisSource(StreamSource):
         """See `InvocationSource.grant_send`."""
         return invocation.stream.grant_write(grantee)
 
-    def _prepare(self, invocation: Buffer) -> tuple[str, int | None, Duration]:
+    def _prepare(self, invocation: Buffer) -> Shards:
         stream = self._existing(invocation)
         shared = isinstance(self._consumer, str)
         if self._consumer == "enhanced" and self._replaces_event_source:
@@ -62,7 +63,7 @@ class KinesisSource(StreamSource):
                 'replaces_event_source=True with consumer="enhanced", whose consumer is new: nothing reads by it yet.',
                 "Pass the kinesis.StreamConsumer that was read by.",
             )
-        self._take_over(
+        replaced = self._take_over(
             invocation,
             "KinesisEventSource" if shared else "KinesisConsumerEventSource",
             stream,
@@ -70,9 +71,12 @@ class KinesisSource(StreamSource):
         )
         if stream is not None:
             check_environment(invocation, stream, stream.stream_arn, "the stream's resource policy", _READ)
-        shards, hours = self._make(invocation) if stream is None else self._check_existing(invocation, stream)
-        age = self._age_within(invocation, hours, invocation.stream.node.path)
-        return self._arn_to_read(invocation), shards, age
+            shards, hours = self._check_existing(invocation, stream)
+        else:
+            shards, hours = self._own_shard_count(invocation), self._retention_needed()
+            stream = self._make(invocation, shards, hours)
+        age = self._age_within(invocation, hours, stream.node.path)
+        return Shards(Kinesis(stream), self._arn_to_read(invocation, stream), shards, age, replaced)
 
     def _existing(self, invocation: Buffer) -> kinesis.IStream | None:
         if isinstance(self._consumer, str):
@@ -91,26 +95,23 @@ class KinesisSource(StreamSource):
             )
         return self._consumer.stream
 
-    def _arn_to_read(self, invocation: Buffer) -> str:
+    def _arn_to_read(self, invocation: Buffer, stream: kinesis.IStream) -> str:
         if self._consumer == "shared":
-            add_shared_reader(invocation, invocation.stream)
-            invocation.stream.grant_read(invocation.function)
-            return invocation.stream.stream_arn
+            add_shared_reader(invocation, stream)
+            stream.grant_read(invocation.function)
+            return stream.stream_arn
         consumer = self._consumer
         if isinstance(consumer, str):
             name = Names.unique_resource_name(invocation, max_length=128)  # the L2 makes up none
-            consumer = kinesis.StreamConsumer(
-                invocation, "Consumer", stream=invocation.stream, stream_consumer_name=name
-            )
+            consumer = kinesis.StreamConsumer(invocation, "Consumer", stream=stream, stream_consumer_name=name)
         consumer.grant_read(invocation.function)
         return consumer.stream_consumer_arn
 
-    def _make(self, invocation: Buffer) -> tuple[int | None, int]:
-        shards = self._shard_count
-        if shards is not None:
-            shards = required_number(invocation, "shard_count", shards)
-        hours = self._retention_needed()
-        invocation.stream = cast(
+    def _own_shard_count(self, invocation: Buffer) -> int | None:
+        return None if self._shard_count is None else required_number(invocation, "shard_count", self._shard_count)
+
+    def _make(self, invocation: Buffer, shards: int | None, hours: int) -> kinesis.IStream:
+        return cast(
             "kinesis.IStream",
             kinesis.Stream(
                 invocation,
@@ -124,7 +125,6 @@ class KinesisSource(StreamSource):
                 retention_period=Duration.hours(hours),
             ),
         )
-        return shards, hours
 
     def _check_existing(self, invocation: Buffer, stream: kinesis.IStream) -> tuple[int | None, int]:
         resource: Any = stream.node.default_child
@@ -138,15 +138,13 @@ class KinesisSource(StreamSource):
                     f"{name}={given} is given beside the stream {stream.node.path}.",
                     "It is for a stream of the invocation's own; an existing stream tells by itself.",
                 )
-        invocation.stream = stream
         if resource is None:
             hours = self._retention_needed()
             Annotations.of(invocation).add_info_v2(
                 "cdk-breakwater:imported-stream",
                 f"{stream.node.path} is imported, so it can't be checked: it must keep records for {hours} h or more.",
             )
-            shards = self._shard_count
-            return None if shards is None else required_number(invocation, "shard_count", shards), hours
+            return self._own_shard_count(invocation), hours
         shards, hours = resource.shard_count, resource.retention_period_hours
         known = shards is not None and not Token.is_unresolved(shards)
         return (

@@ -19,28 +19,26 @@ if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs
     from constructs import Construct
 
+    from .binding import QueueBinding
     from .buffer import Buffer
-    from .sqs import SqsSource
 
 _SHORTEST_WINDOW = 300
 _STUCK = 5
 """Minutes. What a failing or throttled function cannot note goes on to the dead-letter queue after five tries."""
 
 
-def queue_alarms(scope: Construct, invocation: Buffer, source: SqsSource) -> list[cloudwatch.Alarm]:
+def queue_alarms(scope: Construct, invocation: Buffer, binding: QueueBinding) -> list[cloudwatch.Alarm]:
     """Make the alarms of a queue, and add the one on the dead-letter queue."""
     alarms = [_stalled(scope, invocation)]
-    retention = retention_seconds(invocation.queue)
+    retention = retention_seconds(binding.queue)
     if retention is not None:
         alarms.append(_too_old(scope, invocation, retention))
     if invocation.failures_queue is not None:
         alarms.append(_stuck(scope, invocation, invocation.failures_queue))
-    dead = invocation.dead_letter_queue
-    if invocation.dead_letter_alarm is None and dead is not None and source.wants_dead_letter_alarm:
-        invocation.dead_letter_alarm = make_dead_letter_alarm(invocation, dead)
-    if invocation.dead_letter_alarm is not None:
-        alarms.append(invocation.dead_letter_alarm)
-    return alarms
+    dead = binding.dead_letter_queue
+    if invocation.dead_letter_alarm is None and dead is not None and binding.wants_dead_letter_alarm:
+        make_dead_letter_alarm(invocation, dead)
+    return alarms if invocation.dead_letter_alarm is None else [*alarms, invocation.dead_letter_alarm]
 
 
 def _stalled(scope: Construct, invocation: Buffer) -> cloudwatch.Alarm:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sqs as sqs
 
+    from .binding import QueueBinding, StreamBinding
     from .buffer import Buffer
 
 
@@ -261,8 +262,8 @@ class InvocationSource(ABC):
         )
 
     @abstractmethod
-    def bind(self, invocation: Buffer) -> lambda_.EventSourceMapping:
-        """Make what the source needs within the invocation, and the mapping that reads from it."""
+    def bind(self, invocation: Buffer) -> QueueBinding | StreamBinding:
+        """Make what the source needs within the invocation, and the mapping that reads from it; return both."""
 
     @abstractmethod
     def grant_send(self, invocation: Buffer, grantee: iam.IGrantable) -> iam.Grant:

@@ -19,8 +19,9 @@ from .._cdk.rendered import rendered
 from .._cdk.whole_numbers import required_number
 from ..budgets.mapping_division import MAXIMUM, MINIMUM
 from ..errors import BreakwaterError
-from ..limits.lambda_service import VISIBILITY_FACTOR
+from ..limits.visibility_timeout import VISIBILITY_FACTOR
 from .batch_size import fitting_batch_size
+from .binding import QueueBinding
 from .dead_letter_alarm import make_dead_letter_alarm
 from .existing_queue import MINIMUM_RECEIVES, ExistingQueue
 from .function_timeout import timeout_seconds
@@ -74,7 +75,7 @@ class SqsSource(InvocationSource):
         self._encryption_key = encryption_key
         self._filters = filters
         self._filter_encryption = filter_encryption
-        self.wants_dead_letter_alarm = dead_letter_alarm is not False
+        self._wants_alarm = dead_letter_alarm is not False
         self._replaces_event_source = replaces_event_source
         self._exceptions = exceptions
         self._of_its_own = {
@@ -85,32 +86,33 @@ class SqsSource(InvocationSource):
             "dead_letter_alarm": dead_letter_alarm is not None,
         }
 
-    def bind(self, invocation: Buffer) -> lambda_.EventSourceMapping:
+    def bind(self, invocation: Buffer) -> QueueBinding:
         """See `InvocationSource.bind`."""
         self._check_options(invocation)
         self._check_numbers(invocation)
         timeout = timeout_seconds(invocation, "the queue's visibility timeout follows from it")
         visibility = VISIBILITY_FACTOR * timeout + self._window_seconds
+        replaced: str | None = None
         if self._queue is None:
-            self._make_queue(invocation, visibility)
+            queue, dead_letter_queue = self._make_queues(invocation, visibility)
         else:
-            invocation.queue = self._queue
-            invocation.dead_letter_queue = ExistingQueue(self._queue, self._exceptions).check(invocation, visibility)
+            queue = self._queue
+            dead_letter_queue = ExistingQueue(queue, self._exceptions).check(invocation, visibility)
             if self._replaces_event_source:
-                invocation.replace_event_source("SqsEventSource", self._queue)
+                replaced = invocation.replaced_event_source("SqsEventSource", queue)
         position = invocation.concurrency.add_mapping(
             f"MaximumConcurrency of an SQS mapping is {MINIMUM} or more", minimum=MINIMUM
         )
-        invocation.maximum_concurrency = lazy_number(lambda: min(MAXIMUM, invocation.concurrency.part(position)))
+        maximum_concurrency = lazy_number(lambda: min(MAXIMUM, invocation.concurrency.part(position)))
         invocation.node.add_validation(_Validation(invocation, position, visibility, self._window_seconds))
-        invocation.queue.grant_consume_messages(invocation.function)
+        queue.grant_consume_messages(invocation.function)
         mapping = lambda_.EventSourceMapping(
-            *invocation.mapping_scope(),
+            *invocation.mapping_scope(replaced),
             target=invocation.function,
-            event_source_arn=invocation.queue.queue_arn,
+            event_source_arn=queue.queue_arn,
             batch_size=self._fitting_batch_size(invocation, timeout),
             max_batching_window=self._window,
-            max_concurrency=invocation.maximum_concurrency,
+            max_concurrency=maximum_concurrency,
             report_batch_item_failures=True,
             filters=self._filters,
             filter_encryption=self._filter_encryption,
@@ -120,7 +122,9 @@ class SqsSource(InvocationSource):
             "A queue's mapping has no failure destination: the queue's dead-letter queue keeps what fails.",
             "Serverless-LambdaEventSourceMappingDestination",
         )
-        return mapping
+        return QueueBinding(
+            mapping, maximum_concurrency, queue, dead_letter_queue, wants_dead_letter_alarm=self._wants_alarm
+        )
 
     def grant_send(self, invocation: Buffer, grantee: iam.IGrantable) -> iam.Grant:
         """See `InvocationSource.grant_send`."""
@@ -201,7 +205,7 @@ class SqsSource(InvocationSource):
             f"had no time to begin would be counted as tried. {remedy}, and costs fewer invocations.",
         )
 
-    def _make_queue(self, invocation: Buffer, visibility: int) -> None:
+    def _make_queues(self, invocation: Buffer, visibility: int) -> tuple[sqs.IQueue, sqs.IQueue]:
         fifo = True if self._fifo else None  # CloudFormation refuses an explicit false
         encryption = sqs.QueueEncryption.KMS if self._encryption_key is not None else sqs.QueueEncryption.SQS_MANAGED
         dead_letter_queue = sqs.Queue(
@@ -219,8 +223,7 @@ class SqsSource(InvocationSource):
             "AwsSolutions-SQS3",
             "Serverless-SQSRedrivePolicy",
         )
-        invocation.dead_letter_queue = dead_letter_queue
-        invocation.queue = sqs.Queue(
+        queue = sqs.Queue(
             invocation,
             "Queue",
             fifo=fifo,
@@ -231,12 +234,13 @@ class SqsSource(InvocationSource):
             visibility_timeout=Duration.seconds(visibility),
             dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letter_queue, max_receive_count=self._max_receive_count),
         )
-        resource: Any = invocation.queue.node.default_child
+        resource: Any = queue.node.default_child
         resource.visibility_timeout = lazy_number(
             lambda: _late_visibility(invocation, self._window_seconds) or visibility
         )
-        if self.wants_dead_letter_alarm:
-            invocation.dead_letter_alarm = make_dead_letter_alarm(invocation, dead_letter_queue)
+        if self._wants_alarm:
+            make_dead_letter_alarm(invocation, dead_letter_queue)
+        return queue, dead_letter_queue
 
 
 def _late_visibility(invocation: Buffer, window: int) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jsii
@@ -14,7 +15,8 @@ from .._cdk.lazy import lazy_number
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from .batch_size import fitting_batch_size
-from .failed_record_bucket import make_failure_bucket
+from .binding import StreamBinding
+from .failed_record_bucket import failure_destination, make_failure_bucket
 from .function_timeout import timeout_seconds
 from .source import InvocationSource, check_filters
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
     from constructs import IConstruct
 
+    from .binding import Kinesis, Table
     from .buffer import Buffer
 
 # Source of the ranges: AWS Lambda API Reference, CreateEventSourceMapping.
@@ -38,6 +41,31 @@ _MAXIMUM_TUMBLING_WINDOW = 900
 _RECORD_AGE = range(60, 7 * 24 * 3600 + 1)
 # A record that grows too old must still be in the stream when Lambda reads it to put it into the bucket.
 RETENTION_MARGIN = Duration.hours(1)
+
+
+@dataclass(frozen=True)
+class Shards:
+    """What a mapping reads.
+
+    Attributes
+    ----------
+    origin
+        Whose they are.
+    arn
+        Of the stream or the consumer to read.
+    count
+        How many there are, if known.
+    record_age
+        Age at which a record is kept as failed.
+    replaced
+        Id of the mapping that this one takes the place of.
+    """
+
+    origin: Kinesis | Table
+    arn: str
+    count: int | None
+    record_age: Duration
+    replaced: str | None
 
 
 class StreamSource(InvocationSource):
@@ -83,14 +111,15 @@ class StreamSource(InvocationSource):
         self._replaces_event_source = replaces_event_source
 
     @abstractmethod
-    def _prepare(self, invocation: Buffer) -> tuple[str, int | None, Duration]:
-        """Make or check the stream, let the function read it; return its ARN, its shards if known, a record's age."""
+    def _prepare(self, invocation: Buffer) -> Shards:
+        """Make or check the stream, and let the function read it."""
 
-    def bind(self, invocation: Buffer) -> lambda_.EventSourceMapping:
+    def bind(self, invocation: Buffer) -> StreamBinding:
         """See `InvocationSource.bind`."""
         self._check_numbers(invocation)
         check_filters(invocation, self._filters, self._filter_encryption)
-        arn, shards, age = self._prepare(invocation)
+        read = self._prepare(invocation)
+        shards = read.count
         least = (shards or 1) * (self._factor or 1)
         counted = "1 shard or more" if shards is None else f"{shards} {'shard' if shards == 1 else 'shards'}"
         position = invocation.concurrency.add_mapping(
@@ -98,14 +127,12 @@ class StreamSource(InvocationSource):
             minimum=least,
         )
         parallelism = _ParallelismValidation(invocation, position, shards, self._factor)
-        invocation.maximum_concurrency = lazy_number(parallelism.maximum_concurrency)
         invocation.node.add_validation(parallelism)
-        invocation.dead_letter_queue = None
-        destination = self._on_failure or make_failure_bucket(invocation, self._encryption_key)
-        return lambda_.EventSourceMapping(
-            *invocation.mapping_scope(),
+        bucket = make_failure_bucket(invocation, self._encryption_key) if self._on_failure is None else None
+        mapping = lambda_.EventSourceMapping(
+            *invocation.mapping_scope(read.replaced),
             target=invocation.function,
-            event_source_arn=arn,
+            event_source_arn=read.arn,
             batch_size=self._fitting_batch_size(invocation),
             max_batching_window=self._window,
             parallelization_factor=lazy_number(parallelism.factor),
@@ -113,14 +140,15 @@ class StreamSource(InvocationSource):
             starting_position_timestamp=self._timestamp_seconds(invocation),
             tumbling_window=self._tumbling_window,
             retry_attempts=self._retry_attempts,
-            max_record_age=age,
+            max_record_age=read.record_age,
             bisect_batch_on_error=True,
             report_batch_item_failures=True,
             filters=self._filters,
             filter_encryption=self._filter_encryption,
-            on_failure=destination,
+            on_failure=self._on_failure if bucket is None else failure_destination(bucket),
             support_s3_on_failure_destination=True,
         )
+        return StreamBinding(mapping, lazy_number(parallelism.maximum_concurrency), read.origin, bucket)
 
     def _check_numbers(self, invocation: Buffer) -> None:
         if self._batch_size is not None:
@@ -162,7 +190,9 @@ class StreamSource(InvocationSource):
             unknown=unknown,
         )
 
-    def _take_over(self, invocation: Buffer, kind: str, source: IConstruct | None, read: IConstruct | None) -> None:
+    def _take_over(
+        self, invocation: Buffer, kind: str, source: IConstruct | None, read: IConstruct | None
+    ) -> str | None:
         """Ask what a mapping that is replaced had, or warn that one without a past begins at the stream's beginning.
 
         Parameters
@@ -175,6 +205,11 @@ class StreamSource(InvocationSource):
             The stream or table that was there before, None for one that was not.
         read
             What the L2 names its event source by, such as a consumer.
+
+        Returns
+        -------
+        str or None
+            The id of the mapping that is replaced.
         """
         missing = [
             name
@@ -199,8 +234,8 @@ class StreamSource(InvocationSource):
                     "the old one; and a handler that was written for fewer records leaves the others out. Give those "
                     "that it had: starting_position=…, batch_size=….",
                 )
-            invocation.replace_event_source(kind, read)
-        elif source is not None and not self._tells_where_to_start:
+            return invocation.replaced_event_source(kind, read)
+        if source is not None and not self._tells_where_to_start:
             Annotations.of(invocation).add_warning_v2(
                 "cdk-breakwater:starting-position",
                 f"A new mapping of {source.node.path} begins at TRIM_HORIZON, so all that the stream keeps by then "
@@ -208,6 +243,7 @@ class StreamSource(InvocationSource):
                 "one, give replaces_event_source=True with that one's starting_position and batch_size; otherwise say "
                 "starting_position=….",
             )
+        return None
 
     def _timestamp_seconds(self, invocation: Buffer) -> float | None:
         at_timestamp = self._starting_position is lambda_.StartingPosition.AT_TIMESTAMP

@@ -146,7 +146,7 @@ class DatabaseAdministration(Construct):
     def database_property(self, placement: FunctionPlacement) -> dict[str, str]:
         """Name the database to connect to: grants of PostgreSQL are about the objects of one."""
         name = placement.database_name or self.downstream.database_name
-        if name is None and self.downstream.engine.is_postgresql and hasattr(self.downstream, "database"):
+        if name is None and self.downstream.engine.is_postgresql and self.downstream.is_rds:
             name = POSTGRESQL_DATABASE
         return {} if name is None else {"Database": name}
 

@@ -84,7 +84,7 @@ def _database_name(placement: FunctionPlacement, server: Downstream) -> str | No
     """Name the database of a user that a deployment makes: libpq would take one of the user's own name."""
     if server.database_name is not None or placement.database_name is not None or not server.engine.is_postgresql:
         return server.database_name
-    if hasattr(server, "database"):
+    if server.is_rds:
         return POSTGRESQL_DATABASE  # where the grants are made, too
     raise BreakwaterError(
         placement.path,
@@ -95,4 +95,4 @@ def _database_name(placement: FunctionPlacement, server: Downstream) -> str | No
 
 def _has_users(downstream: Downstream) -> bool:
     # A secret that was named for an endpoint may be anybody's.
-    return hasattr(downstream, "database") and (downstream.engine.is_mysql or downstream.engine.is_postgresql)
+    return downstream.is_rds and (downstream.engine.is_mysql or downstream.engine.is_postgresql)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-FUNCTION = "AWS::Lambda::Function"
+FUNCTION, MAPPING = "AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping"
 Template = Mapping[str, Any]
 Choose = Callable[[Sequence[Any]], Any]
 
@@ -35,6 +35,17 @@ class Function:
     stack: str = ""
     timeout: int = 3
     provisioned: int = 0
+
+
+@dataclass
+class QueueMapping:
+    """A queue's mapping that Lambda has."""
+
+    id: str
+    function: str
+    maximum: int
+    tags: dict[str, str] = field(default_factory=dict)
+    polls: int = 0
 
 
 @dataclass
@@ -77,7 +88,7 @@ class Account:
     provider
         Answers for custom resources: properties of the answer, or an exception.
     watch
-        Is called after each change of a reservation.
+        Is called after each change of a reservation or of a mapping.
     """
 
     rollback_in_order: bool = True
@@ -86,6 +97,7 @@ class Account:
     provider: Callable[[dict[str, Any]], dict[str, str]] = lambda _: {}
     watch: Callable[[], None] = lambda: None
     functions: dict[str, Function] = field(default_factory=dict)
+    mappings: dict[str, QueueMapping] = field(default_factory=dict)
     stacks: dict[str, Stack] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -121,7 +133,7 @@ class Account:
             for id_ in self._in_order(template, set(template), choose):
                 if fails(f"before {id_}"):
                     raise OperationFailedError(f"before {id_}")
-                if self._differs(stack, id_, template):
+                if self._differs(stack, id_, template, touched):
                     touched.append(id_)
                     self._put(stack, id_, template, replaced)
                     if fails(id_):
@@ -193,6 +205,12 @@ class Account:
                 record = None
             self._put_function(stack, id_, record, properties)
             return
+        if body["Type"] == MAPPING:
+            if record and record.properties["FunctionName"] != properties["FunctionName"]:
+                replaced[id_] = record
+                record = None
+            self._put_mapping(stack, id_, record, properties)
+            return
         old = record.properties if record else None
         physical_id = record.physical_id if record else f"{stack.name}-{id_}-{next(self._numbers)}"
         attributes: dict[str, str] = {}
@@ -210,6 +228,12 @@ class Account:
             if self.rollback_asks_again and str(asked.get("ReservedConcurrentExecutions", 0)).isdigit():
                 properties = asked
             self._put_function(stack, id_, failed, properties)
+            return
+        if record.type == MAPPING:
+            asked = self._resolve(stack, old[id_]["Properties"])
+            maximum = asked["ScalingConfig"]["MaximumConcurrency"]
+            asks = self.rollback_asks_again and str(maximum).isdigit()
+            self._put_mapping(stack, id_, failed, asked if asks else dict(record.properties))
             return
         attributes = record.attributes
         if record.type.startswith("Custom::"):
@@ -232,6 +256,17 @@ class Account:
         known = record.properties.get("ReservedConcurrentExecutions") if record else None
         if number is not None and (record is None or self.puts_again or str(known) != str(reserved)):
             self.reserve(name, number)
+
+    def _put_mapping(self, stack: Stack, id_: str, record: Record | None, properties: dict[str, Any]) -> None:
+        """Make or change a mapping; CloudFormation sends all of its properties with each change."""
+        uuid = record.physical_id if record else f"{stack.name}-{id_}-{next(self._numbers)}"
+        maximum = int(properties["ScalingConfig"]["MaximumConcurrency"])
+        tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
+        if record and uuid not in self.mappings:
+            raise OperationFailedError(f"{uuid} was deleted by hand")
+        self.mappings[uuid] = QueueMapping(uuid, properties["FunctionName"], maximum, tags)
+        stack.records[id_] = Record(uuid, MAPPING, properties)
+        self.watch()
 
     def _ask(
         self,
@@ -266,6 +301,8 @@ class Account:
             record = left.pop(id_)
             if record.type == FUNCTION:
                 self.functions.pop(record.physical_id, None)
+            elif record.type == MAPPING:
+                self.mappings.pop(record.physical_id, None)
             elif record.type.startswith("Custom::"):
                 stack.records.setdefault(id_, record)
                 with suppress(OperationFailedError):  # a deletion that fails in the cleanup fails nothing
@@ -274,10 +311,13 @@ class Account:
                 del stack.records[id_]
             yield f"delete {id_}"
 
-    def _differs(self, stack: Stack, id_: str, template: Template) -> bool:
+    def _differs(self, stack: Stack, id_: str, template: Template, touched: Sequence[str]) -> bool:
         record = stack.records.get(id_)
         if record is None:
             return True
+        # Templates are compared: what a resource answered in a rollback is no change until it is asked again.
+        if template[id_] == stack.template.get(id_) and not self._needs(template, id_) & set(touched):
+            return False
         return record.properties != self._resolve(stack, template[id_].get("Properties", {}))
 
     def _resolve(self, stack: Stack, value: Any) -> Any:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from handlers.deployment_guard import account as provider
 from handlers.deployment_guard import guard
 
-from .cloudformation import FUNCTION, Account, OperationFailedError, Template
+from .cloudformation import FUNCTION, MAPPING, Account, OperationFailedError, QueueMapping, Template
 from .model import App
 
 Fault = Callable[[str, str, dict[str, Any]], None]
@@ -55,7 +55,7 @@ class GuardedAccount(Account):
         self.uses = {(f.stack, f.name): f.databases for app in versions for f in app.functions}
         self.pool = pool
         self.worst: Counter[str] = Counter()
-        self.lowest: dict[str, int] = {}
+        self.strays: list[str] = []
         self.fault: Fault = no_fault
         self.calls: Counter[str] = Counter()
         self.slept = 0.0
@@ -88,9 +88,28 @@ class GuardedAccount(Account):
 
     def look(self) -> None:
         self.worst |= self.sums()
+        self.strays += self.received_in_vain()
+
+    def received_in_vain(self) -> list[str]:
+        """Name the functions whose queues have more batches at once than the function takes; 2 is a mapping's least.
+
+        A rollback that puts the number which CloudFormation knew before, be it lower than the gate's answer, changes
+        the function first: nobody can know that number.
+        """
+        here: dict[str, list[int]] = {}
+        for mapping in self.mappings.values():
+            here.setdefault(mapping.function, []).append(mapping.maximum)
+        return [
+            f"{name} {held}: {numbers}"
+            for name, numbers in here.items()
+            if name in self.functions and (held := self.functions[name].reserved) is not None
+            if sum(numbers) > max(held, 2 * len(numbers))
+            if self.rollback_asks_again or "ROLLBACK_IN" not in self.stacks[self.functions[name].stack].status
+        ]
 
     def forget(self) -> None:
         self.worst.clear()
+        self.strays.clear()
         self.look()
 
     # What the provider may ask for.
@@ -116,6 +135,42 @@ class GuardedAccount(Account):
             raise error("ResourceNotFoundException")
         number = self.functions[FunctionName].provisioned
         return {"ProvisionedConcurrencyConfigs": [{"RequestedProvisionedConcurrentExecutions": number}]}
+
+    def api_list_event_source_mappings(self, FunctionName: str, Marker: str | None = None) -> dict[str, Any]:  # noqa: N803
+        found = [
+            {
+                "UUID": mapping.id,
+                "EventSourceMappingArn": f"arn:aws:lambda:eu-central-1:123456789012:event-source-mapping:{mapping.id}",
+                "ScalingConfig": {"MaximumConcurrency": mapping.maximum},
+            }
+            for mapping in self.mappings.values()
+            if mapping.function == FunctionName
+        ]
+        # A stream's mapping has none, nor has every queue's.
+        found.append({"UUID": "stream", "EventSourceMappingArn": "arn:stream"})
+        at = int(Marker or 0)
+        return {"EventSourceMappings": found[at : at + 1], **({"NextMarker": str(at + 1)} if found[at + 1 :] else {})}
+
+    def api_list_tags(self, Resource: str) -> dict[str, Any]:  # noqa: N803
+        return {"Tags": self._mapping(Resource.rpartition(":")[2]).tags}
+
+    def api_update_event_source_mapping(self, UUID: str, ScalingConfig: dict[str, int]) -> dict[str, Any]:  # noqa: N803
+        mapping = self._mapping(UUID)
+        mapping.maximum = ScalingConfig["MaximumConcurrency"]
+        assert mapping.maximum >= 2
+        mapping.polls = 2
+        self.watch()
+        return {}
+
+    def api_get_event_source_mapping(self, UUID: str) -> dict[str, Any]:  # noqa: N803
+        mapping = self._mapping(UUID)
+        mapping.polls -= 1
+        return {"State": "Updating" if mapping.polls > 0 else "Enabled"}
+
+    def _mapping(self, uuid: str) -> QueueMapping:
+        if uuid not in self.mappings:
+            raise error("ResourceNotFoundException")
+        return self.mappings[uuid]
 
     def api_get_account_settings(self) -> dict[str, Any]:
         reserved = sum(function.reserved or 0 for function in self.functions.values())
@@ -176,6 +231,10 @@ def template(app: App, stack: str, *, code: str = "") -> Template:
             "Minimum": str(function.minimum),
             "Uses": {database: str(each) for database, each in function.databases.items()},
             "Identity": "Zip",
+            "Mappings": {
+                f"m{number}x{each}": {"Id": f"{name}Queue{each}", "Share": str(part)}
+                for each, part in enumerate(app.parts(function))
+            },
         }
         for number, (name, function) in enumerate(functions.items())
     }
@@ -217,6 +276,16 @@ def template(app: App, stack: str, *, code: str = "") -> Template:
                 ],
             },
         }
+        for key, mapping in row["Mappings"].items():
+            made[mapping["Id"]] = {
+                "Type": MAPPING,
+                "DependsOn": [release],
+                "Properties": {
+                    "FunctionName": {"Ref": row["Id"]},
+                    "ScalingConfig": {"MaximumConcurrency": {"Fn::GetAtt": ["Gate", key]}},
+                    "Tags": [{"Key": provider.SHARE, "Value": mapping["Share"]}],
+                },
+            }
     return made
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cdk_breakwater.limits.apportionment import Claim, OversubscribedError, apportion_together
+from cdk_breakwater.limits.apportionment import Claim, OversubscribedError, apportion, apportion_together
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ ENVIRONMENT = "aws://123456789012/eu-central-1"
 class Function:
     """A function with a share.
 
-    `databases` says how many connections of each an environment opens.
+    `databases` says how many connections of each an environment opens, `queues` how many feed it.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Function:
     weight: int = 1
     fixed: int | None = None
     minimum: int = 1
+    queues: int = 0
 
     def __hash__(self) -> int:
         return hash((self.name, self.stack))
@@ -87,6 +88,10 @@ class App:
     @property
     def stacks(self) -> list[str]:
         return list(dict.fromkeys([*(f.stack for f in self.functions), *self.extra_stacks]))
+
+    def parts(self, function: Function) -> list[int]:
+        """Divide a function's share among its mappings, as the library does."""
+        return apportion(self.shares[function], [Claim(minimum=2)] * function.queues)
 
     def of(self, stack: str) -> dict[str, Function]:
         """Give the functions of a stack, by logical id."""
@@ -148,19 +153,21 @@ STACKS = ["S0", "S1", "S2"]
 DATABASES = ["shop", "stock"]
 
 
-CHANGES = ["add", "remove", "rename", "weight", "move", "budget", "fix", "nothing"]
+CHANGES = ["add", "remove", "rename", "weight", "move", "budget", "fix", "queues", "nothing"]
 
 
 def random_function(chance: Random, name: str, databases: list[str]) -> Function:
     used = chance.sample(databases, chance.randint(1, len(databases)))
     fixed = chance.randint(1, 9) if chance.random() < 0.25 else None
+    queues = 0 if fixed is not None else chance.choice([0, 0, 1, 2])
     return Function(
         name,
         chance.choice(STACKS),
         {database: chance.choice([1, 1, 1, 2]) for database in used},
         chance.randint(1, 9),
         fixed,
-        1 if fixed is not None else chance.choice([1, 1, 1, 2]),
+        2 * queues or 1,
+        queues,
     )
 
 
@@ -200,7 +207,10 @@ def _changed(chance: Random, app: App, change: str) -> App:
     elif change == "move":
         here[index] = replace(here[index], stack=chance.choice(STACKS))
     elif change == "fix":
-        here[index] = replace(here[index], fixed=chance.randint(1, 9), minimum=1)
+        here[index] = replace(here[index], fixed=chance.randint(1, 9), minimum=1, queues=0)
+    elif change == "queues" and here[index].fixed is None:
+        queues = chance.randint(0, 2)
+        here[index] = replace(here[index], minimum=2 * queues or 1, queues=queues)
     elif change == "budget":
         database = chance.choice(sorted(app.budgets))
         app = replace(app, budgets={**app.budgets, database: chance.randint(8, 90)})

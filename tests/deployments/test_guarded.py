@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,6 +64,7 @@ def test_no_instant_is_above_the_budget(seed: int, again: bool, asks: bool) -> N
         if chance.random() < 0.1 and account.stacks:
             run(account.delete(chance.choice(sorted(account.stacks)), chance.choice))
         assert all(connections <= budget[database] for database, connections in account.worst.items()), account.reasons
+        assert account.strays == []
 
 
 @settings(max_examples=APPS, deadline=None)
@@ -81,6 +83,9 @@ def test_everybody_has_the_share_in_the_end(seed: int, again: bool) -> None:
     if all("ROLLBACK" not in stack.status for stack in account.stacks.values()):
         has = {(f.stack, f.logical_id): f.reserved for f in account.functions.values()}
         assert has == {(f.stack, f.name): share for f, share in new.shares.items()}
+        receive = {(mapping.function, mapping.maximum) for mapping in account.mappings.values()}
+        names = {(f.stack, f.logical_id): name for name, f in account.functions.items()}
+        assert receive == {(names[f.stack, f.name], part) for f in new.functions for part in new.parts(f)}
 
 
 def shop(*functions: Function, budget: int = 54) -> App:
@@ -269,3 +274,62 @@ def test_three_hundred_functions_fit_into_an_answer() -> None:
     account = created(many)
     assert account.reasons == []
     assert len(account.functions) == 300
+
+
+FED = Function("Orders", "Shop", {"shop": 1}, minimum=2, queues=1)
+
+
+class TestQueues:
+    """MaximumConcurrency is never above what the function takes: it falls before it, and rises after it."""
+
+    @staticmethod
+    def watched(before: App, after: App, **options: Any) -> tuple[GuardedAccount, list[tuple[int | None, list[int]]]]:
+        account = created(before, after, **options)
+        seen: list[tuple[int | None, list[int]]] = []
+
+        def look() -> None:
+            GuardedAccount.look(account)
+            function = next(f for f in account.functions.values() if f.logical_id == "Orders")
+            now = (function.reserved, [m.maximum for m in account.mappings.values() if m.function == function.name])
+            if not seen or seen[-1] != now:
+                seen.append(now)
+
+        account.watch = look
+        return account, seen
+
+    def test_a_mapping_falls_before_its_function(self) -> None:
+        account, seen = self.watched(shop(FED, REPORTS), after := shop(FED, REPORTS, function("Search", weight=6)))
+        assert deploy(account, after) == []
+        assert seen == [(18, [6]), (6, [6])]
+        assert account.strays == []
+
+    def test_a_mapping_rises_after_its_function(self) -> None:
+        account, seen = self.watched(shop(FED, REPORTS, NIGHTLY), after := shop(FED, REPORTS))
+        assert deploy(account, after) == []
+        assert seen[-2:] == [(18, [16]), (18, [18])]
+        assert account.strays == []
+
+    def test_a_second_queue_takes_its_part_from_the_first(self) -> None:
+        account, seen = self.watched(shop(FED), after := shop(replace(FED, minimum=4, queues=2)))
+        assert deploy(account, after) == []
+        assert seen == [(54, [27]), (54, [27, 27])]
+        assert account.strays == []
+        seen.clear()
+        assert deploy(account, shop(FED)) == []
+        assert seen == [(54, [27, 27]), (54, [54])]
+
+    def test_a_rollback_gives_it_back(self) -> None:
+        account, seen = self.watched(
+            shop(FED, REPORTS), after := shop(FED, REPORTS, function("Search", weight=6)), rollback_asks_again=True
+        )
+        deploy(account, after, fails="Search".__eq__)
+        assert account.stacks["Shop"].status == "UPDATE_ROLLBACK_COMPLETE"
+        assert seen[-1] == (18, [18])
+        assert account.strays == []
+
+    def test_a_code_only_deployment_asks_nothing_about_mappings(self) -> None:
+        account = created(shop(FED))
+        account.calls.clear()
+        run(account.deploy("Shop", template(shop(FED), "Shop", code="new"), lambda ready: ready[0]))
+        assert account.calls["list_event_source_mappings"] == 0
+        assert account.calls["update_event_source_mapping"] == 0

@@ -16,7 +16,15 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
 from aws_cdk.assertions import Annotations, Match, Template
 
-from cdk_breakwater import BreakwaterError, ConnectionBudget, DatabaseCredentials, DownstreamChecks, VpcDatabaseFunction
+from cdk_breakwater import (
+    BreakwaterError,
+    ConnectionBudget,
+    DatabaseCredentials,
+    DecoupledInvocation,
+    DownstreamChecks,
+    InvocationSource,
+    VpcDatabaseFunction,
+)
 from cdk_breakwater.cli.reservations import read_state
 
 GATE, RELEASE = "Custom::BreakwaterGate", "Custom::BreakwaterRelease"
@@ -113,6 +121,16 @@ def test_the_databases_own_limit_changes_after_the_gate(
     (budget,) = body["Properties"]["Budgets"].values()
     assert budget["Here"] == "1"
     assert len(body["Properties"]["Functions"]) == 2  # with the one that makes users
+    # A user's limit falls after the gate has lowered its functions, and rises before the release raises them.
+    ((user, _),) = resources(template, "Custom::DatabaseUser").items()
+    assert gate in needed(template.to_json()["Resources"], user)
+
+
+def needed(found: dict[str, Any], id_: str) -> set[str]:
+    """Give all that a resource comes after."""
+    text = json.dumps(found[id_].get("Properties", {}))
+    direct = {*found[id_].get("DependsOn", ()), *(other for other in found if f'"{other}"' in text)}
+    return direct.union(*(needed(found, other) for other in direct))
 
 
 def test_a_number_put_over_it_fails_the_synth(app: cdk.App, stack: cdk.Stack) -> None:
@@ -126,6 +144,65 @@ def test_a_number_put_over_it_fails_the_synth(app: cdk.App, stack: cdk.Stack) ->
 
     cdk.Aspects.of(app).add(cast("Any", Ten()))
     with pytest.raises(RuntimeError, match=r"Stack/One/Resource has ReservedConcurrentExecutions=10, put over what"):
+        app.synth()
+
+
+@pytest.mark.parametrize("value", [200, None])
+def test_an_override_over_it_fails_the_synth(app: cdk.App, stack: cdk.Stack, value: int | None) -> None:
+    budget = guarded(stack, "One")
+    resource = cast("lambda_.CfnFunction", cast("Any", budget.shares[0].reserves).node.default_child)
+    if value is None:
+        resource.add_property_deletion_override("ReservedConcurrentExecutions")
+    else:
+        resource.add_property_override("ReservedConcurrentExecutions", value)
+    with pytest.raises(RuntimeError, match=f"Stack/One/Resource has ReservedConcurrentExecutions={value}, put over"):
+        app.synth()
+
+
+def fed(stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]) -> DecoupledInvocation:
+    ConnectionBudget.of(database, guard_deployments=True)
+    function = VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, **code)
+    return DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs())
+
+
+def test_a_queues_mapping_has_what_the_gate_answers(
+    stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+) -> None:
+    jobs = fed(stack, vpc, database, code)
+    share = ConnectionBudget.of(database).shares[0].resolve()
+    template = Template.from_stack(stack)
+    ((gate, body),) = resources(template, GATE).items()
+    (row,) = body["Properties"]["Functions"].values()
+    ((id_, mapping),) = resources(template, "AWS::Lambda::EventSourceMapping").items()
+    assert row["Share"] == str(share)
+    assert row["Mappings"] == {"m0": {"Id": id_, "Share": str(share)}}
+    assert mapping["Properties"]["ScalingConfig"] == {"MaximumConcurrency": {"Fn::GetAtt": [gate, "m0"]}}
+    assert mapping["Properties"]["Tags"] == [{"Key": "breakwater:share", "Value": str(share)}]
+    assert set(resources(template, RELEASE)) <= set(mapping["DependsOn"])
+    assert stack.resolve(jobs.maximum_concurrency) == share
+    policies = json.dumps(resources(template, "AWS::IAM::Policy"))
+    assert "lambda:UpdateEventSourceMapping" in policies
+
+
+def test_another_batch_size_asks_the_gate_for_the_mappings_number() -> None:
+    def digest(batch: int) -> str:
+        stack = cdk.Stack(cdk.App(), "Stack")
+        budget = guarded(stack, "One")
+        function = cast("Any", budget.shares[0].reserves)
+        DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(batch_size=batch))
+        (gate,) = resources(Template.from_stack(stack), GATE).values()
+        return gate["Properties"]["Digest"]
+
+    assert digest(1) == digest(1) != digest(2)
+
+
+def test_a_number_put_over_the_mappings_fails_the_synth(
+    app: cdk.App, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+) -> None:
+    jobs = fed(stack, vpc, database, code)
+    mapping = cast("lambda_.CfnEventSourceMapping", jobs.event_source_mapping.node.default_child)
+    mapping.add_property_override("ScalingConfig.MaximumConcurrency", 500)
+    with pytest.raises(RuntimeError, match=r"Stack/Jobs/Mapping/Resource has ScalingConfig=.*500.*, put over what"):
         app.synth()
 
 

@@ -15,6 +15,7 @@ from constructs import Construct, IValidation
 from .._cdk.lazy import lazy_string
 from .._cdk.log_groups import make_log_group
 from .._cdk.nag import acknowledge, compliance_rules
+from .._cdk.rendered import rendered
 from ..errors import BreakwaterError
 from ..layers.handler_code import handler_code
 from .guard_table import GuardTable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from constructs import IConstruct
 
     from .budget import ConnectionBudget
-    from .share import ConnectionShare
+    from .share import ConnectionShare, FollowingMapping
 
 _ID = "BreakwaterDeploymentGuard"
 # Ten minutes until another stack is deployed, and time for the work itself.
@@ -31,6 +32,7 @@ _TIMEOUT = Duration.minutes(15)
 # What changes the limit of the server itself, or of a proxy's pool.
 _LIMITS = ("AWS::RDS::DBParameterGroup", "AWS::RDS::DBClusterParameterGroup", "AWS::RDS::DBProxyTargetGroup")
 _NAME_CHARACTERS = 20
+_RESERVED, _SCALING = "ReservedConcurrentExecutions", "ScalingConfig"
 _TAGS = ("breakwater:uses", "breakwater:share", "breakwater:set")
 
 # jsii keeps Python objects by weak reference, see budget.py.
@@ -81,11 +83,16 @@ class DeploymentGuard(Construct):
         return _GUARDS[stack]
 
     def govern(self, share: ConnectionShare) -> None:
-        """Let the gate answer the reservation of a share's function."""
+        """Let the gate answer the reservation of a share's function, and what its queues' mappings may have."""
         function = cast("lambda_.IFunction", share.reserves)
         resource = cast("lambda_.CfnFunction", function.node.default_child)
-        if self.table.has(resource):
-            return
+        if not self.table.has(resource):
+            self._govern(resource, share)
+        for mapping in share.mappings:
+            if (key := self.table.add_mapping(mapping)) is not None:
+                self._govern_mapping(mapping, key)
+
+    def _govern(self, resource: lambda_.CfnFunction, share: ConnectionShare) -> None:
         key = self.table.add(resource, share)
         resource.reserved_concurrent_executions = Token.as_number(self.gate.get_att(key))
         resource.node.add_dependency(self.release.node.default_child)
@@ -93,6 +100,15 @@ class DeploymentGuard(Construct):
         values = (uses, lazy_string(lambda: str(share.resolve())), self.gate.get_att_string(key))
         for tag, value in zip(_TAGS, values, strict=True):
             resource.tags.set_tag(tag, value)
+
+    def _govern_mapping(self, mapping: FollowingMapping, key: str) -> None:
+        maximum = Token.as_number(self.gate.get_att(key))
+        mapping.resource.scaling_config = lambda_.CfnEventSourceMapping.ScalingConfigProperty(
+            maximum_concurrency=maximum
+        )
+        # It is gone before the release lets mappings rise, whatever becomes of its function.
+        mapping.resource.node.add_dependency(cast("IConstruct", self.release.node.default_child))
+        mapping.resource.cdk_tag_manager.set_tag(_TAGS[1], lazy_string(lambda: str(mapping.part())))
 
     def keep(self, budget: ConnectionBudget) -> None:
         """Change the server's own limit after the gate, where the database is in this stack."""
@@ -148,13 +164,14 @@ class DeploymentGuard(Construct):
         return function, role
 
     def grant_access(self) -> None:
-        """Let it look at the functions of its own stack and of those that share a budget, and lower governed ones."""
+        """Let it look at the functions of its own stack and of those that share a budget, and change governed ones."""
         stack = Stack.of(self)
         account = f"{stack.region}:{stack.account}"
         functions = ["lambda:GetFunction", "lambda:ListTags", "lambda:ListProvisionedConcurrencyConfigs"]
         # A name of CloudFormation's own begins with the stack's, which it shortens where the whole would be too long.
         names = [f"{name[:_NAME_CHARACTERS]}*" for name in self.table.stack_names()] + self.table.function_names()
         stacks = self.table.stack_names()
+        mappings = f"arn:{stack.partition}:lambda:{account}:event-source-mapping:*"
         statements = (
             iam.PolicyStatement(
                 actions=functions,
@@ -169,15 +186,25 @@ class DeploymentGuard(Construct):
                 actions=["cloudformation:DescribeStacks", "cloudformation:ListStackResources"],
                 resources=[f"arn:{stack.partition}:cloudformation:{account}:stack/{name}/*" for name in stacks],
             ),
-            iam.PolicyStatement(actions=["lambda:GetAccountSettings", "tag:GetResources"], resources=["*"]),
+            iam.PolicyStatement(actions=["lambda:ListTags"], resources=[mappings]),
+            iam.PolicyStatement(
+                actions=["lambda:GetEventSourceMapping", "lambda:UpdateEventSourceMapping"],
+                resources=[mappings],
+                conditions={"Null": {f"aws:ResourceTag/{_TAGS[1]}": "false"}},
+            ),
+            iam.PolicyStatement(
+                actions=["lambda:GetAccountSettings", "lambda:ListEventSourceMappings", "tag:GetResources"],
+                resources=["*"],
+            ),
         )
         for statement in statements:
             self._function.add_to_role_policy(statement)
         wildcards = {_as_found(stack, arn) for statement in statements for arn in statement.resources if "*" in arn}
         acknowledge(
             self._role,
-            "It reads and lowers functions that are tagged as governed, and reads those of the app's own stacks, whose "
-            "names are CloudFormation's. X-Ray, the list of tags and the account's limits know no resources.",
+            "It reads and changes functions and mappings that are tagged as governed, and reads those of the app's own "
+            "stacks, whose names are CloudFormation's. X-Ray, the lists of tags and of mappings and the account's "
+            "limits know no resources.",
             *(f"AwsSolutions-IAM5[Resource::{found}]" for found in sorted(wildcards)),
         )
 
@@ -218,10 +245,17 @@ class _OwnNumbers:
         gate = stack.get_logical_id(cast("CfnResource", self._guard.gate.node.default_child))
         found = []
         for resource, key in self._guard.table.resources.items():
-            value = stack.resolve(resource.reserved_concurrent_executions)
+            value = rendered(resource, _RESERVED).get(_RESERVED)
             if value != {"Fn::GetAtt": [gate, key]}:
                 found.append(
-                    f"{resource.node.path} has ReservedConcurrentExecutions={value}, put over what the deployment "
-                    "guard answers. Remove what sets it, or pass budget.share(…, concurrency=…)."
+                    f"{resource.node.path} has {_RESERVED}={value}, put over what the deployment guard answers. Remove "
+                    "what sets it, or pass budget.share(…, concurrency=…)."
+                )
+        for mapping, key in self._guard.table.mappings.items():
+            scaling = rendered(mapping, _SCALING).get(_SCALING)
+            if scaling != {"MaximumConcurrency": {"Fn::GetAtt": [gate, key]}}:
+                found.append(
+                    f"{mapping.node.path} has {_SCALING}={scaling}, put over what the deployment guard answers. Remove "
+                    "what sets it: a mapping's part follows from its function's share."
                 )
         return found

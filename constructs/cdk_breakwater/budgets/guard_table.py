@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
 
     from .budget import ConnectionBudget
-    from .share import ConnectionShare
+    from .share import ConnectionShare, FollowingMapping
 
 
 class GuardTable:
@@ -30,6 +30,8 @@ class GuardTable:
     ----------
     resources
         The functions, and the attribute of the gate that answers each one's reservation.
+    mappings
+        The mappings of queues that follow them, and the attribute that answers each one's MaximumConcurrency.
     here
         The budgets whose database is in the stack.
     """
@@ -37,6 +39,7 @@ class GuardTable:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self.resources: dict[lambda_.CfnFunction, str] = {}
+        self.mappings: dict[lambda_.CfnEventSourceMapping, str] = {}
         self.here: set[ConnectionBudget] = set()
         self._shares: dict[str, ConnectionShare] = {}
 
@@ -49,6 +52,14 @@ class GuardTable:
     def has(self, resource: lambda_.CfnFunction) -> bool:
         """Tell whether a function is noted already."""
         return any(known.node.path == resource.node.path for known in self.resources)
+
+    def add_mapping(self, mapping: FollowingMapping) -> str | None:
+        """Note a mapping, and return its attribute; None where it is noted, or deployed with another stack."""
+        resource = mapping.resource
+        if resource in self.mappings or Stack.of(resource) is not self._stack:
+            return None
+        key = self.mappings[resource] = f"m{len(self.mappings)}"
+        return key
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -97,7 +108,18 @@ class GuardTable:
             "Minimum": str(share.claim.minimum),
             "Uses": _uses(share),
             "Identity": identity,
+            **({"Mappings": mappings} if (mappings := self._mapping_rows(share)) else {}),
             **({"Name": name} if isinstance(name, str) else {}),
+        }
+
+    def _mapping_rows(self, share: ConnectionShare) -> dict[str, Any]:
+        return {
+            self.mappings[mapping.resource]: {
+                "Id": self._stack.get_logical_id(mapping.resource),
+                "Share": str(mapping.part()),
+            }
+            for mapping in share.mappings
+            if mapping.resource in self.mappings
         }
 
     def _budgets(self) -> dict[str, Any]:
@@ -140,10 +162,10 @@ class GuardTable:
                 {
                     name: value
                     for name, value in cast("Any", resource)._cfn_properties.items()
-                    if name not in ("reservedConcurrentExecutions", "tags")
+                    if name not in ("reservedConcurrentExecutions", "scalingConfig", "tags")
                 }
             )
-            for resource, key in self.resources.items()
+            for resource, key in {**self.resources, **self.mappings}.items()
         }
         return hashlib.sha256(json.dumps(rendered, sort_keys=True, default=str).encode()).hexdigest()[:16]
 

@@ -70,6 +70,11 @@ class FunctionConcurrency:
             self._require_reserved(least, reason)
         return len(self._claims) - 1
 
+    def follow(self, position: int, mapping: lambda_.CfnEventSourceMapping) -> None:
+        """Let a mapping's MaximumConcurrency, which is its part, change in the right order where that is guarded."""
+        if self.share is not None:
+            self.share.add_mapping(mapping, lambda: min(MAXIMUM, self.part(position)))
+
     def part(self, position: int) -> int:
         """Compute one mapping's part: as even as minima and whole numbers allow, the earlier ones first.
 

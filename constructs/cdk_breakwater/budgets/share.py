@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +13,7 @@ from ..limits.apportionment import Claim
 from .account_concurrency import environment_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from fractions import Fraction
 
     from aws_cdk import aws_lambda as lambda_
@@ -20,6 +22,14 @@ if TYPE_CHECKING:
     from .budget import ConnectionBudget
 
 _SHARES: dict[lambda_.IFunction, ConnectionShare] = {}
+
+
+@dataclass(frozen=True)
+class FollowingMapping:
+    """A queue's mapping whose MaximumConcurrency is a part of its function's share."""
+
+    resource: lambda_.CfnEventSourceMapping
+    part: Callable[[], int]
 
 
 class ConnectionShare:
@@ -45,6 +55,7 @@ class ConnectionShare:
         self.minimum = 1
         self._overlaps = 1
         self._joined: list[ConnectionShare] = [self]
+        self._mappings: list[FollowingMapping] = []
 
     @staticmethod
     def of(function: lambda_.IFunction) -> ConnectionShare | None:
@@ -188,6 +199,16 @@ class ConnectionShare:
             DeploymentGuard.of(holder.reserves).govern(holder)
             for share in self._joined:
                 share.budget.keep_in_deployments()
+
+    @property
+    def mappings(self) -> tuple[FollowingMapping, ...]:
+        """The mappings of queues that divide it."""
+        return tuple(self._joined[0]._mappings)
+
+    def add_mapping(self, resource: lambda_.CfnEventSourceMapping, part: Callable[[], int]) -> None:
+        """Note a mapping whose MaximumConcurrency is a part of the share."""
+        self._joined[0]._mappings.append(FollowingMapping(resource, part))
+        self._guard()
 
     def count_overlap(self, *, overlap: bool) -> None:
         """Say whether environments of old and new code hold connections together for a while after a deployment."""

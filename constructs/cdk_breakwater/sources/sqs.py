@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jsii
 from aws_cdk import Annotations, Duration
@@ -117,6 +117,7 @@ class SqsSource(InvocationSource):
             filters=self._filters,
             filter_encryption=self._filter_encryption,
         )
+        invocation.concurrency.follow(position, cast("lambda_.CfnEventSourceMapping", mapping.node.default_child))
         acknowledge(
             mapping,
             "A queue's mapping has no failure destination: the queue's dead-letter queue keeps what fails.",

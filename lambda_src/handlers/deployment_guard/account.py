@@ -19,19 +19,23 @@ USES, SHARE, SET = "breakwater:uses", "breakwater:share", "breakwater:set"
 """Tags of a function that is governed: what it opens in which budget of how much; its share; the reservation that
 CloudFormation has set, and may set again when it changes something else or goes back."""
 _STACK = "aws:cloudformation:stack-name"
-_FUNCTION = "AWS::Lambda::Function"
-# Source: AWS Lambda API Reference, PutFunctionConcurrency, Errors; a function that is being updated is a conflict.
+_FUNCTION, _MAPPING = "AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping"
+# Source: AWS Lambda API Reference, PutFunctionConcurrency and UpdateEventSourceMapping, Errors; a function that is
+# being updated is a conflict, and such a mapping is in use.
 _COME_AGAIN = (
     "TooManyRequestsException",
     "ThrottlingException",
     "Throttling",
     "ServiceException",
     "ResourceConflictException",
+    "ResourceInUseException",
     "InternalServiceError",
 )
 _DENIED = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
 _NOTHING_PROVISIONED = ("ResourceNotFoundException", "ProvisionedConcurrencyConfigNotFoundException")
 _PAUSES = (0.2, 0.5, 1, 2, 4, 8)
+# A mapping is changed asynchronously.
+_MAPPING_SECONDS, _MAPPING_PAUSE_SECONDS = 20, 1
 
 
 class Refused(Exception):  # noqa: N818 -- it says what happened
@@ -69,6 +73,21 @@ class Governed:
         return max(self.held or 0, self.known or 0)
 
 
+@dataclass(frozen=True)
+class QueueMapping:
+    """A mapping as Lambda has it, whose MaximumConcurrency follows a share.
+
+    Attributes
+    ----------
+    share
+        What its tag says that it is to have.
+    """
+
+    id: str
+    maximum: int
+    share: int
+
+
 class Account:
     """The account and Region that a deployment is in.
 
@@ -95,14 +114,45 @@ class Account:
 
     def functions_of(self, stack: str) -> dict[str, str]:
         """Give the names of a stack's functions by their logical ids; none where there is no such stack."""
-        if self.stack(stack) is None:
-            return {}
-        return {
-            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
-            for page in self._pages("cloudformation", "list_stack_resources", "StackResourceSummaries", StackName=stack)
-            for resource in page
-            if resource["ResourceType"] == _FUNCTION and resource.get("PhysicalResourceId")
-        }
+        return {} if self.stack(stack) is None else self._resources(stack, _FUNCTION)
+
+    def mappings_of(self, stack: str) -> dict[str, str]:
+        """Give the ids of a stack's mappings by their logical ids."""
+        return self._resources(stack, _MAPPING)
+
+    def mappings(self, function: str) -> list[QueueMapping]:
+        """Find the mappings of a function that follow its share; none where the function is gone."""
+        found = []
+        try:
+            for page in self._pages(
+                "lambda", "list_event_source_mappings", "EventSourceMappings", FunctionName=function
+            ):
+                for mapping in page:
+                    maximum = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
+                    if maximum is None:
+                        continue
+                    arn = mapping["EventSourceMappingArn"]
+                    share = _number(self._call("lambda", "list_tags", arn, Resource=arn).get("Tags", {}).get(SHARE))
+                    if share is not None:
+                        found.append(QueueMapping(mapping["UUID"], maximum, share))
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
+        return found
+
+    def receive(self, mapping: QueueMapping, maximum: int) -> None:
+        """Let a mapping have that many batches at once, and wait until it does so."""
+        scaling = {"MaximumConcurrency": maximum}
+        try:
+            self._call("lambda", "update_event_source_mapping", mapping.id, UUID=mapping.id, ScalingConfig=scaling)
+            for _ in range(_MAPPING_SECONDS // _MAPPING_PAUSE_SECONDS):
+                state = self._call("lambda", "get_event_source_mapping", mapping.id, UUID=mapping.id)["State"]
+                if state != "Updating":
+                    return
+                self.sleep(_MAPPING_PAUSE_SECONDS)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
 
     def tagged(self) -> dict[str, set[str]]:
         """Name every function that is governed, whatever stack it is of, with its budgets."""
@@ -174,6 +224,14 @@ class Account:
                 return False
             raise
         return True
+
+    def _resources(self, stack: str, type_: str) -> dict[str, str]:
+        return {
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+            for page in self._pages("cloudformation", "list_stack_resources", "StackResourceSummaries", StackName=stack)
+            for resource in page
+            if resource["ResourceType"] == type_ and resource.get("PhysicalResourceId")
+        }
 
     def _pages(self, service: str, operation: str, result: str, **arguments: Any) -> Iterator[list[dict[str, Any]]]:
         token = "Marker" if service == "lambda" else "NextToken"

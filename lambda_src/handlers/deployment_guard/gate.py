@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import registry, turns
+from . import mappings, registry, turns
 from .account import Refused
 from .reservations import fit, held, let_go, lower
 
@@ -45,6 +45,17 @@ class _Deployment:
     def shrinks(self, budget: str) -> bool:
         """Whether the database itself becomes smaller with this deployment."""
         return self.old is not None and self.table.limits[budget] < self.old.limits.get(budget, 0)
+
+    def changes_mappings(self, row: Row) -> bool:
+        """Whether queues are added to a function that stays, or taken from it."""
+        before = self.old.rows.values() if self.old else ()
+        had = [
+            mapping.logical_id
+            for old in before
+            if old.logical_id == row.logical_id
+            for mapping in old.mappings.values()
+        ]
+        return sorted(had) != sorted(mapping.logical_id for mapping in row.mappings.values())
 
     @property
     def functions(self) -> dict[str, Governed]:
@@ -132,10 +143,11 @@ def _go_forward(deployment: _Deployment, account: Account) -> dict[str, str]:
             raise Refused(_no_room(deployment, row, {**now, **due}))
     lowered = {name: number for name, number in now.items() if number < before[name]}
     _insist_on_provisioned(deployment, account, lowered)
+    answers = _numbers(deployment, now, granted) | _lower_mappings(deployment, account, now, granted)
     _reserve(account, lowered)
     if lowered and newcomers:
         account.sleep(min(_LET_GO_SECONDS, max(deployment.functions[name].timeout for name in lowered)))
-    return _numbers(deployment, now, granted)
+    return answers
 
 
 def _go_back(deployment: _Deployment, account: Account) -> dict[str, str]:
@@ -153,8 +165,31 @@ def _go_back(deployment: _Deployment, account: Account) -> dict[str, str]:
     for id_, name in deployment.staying.items():
         if deployment.functions[name].held is None:
             now[name] = deployment.row(id_).share
+    answers = _numbers(deployment, now, due) | _lower_mappings(deployment, account, now, due)
     _reserve(account, {name: number for name, number in now.items() if deployment.functions[name].held != number})
-    return _numbers(deployment, now, due)
+    return answers
+
+
+def _lower_mappings(
+    deployment: _Deployment, account: Account, now: dict[str, int], new: dict[str, int]
+) -> dict[str, str]:
+    """Lower the mappings of what is lowered, and answer what CloudFormation may set; unchanged ones cost no call."""
+    numbers: dict[str, int] = {}
+    touched: list[tuple[str, Row | None]] = [
+        (name, None) for name in deployment.leaving if now[name] < deployment.held(name)
+    ]
+    for row in deployment.table.rows.values():
+        name = deployment.staying.get(row.logical_id)
+        if name is None:
+            numbers |= mappings.answers(row, new[f"new {row.logical_id}"])
+        elif deployment.changes_mappings(row) or (row.mappings and now[name] < deployment.held(name)):
+            touched.append((name, row))
+        else:
+            numbers |= mappings.answers(row, now[name])
+    ids = account.mappings_of(deployment.stack) if touched else {}
+    for name, row in touched:
+        numbers |= mappings.lower(account, name, row, now[name], ids)
+    return {key: str(number) for key, number in numbers.items()}
 
 
 def _reserve(account: Account, numbers: dict[str, int]) -> None:

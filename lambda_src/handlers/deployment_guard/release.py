@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from . import registry
+from . import mappings, registry
 from .reservations import raise_
 
 if TYPE_CHECKING:
@@ -34,13 +34,16 @@ def let_rise(stack: str, table: Table, account: Account) -> None:
     mine = {function.name: function for function in found.mine.values()}
     now = {name: function.due for name, function in {**mine, **found.others}.items()}
     own = {function.name: function for id_, function in found.mine.items() if _may_rise(function, id_ in known)}
-    for rising in (own, {name: function for name, function in found.others.items() if _may_rise(function, True)}):
+    others = {name: function for name, function in found.others.items() if _may_rise(function, True)}
+    for rising in (own, others):
         targets = {name: function.share or 0 for name, function in rising.items()}
         now |= raise_(found.limits, found.uses, now, targets)
         for name, function in rising.items():
             if now[name] > (function.held or 0):
                 account.reserve(name, now[name])
                 logging.getLogger(__name__).info("%s raised to %s of %s", name, now[name], function.share)
+    for name in (*own, *others):
+        mappings.let_rise(account, name, now[name])
 
 
 def _may_rise(function: Governed, known: bool) -> bool:

@@ -7,6 +7,14 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class MappingRow:
+    """A queue's mapping on a governed function, and its part of the function's share."""
+
+    logical_id: str
+    share: int
+
+
+@dataclass(frozen=True)
 class Row:
     """A governed function of the stack.
 
@@ -16,6 +24,8 @@ class Row:
         The least reservation with which it can exist.
     identity
         What makes it another function if it changes, though its logical id stays.
+    mappings
+        Those of queues, by the attribute of the gate that answers each one's number.
     """
 
     logical_id: str
@@ -24,6 +34,7 @@ class Row:
     uses: dict[str, int]
     identity: str
     function_name: str | None
+    mappings: dict[str, MappingRow]
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,10 @@ class Table:
                 _numbers(row["Uses"]),
                 row["Identity"],
                 row.get("Name"),
+                {
+                    attribute: MappingRow(mapping["Id"], int(mapping["Share"]))
+                    for attribute, mapping in row.get("Mappings", {}).items()
+                },
             )
             for key, row in properties.get("Functions", {}).items()
         }

@@ -1,4 +1,4 @@
-"""What a lower floor offers by way of a higher one: a downstream knows no proxies, and `Downstream.proxy` makes one."""
+"""What a lower floor offers by way of a higher one: a downstream knows neither proxies nor functions."""
 
 from __future__ import annotations
 
@@ -13,4 +13,11 @@ def _before_proxy(*arguments: Any, **options: Any) -> Downstream:
     return ProxyDownstream.before(*arguments, **options)
 
 
+def _connect(*arguments: Any, **options: Any) -> Any:
+    from .functions.connect import connect
+
+    return connect(*arguments, **options)
+
+
+Downstream._connect = staticmethod(_connect)
 Downstream._before_proxy = staticmethod(_before_proxy)

@@ -26,6 +26,13 @@ _CLASS = f"{_MODULE}.Rendered"
 # keeps what a lazy value was when it was first read.
 _CODE = """
 exports.Rendered = class Rendered {
+  static environment(resource) {
+    const given = resource.cfnProperties.environment;
+    // Its own lazy value alone: the CDK keeps what those in it were when they were first read.
+    const value = given?.resolve ? given.resolve({}) : given;
+    return value?.variables ?? {};
+  }
+
   static all(root, type, names, skipped) {
     const paths = new Set(skipped);
     return root.node
@@ -53,7 +60,11 @@ exports.Rendered = class Rendered {
   }
 };
 """
-_METHODS = {"all": ("root", "type", "names", "skipped"), "of": ("resource", "names")}
+_METHODS = {
+    "all": ("root", "type", "names", "skipped"),
+    "environment": ("resource",),
+    "of": ("resource", "names"),
+}
 _ASSEMBLY = {
     "schema": "jsii/0.10.0",
     "jsiiVersion": "5.0.0",
@@ -124,6 +135,17 @@ def rendered_resources(
     """
     found = jsii.sinvoke(_rendered_class(), "all", [root, type_, list(names), list(skipped)])
     return [(each["resource"], each["properties"]) for each in found]
+
+
+def environment_variables(resource: IConstruct | None) -> dict[str, str]:
+    """Return the environment variables of a `CfnFunction` as they are so far, tokens unresolved.
+
+    Parameters
+    ----------
+    resource
+        The L1 construct.
+    """
+    return jsii.sinvoke(_rendered_class(), "environment", [resource])
 
 
 @cache

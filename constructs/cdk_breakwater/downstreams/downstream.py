@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from constructs import Construct, IConstruct
 
 from ..errors import BreakwaterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from aws_cdk import Duration
     from aws_cdk import aws_ec2 as ec2
     from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_rds as rds
     from aws_cdk import aws_secretsmanager as secretsmanager
     from typing_extensions import Unpack
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
     from .credentials import DatabaseCredentials
     from .databases import Database, RdsCluster
     from .proxy_options import ProxyOptions
+
+
+class GrantedShare(Protocol):
+    """A `ConnectionShare`, as far as this floor knows it."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many environments may run at once, for any property of an L1 or L2."""
+        ...
 
 
 class Downstream(ABC):
@@ -40,6 +50,8 @@ class Downstream(ABC):
     """How a database is looked at through a proxy; see `wiring`."""
     is_rds = False
     """Whether it is an instance or a cluster of RDS or Aurora, where users are made and proxies stand."""
+    _connect: ClassVar[Callable[..., GrantedShare]]
+    """How a function is connected with a database; see `wiring`."""
     lends_by_transaction = False
     """Whether a pooler lends a server connection for a transaction: then nothing is SET, nor passed on at startup."""
     behind_proxy = False
@@ -132,6 +144,68 @@ class Downstream(ABC):
 
     def register_function(self, function: Construct, credentials: DatabaseCredentials, timeout: Duration) -> None:  # noqa: B027 -- proxies do
         """Prepare for a function that logs in; what stands between the two needs to know."""
+
+    def connect(
+        self,
+        function: lambda_.IFunction | lambda_.Function,
+        *,
+        name: str | None = None,
+        credentials: DatabaseCredentials | None = None,
+        share_weight: float | None = None,
+        concurrency: int | None = None,
+        reserve_concurrency: bool = True,
+        drivers: Sequence[str] | None = None,
+        verify_at_deploy: bool = False,
+        connections_per_environment: int | None = None,
+        overlap: bool | None = None,
+        vpc: ec2.IVpc | None = None,
+    ) -> GrantedShare:
+        """Give a function that was made elsewhere what a `VpcDatabaseFunction` has by itself.
+
+        Its reserved concurrency becomes its share, the database's security group is opened to it, it may read the
+        secret, `breakwater.database()` in its code finds its settings in the environment, and a function of Python or
+        Node.js gets the runtime layer. A variable that the function has already stays as it is.
+
+        Parameters
+        ----------
+        function
+            A `lambda_.Function` of this app, or a subclass: `PythonFunction`, `NodejsFunction`, `DockerImageFunction`.
+            An alias or a version stands for its function. A container image takes no layer: install
+            cdk-breakwater-runtime in it.
+        name
+            For a further database of the function: `breakwater.database(name)` in its code. Default: it is the first.
+        credentials, share_weight, concurrency, reserve_concurrency, drivers, verify_at_deploy
+            As for `VpcDatabaseFunction`.
+        connections_per_environment, overlap
+            As for `VpcDatabaseFunction`. Pass overlap=True while the handler still opens connections of its own.
+        vpc
+            The VPC that the function stands in, where that is neither the database's nor made in this app.
+
+        Returns
+        -------
+        ConnectionShare
+            The function's share of this database.
+
+        Raises
+        ------
+        BreakwaterError
+            When the function is imported or has a reserved concurrency already, when it stands outside of the
+            database's VPC, when it has five layers, and as for `VpcDatabaseFunction`.
+        """
+        return Downstream._connect(
+            self,
+            function,
+            name=name,
+            credentials=credentials,
+            share_weight=share_weight,
+            concurrency=concurrency,
+            reserve_concurrency=reserve_concurrency,
+            drivers=drivers,
+            verify_at_deploy=verify_at_deploy,
+            connections_per_environment=connections_per_environment,
+            overlap=overlap,
+            vpc=vpc,
+        )
 
     @staticmethod
     def readers(cluster: RdsCluster) -> Downstream:

@@ -136,7 +136,9 @@ class PublicSslDatabaseFunction(DatabaseFunction):
         BreakwaterError
             When the name is not right or taken, and as for the constructor.
         """
-        downstream, _, share = self._add_database(name, database, credentials, connections_per_environment)
+        downstream, _, share = self._database_connections.add(
+            name, database, credentials, connections_per_environment=connections_per_environment
+        )
         _open(self, downstream, acknowledge_public_access, allowed_cidrs)
         return share
 

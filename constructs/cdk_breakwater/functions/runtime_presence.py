@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from constructs import IConstruct
 
     from ..downstreams.downstream import Downstream
-    from .database import DatabaseFunction
     from .database_users.placement import FunctionPlacement
 
 
-def say_what_is_lost(function: DatabaseFunction, *, overlap: bool | None) -> None:
+def say_what_is_lost(function: lambda_.Function, downstream: Downstream, *, overlap: bool | None) -> None:
     """Note that a function is without the runtime, and how its share counts."""
     counts = (
         "Its share counts twice, since old and new environments hold connections together for a while after a "
@@ -30,11 +29,22 @@ def say_what_is_lost(function: DatabaseFunction, *, overlap: bool | None) -> Non
         if overlap is None or overlap
         else "overlap=False says that it closes its connections before it returns."
     )
+    if function.runtime.name == lambda_.Runtime.FROM_IMAGE.name:
+        missing = (
+            "a container image takes no layer: install cdk-breakwater-runtime and the driver in the image"
+            + (
+                ", and name a file with the certificate authorities in BREAKWATER_TLS_CA"
+                * downstream.has_certificate_authority
+            )
+            + "; without them"
+        )
+    else:
+        missing = (
+            f"breakwater_runtime is not part of a function of {function.runtime.name} with {downstream.engine.value}:"
+        )
     Annotations.of(function).add_info_v2(
         "cdk-breakwater:without-runtime",
-        f"breakwater_runtime is not part of a function of {function.runtime.name} with "
-        f"{function.downstream.engine.value}: nothing heals its connections, or gives them back when the server runs "
-        f"short. {counts}",
+        f"{missing} nothing heals its connections, or gives them back when the server runs short. {counts}",
     )
 
 

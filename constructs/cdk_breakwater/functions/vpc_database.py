@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 
-from ..network.reachability import warn_of_another_vpc
-from ..network.secrets_manager_endpoint import ensure_secrets_manager_endpoint
-from ..network.subnet_capacity import SubnetAddresses
-from ..network.subnets import isolated, private_subnets
+from ..network.subnets import private_subnets
 from .database import DatabaseFunction
-from .security_groups import allow_to_database
+from .function_network import FunctionNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from ..budgets.share import ConnectionShare
     from ..downstreams.credentials import DatabaseCredentials
     from ..downstreams.databases import Database
-    from ..downstreams.downstream import Downstream
     from .options import FunctionOptions
 
 
@@ -141,12 +137,11 @@ class VpcDatabaseFunction(DatabaseFunction):
             **options,
         )
         _allow_network_interfaces(self)
-        if own_security_group and not network["allow_all_outbound"]:
+        closed = own_security_group and not network["allow_all_outbound"]
+        if closed:
             self.connections.allow_to_any_ipv4(ec2.Port.HTTPS, "AWS APIs, Secrets Manager among them")
-        self._closed = own_security_group and not network["allow_all_outbound"]
-        self._vpc, self._subnets = vpc, subnets
-        self._reach(self.downstream, self.credentials)
-        SubnetAddresses.watch(vpc)
+        self._network = FunctionNetwork(vpc, subnets, closed)
+        self._network.lead_to(self.downstream, self.credentials, self)
 
     @property
     def proxy(self) -> rds.IDatabaseProxy | None:
@@ -188,17 +183,15 @@ class VpcDatabaseFunction(DatabaseFunction):
         BreakwaterError
             When the name is not right or taken, and as for the constructor.
         """
-        downstream, credentials, share = self._add_database(
-            name, database, credentials, connections_per_environment, proxy
+        downstream, credentials, share = self._database_connections.add(
+            name,
+            database,
+            credentials,
+            connections_per_environment=connections_per_environment,
+            proxy=proxy,
         )
-        self._reach(downstream, credentials)
+        self._network.lead_to(downstream, credentials, self)
         return share
-
-    def _reach(self, downstream: Downstream, credentials: DatabaseCredentials) -> None:
-        warn_of_another_vpc(self, self._vpc, downstream.server.construct)
-        allow_to_database(self, downstream, own_security_group=self._closed)
-        if credentials.needs_secrets_manager and isolated(self._vpc, self._subnets):
-            ensure_secrets_manager_endpoint(self._vpc, self, self._subnets)
 
 
 def _allow_network_interfaces(function: lambda_.Function) -> None:

@@ -6,6 +6,8 @@ DEFAULT_TIMEOUT_SECONDS = 3
 """Source: AWS Lambda Developer Guide, "Configure Lambda function timeout"."""
 MAXIMUM_TIMEOUT_SECONDS = 900
 """Source: AWS Lambda Developer Guide, "Lambda quotas"."""
+MOST_LAYERS = 5
+"""Source: the same page."""
 
 ACCOUNT_CONCURRENCY = 1000
 """Concurrent executions that AWS grants an account and Region by default. Source: the same page."""

@@ -41,7 +41,11 @@ def select(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> ec2.SelectedSubnets:
     return vpc.select_subnets(**{name: getattr(subnets, name) for name in names})
 
 
-def isolated(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> bool:
-    """Whether some of the subnets have no way out."""
-    isolated = {subnet.subnet_id for subnet in vpc.isolated_subnets}
-    return any(subnet_id in isolated for subnet_id in select(vpc, subnets).subnet_ids)
+def without_way_out(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> bool:
+    """Whether a function has no way out of some of the subnets: isolated ones, and public ones.
+
+    A function gets no public address. Source: AWS Lambda Developer Guide, "Giving Lambda functions access to resources
+    in an Amazon VPC".
+    """
+    closed = {subnet.subnet_id for subnet in (*vpc.isolated_subnets, *vpc.public_subnets)}
+    return any(subnet_id in closed for subnet_id in select(vpc, subnets).subnet_ids)

@@ -23,6 +23,7 @@ from aws_cdk.assertions import Template
 from cdk_breakwater import (
     ConnectionBudget,
     DecoupledInvocation,
+    Downstream,
     InvocationSource,
     ThrottledApi,
     VpcDatabaseFunction,
@@ -190,6 +191,16 @@ IN_PLACE = {
     "Worker.TracingConfig",
     "Worker.VpcConfig",
 }
+
+
+def test_a_function_is_connected_as_it_is(code: dict[str, Any]) -> None:
+    app = existing(code)
+    Downstream.of(app.database).connect(app.worker, overlap=True)
+    assert changes(existing(code), app) == Changes(
+        {"AWS::Lambda::LayerVersion"},
+        set(),
+        {"Worker.Environment", "Worker.Layers", "Worker.ReservedConcurrentExecutions"},
+    )
 
 
 def test_a_function_becomes_a_vpc_database_function(code: dict[str, Any]) -> None:

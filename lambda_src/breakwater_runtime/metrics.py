@@ -8,7 +8,7 @@ from time import time
 
 NAMESPACE = "Breakwater"
 # reuses alone are no news: they are written with the next event
-_NEWS = ("Connects", "Heals", "Closes", "ZombiesEnded", "Waits")
+_NEWS = ("Connects", "Heals", "Closes", "ZombiesEnded", "Waits", "Unavailable")
 
 
 class Counters:
@@ -16,9 +16,9 @@ class Counters:
 
     Attributes
     ----------
-    connects, reuses, heals, closes, zombies_ended, waits
+    connects, reuses, heals, closes, zombies_ended, waits, unavailable
         Connections opened, used again, found dead, given back; sessions of frozen environments ended; attempts that
-        had to be repeated.
+        had to be repeated; blocks that got no connection.
     server_connections, server_max_connections
         What the last look at the server saw, None without one.
     """
@@ -33,6 +33,7 @@ class Counters:
     def clear(self) -> None:
         """Start anew."""
         self.connects = self.reuses = self.heals = self.closes = self.zombies_ended = self.waits = 0
+        self.unavailable = 0
         self.server_connections: int | None = None
         self.server_max_connections: int | None = None
 
@@ -45,6 +46,7 @@ class Counters:
             "Closes": self.closes,
             "ZombiesEnded": self.zombies_ended,
             "Waits": self.waits,
+            "Unavailable": self.unavailable,
         }
         if self.server_connections is not None and self.server_max_connections is not None:
             values["ServerConnections"] = self.server_connections

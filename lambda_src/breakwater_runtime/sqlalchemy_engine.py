@@ -13,8 +13,7 @@ from breakwater_runtime.deadline import Deadline
 
 if TYPE_CHECKING:
     from breakwater_runtime._core.keeper import Keeper
-
-_URLS = {"mysql": "mysql+pymysql://", "mariadb": "mariadb+pymysql://", "postgresql": "postgresql+psycopg://"}
+    from breakwater_runtime.errors import OutcomeUnknown
 
 
 class _Returned(Exception):  # noqa: N818 -- never raised: what SQLAlchemy has not committed is rolled back
@@ -37,8 +36,20 @@ def create_engine(keeper: Keeper, options: dict[str, Any]) -> sqlalchemy.Engine:
         lease.deadline = Deadline(None, keeper.settings.function_timeout)
         return now(keeper.begin(lease, lambda: now(keeper.end(lease, _Returned()))))
 
-    return sqlalchemy.create_engine(
-        _URLS[keeper.settings.engine],
+    def say_what_is_unknown(context: sqlalchemy.ExceptionContext) -> OutcomeUnknown | None:
+        session = keeper.session
+        return None if session is None else keeper.unknown(session, context.original_exception)
+
+    if keeper.settings.engine == "postgresql":
+        url = "postgresql+psycopg://"
+    else:
+        from breakwater_runtime._mysql.sqlalchemy_dialect import DRIVER
+
+        url = f"{keeper.settings.engine}+{DRIVER}://"
+    engine = sqlalchemy.create_engine(
+        url,
         creator=checkout,
         **{"poolclass": NullPool, "pool_reset_on_return": None, **options},
     )
+    sqlalchemy.event.listen(engine, "handle_error", say_what_is_unknown)
+    return engine

@@ -43,13 +43,13 @@ def certificates() -> Certificates:
 
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaDbServer]:
-    with MariaDbServer(max_connections=30) as server:
+    with MariaDbServer(max_connections=100) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSqlServer]:
-    with PostgreSqlServer(max_connections=30) as server:
+    with PostgreSqlServer(max_connections=100) as server:
         yield server
 
 

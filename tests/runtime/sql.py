@@ -39,16 +39,25 @@ def end_session(server: SqlServer, session_id: int) -> None:
     statement = (
         f"KILL {session_id}" if isinstance(server, MariaDbServer) else f"SELECT pg_terminate_backend({session_id})"
     )
-    alive = (
+    with server.admin() as admin:
+        execute(admin, statement)
+        # both statements return before the session is gone
+        while _is_alive(server, admin, session_id):
+            sleep(0.005)
+
+
+def is_alive(server: SqlServer, session_id: int) -> bool:
+    with server.admin() as admin:
+        return _is_alive(server, admin, session_id)
+
+
+def _is_alive(server: SqlServer, admin: Any, session_id: int) -> bool:
+    question = (
         f"SELECT COUNT(*) FROM information_schema.processlist WHERE id = {session_id}"
         if isinstance(server, MariaDbServer)
         else f"SELECT count(*) FROM pg_stat_activity WHERE pid = {session_id}"
     )
-    with server.admin() as admin:
-        execute(admin, statement)
-        # both statements return before the session is gone
-        while rows(admin, alive)[0][0]:
-            sleep(0.005)
+    return bool(rows(admin, question)[0][0])
 
 
 def sleep_statement(server: SqlServer, seconds: float) -> str:

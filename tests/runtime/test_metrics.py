@@ -34,7 +34,7 @@ def test_one_line_per_invocation_at_most(
     (line,) = lines(capsys)
     assert line["FunctionName"] == "orders"
     assert line["Connects"] == 1
-    assert line["ServerMaxConnections"] == 30
+    assert line["ServerMaxConnections"] == server.max_connections
     metrics = line["_aws"]["CloudWatchMetrics"][0]
     assert metrics["Namespace"] == "Breakwater"
     assert {metric["Name"] for metric in metrics["Metrics"]} <= set(line)
@@ -53,6 +53,19 @@ def test_none_where_nothing_happened(server: SqlServer, in_lambda: None, capsys:
             pass
     assert len(lines(capsys)) == 1
     database.close()
+
+
+def test_a_block_without_a_connection_is_counted(
+    server_type: type[SqlServer], in_lambda: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with server_type() as server:
+        refused = breakwater.database(**server.settings | {"password": "wrong"})
+        with pytest.raises(Exception, match=r"(?i)denied|failed"), refused.connection(Context(30, "refused")):
+            pass
+    gone = breakwater.database(**server.settings)
+    with pytest.raises(breakwater.ConnectionUnavailable), gone.connection(Context(1.0, "gone")):
+        pass
+    assert [line["Unavailable"] for line in lines(capsys)] == [1, 1]
 
 
 def test_off_by_one_switch(

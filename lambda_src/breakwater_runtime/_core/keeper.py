@@ -70,8 +70,11 @@ class Keeper:
                 self.drop()
                 self.slot.leave(lease)
                 raise
-        except ConnectionUnavailable:
-            self.counters.flush(lease.context)
+        except Exception as error:
+            # a block within a block is the caller's fault
+            if type(error) is not BreakwaterError:
+                self.counters.unavailable += 1
+                self.counters.flush(lease.context)
             raise
 
     async def end(self, lease: Lease, error: BaseException | None) -> None:
@@ -98,11 +101,8 @@ class Keeper:
             del handle
             self.slot.leave(lease)
             self.counters.flush(lease.context)
-        if error is not None and self._is_unknown(session, error):
-            raise OutcomeUnknown(
-                f"{self.target}: the connection was lost before the answer came, so it is unknown whether the block's "
-                f"last statement was applied; nothing is repeated: {error}"
-            ) from error
+        if error is not None and (unknown := self.unknown(session, error)):
+            raise unknown from error
 
     def drop(self) -> None:
         """Close the session, if there is one; the next block opens another."""
@@ -129,10 +129,16 @@ class Keeper:
         cause = session.raised(error)
         return None if cause is None else self.adapter.trouble(cause)
 
-    def _is_unknown(self, session: Session, error: BaseException) -> bool:
+    def unknown(self, session: Session, error: BaseException) -> OutcomeUnknown | None:
+        """Return what to say instead of an error that leaves it open whether something was applied."""
         if session.outcome is not Outcome.UNKNOWN or not isinstance(error, Exception):
-            return False
-        return self.failure(session, error) in (Trouble.LOST, Trouble.PASSING)
+            return None
+        if self.failure(session, error) not in (Trouble.LOST, Trouble.PASSING):
+            return None
+        return OutcomeUnknown(
+            f"{self.target}: the connection was lost before the answer came, so it is unknown whether the block's "
+            f"last statement was applied; nothing is repeated: {error}"
+        )
 
     def _finish(self, session: Session) -> None:
         aged = monotonic() > self._ends_at

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import socket
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -14,13 +13,11 @@ from breakwater_runtime.deadline import MARGIN_SECONDS
 if TYPE_CHECKING:
     import ssl
 
+    from breakwater_runtime._core.resolver import Addresses
 
 # A farewell or a mark is sent if the network takes it; nobody waits for it
 COURTESY_SECONDS = 0.2
 _BUFFER_BYTES = 65536
-
-# glibc's resolver waits 5 s, twice; it reads this at the first look-up (resolv.conf(5))
-os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:2")
 
 
 class Line:
@@ -45,11 +42,8 @@ class Line:
         self.longest_wait = longest_wait
         self._socket: socket.socket | None = None
 
-    def connect(self, host: str, port: int, bind_address: str | None = None) -> None:
+    def connect(self, addresses: Addresses, bind_address: str | None = None) -> None:
         """Connect to the first of a name's addresses that answers; each gets its part of the time."""
-        self.place = f"resolving {host}"
-        addresses = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
-        self.place = "connect"
         for index, (family, kind, protocol, _, address) in enumerate(addresses):
             one = prepared(socket.socket(family, kind, protocol))
             try:

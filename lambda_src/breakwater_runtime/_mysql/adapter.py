@@ -12,6 +12,7 @@ from pymysql.err import OperationalError
 
 from breakwater_runtime._core.line import Line
 from breakwater_runtime._core.liveness import readable
+from breakwater_runtime._core.resolver import resolved
 from breakwater_runtime._core.session import Adapter
 from breakwater_runtime._mysql import errors
 from breakwater_runtime._mysql.connection import MySqlConnection, raises_from_now_on
@@ -44,7 +45,7 @@ class MySqlAdapter(Adapter):
             sql_mode=given.pop("sql_mode", None),
             init_command=text_or_none(given.pop("init_command", None)),
         )
-        session.open(login, deadline, given)
+        await session.open(login, deadline, given)
         await session.set_up(deadline)
         return session
 
@@ -68,7 +69,7 @@ class PyMySqlSession(MySqlSession):
         lent = self._lent
         return (None if lent is None else lent()) or self._connection
 
-    def open(self, login: Login, deadline: Deadline, given: dict[str, Any]) -> None:
+    async def open(self, login: Login, deadline: Deadline, given: dict[str, Any]) -> None:
         """Connect and log in."""
         settings = self._adapter.settings
         connect_timeout = given.pop("connect_timeout", None)
@@ -78,7 +79,8 @@ class PyMySqlSession(MySqlSession):
         longest = min((wait for wait in waits if wait), default=None)
         line = self._line = Line(f"{login.host}:{login.port}", monotonic() + deadline.remaining(), longest)
         try:
-            line.connect(login.host, login.port, given.pop("bind_address", None))
+            addresses = await resolved(self._adapter, login.host, login.port, deadline)
+            line.connect(addresses, given.pop("bind_address", None))
         except OSError as error:
             line.close()
             raise OperationalError(2003, f"Can't connect to MySQL server on {login.host!r} ({error})") from error

@@ -12,6 +12,7 @@ from pymysql.err import OperationalError
 from breakwater_runtime._core.event_loop import EventLoopAdapter
 from breakwater_runtime._core.line import prepared
 from breakwater_runtime._core.liveness import readable
+from breakwater_runtime._core.resolver import resolved
 from breakwater_runtime._mysql import errors
 from breakwater_runtime._mysql.async_connection import AsyncMySqlConnection, raises_from_now_on
 from breakwater_runtime._mysql.options import names, refuse, text_or_none
@@ -21,6 +22,7 @@ from breakwater_runtime.tls import ssl_context
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from breakwater_runtime._core.resolver import Addresses
     from breakwater_runtime._core.trouble import Trouble
     from breakwater_runtime.credentials import Login
     from breakwater_runtime.deadline import Deadline
@@ -79,7 +81,8 @@ class AioMySqlSession(MySqlSession):
         target = connection.target = f"{login.host}:{login.port}"
         place = "connect"
         try:
-            one = await _connected(login.host, login.port, deadline)
+            addresses = await resolved(self._adapter, login.host, login.port, deadline)
+            one = await _connected(addresses, deadline)
             place = "TLS and login" if context else "login"
             await asyncio.wait_for(connection.log_in(one), max(0.0, deadline.remaining()))
             connection._exchange = self.exchange = self.new_exchange(connection.server_version)
@@ -88,7 +91,7 @@ class AioMySqlSession(MySqlSession):
         except (OSError, asyncio.TimeoutError) as error:
             connection.cut()
             reason = error
-            if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
+            if isinstance(error, (TimeoutError, asyncio.TimeoutError)) and not str(error):
                 reason = f"{place} at {target}: no answer in time"
             raise OperationalError(2003, f"Can't connect to MySQL server on {login.host!r} ({reason})") from error
         except BaseException:
@@ -173,15 +176,9 @@ class AioMySqlSession(MySqlSession):
         self._connection.cut()
 
 
-async def _connected(host: str, port: int, deadline: Deadline) -> socket.socket:
+async def _connected(addresses: Addresses, deadline: Deadline) -> socket.socket:
     """Connect to the first of a name's addresses that answers; each gets its part of the time."""
     loop = asyncio.get_running_loop()
-    try:
-        # an address needs no resolver, which the loop would run in a thread
-        addresses = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
-    except socket.gaierror:
-        looked_up = loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = await asyncio.wait_for(looked_up, max(0.0, deadline.remaining()))
     for index, (family, kind, protocol, _, address) in enumerate(addresses):
         one = prepared(socket.socket(family, kind, protocol))
         one.setblocking(False)
@@ -194,4 +191,4 @@ async def _connected(host: str, port: int, deadline: Deadline) -> socket.socket:
                 continue
             raise
         return one
-    raise OSError(f"{host} has no address")
+    raise OSError("no address answered")

@@ -109,7 +109,9 @@ class Exchange:
     def post_answered(self, answer: Answer) -> None:
         """Note the answer to the first posted message."""
         del self.posted[0]
-        self._note_status(answer.status)
+        if not self.posted:
+            # before that, a BEGIN on its way counts
+            self._note_status(answer.status)
 
     def post_refused(self, error: BaseException) -> None:
         """Note the server's error for the first posted message; raise it if the session is useless now."""

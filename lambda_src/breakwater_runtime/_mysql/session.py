@@ -62,6 +62,8 @@ class MySqlSession(Session):
         self._init_command = init_command
         self._marks = not self._proxy
         self._ask_seconds = CHECK_TIMEOUT_SECONDS
+        self._posted_at = 0.0
+        self._rolled_back = False
         self._deadline: Deadline
         self.exchange: Exchange
 
@@ -192,6 +194,7 @@ class MySqlSession(Session):
         exchange = self.exchange
         self.limit(None)
         try:
+            asked = pause >= CHECK_AFTER_SECONDS or self._is_overdue()
             if self.is_readable():
                 if not exchange.posted:
                     return False
@@ -202,15 +205,25 @@ class MySqlSession(Session):
                 # the server has no use for named locks (Galera)
                 self._marks = False
                 exchange.failures.clear()
-            asked = pause >= CHECK_AFTER_SECONDS
             if asked and not await self._is_spared():
                 return False
             if not self._proxy:
+                self._rolled_back = False
                 self._post_begin(deadline, claimed=asked)
                 self.send()
         except (Error, OSError, EOFError):
             return False
         return True
+
+    def _is_overdue(self) -> bool:
+        """Tell whether the answers to what the last block posted should be there by now.
+
+        After a COMMIT, whose answer has come, nobody waits for them. A ROLLBACK is the last that a block says when the
+        network has failed it.
+        """
+        if not self.exchange.posted or self.is_readable():
+            return False
+        return self._rolled_back or monotonic() - self._posted_at > self._ask_seconds
 
     async def _is_spared(self) -> bool:
         """Ask whether the session lives, and take the lock that a hunter would need."""
@@ -250,6 +263,7 @@ class MySqlSession(Session):
         exchange = self.exchange
         if not exchange.lost and not exchange.is_busy and (exchange.has_open_work or exchange.unsure):
             exchange.post(b"ROLLBACK")
+            self._rolled_back = True
             exchange.in_transaction = exchange.unsure = False
 
     def take_back(self) -> bool:
@@ -275,6 +289,7 @@ class MySqlSession(Session):
             self.send()
         except (Error, OSError):
             return False
+        self._posted_at = monotonic()
         return True
 
     async def usage(self) -> tuple[int, int]:

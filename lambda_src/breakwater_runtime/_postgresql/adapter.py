@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 from abc import abstractmethod
-from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +11,7 @@ from psycopg import generators, waiting
 from psycopg.conninfo import make_conninfo
 
 from breakwater_runtime._core.liveness import TCP_USER_TIMEOUT_SECONDS
+from breakwater_runtime._core.resolver import resolved
 from breakwater_runtime._core.session import Adapter
 from breakwater_runtime._core.trouble import Trouble
 from breakwater_runtime._postgresql.handle import Handle
@@ -90,7 +89,13 @@ class BasePostgreSqlAdapter(Adapter):
         if seconds := arguments.pop("connect_timeout", None):
             deadline = deadline.within(float(seconds))
         where = f"{login.host}:{login.port}"
-        addresses = await self.resolve(login.host, login.port, deadline)
+        try:
+            found = await resolved(self, login.host, login.port, deadline)
+        except OSError as refusal:
+            raise psycopg.OperationalError(
+                f"connection failed: the name {login.host} could not be resolved: {refusal}"
+            ) from None
+        addresses = [str(one[4][0]) for one in found]
         began = monotonic()
         error: Exception | None = None
         for number, address in enumerate(addresses):
@@ -121,10 +126,6 @@ class BasePostgreSqlAdapter(Adapter):
         return trouble_of(error)
 
     @abstractmethod
-    async def resolve(self, host: str, port: int, deadline: Deadline) -> list[str]:
-        """Return a name's addresses."""
-
-    @abstractmethod
     async def wait_to_connect(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
         """Run a generator that connects for at most so long."""
 
@@ -133,30 +134,8 @@ class BasePostgreSqlAdapter(Adapter):
         """Make the session around a connection."""
 
 
-def is_address(host: str) -> bool:
-    """Tell whether there is nothing to resolve."""
-    for family in (socket.AF_INET, socket.AF_INET6):
-        with suppress(OSError):
-            return bool(socket.inet_pton(family, host))
-    return False
-
-
-def unresolvable(host: str, error: OSError) -> psycopg.OperationalError:
-    """Say that a name has no address."""
-    return psycopg.OperationalError(f"connection failed: the name {host} could not be resolved: {error}")
-
-
 class PostgreSqlAdapter(BasePostgreSqlAdapter):
     """psycopg's Connection."""
-
-    async def resolve(self, host: str, port: int, deadline: Deadline) -> list[str]:  # noqa: ARG002
-        """Return a name's addresses; the resolver's own timeout bounds that."""
-        if is_address(host):
-            return [host]
-        try:
-            return [str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-        except OSError as error:
-            raise unresolvable(host, error) from None
 
     async def wait_to_connect(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
         """Wait, as a blocking driver does."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import psycopg
 from psycopg import waiting
 
 from breakwater_runtime._core.event_loop import EventLoopAdapter
-from breakwater_runtime._postgresql.adapter import BasePostgreSqlAdapter, is_address, unresolvable
+from breakwater_runtime._postgresql.adapter import BasePostgreSqlAdapter
 from breakwater_runtime._postgresql.handle import AsyncHandle
 from breakwater_runtime._postgresql.session import PostgreSqlSession
 
@@ -18,25 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from breakwater_runtime._postgresql.handle import Lent
-    from breakwater_runtime.deadline import Deadline
 
     Result = TypeVar("Result")
 
 
 class AsyncPostgreSqlAdapter(EventLoopAdapter, BasePostgreSqlAdapter):
     """psycopg's AsyncConnection."""
-
-    async def resolve(self, host: str, port: int, deadline: Deadline) -> list[str]:
-        """Return a name's addresses."""
-        if is_address(host):
-            return [host]
-        found = asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        try:
-            return [str(one[4][0]) for one in await asyncio.wait_for(found, max(0.0, deadline.remaining()))]
-        except (asyncio.TimeoutError, TimeoutError):
-            raise psycopg.OperationalError(f"connection failed: nobody resolved the name {host} in time") from None
-        except OSError as error:
-            raise unresolvable(host, error) from None
 
     async def wait_to_connect(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
         """Wait, and let the other tasks run."""

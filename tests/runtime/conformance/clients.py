@@ -7,6 +7,7 @@ without an event loop.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import time
 from abc import ABC, abstractmethod
@@ -42,6 +43,12 @@ class Session(ABC):
 
     @abstractmethod
     async def rollback(self) -> None: ...
+
+    async def id(self) -> int:
+        """Return the number by which the server calls the session."""
+        return (await self.rows(self._who))[0][0]
+
+    _who = "SELECT CONNECTION_ID()"
 
     async def pause(self, seconds: float) -> None:
         time.sleep(seconds)
@@ -93,6 +100,8 @@ class AioMySqlSession(Session):
 
 
 class PsycopgSession(Session):
+    _who = "SELECT pg_backend_pid()"
+
     async def rows(self, statement: str) -> list[tuple[Any, ...]]:
         cursor = self.raw.execute(statement)
         return cursor.fetchall() if cursor.description else []
@@ -110,6 +119,8 @@ class PsycopgSession(Session):
 
 
 class AsyncPsycopgSession(Session):
+    _who = "SELECT pg_backend_pid()"
+
     async def rows(self, statement: str) -> list[tuple[Any, ...]]:
         cursor = await self.raw.execute(statement)
         return await cursor.fetchall() if cursor.description else []
@@ -130,6 +141,10 @@ class AsyncPsycopgSession(Session):
 
 
 class SqlAlchemySession(Session):
+    async def id(self) -> int:
+        mysql = self.raw.dialect.name in ("mysql", "mariadb")
+        return (await self.rows("SELECT CONNECTION_ID()" if mysql else "SELECT pg_backend_pid()"))[0][0]
+
     async def rows(self, statement: str) -> list[tuple[Any, ...]]:
         result = self.raw.exec_driver_sql(statement)
         return [tuple(row) for row in result] if result.returns_rows else []
@@ -292,6 +307,32 @@ class Client:
     def statement(self, *, mariadb: str, postgresql: str) -> str:
         """Return the one for this client's engine."""
         return mariadb if self.engine == "mariadb" else postgresql
+
+
+async def awaited(value: Any) -> Any:
+    """Return what a method of a driver's returns, a coroutine or not."""
+    return await value if inspect.isawaitable(value) else value
+
+
+@asynccontextmanager
+async def entered(manager: Any) -> AsyncIterator[Any]:
+    """Enter a context manager of a driver's, whichever of the two kinds it is."""
+    if hasattr(manager, "__aenter__"):
+        async with manager as value:
+            yield value
+    else:
+        with manager as value:
+            yield value
+
+
+async def each(values: Any) -> AsyncIterator[Any]:
+    """Go through what a driver yields, whichever of the two kinds of iterator it is."""
+    if hasattr(values, "__aiter__"):
+        async for value in values:
+            yield value
+    else:
+        for value in values:
+            yield value
 
 
 def _finish_at_once(work: Coroutine[Any, Any, Any] | Awaitable[Any]) -> Any:

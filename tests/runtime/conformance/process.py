@@ -46,7 +46,7 @@ async def _do(session: Session, steps: list[list[Any]]) -> list[Any]:
 
 
 async def _serve(client: Client, environment: Any, order: dict[str, Any]) -> list[Any]:
-    async with environment.block() as session:
+    async with environment.block(order["seconds"]) as session:
         _write({"begun": True})
         return await _do(session, order["steps"])
 
@@ -99,9 +99,9 @@ class ClientProcess:
             self._ready = bool(select.select([self._process.stdout], [], [], 0)[0])
         return self._ready
 
-    def begin(self, *steps: list[Any]) -> None:
-        """Send an invocation, without waiting for its end."""
-        self._write({"steps": steps})
+    def begin(self, *steps: list[Any], seconds: float | None = None) -> None:
+        """Send an invocation of at most so many seconds, without waiting for its end."""
+        self._write({"steps": steps, "seconds": seconds})
 
     def wait_until_begun(self) -> None:
         """Wait until the block has its connection."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -12,11 +12,18 @@ import pymysql
 import pytest
 
 import breakwater_runtime as breakwater
-from tests.runtime.conformance.clients import CLIENTS, DRIVERS, Client
+from breakwater_runtime._core.session import now
+from breakwater_runtime._mysql import marks
+from breakwater_runtime._mysql import session as mysql_session
+from breakwater_runtime._postgresql import claims, messages
+from breakwater_runtime._postgresql import session as postgresql_session
+from tests.runtime.conformance.clients import CLIENTS, DRIVERS, Client, awaited, each, entered
+from tests.runtime.conformance.observer import observer
 from tests.runtime.conformance.process import ClientProcess
 from tests.runtime.conformance.promises import promise
+from tests.runtime.conformance.stage import play
 from tests.runtime.conformance.trouble import Trouble
-from tests.runtime.sql import Context, execute, rows, wait_until
+from tests.runtime.sql import Context, execute, is_alive, rows, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,10 +31,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from tests.runtime.conformance.clients import Session
+    from tests.runtime.conformance.stage import Scene
     from tests.runtime.sql import SqlServer
 
 # A session may be ended once it has been idle for 4 s, and MariaDB counts whole seconds.
-LONGER_THAN_IDLE = 6.5
+LONGER_THAN_IDLE = 5.5
 
 
 class Hunter:
@@ -38,10 +46,9 @@ class Hunter:
         self._looks = 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._hunt)
-        self.ended = 0
         self.errors: list[BaseException] = []
 
-    def once(self) -> None:
+    def _once(self) -> None:
         """Look once: a new environment looks before its first block."""
         self._looks += 1
         # settings of its own, so that it is a new one
@@ -51,85 +58,82 @@ class Hunter:
             with database.connection(Context(30)):
                 pass
         finally:
-            self.ended += database.counters.zombies_ended
             database.close()
 
     def _hunt(self) -> None:
         while not self._over.wait(0.1):
             try:
-                self.once()
+                self._once()
             except BaseException as error:
                 self.errors.append(error)
 
     def __enter__(self) -> Self:
         self._network.__enter__()
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        if self._thread.ident:
-            self._thread.join()
+        self._thread.join()
         self._network.__exit__()
-
-    def begin(self) -> None:
-        """Hunt until the end."""
-        self._thread.start()
 
 
 @contextmanager
 def hunted(server: SqlServer) -> Iterator[Hunter]:
     with Hunter(server) as hunter:
-        hunter.begin()
         yield hunter
     assert not hunter.errors
 
 
-async def _before_the_first(session: Session, server: SqlServer) -> None:
+# Who lives ------------------------------------------------------------------------------------------------------------
+
+
+async def _before_the_first(session: Session, client: Client) -> None:
     await session.pause(LONGER_THAN_IDLE)
 
 
-async def _between_two(session: Session, server: SqlServer) -> None:
+async def _between_two(session: Session, client: Client) -> None:
     await session.rows("SELECT 1")
     await session.pause(LONGER_THAN_IDLE)
 
 
-async def _after_the_users_commit(session: Session, server: SqlServer) -> None:
+async def _after_the_users_commit(session: Session, client: Client) -> None:
     await session.rows("SELECT 1")
     await session.commit()
     await session.pause(LONGER_THAN_IDLE)
 
 
-async def _after_the_users_rollback(session: Session, server: SqlServer) -> None:
+async def _after_the_users_rollback(session: Session, client: Client) -> None:
     await session.rows("SELECT 1")
     await session.rollback()
     await session.pause(LONGER_THAN_IDLE)
 
 
-async def _a_long_statement(session: Session, server: SqlServer) -> None:
-    await session.rows(f"SELECT {'SLEEP' if server.engine == 'mariadb' else 'pg_sleep'}({LONGER_THAN_IDLE})")
+async def _a_long_statement(session: Session, client: Client) -> None:
+    await session.rows(f"SELECT {client.statement(mariadb='SLEEP', postgresql='pg_sleep')}({LONGER_THAN_IDLE})")
 
 
-async def _a_stream(session: Session, server: SqlServer) -> None:
-    # more than the buffers of both ends hold
-    statement = (
-        "SELECT seq, REPEAT('x', 1000) FROM seq_1_to_20000"
-        if server.engine == "mariadb"
-        else "SELECT n, repeat('x', 1000) FROM generate_series(1, 20000) n"
-    )
+# more than the buffers of both ends hold
+_MANY = {
+    "mariadb": "SELECT seq, REPEAT('x', 1000) FROM seq_1_to_20000",
+    "postgresql": "SELECT n, REPEAT('x', 1000) FROM generate_series(1, 20000) n",
+}
+
+
+async def _a_stream(session: Session, client: Client) -> None:
     seen = 0
-    async for _ in session.stream(statement):
+    async for _ in session.stream(_MANY[client.engine]):
         if seen == 10:
             await session.pause(LONGER_THAN_IDLE)
         seen += 1
     assert seen == 20_000
 
 
-async def _everything_thrown_away(session: Session, server: SqlServer) -> None:
-    statements = (
-        ["DO RELEASE_ALL_LOCKS()"]
-        if server.engine == "mariadb"
-        else ["RESET ALL", "SELECT pg_advisory_unlock_all()", "RESET ROLE"]
-    )
+async def _everything_thrown_away(session: Session, client: Client) -> None:
+    statements = {
+        "mariadb": ["DO RELEASE_ALL_LOCKS()"],
+        "postgresql": ["RESET ALL", "SELECT pg_advisory_unlock_all()", "RESET ROLE"],
+    }[client.engine]
     await session.execute(*statements)
     await session.commit()
     await session.execute(*statements)
@@ -137,7 +141,7 @@ async def _everything_thrown_away(session: Session, server: SqlServer) -> None:
     await session.pause(LONGER_THAN_IDLE)
 
 
-LIVE: dict[str, Callable[[Session, SqlServer], Any]] = {
+LIVE: dict[str, Callable[[Session, Client], Any]] = {
     "before the first statement": _before_the_first,
     "between two statements": _between_two,
     "after the user's commit": _after_the_users_commit,
@@ -148,118 +152,276 @@ LIVE: dict[str, Callable[[Session, SqlServer], Any]] = {
 }
 
 
-@promise(12, 13, 14, 15)
-def test_no_live_session_is_ended(client: Client, sql_server: SqlServer) -> None:
-    """Each kind of block at once, each an environment of its own, the second of its life."""
-    failed: dict[str, BaseException] = {}
+async def _results_left(session: Session, client: Client) -> None:
+    await session.execute("CREATE OR REPLACE PROCEDURE three_results() BEGIN SELECT 1; SELECT 2; SELECT 3; END")
+    cursor = await awaited(session.raw.cursor())
+    await awaited(cursor.execute("CALL three_results()"))
+    await session.pause(LONGER_THAN_IDLE)
+    while await awaited(cursor.nextset()):
+        pass
 
-    def live(name: str, work: Callable[[Session, SqlServer], Any], arguments: dict[str, Any]) -> None:
-        own = Client(client.name)
-        # one database at one address is one environment's, so each has an address of its own
-        network = own_networks.enter_context(Trouble(sql_server))
+
+async def _copy_to(session: Session, client: Client) -> None:
+    seen = 0
+    async with entered(session.raw.cursor().copy(f"COPY ({_MANY['postgresql']}) TO STDOUT")) as copy:
+        async for _ in each(copy):
+            if seen == 10:
+                await session.pause(LONGER_THAN_IDLE)
+            seen += 1
+    assert seen >= 10
+
+
+async def _copy_from(session: Session, client: Client) -> None:
+    await session.execute("CREATE TEMPORARY TABLE copied (id INT)")
+    async with entered(session.raw.cursor().copy("COPY copied FROM STDIN")) as copy:
+        await awaited(copy.write(b"1\n"))
+        await session.pause(LONGER_THAN_IDLE)
+        await awaited(copy.write(b"2\n"))
+    assert await session.rows("SELECT count(*) FROM copied") == [(2,)]
+
+
+async def _notifies(session: Session, client: Client) -> None:
+    await session.execute("LISTEN nobody")
+    await session.commit()
+    assert [note async for note in each(session.raw.notifies(timeout=LONGER_THAN_IDLE))] == []
+
+
+async def _a_pipeline(session: Session, client: Client) -> None:
+    async with entered(session.raw.pipeline()):
+        first = await awaited(session.raw.execute("SELECT 1"))
+        await session.pause(LONGER_THAN_IDLE)
+        second = await awaited(session.raw.execute("SELECT 2"))
+    assert [await awaited(cursor.fetchone()) for cursor in (first, second)] == [(1,), (2,)]
+
+
+OF_A_DRIVER: dict[str, dict[str, Callable[[Session, Client], Any]]] = {
+    "mariadb": {"with results of a CALL left": _results_left},
+    "postgresql": {
+        "in COPY to": _copy_to,
+        "in COPY from": _copy_from,
+        "waiting for notifications": _notifies,
+        "in a pipeline": _a_pipeline,
+    },
+}
+
+
+def live(work: Callable[[Session, Client], Any], **arguments: Any) -> Scene:
+    """Be the second block of an environment's life, and not be ended."""
+
+    async def scene(own: Client, network: Trouble, server: SqlServer) -> None:
         environment = own.open(network.settings(), 60.0, **arguments)
+        async with environment.block() as session:
+            await session.rows("SELECT 1")
+        async with environment.block() as session:
+            await work(session, own)
+            assert await session.rows("SELECT 12") == [(12,)]
 
-        async def invocation() -> None:
-            async with environment.block() as session:
-                await session.rows("SELECT 1")
-            async with environment.block() as session:
-                await work(session, sql_server)
-                assert await session.rows("SELECT 12") == [(12,)]
-
-        try:
-            own.finish(invocation())
-        except BaseException as error:
-            failed[name] = error
-        finally:
-            own.close()
-
-    kinds: list[dict[str, Any]] = [{}, {"autocommit": True}] if "SQLAlchemy" not in client.name else [{}]
-    threads = [
-        threading.Thread(target=live, args=(f"{name}, {arguments}", work, arguments))
-        for name, work in LIVE.items()
-        for arguments in kinds
-    ]
-    with ExitStack() as own_networks, hunted(sql_server):
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert not failed
+    return scene
 
 
-@promise(13, clients=DRIVERS)
-def test_python_s_lock_held_and_frozen_within_the_block(client: Client, sql_server: SqlServer) -> None:
-    with (
-        ClientProcess(client.name, sql_server.settings, 60.0) as busy,
-        ClientProcess(client.name, sql_server.settings, 60.0) as frozen,
-        hunted(sql_server),
-    ):
-        for process in (busy, frozen):
-            process.invoke(["rows", "SELECT 1"])
-        busy.begin(["rows", "SELECT 13"], ["hold Python's lock", LONGER_THAN_IDLE], ["rows", "SELECT 14"])
-        frozen.begin(["rows", "SELECT 13"], ["pause", 1.0], ["rows", "SELECT 14"])
-        frozen.wait_until_begun()
-        time.sleep(0.3)
-        frozen.freeze()
+async def _pythons_lock_held(own: Client, network: Trouble, server: SqlServer) -> None:
+    with ClientProcess(own.name, network.settings(), 60.0) as process:
+        process.invoke(["rows", "SELECT 1"])
+        seen = process.invoke(["rows", "SELECT 13"], ["hold Python's lock", LONGER_THAN_IDLE], ["rows", "SELECT 14"])
+        assert seen == [[13], [14]]
+
+
+async def _frozen_within_the_block(own: Client, network: Trouble, server: SqlServer) -> None:
+    with ClientProcess(own.name, network.settings(), 60.0) as process:
+        process.invoke(["rows", "SELECT 1"])
+        process.begin(["rows", "SELECT 13"], ["pause", 1.0], ["rows", "SELECT 14"])
+        process.wait_until_begun()
+        time.sleep(0.5)
+        process.freeze()
         time.sleep(LONGER_THAN_IDLE)
-        frozen.thaw()
-        for process in (busy, frozen):
-            assert process.end() == {"seen": [[13], [14]]}
+        process.thaw()
+        assert process.end() == {"seen": [[13], [14]]}
 
 
-@promise(17, clients=DRIVERS)
-def test_frozen_between_blocks_is_reclaimed_and_heals(client: Client, sql_server: SqlServer) -> None:
-    with ClientProcess(client.name, sql_server.settings, 60.0) as environment:
-        environment.invoke(["rows", "SELECT 17"])
+async def _frozen_between_blocks(own: Client, network: Trouble, server: SqlServer) -> None:
+    """The one that is to be ended, and heals."""
+    who = own.statement(mariadb="SELECT CONNECTION_ID()", postgresql="SELECT pg_backend_pid()")
+    with ClientProcess(own.name, network.settings(), 60.0) as process:
+        ((session,),) = process.invoke(["rows", who])
         began = time.monotonic()
-        environment.freeze()
-        assert sql_server.sessions() == 1
-        with hunted(sql_server) as hunter:
-            wait_until(lambda: hunter.ended == 1, seconds=15)
+        process.freeze()
+        assert is_alive(server, session)
+        wait_until(lambda: not is_alive(server, session), seconds=20)
         # not before: an invocation that follows within 2.5 s doesn't even ask
-        assert 3 <= time.monotonic() - began < 8
-        environment.thaw()
-        assert environment.invoke(["rows", "SELECT 17"]) == [[17]]
+        assert time.monotonic() - began >= 3
+        process.thaw()
+        ((other,),) = process.invoke(["rows", who])
+        assert other != session
 
 
-@promise(19)
-async def test_others_are_left_alone(client: Client, sql_server: SqlServer) -> None:
-    """Another user's session, and a prompt of the same user's."""
-    neighbour = f"neighbour_{client.name.replace(', ', '_').replace(' ', '_').lower()}"
-    sql_server.add_user(neighbour, "a-password")
-    prompts = []
-    for user, password in ((sql_server.user, sql_server.password), (neighbour, "a-password")):
-        if client.engine == "mariadb":
-            prompt: Any = pymysql.connect(
-                host=sql_server.host,
-                port=sql_server.port,
-                user=user,
-                password=password,
-                database=sql_server.database,
-                ssl_disabled=True,
-            )
+def prompt(user: str, password: str) -> Scene:
+    """Be the session of a user at a prompt, and not be ended."""
+
+    async def scene(own: Client, network: Trouble, server: SqlServer) -> None:
+        where: dict[str, Any] = {"host": network.host, "port": network.port, "user": user, "password": password}
+        if own.engine == "mariadb":
+            session: Any = pymysql.connect(**where, database=server.database, ssl_disabled=True)
         else:
-            prompt = psycopg.connect(
-                host=sql_server.host,
-                port=sql_server.port,
-                user=user,
-                password=password,
-                dbname=sql_server.database,
-                autocommit=True,
-            )
-        execute(prompt, "SELECT 1")
-        prompts.append(prompt)
-    time.sleep(LONGER_THAN_IDLE - 1)
-    with Hunter(sql_server) as hunter:
-        hunter.once()
-    for prompt in prompts:
-        assert rows(prompt, "SELECT 19") in ([(19,)], ((19,),))
-        prompt.close()
-    assert hunter.ended == 0
+            session = psycopg.connect(**where, dbname=server.database, autocommit=True)
+        execute(session, "SELECT 1")
+        time.sleep(LONGER_THAN_IDLE)
+        assert list(rows(session, "SELECT 19")) == [(19,)]
+        session.close()
+
+    return scene
 
 
-# aiomysql resolves every host, addresses too, in a thread of asyncio's
-@promise(20, clients=tuple(name for name in CLIENTS if name != "aiomysql"))
+PROCESSES: dict[str, Scene] = {
+    "with Python's lock held": _pythons_lock_held,
+    "frozen within the block": _frozen_within_the_block,
+    "frozen between blocks": _frozen_between_blocks,
+}
+
+
+def _play_hunted(client: Client, server: SqlServer, *, processes: bool) -> None:
+    kinds = LIVE | (OF_A_DRIVER[client.engine] if client.name in DRIVERS else {})
+    scenes = {name: live(work) for name, work in kinds.items()}
+    if "SQLAlchemy" not in client.name:
+        scenes |= {f"{name}, autocommit": live(work, autocommit=True) for name, work in LIVE.items()}
+    neighbour = f"neighbour_{CLIENTS.index(client.name)}"
+    server.add_user(neighbour, "a-password")
+    scenes |= {
+        "another user's prompt": prompt(neighbour, "a-password"),
+        "the same user's prompt": prompt(server.user, server.password),
+    }
+    with hunted(server):
+        play(client, server, scenes | (PROCESSES if processes else {}))
+
+
+@promise(12, 13, 14, 15, 17, 19, clients=DRIVERS)
+def test_who_lives_is_not_ended_and_who_is_frozen_between_blocks_is(client: Client, sql_server: SqlServer) -> None:
+    """Each kind of block at once, under a hunter, each an environment of its own."""
+    _play_hunted(client, sql_server, processes=True)
+
+
+@promise(12, 13, 14, 15, 19, clients=("SQLAlchemy, PyMySQL", "SQLAlchemy, psycopg"))
+def test_who_lives_is_not_ended(client: Client, sql_server: SqlServer) -> None:
+    """As before, without the processes."""
+    _play_hunted(client, sql_server, processes=False)
+
+
+def _has_paused(environment: Any) -> None:
+    """Let a long pause have passed, as the environment's own clocks tell it: the next block asks."""
+    environment.database._keeper._used_at = (0.0, 0.0)
+
+
+HUNTED_SECONDS = 3.0
+
+
+@promise(18)
+async def test_begins_against_a_hunter_without_an_age_limit(
+    client: Client, sql_server: SqlServer, network: Trouble
+) -> None:
+    environment = client.open(network.settings(), 30.0)
+    over = threading.Event()
+    ended: list[int] = []
+
+    def hunt() -> None:
+        database = breakwater.database(**sql_server.settings, function_timeout=60.0)
+        with database.connection(Context(60)):
+            session = database._keeper.session
+            assert session is not None
+            while not over.is_set():
+                ended.append(now(session.hunt(0)))
+                time.sleep(0.002)
+        database.close()
+
+    hunter = threading.Thread(target=hunt)
+    hunter.start()
+    try:
+        number, ends = 0, time.monotonic() + HUNTED_SECONDS
+        while time.monotonic() < ends or not any(ended):
+            number += 1
+            async with environment.block() as session:
+                assert await session.rows(f"SELECT {number}") == [(number,)]
+            _has_paused(environment)
+            if number % 10 == 0:
+                await session.pause(0.01)
+    finally:
+        over.set()
+        hunter.join()
+
+
+@promise(18)
+async def test_a_claim_of_a_frozen_hunter(client: Client, sql_server: SqlServer, network: Trouble) -> None:
+    """Between a hunter's claim and its KILL no statement goes into the session; nobody waits for the hunter."""
+    environment = client.open(network.settings(), 30.0)
+    async with environment.block() as session:
+        first = await session.id()
+    claim = client.statement(
+        mariadb=f"SELECT GET_LOCK('breakwater.end.{first}', 0)",
+        postgresql=f"SELECT pg_advisory_lock({claims._KEY}, {first})",
+    )
+    with observer(sql_server) as hunter:
+        # the block's end may still be under way
+        wait_until(lambda: next(iter(rows(hunter, claim)))[0] != 0)
+        _has_paused(environment)
+        began = time.monotonic()
+        async with environment.block() as session:
+            assert await session.id() != first
+        assert time.monotonic() - began < 5
+
+
+# The server's own timeouts --------------------------------------------------------------------------------------------
+
+
+@promise(16)
+async def test_the_server_s_idle_timeouts_end_no_block(client: Client, sql_server: SqlServer) -> None:
+    shorten, restore = {
+        "mariadb": ("SET GLOBAL wait_timeout = 1", "SET GLOBAL wait_timeout = DEFAULT"),
+        "postgresql": (
+            "ALTER DATABASE shop SET idle_session_timeout = '1s'",
+            "ALTER DATABASE shop RESET idle_session_timeout",
+        ),
+    }[client.engine]
+    with sql_server.admin() as admin:
+        try:
+            execute(admin, shorten)
+            environment = client.open(sql_server.settings, 30.0)
+            async with environment.block() as session:
+                first = await session.id()
+                await session.pause(2.2)
+                assert await session.id() == first
+        finally:
+            execute(admin, restore)
+
+
+@promise(23, clients=DRIVERS)
+async def test_the_one_slot_of_an_account_is_free_again(
+    client: Client, sql_server: SqlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at MAX_USER_CONNECTIONS, held by an environment that is frozen; 20 s are made 1."""
+    assert b"wait_timeout=20" in marks.END_OF_BLOCK
+    assert messages.IDLE_SECONDS == 20
+    monkeypatch.setattr(marks, "END_OF_BLOCK", marks.END_OF_BLOCK.replace(b"wait_timeout=20", b"wait_timeout=1"))
+    monkeypatch.setattr(messages, "IDLE_SECONDS", 1)
+    user = f"one_slot_{CLIENTS.index(client.name)}"
+    sql_server.add_user(user, "a-password")
+    with sql_server.admin() as admin:
+        execute(
+            admin,
+            f"ALTER USER {user}@'127.0.0.1' WITH MAX_USER_CONNECTIONS 1"
+            if client.engine == "mariadb"
+            else f"ALTER ROLE {user} CONNECTION LIMIT 1",
+        )
+    with Trouble(sql_server) as first, Trouble(sql_server) as second:
+        login = {"user": user, "password": "a-password"}
+        async with client.open(first.settings() | login, 1.0).block(20.0) as session:
+            held = await session.id()
+        async with client.open(second.settings() | login, 1.0).block(20.0) as session:
+            assert await session.id() != held
+        assert not is_alive(sql_server, held)
+
+
+# What it costs --------------------------------------------------------------------------------------------------------
+
+
+@promise(20)
 async def test_no_thread(client: Client, sql_server: SqlServer) -> None:
     before = threading.active_count()
     for _ in range(3):
@@ -267,6 +429,9 @@ async def test_no_thread(client: Client, sql_server: SqlServer) -> None:
         async with environment.block() as connection:
             await connection.rows("SELECT 20")
             assert threading.active_count() == before
+
+
+DELAY = 0.1
 
 
 def _raw_round_trips(client: Client, network: Trouble) -> float:
@@ -279,7 +444,7 @@ def _raw_round_trips(client: Client, network: Trouble) -> float:
     with raw:
         execute(raw, "SELECT 20")
         raw.commit()
-        network.delay = 0.1
+        network.delay = DELAY
         began = time.monotonic()
         execute(raw, "SELECT 20", "SELECT 20")
         raw.commit()
@@ -288,32 +453,46 @@ def _raw_round_trips(client: Client, network: Trouble) -> float:
     return took
 
 
-@promise(20, clients=(*DRIVERS, "SQLAlchemy, psycopg"))
+@promise(20)
 async def test_as_many_round_trips_as_the_raw_driver(client: Client, network: Trouble) -> None:
-    """Told by the time of an invocation through a network on which each answer takes 0.1 s; the best of three."""
+    """Told by the time of an invocation through a network on which each answer takes 0.1 s.
 
-    async def invocation() -> float:
+    Between two invocations lies more than a round trip, as Lambda's own. What takes longer is the machine's, so that
+    one invocation in time is enough.
+    """
+    raw = min(_raw_round_trips(client, network) for _ in range(3))
+    environment = client.open(network.settings(), 30.0)
+    async with environment.block() as connection:
+        await connection.rows("SELECT 20")
+    network.delay = DELAY
+    took = []
+    for _ in range(20):
+        await connection.pause(1.5 * DELAY)
         began = time.monotonic()
         async with environment.block() as connection:
             await connection.rows("SELECT 20")
             await connection.rows("SELECT 20")
-        return time.monotonic() - began
-
-    raw = min(_raw_round_trips(client, network) for _ in range(3))
-    environment = client.open(network.settings(), 30.0)
-    await invocation()
-    network.delay = 0.1
-    ours = min([await invocation() for _ in range(3)])
-    assert int(ours / 0.1) <= int(raw / 0.1)
+        took.append(time.monotonic() - began)
+        if took[-1] < raw + 0.7 * DELAY:
+            return
+    raise AssertionError(f"the raw driver needs {raw:.2f} s, the runtime {min(took):.2f} s at best")
 
 
 @promise(21, clients=DRIVERS)
-async def test_slow_replies_cost_no_connection(client: Client, network: Trouble) -> None:
+async def test_slow_replies_cost_no_connection(
+    client: Client, network: Trouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each answer comes later than a look waits for one; what is 1 s and 1.05 s is made shorter."""
+    for module in (mysql_session, postgresql_session):
+        assert module.CHECK_TIMEOUT_SECONDS == 1.0
+        monkeypatch.setattr(module, "CHECK_TIMEOUT_SECONDS", 0.2)
     environment = client.open(network.settings(), 20.0)
-    network.delay = 1.05
-    for _ in range(2):
+    network.delay = 0.25
+    for number in range(3):
         async with environment.block() as connection:
             assert await connection.rows("SELECT 21") == [(21,)]
+        if number == 1:
+            _has_paused(environment)
     assert network.connections == 1
 
 
@@ -327,7 +506,7 @@ async def test_a_nested_block_says_so_at_once(client: Client, sql_server: SqlSer
                 pass
         assert await connection.rows("SELECT 22") == [(22,)]
         assert sql_server.sessions() == 1
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
 
 
 @promise(22, clients=("SQLAlchemy, PyMySQL", "SQLAlchemy, psycopg"))

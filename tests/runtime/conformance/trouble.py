@@ -48,6 +48,8 @@ class _Line:
     server: asyncio.StreamWriter
     fault: Fault | None = None
     answered: int = 0
+    due: float = 0.0
+    """When the last of what is late arrives."""
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def cut(self) -> None:
@@ -65,14 +67,19 @@ class Trouble:
     ----------
     server
         Where connections lead to.
+    host, port
+        Where it listens; default: a free port.
+
+    Attributes
+    ----------
     delay
         Seconds that each answer takes on its way.
     """
 
-    def __init__(self, server: Server, *, delay: float = 0.0) -> None:
-        self.host = "127.0.0.1"
-        self.port = 0
-        self.delay = delay
+    def __init__(self, server: Server, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.host = host
+        self.port = port
+        self.delay = 0.0
         self._server = server
         self._marker = b""
         self._fault: Fault | None = None
@@ -114,7 +121,7 @@ class Trouble:
     def __enter__(self) -> Self:
         self._thread.start()
         self._listener = asyncio.run_coroutine_threadsafe(
-            asyncio.start_server(self._accept, self.host, 0, limit=1 << 22), self._loop
+            asyncio.start_server(self._accept, self.host, self.port, limit=1 << 22), self._loop
         ).result()
         self.port = self._listener.sockets[0].getsockname()[1]
         return self
@@ -192,12 +199,23 @@ class Trouble:
                         line.client.write(bytes([number]))
                         await asyncio.sleep(DRIP_SECONDS)
                     continue
-                if self.delay:
-                    await asyncio.sleep(self.delay)
+                if self.delay or self._loop.time() < line.due:
+                    self._late(line, data)
+                    continue
                 line.client.write(data)
                 await line.client.drain()
             if line.fault in (None, Fault.DRIP):
-                line.client.close()
+                self._loop.call_at(line.due + 0.001, line.client.close)
+
+    def _late(self, line: _Line, data: bytes) -> None:
+        """Deliver it after the delay; what comes behind it is not later for that."""
+
+        def arrive() -> None:
+            if line.fault in (None, Fault.DRIP):
+                line.client.write(data)
+
+        line.due = max(line.due + 0.0001, self._loop.time() + self.delay)
+        self._loop.call_at(line.due, arrive)
 
 
 class SilentAddress:

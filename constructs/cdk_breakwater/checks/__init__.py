@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .assembly import Assembly, read
+from .assembly import Assembly, read, without_loops
 from .rule import Finding, Rule, Severity
 from .rules import RULES
 from .run import Report
@@ -18,7 +18,7 @@ from .run import check as _check
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["RULES", "Assembly", "Finding", "Report", "Rule", "Severity", "check", "read"]
+__all__ = ["RULES", "Assembly", "Finding", "Report", "Rule", "Severity", "check", "read", "without_loops"]
 
 
 def check(assembly: Assembly, rules: Iterable[Rule] = RULES) -> Report:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..limits.lambda_service import ACCOUNT_CONCURRENCY
@@ -16,7 +17,6 @@ from .template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
     from .resource import Resource
 
@@ -139,6 +139,11 @@ def read(paths: Iterable[Path], account_concurrency: int = ACCOUNT_CONCURRENCY, 
     for path in paths:
         assembly.add(path, parse(path), environments(path.parent).get(path.name))
     return assembly
+
+
+def without_loops(body: dict[str, Any], arguments: Mapping[str, str]) -> dict[str, Any]:
+    """Write out the loops of a template, as ``AWS::LanguageExtensions`` does."""
+    return Assembly().add(Path("template"), body, arguments=arguments).written_out
 
 
 def _environments(folder: Path) -> dict[str, str]:

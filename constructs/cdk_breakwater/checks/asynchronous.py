@@ -9,6 +9,7 @@ from .callers import mentions
 from .event_source import function_of
 
 if TYPE_CHECKING:
+    from .answers import Answer
     from .resource import Resource
 
 # Sources: AWS Lambda Developer Guide, "Invoking a Lambda function asynchronously", and the pages of each service.
@@ -18,6 +19,9 @@ _TYPES = (
     "AWS::IoT::TopicRule",
     "AWS::SES::ReceiptRule",
     "AWS::S3::Bucket",
+    "AWS::Logs::SubscriptionFilter",
+    # The CDK's way to set the notifications of a bucket.
+    "Custom::S3BucketNotifications",
 )
 _QUALIFIERS = ("AWS::Lambda::Alias", "AWS::Lambda::Version")
 
@@ -34,12 +38,23 @@ def asynchronous_sources(function: Resource) -> list[Resource]:
 def _calls(resource: Resource, function: Resource) -> bool:
     if resource.type == "AWS::SNS::Subscription":
         return resource.get("Protocol") == "lambda"
+    if resource.type == "AWS::SNS::Topic":
+        inline = resource.items("Subscription")
+        return isinstance(inline, Items) and any(
+            each.get("Protocol") == "lambda" and _function(resource, each.get("Endpoint")) is function
+            for each in inline
+            if isinstance(each, Block)
+        )
     if resource.type == "AWS::Events::Rule":
         targets = resource.items("Targets")
-        names = resource.template.assembly.names
-        return any(
-            function_of(names.resource(resource.template, target.get("Arn"), "AWS::Lambda::Function")) is function
+        return resource.get("State") != "DISABLED" and any(
+            _function(resource, target.get("Arn")) is function
             for target in (targets if isinstance(targets, Items) else ())
             if isinstance(target, Block)
         )
     return resource.type in _TYPES
+
+
+def _function(resource: Resource, answer: Answer) -> Resource | None:
+    names = resource.template.assembly.names
+    return function_of(names.resource(resource.template, answer, "AWS::Lambda::Function"))

@@ -41,10 +41,13 @@ _REDSHIFT_DATA_API = ("redshift-data:executestatement", "redshift-data:batchexec
 _READ_PARAMETER = ("ssm:getparameter", "ssm:getparameters", "ssm:getparametersbypath")
 # What a variable is called that holds the address of a database.
 _ADDRESS = re.compile(
-    r"(?:^|_)(?:db|database|rds|mysql|mariadb|postgres(?:ql)?|pg|aurora|redis|valkey|elasticache|mongo(?:db)?|docdb|"
-    r"redshift|neptune|sql)_?(?:[a-z0-9]+_)?(?:host(?:name)?|endpoint|address|server|url|uri|dsn|connection_string)$",
+    r"(?:^|(?<!dynamo)_)(?:db|database|rds|mysql|mariadb|postgres(?:ql)?|pg|aurora|redis|valkey|elasticache|"
+    r"mongo(?:db)?|docdb|redshift|neptune|sql)_?(?:(?!api_|data_|secret_|backup_)[a-z0-9]+_){0,2}"
+    r"(?:host(?:_?name)?|endpoint|address|server|url|uri|dsn|connection_string)$",
     re.IGNORECASE,
 )
+# What only a variable's name tells to be a database's: a host, and no web address.
+_SOME_HOST = re.compile(r"(?:[a-z0-9{}-]+\.)+[a-z{][a-z0-9{}:-]*|\d+\.\d+\.\d+\.\d+(?::\d+)?", re.IGNORECASE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # What an address of a database looks like: AWS's host names, and URLs with a driver's scheme.
 _HOST = re.compile(
@@ -288,8 +291,9 @@ def _to_elsewhere(function: Resource, environment: list[tuple[str, Answer]]) -> 
         text = answer if isinstance(answer, str) else answer.text if isinstance(answer, Unknown) else ""
         if not text or _PROXY.search(name) or _PROXY.search(text) or _LOCAL.search(text):
             continue
-        unknown = isinstance(answer, Unknown) and not answer.references
-        if _HOST.search(text) or (unknown and _ADDRESS.search(_CAMEL.sub("_", name))):
+        unknown = isinstance(answer, Unknown) and not answer.references and "://" not in text
+        named = _ADDRESS.search(_CAMEL.sub("_", name)) and (unknown or _SOME_HOST.fullmatch(text))
+        if _HOST.search(text) or named:
             evidence = f"its address in the variable {name}"
             return Connection(function, None, evidence, outside=f"a database elsewhere ({_place(text)})")
     return None

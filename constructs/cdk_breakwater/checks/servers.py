@@ -200,10 +200,7 @@ def _servers(assembly: Assembly) -> list[Server]:
         *alone,
     ]
     of = {member: server for server in found for member in server.members}
-    for attachment in assembly.resources("AWS::SecretsManager::SecretTargetAttachment"):
-        target = attachment.target("TargetId", of=tuple(_KINDS))
-        if target in of:
-            of[target].secrets |= {attachment, *filter(None, [attachment.target("SecretId")])}
+    _find_secrets(assembly, of)
     for group in assembly.resources("AWS::RDS::DBProxyTargetGroup"):
         targets = [
             *group.targets("DBClusterIdentifiers", of="AWS::RDS::DBCluster"),
@@ -216,3 +213,15 @@ def _servers(assembly: Assembly) -> list[Server]:
             server.proxies.add(proxy)
             server.proxy_groups |= groups(proxy, "VpcSecurityGroupIds")
     return found
+
+
+def _find_secrets(assembly: Assembly, of: dict[Resource, Server]) -> None:
+    """Note the secrets that are attached to a server, or that hold its address."""
+    for attachment in assembly.resources("AWS::SecretsManager::SecretTargetAttachment"):
+        target = attachment.target("TargetId", of=tuple(_KINDS))
+        if target in of:
+            of[target].secrets |= {attachment, *filter(None, [attachment.target("SecretId")])}
+    for secret in assembly.resources("AWS::SecretsManager::Secret"):
+        for reference in secret.references("SecretString"):
+            if reference.resource in of and of[reference.resource].writes(reference):
+                of[reference.resource].secrets.add(secret)

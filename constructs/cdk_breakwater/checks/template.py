@@ -67,6 +67,11 @@ class Template:
                 self.resources[id_] = Resource(self, id_, body)
 
     @property
+    def written_out(self) -> dict[str, Any]:
+        """Give its text with all loops written out."""
+        return {**self.body, **{name: body for name, body in self._sections.items() if name in self.body}}
+
+    @property
     def root(self) -> Template:
         """The template that is deployed, for that of a nested stack."""
         template = self

@@ -7,6 +7,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+from ..checks import without_loops
 from .template_file import UnreadableTemplateError, read_template
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ _TRANSFORM = "AWS::Serverless-2016-10-31"
 # What `sam package` uploads, the translator wants to find in S3.
 _UPLOADED = "s3://uploaded-by/sam-package"
 _IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/built-by:sam-build"
+_DEFINITION: dict[str, Any] = {"openapi": "3.0.1", "paths": {}}
 _PATHS = {
     "AWS::Serverless::Function": ("CodeUri",),
     "AWS::Serverless::LayerVersion": ("ContentUri",),
@@ -55,7 +57,9 @@ def expand(body: Mapping[str, Any], parameters: Mapping[str, str], folder: Path)
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     # It logs its own affairs as warnings.
     logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
-    prepared = _uploaded(copy.deepcopy(dict(body)), folder)
+    # CloudFormation applies the transforms of a template in this order: what is included, loops, SAM.
+    included = _included(copy.deepcopy(dict(body)), folder)
+    prepared = _uploaded(without_loops(included, parameters), folder)
     try:
         return transform(prepared, dict(parameters), NoAccount(None))  # type: ignore[arg-type]
     except InvalidDocumentException as error:
@@ -63,6 +67,24 @@ def expand(body: Mapping[str, Any], parameters: Mapping[str, str], folder: Path)
         raise UnreadableTemplateError(f"SAM refuses it: {causes}") from error
     except Exception as error:  # the translator's own defects on odd templates
         raise UnreadableTemplateError(f"SAM's translator failed ({type(error).__name__}: {error})") from error
+
+
+def _included(value: Any, folder: Path) -> Any:
+    """Put the file in its place where ``AWS::Include`` names one of this machine, as before packaging."""
+    if isinstance(value, list):
+        return [_included(item, folder) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {name: _included(inner, folder) for name, inner in value.items()}
+    match found.get("Fn::Transform"):
+        case {"Name": "AWS::Include", "Parameters": {"Location": str(location)}} if "://" not in location:
+            try:
+                included = read_template(folder / location).body
+            except UnreadableTemplateError:
+                return found
+            del found["Fn::Transform"]
+            return {**included, **found}
+    return found
 
 
 def _uploaded(body: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -87,6 +109,10 @@ def _uploaded(body: dict[str, Any], folder: Path) -> dict[str, Any]:
             resource["Type"] = "AWS::CloudFormation::Stack"
             location = properties.get("Location")
             resource["Properties"] = {"TemplateURL": location} if isinstance(location, str) else {}
+        definition = properties.get("DefinitionBody")
+        if isinstance(definition, dict) and "Fn::Transform" in definition:
+            # The translator wants a definition nevertheless; what stays beside it says that there is more.
+            properties["DefinitionBody"] = {**_DEFINITION, **definition}
         for name in _PATHS.get(str(resource.get("Type")), ()):
             if isinstance(properties.get(name), str) and not properties[name].startswith("s3://"):
                 properties[name] = _UPLOADED

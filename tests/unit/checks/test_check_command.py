@@ -122,6 +122,51 @@ def test_sam_is_expanded_by_its_translator(tmp_path: Path) -> None:
     } <= found
 
 
+def test_sam_includes_and_loops_are_written_out_first(tmp_path: Path) -> None:
+    (tmp_path / "api.yaml").write_text(
+        "openapi: 3.0.1\npaths: {/a: {get: {x-amazon-apigateway-integration: {timeoutInMillis: 60000}}}}"
+    )
+    (tmp_path / "template.yaml").write_text("""\
+Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]
+Globals: {Function: {Timeout: 45, Runtime: python3.13, Handler: app.handler, CodeUri: src/}}
+Resources:
+  Known: &api
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: prod
+      Cors: {AllowOrigin: "'*'"}
+      DefinitionBody: {Fn::Transform: {Name: AWS::Include, Parameters: {Location: api.yaml}}}
+  Unknown:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: prod
+      Cors: {AllowOrigin: "'*'"}
+      DefinitionBody: {Fn::Transform: {Name: AWS::Include, Parameters: {Location: s3://a/b}}}
+  Fn::ForEach::Works:
+    - Api
+    - [Known, Unknown]
+    - Work${Api}:
+        Type: AWS::Serverless::Function
+      Queue${Api}:
+        Type: AWS::SQS::Queue
+      May${Api}:
+        Type: AWS::Lambda::Permission
+        Properties:
+          Principal: apigateway.amazonaws.com
+          FunctionName: !Ref Work${Api}
+          SourceArn: !Sub "arn:aws:execute-api:${AWS::Region}:${AWS::AccountId}:${${Api}}/*"
+  Slow: {Type: AWS::Serverless::Function, Properties: {Timeout: 70}}
+  MaySlow:
+    Type: AWS::Lambda::Permission
+    Properties:
+      Principal: apigateway.amazonaws.com
+      FunctionName: !Ref Slow
+      SourceArn: !Sub "arn:aws:execute-api:${AWS::Region}:${AWS::AccountId}:${Known}/*"
+""")
+    result = run(tmp_path / "template.yaml", "--rule", "ApiIntegrationTimeout", "--format", "json")
+    assert [(each["resource"], each["found"]) for each in json.loads(result.stdout)["findings"]] == [("Slow", "70 s")]
+
+
 def test_formats(bad: Path) -> None:
     run_ = json.loads(run(bad, "--format", "sarif").stdout)["runs"][0]
     assert run_["results"][0]["ruleId"] == "QueueVisibilityTimeout"

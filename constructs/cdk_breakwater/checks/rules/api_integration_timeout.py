@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
-from ..answers import Unknown
+from ..answers import ABSENT, Block, Unknown
 from ..callers import mentions
 from ..event_source import function_of
 from ..rule import Finding, Rule, Severity
@@ -18,7 +19,15 @@ if TYPE_CHECKING:
 # Source: Amazon API Gateway Developer Guide, "Quotas": the integration timeout of a REST and a WebSocket API is 29 s
 # unless a Region's quota was raised and TimeoutInMillis says so, that of an HTTP API at most 30 s.
 _SECONDS = {"AWS::ApiGateway::RestApi": 29, "AWS::ApiGatewayV2::Api": 30}
+_INTEGRATIONS = {"AWS::ApiGateway::Method": "RestApiId", "AWS::ApiGatewayV2::Integration": "ApiId"}
 _FUNCTION_SECONDS = 3
+_LONGEST = 900
+# What OpenAPI says of an integration that streams, or that waits for no answer.
+_STREAMED = re.compile(
+    r"response-streaming-invocations|\"responseTransferMode\": *\"STREAM\"|X-Amz-Invocation-Type\": *\"'Event'",
+    re.IGNORECASE,
+)
+_MILLISECONDS = re.compile(r"\"timeoutInMillis\": *(\d+)")
 _INVOCATION_TYPE = "integration.request.header.X-Amz-Invocation-Type"
 
 
@@ -42,7 +51,7 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 
 def _apis(function: Resource) -> list[Resource]:
-    """Give the APIs that may call a function and wait for it, by its permissions."""
+    """Give the APIs that may call a function and wait for it, by its permissions and their integrations."""
     assembly = function.template.assembly
     found: list[Resource] = []
     for permission in assembly.resources("AWS::Lambda::Permission"):
@@ -50,25 +59,45 @@ def _apis(function: Resource) -> list[Resource]:
             continue
         if function_of(permission.target("FunctionName", of="AWS::Lambda::Function")) is function:
             found += [each.resource for each in permission.references("SourceArn") if each.resource.type in _SECONDS]
+    for integration in mentions(assembly).get(function, ()):
+        if integration.type in _INTEGRATIONS and integration.exists:
+            api = integration.target(_INTEGRATIONS[integration.type])
+            found += [api] if api is not None and api.type in _SECONDS else []
     return list(dict.fromkeys(found))
 
 
 def _seconds(api: Resource) -> float:
-    longest: float = _SECONDS[api.type]
+    """Give how long an API waits, at most: as long as a function may run where that is not known."""
+    definition = json.dumps(api.body, default=str)
     # Streamed answers take up to 15 minutes: Amazon API Gateway Developer Guide, "Stream the integration response".
-    if "response-streaming-invocations" in json.dumps(api.body, default=str):
-        return 900
+    if _STREAMED.search(definition) or _is_elsewhere(api):
+        return _LONGEST
     if api.get("ProtocolType") == "WEBSOCKET":
-        return 29
+        # Without a response of its route, nobody waits for what a function sends back by the connection's own URL.
+        answers = any(
+            route.get("RouteResponseSelectionExpression") is not ABSENT
+            for route in mentions(api.template.assembly).get(api, ())
+            if route.type == "AWS::ApiGatewayV2::Route"
+        )
+        return 29 if answers else _LONGEST
+    longest = max([_SECONDS[api.type], *(int(given) / 1000 for given in _MILLISECONDS.findall(definition))])
     for method in mentions(api.template.assembly).get(api, ()):
         if method.type == "AWS::ApiGateway::Method":
             given = method.number("Integration", "TimeoutInMillis", default=0)
             # One that isn't known may be long enough.
-            longest = max(longest, 900 if isinstance(given, Unknown) else given / 1000)
+            longest = max(longest, _LONGEST if isinstance(given, Unknown) else given / 1000)
             streamed = method.get("Integration", "ResponseTransferMode") == "STREAM"
             if streamed or method.get("Integration", "RequestParameters", _INVOCATION_TYPE) == "'Event'":
-                return 900
+                return _LONGEST
     return longest
+
+
+def _is_elsewhere(api: Resource) -> bool:
+    """Tell whether a part of the API's definition is in a file that isn't at hand."""
+    if api.get("BodyS3Location") is not ABSENT:
+        return True
+    body = api.get("Body")
+    return isinstance(body, Unknown) or (isinstance(body, Block) and isinstance(body.unset, Unknown))
 
 
 RULE = Rule(

@@ -24,6 +24,9 @@ def check(resource: Resource) -> Iterator[Finding]:
     if not source.is_queue and not source.is_stream:
         return
     size = resource.number("BatchSize", default=_QUEUE_BATCH if source.is_queue else _STREAM_BATCH)
+    # A stream's batch that fails may be halved until the bad record is alone.
+    if source.is_stream and resource.flag("BisectBatchOnFunctionError") is not False:
+        return
     types = texts(resource.get("FunctionResponseTypes"))
     if isinstance(size, Unknown) or size <= 1 or "ReportBatchItemFailures" in types:
         return

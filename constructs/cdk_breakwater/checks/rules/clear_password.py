@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ..answers import Answer, Block, Unknown
+from ..answers import Answer, Block, Unknown, parameter_of
 from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(
     r"(?:^|_)(?:db|database|rds|mysql|mariadb|postgres(?:ql)?|pg|aurora|redis|mongo(?:db)?|docdb|redshift|sql)_?"
-    r"(?:[a-z]+_)?(?:password|passwd|pass|pwd)$",
+    r"(?:[a-z]+_)?(?:password|passwd|pass|pwd|auth_?token)$",
+    re.IGNORECASE,
+)
+# The whole of a parameter, and what one is called that holds the name of a password and not the password.
+_PARAMETER = re.compile(r"\{([A-Za-z0-9]+)\}")
+_KEPT = re.compile(r"arn|secret|path|name|ssm|key", re.IGNORECASE)
+_URL = re.compile(
+    r"\b(?:mysql2?|mariadb|postgres(?:ql)?|rediss?|mongodb(?:\+srv)?)(?:\+[a-z0-9]+)?://[^:/@\s{}]*:(?:[^@/\s{}]+|\{+[^@/]*)@",
     re.IGNORECASE,
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -27,8 +34,12 @@ def check(resource: Resource) -> Iterator[Finding]:
     variables = resource.block("Environment", "Variables")
     if not isinstance(variables, Block):
         return
-    clear = [str(name) for name in variables.names() if _NAME.search(_CAMEL.sub("_", str(name)))]
-    found = [name for name in clear if _is_clear(variables.get(name))]
+    found = [
+        str(name)
+        for name in variables.names()
+        if (_NAME.search(_CAMEL.sub("_", str(name))) and _is_clear(variables.get(name)))
+        or _has_password(variables.get(name))
+    ]
     if found:
         yield Finding(
             resource,
@@ -42,8 +53,22 @@ def check(resource: Resource) -> Iterator[Finding]:
 def _is_clear(answer: Answer) -> bool:
     if isinstance(answer, Unknown):
         # A secret that is resolved at deployment stands in the settings as well.
-        return "{{resolve:secretsmanager:" in answer.text or "{{resolve:ssm-secure:" in answer.text
+        if "{{resolve:" in answer.text:
+            return True
+        # A parameter's value stands in the settings as well: NoEcho hides it in CloudFormation's own answers only.
+        parameter = _PARAMETER.fullmatch(answer.text)
+        return parameter is not None and not answer.references and not _KEPT.search(parameter[1])
+    if parameter_of(answer) is not None and _KEPT.search(str(parameter_of(answer))):
+        return False
     return isinstance(answer, str) and bool(answer) and not answer.startswith(("arn:", "/"))
+
+
+def _has_password(answer: Answer) -> bool:
+    """Tell whether a value is a database's URL with a password in it."""
+    return (
+        _URL.search(answer.text if isinstance(answer, Unknown) else answer if isinstance(answer, str) else "")
+        is not None
+    )
 
 
 RULE = Rule(

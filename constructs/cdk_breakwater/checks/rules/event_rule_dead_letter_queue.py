@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 def check(resource: Resource) -> Iterator[Finding]:
     """Find a rule with targets that have no dead-letter queue."""
+    if resource.get("State") == "DISABLED":
+        return
     answer = resource.items("Targets")
     targets = [target for target in (answer if isinstance(answer, Items) else ()) if isinstance(target, Block)]
     without = [target for target in targets if target.get("DeadLetterConfig", "Arn") is ABSENT]

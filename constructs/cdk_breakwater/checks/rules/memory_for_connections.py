@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...limits.max_connections import UnknownMaxConnections, for_instance_class, parameter_name
+from ...limits.max_connections import (
+    UnknownMaxConnections,
+    for_instance_class,
+    from_parameter,
+    parameter_name,
+)
 from ..rule import Finding, Rule, Severity
 from ..server_limit import parameter, version
 from ..servers import servers
@@ -24,7 +29,7 @@ def check(resource: Resource) -> Iterator[Finding]:
     if server is None or server.engine is None:
         return
     given = parameter(server, parameter_name(server.engine))
-    if not isinstance(given, str) or not given.strip().isdecimal():
+    if not isinstance(given, str):
         return
     for instance in server.instances:
         class_ = instance.text("DBInstanceClass")
@@ -32,13 +37,14 @@ def check(resource: Resource) -> Iterator[Finding]:
             continue
         try:
             default = for_instance_class(server.engine, class_, ".".join(map(str, version(server) or ()))).value
+            most = from_parameter(server.engine, given, class_).value
         except UnknownMaxConnections:
             continue
-        if int(given) > _TOLERANCE * default:
+        if most > _TOLERANCE * default:
             yield Finding(
                 resource,
                 "Properties.DBInstanceClass",
-                f"{resource.name} lets in {given} connections; {class_} has the memory for about {default}.",
+                f"{resource.name} lets in {most} connections; {class_} has the memory for about {default}.",
                 found=f"max_connections {given}",
                 needed=f"about {default}",
                 others=(instance,),

@@ -27,8 +27,9 @@ def check(resource: Resource) -> Iterator[Finding]:
     shards = source.source.limit("ShardCount") if source.source else Unknown()
     count = 1.0 if isinstance(shards, Absent | Unknown) else float(shards)
     if count * factor > limit:
+        noun = "shard" if count == 1 else "shards"
         problem = (
-            f"{source.function.name} has a reserved concurrency of {limit:g}; {count:g} shards × {factor:g} batches "
+            f"{source.function.name} has a reserved concurrency of {limit:g}; {count:g} {noun} × {factor:g} batches "
             f"each ask for {count * factor:g}."
         )
         yield Finding(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..answers import ABSENT
+from ..answers import ABSENT, Block, Items
 from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
@@ -17,7 +17,20 @@ _PROTOCOLS = ("lambda", "sqs", "http", "https", "firehose")
 
 
 def check(resource: Resource) -> Iterator[Finding]:
-    """Find a subscription without a redrive policy."""
+    """Find a subscription without a redrive policy, and one within a topic, which can have none."""
+    if resource.type == "AWS::SNS::Topic":
+        inline = resource.items("Subscription")
+        blocks = [each for each in (inline if isinstance(inline, Items) else ()) if isinstance(each, Block)]
+        protocols = [each.get("Protocol") for each in blocks if each.get("Protocol") in _PROTOCOLS]
+        if protocols:
+            yield Finding(
+                resource,
+                "Properties.Subscription",
+                f"{resource.name} drops a message that its {protocols[0]} endpoint does not take.",
+                found="a subscription within the topic",
+                needed="an AWS::SNS::Subscription with RedrivePolicy",
+            )
+        return
     if resource.get("Protocol") not in _PROTOCOLS or resource.get("RedrivePolicy") is not ABSENT:
         return
     topic = resource.target("TopicArn", of="AWS::SNS::Topic")
@@ -38,7 +51,7 @@ RULE = Rule(
     fix="Set RedrivePolicy with a deadLetterTargetArn.",
     link="https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html",
     severity=Severity.MESSAGES,
-    of=("AWS::SNS::Subscription",),
+    of=("AWS::SNS::Subscription", "AWS::SNS::Topic"),
     check=check,
     trial=True,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..answers import Absent, Unknown
 from ..concurrency import reserved
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from ..resource import Resource
 
+# Source: AWS Step Functions Developer Guide, "Handling errors"; both wildcards take in what Lambda answers.
+_THROTTLED = ("Lambda.TooManyRequestsException", "States.ALL", "States.TaskFailed")
+
 
 def check(resource: Resource) -> Iterator[Finding]:
     """Find tasks without Retry that call a function with reserved concurrency."""
@@ -21,7 +24,7 @@ def check(resource: Resource) -> Iterator[Finding]:
         state
         for state in states(resource)
         if state.function is not None
-        and not state.body.get("Retry")
+        and not _tries_again(state.body.get("Retry"))
         and not isinstance(limit := reserved(state.function), Absent | Unknown)
         and limit > 0
     ]
@@ -30,11 +33,27 @@ def check(resource: Resource) -> Iterator[Finding]:
         yield Finding(
             resource,
             "Properties.Definition",
-            f"{resource.name} fails when a function with reserved concurrency is throttled: {names} have no Retry.",
-            found="no Retry",
+            f"{resource.name} fails when a function with reserved concurrency is throttled: no Retry of {names} is "
+            "for that.",
+            found="no Retry for it",
             needed="Retry of Lambda.TooManyRequestsException",
             others=tuple(state.function for state in without if state.function),
         )
+
+
+def _tries_again(retry: Any) -> bool:
+    """Tell whether one of a state's retriers is for what Lambda answers to a call too many."""
+    named = [error for each in _list(retry) if isinstance(each, dict) for error in _errors(each)]
+    return any(error in _THROTTLED or not isinstance(error, str) or "$" in error for error in named)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _errors(retrier: dict[str, Any]) -> list[Any]:
+    errors = retrier.get("ErrorEquals")
+    return errors if isinstance(errors, list) else [errors]
 
 
 RULE = Rule(

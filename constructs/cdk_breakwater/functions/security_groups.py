@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-import jsii
 from aws_cdk import Annotations, Token
 from aws_cdk import aws_ec2 as ec2
-from constructs import IValidation
+
+from .own_rules import OwnRules
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
+    from constructs import IConstruct
 
     from ..downstreams.downstream import Downstream
 
@@ -46,63 +46,56 @@ def allow_to_database(function: lambda_.Function, downstream: Downstream, *, own
 
 def _allow(function: lambda_.Function, downstream: Downstream, database: ec2.IConnectable) -> None:
     groups = database.connections.security_groups
-    if all(_rules(group, function, downstream.port) for group in groups):
-        return  # EC2 refuses a second rule of the same kind
+    made_before = _rules(function, groups).keys()
     # Seen from the function, so that both rules stand in its stack: the other way round, a database in a stack of its
     # own would depend on the function that depends on it.
     function.connections.allow_to(database, ec2.Port.tcp(downstream.port), downstream.engine.value)
-    function.node.add_validation(_SecurityGroupRuleValidation(function, downstream, groups))
+    rules = _rules(function, groups)
+    for path in rules.keys() - made_before:
+        OwnRules.note(rules[path], downstream.construct)
     # An imported group with mutable=False, or one that was looked up, silently takes no rule.
-    if not any(_rules(group, function, downstream.port) for group in groups):
+    if not any(isinstance(rule, ec2.CfnSecurityGroupIngress) for rule in rules.values()):
         Annotations.of(function).add_warning_v2(
             "cdk-breakwater:security-group-not-changed",
             f"the security group {groups[0].node.path} of {downstream.construct.node.path} cannot be changed here: it "
             f"must let port {_written(downstream.port)} in from {_names(function)}, or be imported with mutable=True.",
         )
+    closed = [
+        group
+        for group in function.connections.security_groups
+        if not (group.allow_all_outbound or group.node.default_child or _leads_out(group))
+    ]
+    if closed:
+        Annotations.of(function).add_warning_v2(
+            "cdk-breakwater:security-group-not-changed",
+            f"its security group {closed[0].node.path} cannot be changed here: it must let port "
+            f"{_written(downstream.port)} out to {downstream.construct.node.path}, or be imported with mutable=True.",
+        )
 
 
-@jsii.implements(IValidation)
-class _SecurityGroupRuleValidation:
-    """Two rules for one port, written once as a number and once as the database's attribute: EC2 refuses the second."""
-
-    def __init__(self, function: lambda_.Function, downstream: Downstream, groups: list[ec2.ISecurityGroup]) -> None:
-        self._function = function
-        self._downstream = downstream
-        self._groups = groups
-
-    def validate(self) -> list[str]:
-        paths: defaultdict[tuple[str, str | None], list[str]] = defaultdict(list)
-        for group in self._groups:
-            for rule in _rules(group, self._function, self._downstream.port):
-                paths[group.security_group_id, rule.source_security_group_id].append(rule.node.path)
-        return [
-            f"{' and '.join(sorted(rules))} open the same port of {self._downstream.construct.node.path} to the same "
-            "security group, and EC2 refuses the second. Remove the call of connections.allow_…: the port is open "
-            "already."
-            for rules in paths.values()
-            if len(rules) > 1
-        ]
-
-
-def _rules(group: ec2.ISecurityGroup, function: lambda_.Function, port: float) -> list[ec2.CfnSecurityGroupIngress]:
+def _rules(function: lambda_.Function, groups: list[ec2.ISecurityGroup]) -> dict[str, IConstruct]:
+    """Return the rules between a function and its database by their paths, wherever the CDK put them."""
     sources = function.connections.security_groups
-    of_sources = {source.security_group_id for source in sources}
-    found = {
+    ids = [{group.security_group_id for group in side} for side in (groups, sources)]
+    return {
         child.node.path: child
-        for owner in (group, *sources)
+        for owner in (*groups, *sources)
         for child in owner.node.children
-        if isinstance(child, ec2.CfnSecurityGroupIngress)
-        and child.group_id == group.security_group_id
-        and child.source_security_group_id in of_sources
-        and _covers(child, port)
+        if (
+            isinstance(child, ec2.CfnSecurityGroupIngress)
+            and child.group_id in ids[0]
+            and child.source_security_group_id in ids[1]
+        )
+        or (
+            isinstance(child, ec2.CfnSecurityGroupEgress)
+            and child.group_id in ids[1]
+            and child.destination_security_group_id in ids[0]
+        )
     }
-    return list(found.values())
 
 
-def _covers(rule: ec2.CfnSecurityGroupIngress, port: float) -> bool:
-    # A port that is known at deployment only is the database's own attribute.
-    ends = (rule.from_port, rule.to_port)
-    return all(end is not None and (end == port or Token.is_unresolved(end)) for end in ends)
+def _leads_out(group: ec2.ISecurityGroup) -> bool:
+    return any(isinstance(child, ec2.CfnSecurityGroupEgress) for child in group.node.children)
 
 
 def _names(function: lambda_.Function) -> str:

@@ -205,20 +205,18 @@ def test_a_function_is_connected_as_it_is(code: dict[str, Any]) -> None:
 
 def test_a_function_becomes_a_vpc_database_function(code: dict[str, Any]) -> None:
     app = existing(code, worker=False)
-    # A new security group: with that of the function, EC2 would refuse the rule that takes the old one's place.
-    group = ec2.SecurityGroup(app.stack, "Functions", vpc=app.vpc)
-    function = VpcDatabaseFunction(
-        app.stack, "Worker", database=app.database, vpc=app.vpc, security_groups=[group], timeout=TIMEOUT, **code
-    )
+    function = VpcDatabaseFunction(app.stack, "Worker", database=app.database, vpc=app.vpc, timeout=TIMEOUT, **code)
+    app.database.connections.allow_default_port_from(function)
     function.add_event_source(event_sources.SqsEventSource(app.jobs, report_batch_item_failures=True))
     found = changes(existing(code), app)
-    assert found.changed == {*IN_PLACE, "Worker.Role", "Worker.LoggingConfig", "Worker.MemorySize"}
-    assert found.removed == {
-        "WorkerServiceRole",
-        "WorkerServiceRoleDefaultPolicy",
-        "WorkerSecurityGroup",
-        "DbSecurityGroupfromShopWorkerSecurityGroupCDB3A0FFIndirectPort",
+    assert found.changed == {
+        *(IN_PLACE - {"Worker.VpcConfig"}),
+        "Worker.Role",
+        "Worker.LoggingConfig",
+        "Worker.MemorySize",
+        "WorkerSecurityGroup.SecurityGroupEgress",
     }
+    assert found.removed == {"WorkerServiceRole", "WorkerServiceRoleDefaultPolicy"}
 
 
 def test_its_role_log_group_and_memory_can_be_kept(code: dict[str, Any]) -> None:

@@ -170,6 +170,35 @@ class TestSecret:
         )
 
 
+def open_by(way: str, stack: cdk.Stack, database: rds.DatabaseInstance, worker: lambda_.Function) -> None:
+    """Let a function in as apps do."""
+    (group,), (source,) = database.connections.security_groups, worker.connections.security_groups
+    if way == "default port":
+        database.connections.allow_default_port_from(worker)
+    elif way == "number":
+        database.connections.allow_from(worker, ec2.Port.tcp(5432))
+    elif way == "from the function":
+        worker.connections.allow_to_default_port(database)
+    elif way == "handle":
+        handle = ec2.SecurityGroup.from_security_group_id(stack, "Handle", group.security_group_id)
+        handle.connections.allow_from(worker, ec2.Port.tcp(5432))
+    elif way == "L1":
+        ec2.CfnSecurityGroupIngress(
+            stack,
+            "Ingress",
+            group_id=group.security_group_id,
+            source_security_group_id=source.security_group_id,
+            ip_protocol="tcp",
+            from_port=5432,
+            to_port=5432,
+        )
+    else:
+        resource: Any = group.node.default_child
+        rule = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432}
+        rule["SourceSecurityGroupId"] = stack.resolve(source.security_group_id)
+        resource.add_property_override("SecurityGroupIngress", [rule])
+
+
 class TestSecurityGroups:
     def imported(self, stack: cdk.Stack, *groups: ec2.ISecurityGroup) -> rds.IDatabaseInstance:
         return imported_instance(stack, instance_resource_id="db-ABCDEFGHIJKL01234", security_groups=list(groups))
@@ -212,13 +241,73 @@ class TestSecurityGroups:
         Template.from_stack(stack).resource_count_is("AWS::EC2::SecurityGroupIngress", 1)
         Annotations.from_stack(stack).has_no_warning("*", Match.string_like_regexp("cannot be changed"))
 
-    def test_a_rule_that_is_there_is_enough(
+    @pytest.mark.parametrize("ours_first", [True, False])
+    @pytest.mark.parametrize("closed", [True, False])
+    @pytest.mark.parametrize("way", ["default port", "number", "from the function", "handle", "L1", "inline L1"])
+    def test_the_rules_of_the_app_stay_and_ours_go(
+        self,
+        stack: cdk.Stack,
+        vpc: ec2.Vpc,
+        code: dict[str, Any],
+        way: str,
+        closed: bool,
+        ours_first: bool,
+    ) -> None:
+        """Whichever came first: the app's rule may be deployed already, and EC2 takes no second one beside it."""
+
+        def synthesized(*, with_ours: bool) -> dict[str, Any]:
+            own = cdk.Stack(cdk.App(), "Own", env=cdk.Environment(account="123456789012", region="eu-central-1"))
+            network = ec2.Vpc(own, "Vpc", max_azs=2, nat_gateways=1)
+            database = rds.DatabaseInstance(
+                own, "Db", engine=POSTGRESQL, vpc=network, storage_encrypted=True, parameters={"max_connections": "112"}
+            )
+            worker = lambda_.Function(own, "Worker", vpc=network, allow_all_outbound=not closed, **code)
+            if with_ours and ours_first:
+                Downstream.of(database).connect(worker)
+            open_by(way, own, database, worker)
+            if with_ours and not ours_first:
+                Downstream.of(database).connect(worker)
+            template = Template.from_stack(own)
+            rules = {
+                id_: resource["Properties"]
+                for type_ in ("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress")
+                for id_, resource in template.find_resources(type_).items()
+            }
+            # changed in place, see AWS::EC2::SecurityGroupIngress
+            return {id_: {**properties, "Description": None} for id_, properties in rules.items()}
+
+        found = synthesized(with_ours=True)
+        expected = synthesized(with_ours=False)
+        ways_out = found.keys() - expected.keys()
+        assert {id_: rule for id_, rule in found.items() if id_ not in ways_out} == expected
+        # an L1 lets in and not out
+        assert len(ways_out) == (1 if closed and "L1" in way else 0)
+
+    def test_rules_of_other_ports_and_groups_are_no_reason_to_go(
         self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
     ) -> None:
-        group = ec2.SecurityGroup(stack, "Functions", vpc=vpc)
-        database.connections.allow_default_port_from(group)
+        function = VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, **code)
+        other = rds.DatabaseInstance(
+            stack, "Other", engine=POSTGRESQL, vpc=vpc, security_groups=database.connections.security_groups
+        )
+        database.connections.allow_from(function, ec2.Port.tcp(9999))
+        other.connections.allow_default_port_from(function)
+        database.connections.allow_default_port_from(ec2.SecurityGroup(stack, "Else", vpc=vpc))
+        Template.from_stack(stack).resource_count_is("AWS::EC2::SecurityGroupIngress", 4)
+
+    def test_a_closed_group_that_may_not_be_changed(
+        self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+    ) -> None:
+        group = ec2.SecurityGroup.from_security_group_id(
+            stack, "Closed", "sg-12345678", mutable=False, allow_all_outbound=False
+        )
         VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, security_groups=[group], **code)
-        Template.from_stack(stack).resource_count_is("AWS::EC2::SecurityGroupIngress", 1)
+        Annotations.from_stack(stack).has_warning(
+            "/Stack/Orders",
+            Match.string_like_regexp(
+                "its security group Stack/Closed cannot be changed here: it must let port 5432 out"
+            ),
+        )
 
     def test_functions_with_several_groups(
         self, app: cdk.App, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
@@ -227,16 +316,6 @@ class TestSecurityGroups:
         VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, security_groups=groups, **code)
         app.synth()
         Template.from_stack(stack).resource_count_is("AWS::EC2::SecurityGroupIngress", 2)
-
-    def test_a_second_rule_fails_the_synth(
-        self, app: cdk.App, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
-    ) -> None:
-        function = VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, **code)
-        database.connections.allow_from(function, ec2.Port.tcp(9999))
-        app.synth()
-        database.connections.allow_default_port_from(function)
-        with pytest.raises(RuntimeError, match=r"open the same port of Stack/Database .* EC2 refuses the second"):
-            app.synth(force=True)
 
     def test_a_database_without_one_leaves_the_way_out_open(
         self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]

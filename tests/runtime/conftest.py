@@ -54,6 +54,18 @@ def postgresql() -> Iterator[PostgreSqlServer]:
 
 
 @pytest.fixture(scope="session")
+def tls_mariadb(certificates: Certificates) -> Iterator[MariaDbServer]:
+    with MariaDbServer(certificates=certificates.right, require_tls=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def tls_postgresql(certificates: Certificates) -> Iterator[PostgreSqlServer]:
+    with PostgreSqlServer(certificates=certificates.right, require_tls=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
     with RedisServer(max_connections=100) as server:
         yield server

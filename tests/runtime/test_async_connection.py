@@ -11,7 +11,7 @@ import pytest
 
 import breakwater_runtime as breakwater
 from tests.runtime.sql import Context, SqlServer, end_session
-from tests.servers import Certificates, MariaDbServer
+from tests.servers import MariaDbServer
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -121,21 +121,3 @@ def test_says_what_was_tried(server_type: type[SqlServer], loop: asyncio.Abstrac
     database = breakwater.async_database(**settings)
     with pytest.raises(breakwater.ConnectionUnavailable, match="no connection after"):
         loop.run_until_complete(block(database, "SELECT 1", context=Context(1.5)))
-
-
-def test_tls_is_verified_and_never_given_up(
-    server_type: type[SqlServer], certificates: Certificates, loop: asyncio.AbstractEventLoop
-) -> None:
-    run = loop.run_until_complete
-    with server_type(certificates=certificates.right, require_tls=True) as server:
-        right = breakwater.async_database(**server.settings)
-        assert run(block(right, "SELECT 1"))[0][0] == 1
-        right.close()
-        wrong = breakwater.async_database(**(server.settings | {"tls_ca": str(certificates.other_ca)}))
-        with pytest.raises(Exception, match=r"certificate verify failed|Can't connect"):
-            run(block(wrong, "SELECT 1", context=Context(10)))
-    with server_type() as server:
-        # aiomysql by itself would go on in plain text
-        downgraded = breakwater.async_database(**server.settings, tls_ca=str(certificates.ca))
-        with pytest.raises(Exception, match=r"(?i)(SSL is required|does not support SSL)"):
-            run(block(downgraded, "SELECT 1", context=Context(10)))

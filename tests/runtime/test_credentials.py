@@ -7,7 +7,6 @@ import logging
 import re
 import secrets
 import socket
-import threading
 import time
 import traceback
 from base64 import b64encode
@@ -37,9 +36,13 @@ class SecretsManager:
         self.value: str | bytes | dict[str, Any] = {}
         self.fetched = 0
         self.failures = 0
+        self.later: tuple[int, dict[str, Any]] | None = None
+        """After so many answers, another value."""
 
     def answer(self, operation: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         assert (operation, request["SecretId"]) == ("GetSecretValue", ARN)
+        if self.later is not None and self.fetched >= self.later[0]:
+            self.value = self.later[1]
         self.fetched += 1
         if self.failures:
             self.failures -= 1
@@ -140,13 +143,10 @@ def test_a_secret_in_rotation_is_waited_for(server: SqlServer, manager: SecretsM
     rotated, before = secrets.token_urlsafe(12), server.password
     try:
         set_password(server, rotated)
-        change = secret(server) | {"password": rotated}
-        finish = threading.Timer(2, setattr, (manager, "value", change))
-        finish.start()
+        manager.later = 3, secret(server) | {"password": rotated}
         with database.connection(Context(30)) as connection:
             assert rows(connection, "SELECT 1")[0][0] == 1
-        finish.join()
-        assert 3 <= manager.fetched <= 8
+        assert manager.fetched == 4
     finally:
         set_password(server, before)
         database.close()
@@ -195,7 +195,7 @@ def test_a_secret_of_another_host_is_said(server: SqlServer, manager: SecretsMan
     database = breakwater.database(engine=server.engine, host=server.host, port=server.port, secret_arn=ARN)
     said = "was refused by the host '127.0.0.1'; it is a secret of the host 'reports.example.net'"
     with pytest.raises(breakwater.ConfigurationError, match=said) as caught:
-        database.connection(Context(2)).__enter__()
+        database.connection(Context(5)).__enter__()
     assert re.search(r"(?i)(access denied|password authentication failed)", str(caught.value.__context__))
 
 

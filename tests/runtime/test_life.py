@@ -1,20 +1,19 @@
-"""The connection's life as a state machine, against real servers: whatever happens, in whatever order."""
+"""The life of three environments' connections to one server: whatever happens, in whatever order, from a seed."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import os
+import random
 import secrets
 import signal
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pymysql
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import credentials
@@ -25,9 +24,13 @@ from breakwater_runtime.deadline import Deadline
 from tests.runtime.sql import Context, SqlServer, end_session, execute, rows, session
 from tests.servers import MariaDbServer
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SECONDS = float(os.environ.get("BREAKWATER_FUZZ_SECONDS", "8"))
+SEED = 7
 DRIVER_ERRORS = (pymysql.Error, psycopg.Error, breakwater.BreakwaterError)
 ENVIRONMENTS = 3
-environments = st.integers(0, ENVIRONMENTS - 1)
 numbers = itertools.count(1)
 
 
@@ -35,13 +38,12 @@ class HandlerError(Exception):
     """What a handler raises."""
 
 
-class Life(RuleBasedStateMachine):
-    """Three environments, one server. `written` is what callers were told is committed."""
+class Life:
+    """`written` is what callers were told is committed."""
 
-    server: SqlServer
-
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, server: SqlServer, chance: random.Random) -> None:
+        self.server = server
+        self._random = chance
         self.password = self.server.password
         # what Secrets Manager would answer; the environments learn of a rotation when a login fails
         credentials.fetch = self._secret
@@ -58,7 +60,7 @@ class Life(RuleBasedStateMachine):
         arguments = {name: self.server.settings[name] for name in ("engine", "host", "port", "database")}
         return breakwater.database(**arguments, secret_arn="secret", max_connections=1000)
 
-    def teardown(self) -> None:
+    def end(self) -> None:
         for database in self.databases:
             database.close()
 
@@ -67,19 +69,16 @@ class Life(RuleBasedStateMachine):
         execute(connection, f"INSERT INTO life VALUES ({number})")  # noqa: S608
         return number
 
-    @rule(environment=environments)
     def invoke(self, environment: int) -> None:
         with self.databases[environment].connection(Context(20)) as connection:
             number = self._insert(connection)
         self.written.add(number)
 
-    @rule(environment=environments)
     def error_in_the_handler(self, environment: int) -> None:
         with contextlib.suppress(HandlerError), self.databases[environment].connection(Context(20)) as connection:
             self._insert(connection)
             raise HandlerError
 
-    @rule(environment=environments)
     def session_lost_within_an_invocation(self, environment: int) -> None:
         with contextlib.suppress(*DRIVER_ERRORS), self.databases[environment].connection(Context(20)) as connection:
             self._insert(connection)
@@ -87,7 +86,6 @@ class Life(RuleBasedStateMachine):
             time.sleep(0.02)
             self._insert(connection)
 
-    @rule(environment=environments)
     def session_lost_within_run(self, environment: int) -> None:
         lost: list[int] = []
 
@@ -102,18 +100,15 @@ class Life(RuleBasedStateMachine):
 
         self.written.add(self.databases[environment].run(work, Context(20)))
 
-    @rule(environment=environments)
     def session_ended_while_frozen(self, environment: int) -> None:
         with self.databases[environment].connection(Context(20)) as connection:
             number = session(self.server, connection)
         end_session(self.server, number)
 
-    @rule(environment=environments)
     def freeze(self, environment: int) -> None:
         """Let a long pause pass, as the environment's own clocks tell it."""
         self.databases[environment]._keeper._used_at = (0.0, 0.0)
 
-    @rule(environment=environments)
     def state_left_in_the_session(self, environment: int) -> None:
         statement = "SET @tenant = 7" if isinstance(self.server, MariaDbServer) else "SET app.tenant = '7'"
         question = (
@@ -126,9 +121,9 @@ class Life(RuleBasedStateMachine):
         with self.databases[environment].connection(Context(20)) as connection:
             assert rows(connection, question)[0][0] is None
 
-    @rule(environment=environments, idle_seconds=st.sampled_from([0, 1, server_pressure.ZOMBIE_SECONDS]))
-    def hunt(self, environment: int, idle_seconds: int) -> None:
+    def hunt(self, environment: int) -> None:
         """One environment ends the sessions of the others, none of which is within an invocation."""
+        idle_seconds = self._random.choice((0, 1, server_pressure.ZOMBIE_SECONDS))
         database = self.databases[environment]
         # whoever is ended has been idle for so long
         for other in range(ENVIRONMENTS):
@@ -143,14 +138,12 @@ class Life(RuleBasedStateMachine):
             while self.server.sessions() > before - ended and time.monotonic() < deadline:
                 time.sleep(0.005)
 
-    @rule()
-    def restart(self) -> None:
+    def restart(self, _: int) -> None:
         crash = signal.SIGKILL if isinstance(self.server, MariaDbServer) else signal.SIGQUIT
         self.server.stop(signal_number=crash)
         self.server.start()
 
-    @rule()
-    def rotate(self) -> None:
+    def rotate(self, _: int) -> None:
         self.password = secrets.token_urlsafe(12)
         statement = (
             f"ALTER USER app@'127.0.0.1' IDENTIFIED BY '{self.password}'"
@@ -161,7 +154,6 @@ class Life(RuleBasedStateMachine):
             execute(admin, statement)
         self.server.password = self.password
 
-    @invariant()
     def never_more_than_the_granted_connections(self) -> None:
         # a session that was just closed needs a moment to go
         for _ in range(50):
@@ -170,7 +162,6 @@ class Life(RuleBasedStateMachine):
             time.sleep(0.02)
         pytest.fail(f"{sessions} sessions of {ENVIRONMENTS} environments")
 
-    @invariant()
     def no_transaction_is_left_open(self) -> None:
         question = (
             "SELECT COUNT(*) FROM information_schema.innodb_trx"
@@ -184,24 +175,50 @@ class Life(RuleBasedStateMachine):
             time.sleep(0.02)
         pytest.fail("a transaction is open between invocations")
 
-    @invariant()
     def everything_is_written_once(self) -> None:
         with self.databases[0].connection(Context(20)) as connection:
             found = [row[0] for row in rows(connection, "SELECT number FROM life")]
         assert sorted(found) == sorted(self.written)
 
 
+EVENTS: tuple[Callable[[Life, int], None], ...] = (
+    Life.invoke,
+    Life.error_in_the_handler,
+    Life.session_lost_within_an_invocation,
+    Life.session_lost_within_run,
+    Life.session_ended_while_frozen,
+    Life.freeze,
+    Life.state_left_in_the_session,
+    Life.hunt,
+    Life.restart,
+    Life.rotate,
+)
+RARE = (Life.restart, Life.rotate)
+
+
 def test_life(server_type: type[SqlServer], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(credentials, "fetch", credentials.fetch)
+    live(server_type, SEED, SECONDS)
+
+
+def live(server_type: type[SqlServer], seed: int, seconds: float) -> None:
+    chance = random.Random(seed)  # noqa: S311 -- a seed is the point
+    trail: list[str] = []
     with server_type() as server:
-        machine = type("Life", (Life,), {"server": server})
-        run_state_machine_as_test(
-            machine,
-            settings=settings(
-                max_examples=12,
-                stateful_step_count=25,
-                deadline=None,
-                suppress_health_check=list(HealthCheck),
-                print_blob=True,
-            ),
-        )
+        life = Life(server, chance)
+        each_once = chance.sample(EVENTS, len(EVENTS))
+        ends = time.monotonic() + seconds
+        try:
+            while each_once or time.monotonic() < ends:
+                event = each_once.pop() if each_once else chance.choice(EVENTS)
+                if event in RARE and len(trail) > 2 * len(EVENTS) and chance.random() < 0.7:
+                    continue
+                environment = chance.randrange(ENVIRONMENTS)
+                trail.append(f"{event.__name__}({environment})")
+                event(life, environment)
+                life.never_more_than_the_granted_connections()
+                life.no_transaction_is_left_open()
+                life.everything_is_written_once()
+        except BaseException as error:
+            raise AssertionError(f"seed {seed}, after {', '.join(trail[-12:])}") from error
+        life.end()

@@ -10,7 +10,7 @@ import pytest
 
 import breakwater_runtime as breakwater
 from tests.runtime.sql import Context, execute, rows, session
-from tests.servers import Certificates, PostgreSqlServer
+from tests.servers import PostgreSqlServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,17 +96,6 @@ def test_the_server_s_limits_follow_the_function_s(postgresql: PostgreSqlServer)
     database.close()
 
 
-@pytest.mark.parametrize("sslmode", ["disable", "prefer", "require", "verify-ca"])
-def test_verification_is_not_turned_off(sslmode: str) -> None:
-    with (
-        pytest.raises(breakwater.ConfigurationError, match="sslmode"),
-        breakwater.database(
-            engine="postgresql", host="db.example.com", user="app", password="secret", sslmode=sslmode
-        ).connection(Context(1)),
-    ):
-        pass
-
-
 @pytest.mark.parametrize("option", ["hostaddr", "service", "conninfo"])
 def test_what_leads_past_the_settings_is_refused(option: str) -> None:
     with (
@@ -116,19 +105,3 @@ def test_what_leads_past_the_settings_is_refused(option: str) -> None:
         ).connection(Context(1)),
     ):
         pass
-
-
-def test_the_system_s_certificates_without_variables(
-    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """psycopg's wheel finds none by itself; Lambda sets neither variable."""
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
-    with PostgreSqlServer(max_connections=10, certificates=certificates.right) as server:
-        database = breakwater.database(**server.settings | {"tls_ca": "system"})
-        # the tests' own CA is not the system's, so that is what must be said, and not that there is no file
-        with (
-            pytest.raises(psycopg.OperationalError, match="certificate verify failed"),
-            database.connection(Context(10)),
-        ):
-            pass

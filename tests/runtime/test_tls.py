@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,22 +11,10 @@ from breakwater_runtime.tls import ssl_context
 from tests.runtime.sql import Context, SqlServer, rows
 from tests.servers import Certificates, MariaDbServer
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
-# the reason, not just any failure to connect; libpq does not say why the chain was not verified
-REFUSED = {
-    "wrong_host": r"(?i)(hostname mismatch|IP address mismatch|does not match host name)",
-    "expired": r"(?i)(certificate has expired|certificate verify failed)",
-}
-
-
-@pytest.fixture(scope="session", params=["mariadb", "postgresql"])
-def tls_server(request: pytest.FixtureRequest, certificates: Certificates) -> Iterator[SqlServer]:
-    from tests.runtime.conftest import SQL_SERVERS  # noqa: PLC0415, RUF100
-
-    with SQL_SERVERS[request.param](certificates=certificates.right, require_tls=True) as server:
-        yield server
+@pytest.fixture(params=["mariadb", "postgresql"])
+def tls_server(request: pytest.FixtureRequest) -> SqlServer:
+    return request.getfixturevalue(f"tls_{request.param}")
 
 
 def test_the_right_certificate_is_accepted_and_used(tls_server: SqlServer) -> None:
@@ -53,28 +40,13 @@ def test_plain_text_is_refused_by_the_server(tls_server: SqlServer) -> None:
     assert not isinstance(caught.value, breakwater.ConnectionUnavailable)
 
 
-def test_another_ca_is_refused_at_once(tls_server: SqlServer, certificates: Certificates) -> None:
-    database = breakwater.database(**(tls_server.settings | {"tls_ca": str(certificates.other_ca)}))
-    with pytest.raises(Exception, match="certificate verify failed"):
-        database.connection(Context(20)).__enter__()
-    assert database.counters.waits == 0
-
-
-@pytest.mark.parametrize("fault", REFUSED)
-def test_a_wrong_certificate_is_refused_at_once(
-    server_type: type[SqlServer], certificates: Certificates, fault: str
-) -> None:
-    with server_type(certificates=getattr(certificates, fault)) as server:
+def test_an_expired_certificate_is_refused_at_once(server_type: type[SqlServer], certificates: Certificates) -> None:
+    with server_type(certificates=certificates.expired) as server:
         database = breakwater.database(**server.settings)
-        with pytest.raises(Exception, match=REFUSED[fault]):
+        # libpq does not say why the chain was not verified
+        with pytest.raises(Exception, match=r"(?i)certificate has expired|certificate verify failed"):
             database.connection(Context(20)).__enter__()
         assert database.counters.waits == 0
-
-
-def test_a_server_without_tls_is_refused(server: SqlServer, certificates: Certificates) -> None:
-    database = breakwater.database(**server.settings, tls_ca=str(certificates.ca))
-    with pytest.raises(Exception, match=r"(?i)(SSL is required|does not support SSL)"):
-        database.connection(Context(20)).__enter__()
 
 
 def test_a_host_beyond_loopback_is_verified_by_default() -> None:
@@ -82,8 +54,6 @@ def test_a_host_beyond_loopback_is_verified_by_default() -> None:
     assert breakwater.database(**settings, host="db.example.net")._keeper.settings.tls_ca == "system"
     for host in ("127.0.0.1", "127.1.2.3", "localhost", "LOCALHOST", "::1"):
         assert breakwater.database(**settings, host=host)._keeper.settings.tls_ca is None
-    for host in ("localhost.attacker.example", "127.attacker.example", "127.0.0.1.attacker.example", "::1.example"):
-        assert breakwater.database(**settings, host=host)._keeper.settings.tls_ca == "system"
 
 
 def test_the_context_is_built_once_and_verifies(certificates: Certificates) -> None:

@@ -72,7 +72,8 @@ class AioMySqlSession(MySqlSession):
             host=login.host,
             port=login.port,
             user=login.user,
-            password=login.password,
+            # aiomysql makes it latin1; servers compare what mysql(1) sends
+            password=login.password.encode().decode("latin1"),
             db=login.database,
             ssl=context,
             autocommit=None,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # What psycopg's connect takes beside libpq's parameters
 _PSYCOPGS_OWN = ("context", "cursor_factory", "prepare_threshold", "row_factory")
 _DATABASE_S_OWN = {"autocommit": "autocommit", "dbname": "database"}
-_REFUSED = ("conninfo", "hostaddr", "passfile", "service", "target_session_attrs")
+_REFUSED = ("conninfo", "hostaddr", "passfile", "requiressl", "service", "sslrootcert", "target_session_attrs")
 
 
 class BasePostgreSqlAdapter(Adapter):

@@ -1,0 +1,100 @@
+"""TLS is verified with every client: the chain, the host's name, and against what the CA's file holds now."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import breakwater_runtime as breakwater
+from tests.runtime.conformance.promises import promise
+from tests.servers import Certificates
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.runtime.conformance.clients import Client
+    from tests.runtime.sql import SqlServer
+
+SECONDS = 20.0
+
+
+@pytest.fixture
+def tls_server(request: pytest.FixtureRequest, client: Client) -> SqlServer:
+    return request.getfixturevalue(f"tls_{client.engine}")
+
+
+@promise(42)
+async def test_tls_is_verified(
+    client: Client,
+    tls_server: SqlServer,
+    certificates: Certificates,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Lambda sets neither
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: str, *more: Any) -> list[Any]:
+        return real("127.0.0.1" if host == "elsewhere.test" else host, *more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    encrypted = client.statement(
+        mariadb="SELECT variable_value FROM information_schema.session_status WHERE variable_name = 'Ssl_version'",
+        postgresql="SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
+    )
+
+    async def version(**changed: Any) -> str:
+        async with client.open(tls_server.settings | changed, SECONDS).block() as connection:
+            return (await connection.rows(encrypted))[0][0]
+
+    assert (await version()).startswith("TLSv1.")
+    # the tests' own CA is not the system's: that is what is said, and not that there is no file
+    for tls_ca in ("system", str(certificates.other_ca)):
+        with pytest.raises(Exception, match="certificate verify failed") as caught:
+            await version(tls_ca=tls_ca)
+        assert not isinstance(caught.value, breakwater.ConnectionUnavailable)
+    with pytest.raises(Exception, match=r"(?i)hostname mismatch|does not match host name"):
+        await version(host="elsewhere.test")
+    replaced = tmp_path / "ca.pem"
+    shutil.copy(certificates.other_ca, replaced)
+    with pytest.raises(Exception, match="certificate verify failed"):
+        await version(tls_ca=str(replaced))
+    shutil.copy(certificates.ca, replaced)
+    assert (await version(tls_ca=str(replaced))).startswith("TLSv1.")
+
+
+@promise(42)
+async def test_a_server_without_tls_is_refused(
+    client: Client, sql_server: SqlServer, certificates: Certificates
+) -> None:
+    """aiomysql by itself would go on in plain text."""
+    environment = client.open(sql_server.settings | {"tls_ca": str(certificates.ca)}, SECONDS)
+    with pytest.raises(Exception, match=r"(?i)SSL is required|does not support SSL"):
+        async with environment.block():
+            pass
+
+
+@promise(42)
+def test_options_that_turn_verification_off_are_refused(client: Client, tls_server: SqlServer) -> None:
+    options: list[dict[str, Any]] = (
+        [{"ssl": None}, {"ssl_disabled": True}, {"ssl_verify_cert": False}, {"ssl_verify_identity": False}]
+        if client.engine == "mariadb"
+        else [{"sslmode": mode} for mode in ("disable", "allow", "prefer", "require", "verify-ca")]
+        + [{"sslrootcert": "/elsewhere.pem"}, {"requiressl": 0}, {"hostaddr": "127.0.0.1"}]
+    )
+    for option in options:
+        with pytest.raises(breakwater.ConfigurationError, match=next(iter(option))):
+            client.open(tls_server.settings, SECONDS, **option)
+
+
+@promise(42)
+def test_a_host_that_looks_like_loopback_gets_no_plain_text(client: Client) -> None:
+    settings = {"engine": client.engine, "user": "app", "password": "not used"}
+    for host in ("localhost.attacker.example", "127.attacker.example", "127.0.0.1.attacker.example", "::1.example"):
+        environment = client.open(settings | {"host": host}, SECONDS)
+        assert environment.database._keeper.settings.tls_ca == "system"

@@ -43,6 +43,7 @@ app.synth()
 def synthesize(example: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     context = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
     environment = {**os.environ, "CDK_OUTDIR": str(folder), "CDK_CONTEXT_JSON": json.dumps(context)}
+    environment["CDK_VALIDATION"] = "true"
     command = [sys.executable, "-c", WITH_PACKS, example]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 

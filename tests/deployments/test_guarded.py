@@ -12,6 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handlers.deployment_guard import account as provider
+from handlers.deployment_guard import release
+
 from .cloudformation import run
 from .guarded import GuardedAccount, template, together
 from .model import App, Function, random_app, random_change
@@ -97,6 +100,7 @@ def function(name: str, stack: str = "Shop", **options: Any) -> Function:
 
 
 ORDERS, REPORTS, NIGHTLY = function("Orders"), function("Reports", weight=2), function("Nightly", fixed=5)
+FED = function("Orders", minimum=2, queues=1)
 README = shop(ORDERS, REPORTS, NIGHTLY)
 
 
@@ -253,11 +257,62 @@ class TestRefusals:
         assert reserved(account) == {"Purchases": 800}
 
 
-def test_stopped_by_hand_stays_stopped() -> None:
+def withheld(account: GuardedAccount, stack: str = "Shop") -> str:
+    return account.stacks[stack].records["Gate"].attributes["Withheld"]
+
+
+def test_stopped_by_hand_stays_stopped_and_is_named() -> None:
     account = created(README, after := shop(ORDERS, function("Reports", weight=5), NIGHTLY))
+    assert withheld(account) == "nothing"
     next(f for f in account.functions.values() if f.logical_id == "Orders").reserved = 0
     deploy(account, after)
     assert reserved(account)["Orders"] == 0
+    assert withheld(account) == "Orders 0 of 8, since it was set to 0"
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_what_fails_before_its_release_is_given_back(again: bool) -> None:
+    """Neither functions nor mappings stay at what the gate lowered them to; a share of 1 that is renamed has 0 then."""
+    one = function("One", fixed=1)
+    account = created(before := shop(FED, REPORTS, one), after := shop(FED, REPORTS, function("Other", fixed=1)))
+    mappings = {mapping.maximum for mapping in account.mappings.values()}
+    deploy(account, after, fails=lambda operation: operation.startswith("before Release"))
+    assert account.stacks["Shop"].status == "UPDATE_ROLLBACK_COMPLETE"
+    assert reserved(account) == {f.name: share for f, share in before.shares.items()}
+    assert {mapping.maximum for mapping in account.mappings.values()} == mappings
+    assert account.worst["shop"] <= 54
+
+
+class TestWithheld:
+    """A second stack takes room before the first has given it up: what is short is named, and raised later."""
+
+    BEFORE = shop(function("Orders"), function("Search", "Search", weight=2))
+    AFTER = shop(function("Orders", weight=2), function("Search", "Search", weight=1))
+
+    def test_the_output_names_who_is_short_and_beside_whom(self) -> None:
+        account = created(self.BEFORE, self.AFTER)
+        search = next(f for f in account.functions.values() if f.logical_id == "Search")
+        assert deploy(account, self.AFTER) == []
+        assert reserved(account) == {"Orders": 18, "Search": 36}
+        assert withheld(account) == f"Orders 18 of 36; beside {search.name} 36"
+        assert deploy(account, self.AFTER, "Search") == []
+        assert reserved(account) == {"Orders": 36, "Search": 18}
+        assert withheld(account, "Search") == "nothing"
+
+    def test_it_is_raised_when_somebody_asks_for_it(self) -> None:
+        account = created(self.BEFORE, self.AFTER)
+        deploy(account, self.AFTER)
+        orders = next(f for f in account.functions.values() if f.logical_id == "Orders")
+        search = next(f for f in account.functions.values() if f.logical_id == "Search")
+        assert release.raise_by_hand("Shop", account.service) == [f"{orders.name} has 18 of 36: others hold the rest."]
+        search.reserved, search.tags["breakwater:set"] = 0, "0"
+        assert release.raise_by_hand("Shop", account.service) == [
+            f"{search.name} has 0 of 36: it was set to 0, and stays so."
+        ]
+        assert reserved(account) == {"Orders": 36, "Search": 0}
+        account.stacks["Search"].status = "UPDATE_IN_PROGRESS"
+        with pytest.raises(provider.Refused, match="Stack Search is being deployed"):
+            release.raise_by_hand("Shop", account.service)
 
 
 def test_deleting_the_stack_asks_for_nothing() -> None:
@@ -274,9 +329,6 @@ def test_three_hundred_functions_fit_into_an_answer() -> None:
     account = created(many)
     assert account.reasons == []
     assert len(account.functions) == 300
-
-
-FED = Function("Orders", "Shop", {"shop": 1}, minimum=2, queues=1)
 
 
 class TestQueues:

@@ -7,7 +7,18 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 import jsii
-from aws_cdk import AspectPriority, Aspects, CfnResource, CustomResource, Duration, IAspect, NestedStack, Stack, Token
+from aws_cdk import (
+    AspectPriority,
+    Aspects,
+    CfnOutput,
+    CfnResource,
+    CustomResource,
+    Duration,
+    IAspect,
+    NestedStack,
+    Stack,
+    Token,
+)
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IValidation
@@ -18,7 +29,7 @@ from .._cdk.nag import acknowledge, compliance_rules
 from .._cdk.rendered import rendered
 from ..errors import BreakwaterError
 from ..layers.handler_code import handler_code
-from .guard_table import GuardTable
+from .guard_table import ANSWERS, GuardTable
 
 if TYPE_CHECKING:
     from constructs import IConstruct
@@ -56,6 +67,13 @@ class DeploymentGuard(Construct):
         self._function, self._role = self._make_function()
         self.gate = self._resource("Gate", "BreakwaterGate", self.table.gate_properties)
         self.release = self._resource("Release", "BreakwaterRelease", self.table.properties)
+        withheld = CfnOutput(
+            self,
+            "Withheld",
+            description="Functions that have less than their share of a database, for lack of room",
+            value=self.gate.get_att_string(ANSWERS[0]),
+        )
+        withheld.override_logical_id("BreakwaterWithheld")
         # Whoever has a release has passed the gate, so that none lets others rise while it is another stack's turn.
         self.release.node.add_dependency(self.gate)
         self.node.add_validation(cast("IValidation", _OwnNumbers(self)))

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from .share import ConnectionShare, FollowingMapping
 
 
+ANSWERS = ["Withheld"]
+"""What the gate answers beside the numbers."""
+
+
 class GuardTable:
     """The governed functions of one stack, and the properties that are made of them when the template is written.
 
@@ -72,7 +76,10 @@ class GuardTable:
 
     @property
     def gate_properties(self) -> dict[str, Any]:
-        """What the gate is told. It must be asked whenever CloudFormation touches a function, hence the digest."""
+        """What the gate is told. It must be asked whenever CloudFormation touches a function, hence the digest.
+
+        And whenever it is to answer something that it did not before.
+        """
         return {**self.properties, "Digest": lazy_string(self._digest)}
 
     def content(self) -> dict[str, Any]:
@@ -167,6 +174,7 @@ class GuardTable:
             )
             for resource, key in {**self.resources, **self.mappings}.items()
         }
+        rendered["answers"] = ANSWERS
         return hashlib.sha256(json.dumps(rendered, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

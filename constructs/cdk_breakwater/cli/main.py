@@ -132,6 +132,26 @@ def measure_deployments(
         Console().print(sentence)
 
 
+@app.command("raise")
+def raise_(stack: Annotated[str, typer.Argument(help="The name of a deployed stack with guard_deployments.")]) -> None:
+    """Raise the functions that a guarded deployment left below their shares, as far as there is room now.
+
+    It never exceeds a budget, and leaves alone what was set to 0. It calls the stack's guard: lambda:InvokeFunction and
+    cloudformation:ListStackResources are all that you need.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from ..errors import BreakwaterError
+    from .raise_reservations import raise_reservations
+
+    try:
+        short = raise_reservations(stack, _client)
+    except (BotoCoreError, ClientError, BreakwaterError) as error:
+        raise _failed(error) from error
+    for sentence in short or ["Everybody has the share."]:
+        Console().print(sentence, markup=False)
+
+
 @app.command()
 def quota(stack: Annotated[str, typer.Argument(help="The name of a deployed stack.")]) -> None:
     """Show how far the quotas of a deployed stack are used, what waits, and when it will be drained."""

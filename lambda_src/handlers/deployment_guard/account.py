@@ -120,6 +120,10 @@ class Account:
         """Give the ids of a stack's mappings by their logical ids."""
         return self._resources(stack, _MAPPING)
 
+    def releases_of(self, stack: str) -> int:
+        """Count the stack's releases: two while the one of a changed table is there beside the old one."""
+        return len(self._resources(stack, "Custom::BreakwaterRelease"))
+
     def mappings(self, function: str) -> list[QueueMapping]:
         """Find the mappings of a function that follow its share; none where the function is gone."""
         found = []
@@ -231,6 +235,7 @@ class Account:
             for page in self._pages("cloudformation", "list_stack_resources", "StackResourceSummaries", StackName=stack)
             for resource in page
             if resource["ResourceType"] == type_ and resource.get("PhysicalResourceId")
+            if resource.get("ResourceStatus") != "DELETE_COMPLETE"
         }
 
     def _pages(self, service: str, operation: str, result: str, **arguments: Any) -> Iterator[list[dict[str, Any]]]:

@@ -10,15 +10,19 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import mappings, registry, turns
+from . import mappings, registry, release, turns
 from .account import Refused
-from .reservations import fit, held, let_go, lower
+from .reservations import fit, held, let_go, lower, raise_
 
 if TYPE_CHECKING:
     from .account import Account, Governed
     from .registry import Registry
     from .table import Row, Table
 
+WITHHELD = "Withheld"
+"""The attribute that names who has less than the share when the deployment is done, in words."""
+# CloudFormation takes 4,096 bytes, some 480 of them for names and ids; those of 300 functions are among the rest.
+_ANSWER_CHARACTERS = 3600
 POOL = ""
 """The account's reservable concurrency, as one more budget."""
 # How long invocations that began before their function was lowered may go on beside what takes their room.
@@ -45,6 +49,11 @@ class _Deployment:
     def shrinks(self, budget: str) -> bool:
         """Whether the database itself becomes smaller with this deployment."""
         return self.old is not None and self.table.limits[budget] < self.old.limits.get(budget, 0)
+
+    @property
+    def changes(self) -> bool:
+        """Whether the table is another one, so that the release of the old one lets everybody rise in the end."""
+        return self.old is not None and (self.old.rows, self.old.limits) != (self.table.rows, self.table.limits)
 
     def changes_mappings(self, row: Row) -> bool:
         """Whether queues are added to a function that stays, or taken from it."""
@@ -81,15 +90,19 @@ def answer(event: dict[str, Any], table: Table, old: Table | None, account: Acco
     goes_back = "ROLLBACK" in own["StackStatus"]
     tables = [table, *([old] if old else [])]
     found = registry.read(account, name, *tables)
+    others = {stack for each in tables for stack in each.neighbours}
+    others = (others | {function.stack for function in found.others.values() if function.stack}) - {name}
     if not goes_back:
-        others = {stack for each in tables for stack in each.neighbours}
-        others |= {function.stack for function in found.others.values() if function.stack}
-        turns.wait(account, own, others - {name})
+        turns.wait(account, own, others)
         found = registry.read(account, name, *tables)
     deployment = _sort(name, table, old, found, account)
+    if goes_back:
+        # Every governed function comes after the release: before there is a new one, none has been touched.
+        untouched = account.releases_of(name) < 2 and turns.is_first(account, own, others)
+        return _go_back(deployment, account, untouched=untouched)
     if event["RequestType"] == "Create" and own["StackStatus"].startswith("UPDATE"):
         _insist_on_a_deployment_of_its_own(deployment)
-    return _go_back(deployment, account) if goes_back else _go_forward(deployment, account)
+    return _go_forward(deployment, account)
 
 
 def _sort(stack: str, table: Table, old: Table | None, found: Registry, account: Account) -> _Deployment:
@@ -147,10 +160,10 @@ def _go_forward(deployment: _Deployment, account: Account) -> dict[str, str]:
     _reserve(account, lowered)
     if lowered and newcomers:
         account.sleep(min(_LET_GO_SECONDS, max(deployment.functions[name].timeout for name in lowered)))
-    return answers
+    return _with_withheld(deployment, answers, {**now, **granted, **due}, rises=deployment.changes)
 
 
-def _go_back(deployment: _Deployment, account: Account) -> dict[str, str]:
+def _go_back(deployment: _Deployment, account: Account, *, untouched: bool) -> dict[str, str]:
     """Make room for what CloudFormation may put back: at most the share that each function had."""
     due = {name: deployment.row(id_).share for id_, name in deployment.staying.items()}
     due |= {f"new {id_}": row.share for id_, row in deployment.new.items()}
@@ -167,7 +180,45 @@ def _go_back(deployment: _Deployment, account: Account) -> dict[str, str]:
             now[name] = deployment.row(id_).share
     answers = _numbers(deployment, now, due) | _lower_mappings(deployment, account, now, due)
     _reserve(account, {name: number for name, number in now.items() if deployment.functions[name].held != number})
-    return answers
+    if untouched:
+        kept_ids = {row.logical_id for row in deployment.old.rows.values()} if deployment.old else set()
+        gone = {name for id_, name in deployment.staying.items() if id_ not in kept_ids}
+        release.restore(deployment.stack, deployment.table, account, gone)
+    others = {name: function.due for name, function in deployment.found.others.items()}
+    return _with_withheld(deployment, answers, {**due, **now, **others}, rises=True)
+
+
+def _with_withheld(
+    deployment: _Deployment, answers: dict[str, str], now: dict[str, int], *, rises: bool
+) -> dict[str, str]:
+    """Add who will have less than the share, as far as it can be told before the end.
+
+    Parameters
+    ----------
+    now
+        What everybody has until then.
+    rises
+        Whether a release follows, which lets them rise.
+    """
+    ids = {name: id_ for id_, name in deployment.staying.items()} | {f"new {id_}": id_ for id_ in deployment.new}
+    targets = {name: deployment.row(id_).share for name, id_ in ids.items()}
+    stopped = {name for name in deployment.staying.values() if deployment.functions[name].held == 0}
+    if rises:
+        remaining = {name: number for name, number in now.items() if name not in deployment.leaving}
+        may = {name: share for name, share in targets.items() if name not in stopped}
+        now = now | raise_({**deployment.budgets, POOL: 10**9}, deployment.uses, remaining, may)
+    said = [
+        f"{ids[name]} {now[name]} of {share}{', since it was set to 0' if name in stopped else ''}"
+        for name, share in targets.items()
+        if now[name] < share
+    ]
+    holders = [f"{name} {function.due}" for name, function in deployment.found.others.items() if function.due]
+    if said and holders:
+        said.append(f"beside {', '.join(holders)}")
+    text = "; ".join(said) or "nothing"
+    taken = sum(len(f'"{key}":"{number}",') for key, number in answers.items()) + len(f'"{WITHHELD}":""')
+    left = max(0, _ANSWER_CHARACTERS - taken)
+    return answers | {WITHHELD: text if len(text) <= left else f"{text[: max(0, left - 3)]}..."}
 
 
 def _lower_mappings(

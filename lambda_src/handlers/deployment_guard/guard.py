@@ -12,13 +12,17 @@ from .account import Account, Refused, boto_client
 from .table import Table
 
 GATE, RELEASE = "Custom::BreakwaterGate", "Custom::BreakwaterRelease"
+# The request type of `breakwater raise`, which CloudFormation does not have.
+RAISE = "Raise"
 # CloudFormation takes up to 4,096 bytes. Source: CloudFormation User Guide, "Custom resource response objects".
 _REASON_CHARACTERS = 1000
 
 
-def handler(event: dict[str, Any], context: Any) -> None:  # noqa: ARG001 -- Lambda's
-    """Do what CloudFormation asks for, and say how it went."""
+def handler(event: dict[str, Any], context: Any) -> list[str] | None:  # noqa: ARG001 -- Lambda's
+    """Do what CloudFormation asks for, and say how it went; or what `breakwater raise` asks for, and return it."""
     logging.getLogger().setLevel(logging.INFO)
+    if event["RequestType"] == RAISE:
+        return release.raise_by_hand(event["StackName"], Account(boto_client))
     answer = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
     answer["PhysicalResourceId"] = event.get("PhysicalResourceId") or event["LogicalResourceId"]
     try:
@@ -28,6 +32,7 @@ def handler(event: dict[str, Any], context: Any) -> None:  # noqa: ARG001 -- Lam
         logging.getLogger(__name__).warning("%s failed: %s", event["RequestType"], error)
         answer |= {"Status": "FAILED", "Reason": str(error)[:_REASON_CHARACTERS]}
     _put(event["ResponseURL"], answer)
+    return None
 
 
 def respond(event: dict[str, Any], account: Account) -> dict[str, str]:
@@ -53,9 +58,13 @@ def respond(event: dict[str, Any], account: Account) -> dict[str, str]:
 
 def _put(url: str, answer: dict[str, Any]) -> None:
     # An empty content type, since it is part of what the URL is signed for.
-    request = urllib.request.Request(url, json.dumps(answer).encode(), {"Content-Type": ""}, method="PUT")  # noqa: S310
+    request = urllib.request.Request(url, _written(answer), {"Content-Type": ""}, method="PUT")  # noqa: S310
     with urllib.request.urlopen(request, timeout=10):  # noqa: S310 -- CloudFormation's own URL
         pass
+
+
+def _written(answer: dict[str, Any]) -> bytes:
+    return json.dumps(answer, separators=(",", ":")).encode()
 
 
 __all__ = ["Refused", "handler", "respond"]

@@ -40,6 +40,12 @@ def wait(account: Account, own: dict[str, Any], others: Iterable[str]) -> None:
             waited += _PAUSE_SECONDS
 
 
+def is_first(account: Account, own: dict[str, Any], others: Iterable[str]) -> bool:
+    """Whether no stack that began before this one is being deployed."""
+    stacks = [account.stack(name) for name in sorted(others)]
+    return not any(stack is not None and _goes_first(stack, own) for stack in stacks)
+
+
 def _goes_first(stack: dict[str, Any], own: dict[str, Any]) -> bool:
     status = stack["StackStatus"]
     if status in _STUCK:

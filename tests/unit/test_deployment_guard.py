@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -128,9 +129,15 @@ def test_the_databases_own_limit_changes_after_the_gate(
 
 def needed(found: dict[str, Any], id_: str) -> set[str]:
     """Give all that a resource comes after."""
-    text = json.dumps(found[id_].get("Properties", {}))
-    direct = {*found[id_].get("DependsOn", ()), *(other for other in found if f'"{other}"' in text)}
-    return direct.union(*(needed(found, other) for other in direct))
+    reached, left = set[str](), {id_}
+    while left:
+        body = found[left.pop()]
+        text = json.dumps(body.get("Properties", {}))
+        referred = re.findall(r'"Ref": "(\w+)"|"Fn::GetAtt": \["(\w+)"', text)
+        more = {*body.get("DependsOn", ()), *(name for pair in referred for name in pair)} & {*found} - reached
+        reached |= more
+        left |= more
+    return reached
 
 
 def test_a_number_put_over_it_fails_the_synth(app: cdk.App, stack: cdk.Stack) -> None:

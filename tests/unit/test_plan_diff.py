@@ -21,11 +21,18 @@ Spec = dict[str, dict[str, Any]]
 README: Spec = {"Shop/Orders": {}, "Shop/Reports": {"weight": 2}, "Shop/Nightly": {"concurrency": 5}}
 
 
-def synthesize(folder: Path, functions: Spec, *, max_connections: int = 68, queue_before: str | None = None) -> Path:
+def synthesize(
+    folder: Path,
+    functions: Spec,
+    *,
+    max_connections: int = 68,
+    queue_before: str | None = None,
+    guarded: bool = False,
+) -> Path:
     """Synthesize an app whose functions share one budget, each in the stack that its path begins with."""
     app = cdk.App(outdir=str(folder))
     root = cdk.Stack(app, "Data", env=cdk.Environment(account="123456789012", region="eu-central-1"))
-    budget = ConnectionBudget(root, "Database", max_connections=max_connections)
+    budget = ConnectionBudget(root, "Database", max_connections=max_connections, guard_deployments=guarded)
     stacks: dict[str, cdk.Stack] = {}
     for path, given in functions.items():
         name, id_ = path.split("/")
@@ -172,6 +179,68 @@ def test_the_accounts_pool_midway(tmp_path: Path) -> None:
     assert code == 4
     assert "needs for a moment 1000 of the 900" in " ".join(breakwater(new, "--diff", old).stdout.split())
     assert compared(new, old, "--account-concurrency", "1200")[1] == 0
+
+
+def test_adding_beside_a_large_share_needs_the_pool_for_both(tmp_path: Path) -> None:
+    old = synthesize(tmp_path / "old", {"Shop/Orders": {}}, max_connections=1000)  # 800
+    new = synthesize(tmp_path / "new", {"Shop/Orders": {}, "Shop/Search": {}}, max_connections=1000)
+    found, code = compared(new, old)
+    assert [(pool["after"], pool["worst"]) for pool in found["pools"]] == [(800, 1200)]
+    assert code == 4
+
+
+def test_with_the_guard_the_pool_is_kept_as_well(tmp_path: Path) -> None:
+    old = synthesize(tmp_path / "old", {"Shop/Orders": {}}, max_connections=1000, guarded=True)
+    new = synthesize(tmp_path / "new", {"Shop/Purchases": {}}, max_connections=1000, guarded=True)
+    found, code = compared(new, old)
+    assert found["pools"] == []
+    assert code == 0
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_queue_that_falls_after_its_function_is_named(tmp_path: Path, guarded: bool) -> None:
+    large = {**README, "Shop/Orders": {"weight": 9}}  # 40 of 54
+    old = synthesize(tmp_path / "old", large, queue_before="Shop/Orders", guarded=guarded)
+    new = synthesize(tmp_path / "new", README, queue_before="Shop/Orders", guarded=guarded)
+    found, _ = compared(new, old)
+    (budget,) = found["budgets"]
+    said = [sentence for sentence in budget["advice"] if "MaximumConcurrency" in sentence]
+    if guarded:
+        assert said == []
+        return
+    assert said == [
+        "Shop/Orders falls before the MaximumConcurrency of its queues does: for some seconds up to 24 batches at once "
+        "are received only to be throttled, and each spends a receive of its messages. Lower the mapping in a "
+        "deployment of its own before this one, or guard the budget."
+    ]
+
+
+def test_a_users_limit_that_falls_before_its_functions_is_named(tmp_path: Path) -> None:
+    """Written by hand, since a user needs a database of its own: two functions log in as it."""
+
+    def written(name: str, limit: int, *numbers: int) -> Path:
+        folder = synthesize(tmp_path / name, {"Shop/One": {"concurrency": numbers[0]}, "Shop/Two": {}})
+        template = json.loads((folder / "Shop.template.json").read_text())
+        for resource in template["Resources"].values():
+            if resource["Type"] == "AWS::Lambda::Function":
+                resource["DependsOn"] = ["Login", *resource.get("DependsOn", [])]
+        template["Resources"]["Login"] = {
+            "Type": "Custom::DatabaseUser",
+            "Properties": {"User": "shop", "ConnectionLimit": limit},
+        }
+        (folder / "Shop.template.json").write_text(json.dumps(template))
+        return folder
+
+    old, new = written("old", 68, 30), written("new", 50, 10)
+    found, _ = compared(new, old)
+    (budget,) = found["budgets"]
+    assert budget["users"] == [{"name": "shop", "before": 68, "after": 50, "held": 54}]
+    assert (
+        "The user shop is limited to 50 connections before its functions fall from 54: until they do, the server "
+        "refuses new ones beyond that. Lower the functions in a deployment of their own before this one "
+        "(concurrency=…), or guard the budget." in budget["advice"]
+    )
+    assert compared(old, new)[0]["budgets"][0]["users"] == []
 
 
 def test_markdown_for_a_pull_request(tmp_path: Path, readme: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..layers.packaged_sources import handler_module
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .reservations import Holder, Key, State
 
@@ -37,6 +37,8 @@ class Move:
         "new", "leaves", "rises", "falls" or "stays".
     orphaned
         Its stack is not in the new app, so that no deployment of it changes anything.
+    in_vain
+        Batches that its queues may have received beyond what it takes, while it has fallen and they have not yet.
     """
 
     name: str
@@ -46,6 +48,23 @@ class Move:
     concurrency: int
     change: str
     orphaned: bool
+    in_vain: int = 0
+
+
+@dataclass(frozen=True)
+class UserDiff:
+    """A database user whose limit falls before the functions that log in as it.
+
+    Attributes
+    ----------
+    held
+        What those functions may have until they fall.
+    """
+
+    name: str
+    before: int
+    after: int
+    held: int
 
 
 @dataclass(frozen=True)
@@ -66,6 +85,8 @@ class BudgetDiff:
         At the worst instant when the stacks are deployed in `Diff.order`, one after the other.
     alone
         What stays when one stack is deployed alone, where that is above the budget.
+    users
+        The users that are limited to less than their functions may hold for a moment.
     """
 
     path: str
@@ -79,6 +100,7 @@ class BudgetDiff:
     in_order: int
     alone: Mapping[str, int]
     moves: tuple[Move, ...]
+    users: tuple[UserDiff, ...] = ()
 
     @property
     def severity(self) -> int:
@@ -188,7 +210,16 @@ def _budget(path: str, old: State, new: State, lasting: Mapping[Key, Holder], or
         _worst_in_order(before, after, stack_of, order),
         {stack: total for stack, total in alone.items() if total > shared and len(order) > 1},
         tuple(_move(key, path, old, new, lasting) for key in {**before, **after}),
+        () if plans[-1].guarded else tuple(_users(path, old, new)),
     )
+
+
+def _users(path: str, old: State, new: State) -> Iterator[UserDiff]:
+    for key in sorted({*old.users} & {*new.users}):
+        was, will = old.users[key], new.users[key]
+        held = sum(_connections(old.holders.get(function)).get(path, 0) for function in was.functions)
+        if will.limit < min(was.limit, held):
+            yield UserDiff(will.name, was.limit, will.limit, held)
 
 
 def _move(key: Key, path: str, old: State, new: State, lasting: Mapping[Key, Holder]) -> Move:
@@ -201,7 +232,10 @@ def _move(key: Key, path: str, old: State, new: State, lasting: Mapping[Key, Hol
     if before == 0 or after == 0:
         change = "new" if before == 0 else "leaves"
     orphaned = holder.stack is not None and holder.stack not in new.stacks
-    return Move(holder.name, holder.stack, before, after, will.concurrency if will else 0, change, orphaned)
+    # The mapping refers to the function, and is changed after it.
+    falls = was is not None and will is not None and will.concurrency < was.concurrency
+    in_vain = max(0, was.receives - max(will.concurrency, will.receives and 2)) if was and will and falls else 0
+    return Move(holder.name, holder.stack, before, after, will.concurrency if will else 0, change, orphaned, in_vain)
 
 
 def _when_done(
@@ -266,9 +300,18 @@ def _before(state: State, stack: str) -> set[str]:
 
 def _pools(old: State, new: State, limit: int) -> list[PoolDiff]:
     found = []
+    guarded = {
+        key
+        for state in (old, new)
+        for key, holder in state.holders.items()
+        if any(path in new.plans and new.plans[path].guarded for path in holder.connections)
+    }
     for environment, after in new.reserved.items():
         before = old.reserved.get(environment, {})
-        worst = sum(_arithmetic.at_worst(before, after).values())
+        # A guard counts the pool as one more budget.
+        kept = [sum(number for key, number in numbers.items() if key in guarded) for numbers in (before, after)]
+        free = [{key: number for key, number in part.items() if key not in guarded} for part in (before, after)]
+        worst = sum(_arithmetic.at_worst(*free).values()) + max(kept)
         if worst > limit and after != before:
             found.append(PoolDiff(environment, limit, sum(after.values()), worst))
     return found

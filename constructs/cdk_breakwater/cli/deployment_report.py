@@ -31,8 +31,31 @@ def advice(diff: Diff, budget: BudgetDiff) -> list[str]:
     if budget.guarded:
         fits = "and what cannot be done so is refused before anything is touched"
         return [*said, f"Guarded: at every instant at most {budget.shared}, {fits}."]
+    return said + _about_sums(diff, budget) + _about_followers(budget)
+
+
+def _about_followers(budget: BudgetDiff) -> list[str]:
+    """Say what CloudFormation changes on the wrong side of its function."""
+    said = [
+        f"{move.name} falls before the MaximumConcurrency of its queues does: for some seconds up to {move.in_vain} "
+        "batches at once are received only to be throttled, and each spends a receive of its messages. Lower the "
+        "mapping in a deployment of its own before this one, or guard the budget."
+        for move in budget.moves
+        if move.in_vain
+    ]
+    said += [
+        f"The user {user.name} is limited to {user.after} connections before its functions fall from {user.held}: "
+        "until they do, the server refuses new ones beyond that. Lower the functions in a deployment of their own "
+        "before this one (concurrency=…), or guard the budget."
+        for user in budget.users
+    ]
+    return said
+
+
+def _about_sums(diff: Diff, budget: BudgetDiff) -> list[str]:
+    said: list[str] = []
     if budget.worst <= budget.shared:
-        return [*said, "It fits at every instant, in whichever order it is done, and in a rollback."]
+        return ["It fits at every instant, in whichever order it is done, and in a rollback."]
     if budget.only_falls and budget.after <= budget.shared:
         said.append(f"There are {budget.before} already, and the deployment brings nothing but less.")
     elif budget.in_order <= budget.shared:

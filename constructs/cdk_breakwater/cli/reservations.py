@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from .plan import Plan, metadata_of, read_plans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 FUNCTION = "AWS::Lambda::Function"
 RESERVED = "ReservedConcurrentExecutions"
+_MAPPING, _USER = "AWS::Lambda::EventSourceMapping", "Custom::DatabaseUser"
 _NESTED = "AWS::CloudFormation::Stack"
 _STACK = "aws:cloudformation:stack"
 # What tells the functions of one database from those of another, in the environment that the constructs write.
@@ -37,12 +38,15 @@ class Holder:
         Environments at once.
     connections
         To each database, by the budget's path, all environments together.
+    receives
+        MaximumConcurrency of the queues' mappings on it, all together; 0 where there is none, or a guard answers it.
     """
 
     name: str
     stack: str | None
     concurrency: int
     connections: Mapping[str, int]
+    receives: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,22 +63,44 @@ class State:
         For each stack those that are deployed before it.
     reserved
         What all functions reserve, with a share or without, by environment.
+    users
+        The limits of database users that deployments make, each with the functions that come after it.
     """
 
     plans: Mapping[str, Plan]
     holders: Mapping[Key, Holder]
     stacks: Mapping[str, frozenset[str]]
     reserved: Mapping[str, Mapping[Key, int]]
+    users: Mapping[Key, UserLimit] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class UserLimit:
+    """The connections that a server lets a user have, and the functions that log in as it."""
+
+    name: str
+    limit: int
+    functions: frozenset[Key]
 
 
 @dataclass(frozen=True)
 class Function:
-    """A function in a template."""
+    """A function in a template.
+
+    Attributes
+    ----------
+    receives
+        As for `Holder`.
+    users
+        The database users that it comes after, by logical id: name and limit.
+    """
 
     key: Key
     stack: str
     environment: str
     properties: Mapping[str, Any]
+    receives: int = 0
+    users: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
     @property
     def reserved(self) -> int | None:
@@ -123,7 +149,8 @@ def read_state(assembly: Path) -> State:
             # The template's number, which something may have changed since the share was computed.
             number = share.concurrency if function is None or function.reserved is None else function.reserved
             held = share.connections // max(1, share.concurrency) * number
-            holders[key] = Holder(name, stack, number, {**(known.connections if known else {}), plan.path: held})
+            connections = {**(known.connections if known else {}), plan.path: held}
+            holders[key] = Holder(name, stack, number, connections, function.receives if function else 0)
     reserved: dict[str, dict[Key, int]] = {}
     for function in functions.values():
         number = function.reserved
@@ -131,7 +158,7 @@ def read_state(assembly: Path) -> State:
             number = holders[function.key].concurrency
         if number is not None:
             reserved.setdefault(function.environment, {})[function.key] = number
-    return State(plans, holders, {stack.name: stack.needs for stack in stacks}, reserved)
+    return State(plans, holders, {stack.name: stack.needs for stack in stacks}, reserved, _users(functions.values()))
 
 
 def state_of_templates(
@@ -173,20 +200,32 @@ def state_of_templates(
                 each = {budget: total // like.concurrency for budget, total in like.connections.items()}
                 name = like.name if function.key in new.holders else f"{stack}/{function.key[-3]}"
                 connections = {budget: number * connections for budget, connections in each.items()}
-                holders[function.key] = Holder(name, stack, number, connections)
-    return replace(new, holders=holders, reserved=reserved)
+                holders[function.key] = Holder(name, stack, number, connections, function.receives)
+    users = {key: user for key, user in new.users.items() if key[0] not in templates}
+    users |= _users(function for functions in templates.values() for function in functions)
+    return replace(new, holders=holders, reserved=reserved, users=users)
 
 
 def functions_in(
     template: Mapping[str, Any], stack: str, environment: str, folder: Path | None = None, ids: Key = ()
 ) -> Iterator[Function]:
     """Give the functions of a template, and those of nested stacks whose templates lie in the folder."""
+    limits = _limits(template)
     for id_, resource in template.get("Resources", {}).items():
         properties = resource.get("Properties") or {}
         if resource.get("Type") == FUNCTION:
             # CloudFormation makes another function where one of these changes.
             identity = (json.dumps(properties.get("FunctionName")), str(properties.get("PackageType", "Zip")))
-            yield Function((stack, *ids, id_, *identity), stack, environment, properties)
+            after = resource.get("DependsOn") or ()
+            after = [after] if isinstance(after, str) else after
+            yield Function(
+                (stack, *ids, id_, *identity),
+                stack,
+                environment,
+                properties,
+                _receives(template, id_),
+                {user: limit for user, limit in limits.items() if user in after},
+            )
         file = resource.get("Metadata", {}).get("aws:asset:path")
         if resource.get("Type") == _NESTED and folder is not None and file and (folder / file).is_file():
             nested = json.loads((folder / file).read_text(encoding="utf-8"))
@@ -196,6 +235,41 @@ def functions_in(
 def _functions_of(stack: _Stack) -> Iterator[Function]:
     template = json.loads(stack.template.read_text(encoding="utf-8"))
     return functions_in(template, stack.name, stack.environment, stack.template.parent)
+
+
+def _users(functions: Iterable[Function]) -> dict[Key, UserLimit]:
+    found: dict[Key, UserLimit] = {}
+    for function in functions:
+        for id_, (name, limit) in function.users.items():
+            key = (function.stack, id_)
+            known = found[key].functions if key in found else frozenset()
+            found[key] = UserLimit(name, limit, known | {function.key})
+    return found
+
+
+def _limits(template: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
+    """Give the users that a template makes, each with its limit, by logical id."""
+    users = {
+        id_: resource.get("Properties", {})
+        for id_, resource in template.get("Resources", {}).items()
+        if resource.get("Type") == _USER
+    }
+    return {
+        id_: (str(properties.get("User")), int(properties["ConnectionLimit"]))
+        for id_, properties in users.items()
+        if str(properties.get("ConnectionLimit")).isdigit()
+    }
+
+
+def _receives(template: Mapping[str, Any], function: str) -> int:
+    """Sum the MaximumConcurrency of the queues' mappings on a function, where the template tells it."""
+    found = 0
+    for resource in template.get("Resources", {}).values():
+        properties = resource.get("Properties") or {}
+        if resource.get("Type") == _MAPPING and properties.get("FunctionName") == {"Ref": function}:
+            maximum = (properties.get("ScalingConfig") or {}).get("MaximumConcurrency")
+            found += int(maximum) if isinstance(maximum, (int, float)) else 0
+    return found
 
 
 def _own(function: Function) -> int:

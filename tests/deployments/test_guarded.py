@@ -276,7 +276,11 @@ def test_what_fails_before_its_release_is_given_back(again: bool) -> None:
     one = function("One", fixed=1)
     account = created(before := shop(FED, REPORTS, one), after := shop(FED, REPORTS, function("Other", fixed=1)))
     mappings = {mapping.maximum for mapping in account.mappings.values()}
-    deploy(account, after, fails=lambda operation: operation.startswith("before Release"))
+
+    def fails(operation: str) -> bool:
+        return operation.startswith("before Release")
+
+    deploy(account, after, fails=fails)
     assert account.stacks["Shop"].status == "UPDATE_ROLLBACK_COMPLETE"
     assert reserved(account) == {f.name: share for f, share in before.shares.items()}
     assert {mapping.maximum for mapping in account.mappings.values()} == mappings

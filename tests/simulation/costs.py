@@ -32,6 +32,7 @@ def measure(limits: tuple[Limit, ...], count: int, gap: float) -> tuple[float, f
     """Return dollars per million, use of the tightest tier while there is a backlog, and the waits (s)."""
     world = World(1, list(limits), start=MIDNIGHT, faults=Faults(), trouble=Trouble(), parallelism=20)
     world.padding = 1_000
+    world.network.bill.sizes = True
     draw, hub, at = random.Random(1), world.hub, 0.0  # noqa: S311 -- a load
     if gap == 0:
         world.send(count)

@@ -27,6 +27,7 @@ def leave_behind(world: World, limits: list[Limit], waiting: int, group: Callabl
     for _ in range(waiting):
         number = len(world.messages)
         sent = world.messages[str(number)] = Sent(str(number), group(number), now)
+        world.open.add(sent.body)
         lane = f"{LANE}{crc32((sent.group or sent.body).encode()) % lanes + 1}"
         id_ = world.sqs.send(lane, sent.body, group=sent.group)
         others = [other for other in world.messages.values() if other.group == sent.group and other is not sent]

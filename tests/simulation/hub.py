@@ -39,6 +39,7 @@ class Hub:
     def __init__(self, start: int) -> None:
         self.now = start
         self._order = 0
+        self._latest = start
         self._events: list[tuple[int, int, Callable[[], Any]]] = []
         self._main = getcurrent()
 
@@ -99,10 +100,20 @@ class Hub:
             self.at(self.now, wake)
 
     def sleep(self, machine: Machine, milliseconds: int) -> None:
-        self.wait(machine, [], milliseconds)
+        if machine.dead or self.now < machine.stalled_until or not self.skip(milliseconds):
+            self.wait(machine, [], milliseconds)
+
+    def skip(self, milliseconds: int) -> bool:
+        """Let time pass at once, if nothing else happens meanwhile; that is what most of the time goes by with."""
+        when = self.now + milliseconds
+        if when > self._latest or (self._events and self._events[0][0] <= when):
+            return False
+        self.now = when
+        return True
 
     def run(self, until: Callable[[], bool], latest: int) -> bool:
         """Go on until something holds; False when it does not by then, or nothing happens any more."""
+        self._latest = latest
         while self._events:
             if until():
                 return True

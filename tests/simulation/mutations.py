@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from handlers.quota_dispatcher import caller, intake, quota, shelf
+from handlers.quota_dispatcher import caller, dead_letters, intake, quota, shelf
 from handlers.quota_dispatcher.call import Verdict
 from handlers.quota_dispatcher.clocks import Frame, Reading
 from handlers.quota_dispatcher.counter import Counter, Report
 from handlers.quota_dispatcher.dispatcher import Dispatcher
+from handlers.quota_dispatcher.library import Library
 from handlers.quota_dispatcher.quota import Quota
 from handlers.quota_dispatcher.rolling_window import RollingWindow
 from handlers.quota_dispatcher.shelf import Shelf
@@ -32,8 +34,8 @@ class Mutation:
     """From here on it is looked for."""
 
 
-def _attribute(name: str, owner: Any, attribute: str, value: Any) -> Mutation:
-    return Mutation(name, lambda: patch.object(owner, attribute, value))
+def _attribute(name: str, owner: Any, attribute: str, value: Any, seed: int = 0) -> Mutation:
+    return Mutation(name, lambda: patch.object(owner, attribute, value), seed)
 
 
 def _high(self: Frame, now: Reading) -> int:
@@ -133,6 +135,30 @@ def _newcomers_trust_their_clock() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _recognized_by_the_last_token() -> Iterator[None]:
+    written = Dispatcher._written
+
+    def shortsighted(self: Dispatcher, plans: dict[str, Any]) -> Any:
+        return written(self, plans) if self._item.token in plans else None
+
+    with patch.object(Dispatcher, "_written", shortsighted):
+        yield
+
+
+@contextmanager
+def _wall_goes_back() -> Iterator[None]:
+    advance = Quota.advance
+
+    def forgetful(self: Quota, now: Reading, mine: Frame | None = None) -> list[quota.Held]:
+        held = advance(self, now, mine)
+        self.wall = now.wall
+        return held
+
+    with patch.object(Quota, "advance", forgetful):
+        yield
+
+
 MUTATIONS = (
     Mutation("the write has no condition", _write_without_condition),
     Mutation("a call counts from its start, not from its end", _end_counts_at_the_start),
@@ -147,17 +173,13 @@ MUTATIONS = (
     _attribute("the ring is not kept for the other that answers it", Dispatcher, "_arrive", _always),
     _attribute("a page that comes late is given up at once", shelf, "HOLE", -1),
     _attribute("pages are deleted while messages on them are in the air", Shelf, "finished", _all_opened),
+    _attribute("the tiers of the last deployment are not asked for", Dispatcher, "_current", _always),
+    Mutation("it leaves without looking for new pages", _leave_without_looking, seed=90),
+    _attribute("an end is stamped by the monotonic clock alone", Frame, "high", _high, seed=90),
+    _attribute("a late slot is used", caller, "LATE", 30_000),
+    Mutation("a write is recognized by the last token alone", _recognized_by_the_last_token),
+    Mutation("the time of a clock that was set back counts twice", _wall_goes_back),
+    _attribute("a reason goes into the dead letter as it is", dead_letters, "_FORBIDDEN", re.compile("(?!)")),
+    _attribute("abandoned pages are not swept", Library, "sweep", _nothing),
 )
 """Found by the schedules of `test_mutations`."""
-
-NOT_FOUND = (
-    # Few schedules have a backlog that outlasts a deployment; `test_simulation` has one that is made for it.
-    _attribute("the tiers of the last deployment are not asked for", Dispatcher, "_current", _always),
-    # The window between the last look and the write is some milliseconds; sends would have to be aimed at it.
-    Mutation("it leaves without looking for new pages", _leave_without_looking),
-    # A process must stall with its monotonic clock while a call runs, and another must take over meanwhile.
-    _attribute("an end is stamped by the monotonic clock alone", Frame, "high", _high),
-    # A process must stall between a write and the start of a call, and a long call must follow.
-    _attribute("a late slot is used", caller, "LATE", 30_000),
-)
-"""Found by none of the first schedules: they need a rarer coincidence than a few dozen seeds bring about."""

@@ -17,9 +17,15 @@ if TYPE_CHECKING:
 
     from tests.simulation.hub import Hub, Machine
 
+# Amazon SQS API Reference, "SendMessage"; Developer Guide, "Amazon SQS message quotas".
+FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+LARGEST = 1_048_576
+RETENTION = 14 * 86_400_000
 ATTEMPTS = 3  # of the SDK, as the handlers' clients are configured
 CONNECT = 1_000
 READ = 5_000
+SCANNED = 10
+"""Items that one request of a scan sees."""
 
 
 @dataclass
@@ -37,11 +43,18 @@ class Faults:
 
 
 class Network:
-    """Between a machine and a service."""
+    """Between a machine and a service.
 
-    def __init__(self, hub: Hub, random: Random, faults: Faults) -> None:
+    Attributes
+    ----------
+    written
+        Hears of the machine whose write of the counter has come through.
+    """
+
+    def __init__(self, hub: Hub, random: Random, faults: Faults, written: Callable[[Machine], None]) -> None:
         self.hub, self.random, self.faults = hub, random, faults
         self.bill = Bill()
+        self.written = written
 
     def request(self, machine: Machine, apply: Callable[[], Any], *, attempts: int = ATTEMPTS, read: int = READ) -> Any:
         """Apply something at the service, and bring the answer back, if all goes well."""
@@ -67,6 +80,10 @@ class Network:
                 break
         else:
             name = "none"
+        if name == "none" and hub.skip(there):
+            answer = apply()
+            hub.sleep(machine, back)
+            return answer
         box: list[Any] = []
         if name == "lost":
             hub.after(CONNECT, lambda: hub.put(box, ConnectTimeoutError(endpoint_url="x")))
@@ -142,6 +159,17 @@ class DynamoDBClient:
 
         return self._do(apply)
 
+    def scan(self, **request: Any) -> dict[str, Any]:
+        def apply() -> dict[str, Any]:
+            after = request.get("ExclusiveStartKey", {"id": {"S": ""}})["id"]["S"]
+            keys = sorted(key for key in self.table.items if key > after)
+            found = {"Items": [{"id": {"S": key}} for key in keys[:SCANNED]]}
+            for key in keys[:SCANNED]:
+                self.network.bill.read(self.table.items[key])
+            return found | ({"LastEvaluatedKey": found["Items"][-1]} if len(keys) > SCANNED else {})
+
+        return self._do(apply)
+
     def update_item(self, **request: Any) -> dict[str, Any]:
         return self._do(lambda: self._update(**request))
 
@@ -172,6 +200,8 @@ class DynamoDBClient:
                     new[name] = {"N": str(int(new.get(name, {"N": "0"})["N"]) + int(values[value]["N"]))}
         self.network.bill.write(item, new)
         self.table.items[key] = new
+        if "SET" in request["UpdateExpression"]:
+            self.network.written(self.machine)
         return {"Attributes": dict(new)}
 
 
@@ -200,6 +230,8 @@ class Queue:
     running: int = 0
     planned: set[int] = field(default_factory=set)
     tags: dict[str, str] = field(default_factory=dict)
+    arrived: Callable[[str], None] | None = None
+    """Hears the body of each message that is sent."""
 
 
 class SQS:
@@ -222,6 +254,8 @@ class SQS:
         visible = now + delay + (self.random.randint(0, 200) if delay else 0)
         message = Message(f"m{self._count}", body, group, attributes or {}, now, visible)
         queue.messages[message.id] = message
+        if queue.arrived:
+            queue.arrived(body)
         self._plan(url, visible)
         return message.id
 
@@ -260,6 +294,8 @@ class SQS:
         queue.planned.discard(slot)
         if queue.invoke is None:
             return
+        for id_ in [m.id for m in queue.messages.values() if m.sent < now - RETENTION]:
+            del queue.messages[id_]
         locked = {m.group for m in queue.messages.values() if queue.fifo and m.visible > now and m.receipt}
         batch: list[Message] = []
         waiting = set(locked)
@@ -323,15 +359,17 @@ class SQSClient:
         return self.network.request(self.machine, apply)
 
     def send_message(self, **request: Any) -> Any:
-        return self._do(
-            lambda: self.sqs.send(
-                request["QueueUrl"],
-                request["MessageBody"],
-                group=request.get("MessageGroupId", ""),
-                delay=1000 * request.get("DelaySeconds", 0),
-                attributes=request.get("MessageAttributes"),
-            )
-        )
+        def apply() -> Any:
+            attributes = request.get("MessageAttributes", {})
+            texts = [request["MessageBody"], *(value.get("StringValue", "") for value in attributes.values())]
+            if any(FORBIDDEN.search(text) for text in texts):
+                raise refusal("InvalidMessageContents", 400)
+            if sum(len(text.encode()) for text in [*texts, *attributes]) > LARGEST:
+                raise refusal("InvalidParameterValue", 400)
+            delay, group = 1000 * request.get("DelaySeconds", 0), request.get("MessageGroupId", "")
+            return self.sqs.send(request["QueueUrl"], texts[0], group=group, delay=delay, attributes=attributes)
+
+        return self._do(apply)
 
     def change_message_visibility(self, **request: Any) -> Any:
         return self._do(

@@ -52,6 +52,9 @@ class Trouble:
     refused_calls: float = 0
     failures: float = 0
     signals: float = 0
+    aimed: float = 0
+    """Where it hurts: a process is struck just after its write of the counter, or with a call on its way."""
+    longest_aimed: int = 25_000
 
 
 @dataclass
@@ -142,13 +145,21 @@ class World:
         random.seed(seed)  # the jitter of the code under test
         self.hub = Hub(start)
         self.faults, self.trouble = faults, trouble
-        self.network = Network(self.hub, self.random, faults)
+        self.network = Network(self.hub, self.random, faults, self._strike)
         self.dynamodb = DynamoDB()
         self.sqs = SQS(self.hub, self.random, faults, self.network.bill)
         self.provider = Provider(limits, self.random.randint(-500, 500) if trouble.skew else 0)
         self.messages: dict[str, Sent] = {}
+        self.open: set[str] = set()
+        self.last_called = -1
+        self.follow_up = 0
+        self.group: Callable[[int], str] = lambda _: ""
         self.overlaps: list[str] = []
         self.provider_closed_until = 0
+        self.says = "RetryAfter(1)"
+        self.refused = 0
+        self.environments = 1_000
+        self._busy = 0
         self.function_away_until = 0
         self.padding = 0
         self.dispatcher_seconds = 0.0
@@ -176,7 +187,7 @@ class World:
         for url in (DOOR, *([PRIORITY] if priority else []), *(f"{LANE}{n}" for n in numbers)):
             self.sqs.queues[url] = Queue(ordered, 6 * INTAKE_TIMEOUT, batch, window, 2, self._intake)
         self.sqs.queues[DOORBELL] = Queue(False, DISPATCHER_TIMEOUT, 1, 0, 2, self._dispatch)
-        self.sqs.queues[DEAD] = Queue(ordered)
+        self.sqs.queues[DEAD] = Queue(ordered, arrived=self._buried)
         self._tag()
 
     # What the tests do
@@ -187,6 +198,7 @@ class World:
             body = str(number)
             name = group(number)
             self.messages[body] = Sent(body, name, self.hub.now)
+            self.open.add(body)
             self.sqs.send(url, f"{body} {self.random.randbytes(self.padding // 2).hex()}", group=name)
 
     def deploy(self, limits: list[Limit]) -> None:
@@ -212,20 +224,21 @@ class World:
         for url, queue in self.sqs.queues.items():
             if queue.messages and url != DEAD:
                 return False
-        return all(sent.done is not None or sent.dead or self._is_dead(sent) for sent in self.messages.values())
+        return self.settled()
+
+    def settled(self) -> bool:
+        """Every message is done, or lies in the dead-letter queue."""
+        return not self.open
 
     def finish(self) -> None:
         """Kill what is left, so that no process outlives its world."""
         for machine in self._machines:
             machine.dead = True
 
-    def bury(self) -> None:
-        """See what lies in the dead-letter queue."""
-        for message in self.sqs.queues[DEAD].messages.values():
-            self.messages[message.body.split()[0]].dead = True
-
-    def _is_dead(self, sent: Sent) -> bool:
-        return any(message.body.split()[0] == sent.body for message in self.sqs.queues[DEAD].messages.values())
+    def _buried(self, body: str) -> None:
+        number = body.split(maxsplit=1)[0]
+        self.messages[number].dead = True
+        self.open.discard(number)
 
     # Machines
 
@@ -249,13 +262,24 @@ class World:
                 return
             if self.random.random() < trouble.stalls:
                 length = int(1_000 * (trouble.longest_stall / 1_000) ** self.random.random())
-                machine.stalled_until = self.hub.now + length
-                if trouble.stopped_clocks and self.random.random() < 0.5:
-                    self.hub.after(length, lambda: setattr(machine, "stopped", machine.stopped + length))
+                self._stall(machine, length)
             self.hub.after(1_000, strike)
 
         if trouble.kills or trouble.stalls:
             self.hub.after(self.random.randint(0, 1_000), strike)
+
+    def _strike(self, machine: Machine) -> None:
+        """Stall or kill a machine at a point where it hurts."""
+        if self.trouble.aimed and self._troubled() and self.random.random() < self.trouble.aimed:
+            if self.random.random() < 0.2:
+                machine.dead = True
+            else:
+                self._stall(machine, int(1_000 * (self.trouble.longest_aimed / 1_000) ** self.random.random()))
+
+    def _stall(self, machine: Machine, length: int) -> None:
+        machine.stalled_until = self.hub.now + length
+        if self.trouble.stopped_clocks and self.random.random() < 0.5:
+            self.hub.after(length, lambda: setattr(machine, "stopped", machine.stopped + length))
 
     def _environment(self, function: str) -> Environment:
         idle = self._environments[function]
@@ -363,18 +387,26 @@ class World:
         self._flying[sent.group] = max(self._flying.get(sent.group, 0), now + duration)
         self.provider.instants.append(counted)
         sent.calls.append(now)
+        self.last_called = max(self.last_called, int(body))
+        if self.follow_up:
+            # While this is called, so that it arrives when the dispatcher may be about to leave.
+            self.follow_up -= 1
+            self.hub.after(self.random.randint(0, duration), lambda: self.send(1, group=self.group))
         if now < self.provider_closed_until:
-            return duration, "RetryAfter(1)"
+            return duration, self.says
         if troubled and self.random.random() < trouble.signals:
             texts = ["RetryAfter(2)", "RetryAfter(0)", "RetryAfter(1e-05)", f"RetryAfter({now // 1000 + 5})"]
-            texts.append(f"QuotaSpent({self.settings.tiers[0]['period'] / 1000:g})")
-            return duration, self.random.choice(texts)
+            texts += [f"QuotaSpent({self.settings.tiers[0]['period'] / 1000:g})", "RetryAfter(1.2.3)"]
+            text = self.random.choice(texts)
+            sent.failed += text == "RetryAfter(1.2.3)"  # that is no signal
+            return duration, text
         if troubled and self.random.random() < trouble.failures:
             sent.failed += 1
             return duration, "a failure \x00 of the provider"
         sent.ends.append(now + duration)
         if sent.done is None:
             sent.done = now + duration
+            self.open.discard(body)
         return duration, None
 
 
@@ -391,8 +423,13 @@ class Function:
         random, hub = world.random, world.hub
         troubled = hub.now < world.faults.until
 
+        def ends() -> None:
+            world._busy -= 1
+
         def arrive() -> None:
+            world._strike(machine)
             duration, problem = world.call(record["body"].split()[0])
+            hub.after(duration, ends)
             answer: Any = {"Payload": io.BytesIO(b"null")}
             if problem is not None:
                 payload = json.dumps({"errorType": "Error", "errorMessage": problem}).encode()
@@ -402,9 +439,12 @@ class Function:
             else:
                 hub.after(duration + 3, lambda: hub.put(box, answer))
 
-        if hub.now < world.function_away_until or (troubled and random.random() < world.trouble.refused_calls):
+        away = hub.now < world.function_away_until or world._busy >= world.environments
+        if away or (troubled and random.random() < world.trouble.refused_calls):
+            world.refused += 1
             hub.after(5, lambda: hub.put(box, refusal("TooManyRequestsException", 429)))
         else:
+            world._busy += 1
             hub.after(random.randint(2, 10), arrive)
         hub.wait(machine, box)
         (answer,) = box

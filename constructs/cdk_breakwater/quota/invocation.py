@@ -244,8 +244,10 @@ class QuotaThrottledInvocation(Construct):
         queues.doorbell.grant_send_messages(self.dispatcher)
         queues.dead_letter_queue.grant_send_messages(self.dispatcher)
         self.table.grant(self.intake, "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem")
+        # Scan: once a day it looks for pages that were put after they were given up.
         self.table.grant(
-            self.dispatcher, "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:DeleteItem"
+            self.dispatcher,
+            *(f"dynamodb:{action}" for action in ("GetItem", "UpdateItem", "PutItem", "DeleteItem", "Scan")),
         )
         # Not grant_invoke, which adds all versions and aliases.
         self.dispatcher.add_to_role_policy(

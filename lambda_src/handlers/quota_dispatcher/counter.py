@@ -65,6 +65,8 @@ class Counter:
     ----------
     writers
         The last write of each taker that may still ask whether it came through.
+    swept
+        When the last search for abandoned pages ended, by the quota's clock.
     migrating
         The queues of the release before may still hold messages.
     """
@@ -76,6 +78,7 @@ class Counter:
         self.writers: dict[str, str] = {}
         self.away = 0
         self.away_since = 0
+        self.swept = 0
         self.migrating = False
 
     def dump(self) -> str:
@@ -85,6 +88,7 @@ class Counter:
             "tiers": self.tiers,
             "writers": self.writers,
             "away": [self.away, self.away_since],
+            "swept": self.swept,
             "migrating": self.migrating,
             "quota": self.quota.dump(),
             "shelf": self.shelf.dump(),
@@ -99,6 +103,7 @@ class Counter:
         self.shelf.load(state["shelf"])
         self.writers = state["writers"]
         self.away, self.away_since = state["away"]
+        self.swept = state.get("swept", 0)
         self.migrating = state["migrating"]
         return self
 

@@ -9,13 +9,14 @@ rings.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .aws_errors import AwsError
 from .call import Verdict
 from .caller import Caller
 from .counter import Counter, Report, Taken
+from .hands import Hands
 from .host import ThreadHost
 from .library import Library
 from .log import log
@@ -103,6 +104,7 @@ class Dispatcher:
         self._clients = clients
         self._memory = memory
         memory.invocations += 1
+        self._hands = memory.hands = memory.hands or Hands(settings.parallelism)
         self._name = f"{memory.name}.{memory.invocations}"
         self._leave_at = host.reading().monotonic + remaining - SPARE - settings.longest_call
         self._store = Store(clients.dynamodb, settings.table)
@@ -222,8 +224,7 @@ class Dispatcher:
     def _room(self) -> int:
         if self._stopping:
             return 0
-        most = self._settings.parallelism
-        return most - self._running - len(self._hand)
+        return self._hands.count(self._host.reading().monotonic) - self._running - len(self._hand)
 
     def _turn(self) -> bool:
         """Report, take and store. Return whether to go on."""
@@ -281,6 +282,8 @@ class Dispatcher:
         for report in self._reports:
             counter.report(report)
         counter.shelf.opened -= self._memory.deleted
+        if self._memory.swept:
+            counter.swept, self._memory.swept = counter.quota.clock, False
         for ref in self._refiled:
             counter.shelf.settle(ref)
         holder = self._item.presence.holder
@@ -325,7 +328,7 @@ class Dispatcher:
         if taken.next_start is not None:
             return max(TURN, taken.next_start - frame.clock - AHEAD)
         busy = self._running + len(self._hand) + len(taken.calls)
-        return FULL_TURN if 2 * busy <= self._settings.parallelism else TURN
+        return FULL_TURN if 2 * busy <= self._hands.count(frame.at.monotonic) else TURN
 
     def _held_up(self, counter: Counter) -> bool:
         """In order: wait until the queues of the release before are empty."""
@@ -362,13 +365,20 @@ class Dispatcher:
         self._next_look = now + LOOK
         self._refiled = set() if plan.leaving else self._library.refile(plan.counter)
         self._memory.deleted = self._library.tidy(plan.counter)
+        if plan.leaving:
+            self._library.sweep(plan.counter, self._memory)
         if now >= self._next_flush or plan.leaving:
             self._metrics.flush(self._item, plan.counter, self._host.reading())
             self._next_flush = now + FLUSH
         return not plan.leaving
 
     def _start(self) -> None:
-        while self._hand and self._hand[0][0].frame.low(self._host.reading()) >= self._hand[0][0].start:
+        while self._hand:
+            now = self._host.reading()
+            if self._hand[0][0].frame.low(now) < self._hand[0][0].start:
+                break
+            if self._running >= self._hands.count(now.monotonic):
+                break
             slot, held = self._hand.popleft()
             self._running += 1
             self._host.submit(lambda slot=slot, held=held: self._caller.call(slot, held))
@@ -389,6 +399,10 @@ class Dispatcher:
         while (report := self._host.result(milliseconds)) is not None:
             milliseconds = 0
             self._running -= 1
+            if report.verdict is Verdict.REFUSED:
+                now = self._host.reading().monotonic
+                if self._hands.refused(self._running, now):
+                    report = replace(report, verdict=Verdict.NOT_STARTED)
             self._reports.append(report)
             if report.verdict in (Verdict.DONE, Verdict.FAILED, *SIGNALS):
                 self._metrics.count("Calls")
@@ -406,7 +420,7 @@ class Dispatcher:
             upcoming.append(self._next_turn - now.monotonic)
         elif self._room() > 0:
             upcoming.append(self._next_look - now.monotonic)
-        if self._hand:
+        if self._hand and self._running < self._hands.count(now.monotonic):
             slot = self._hand[0][0]
             upcoming.append(slot.start - slot.frame.low(now))
         return max(0, min(upcoming))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .aws_errors import AwsError
+from .counter import DAY
 from .log import log
 from .shelf import MOST_RETURNED
 
@@ -14,9 +15,12 @@ if TYPE_CHECKING:
     from .counter import Counter
     from .host import Host
     from .pages import Page, Pages
+    from .process import Memory
     from .quota import Held, Ref
     from .store import Store
 
+SWEPT_AT_ONCE = 20
+"""Requests of a sweep, each of which sees 1 MB (Amazon DynamoDB API Reference, "Scan")."""
 REFILED = 100
 """So many at once are filed anew."""
 
@@ -61,6 +65,26 @@ class Library:
         self.pages = {key: page for key, page in self.pages.items() if page is not None and key not in deleted}
         return deleted
 
+    def sweep(self, counter: Counter, memory: Memory) -> None:
+        """Once a day, look through the table for pages that were put after they were given up or deleted.
+
+        An intake may die between the parts of a page, and a request may arrive a minute after another one has taken its
+        place. A part of the table at a time; how far it has come, this process remembers.
+        """
+        if memory.swept or counter.swept > counter.quota.clock - DAY:
+            return
+        try:
+            for _ in range(SWEPT_AT_ONCE):
+                keys, memory.swept_to = self._pages.list(memory.swept_to)
+                for key in keys:
+                    if counter.shelf.abandoned(key[:2]):
+                        self._pages.delete_part(key)
+                if memory.swept_to is None:
+                    memory.swept = True
+                    return
+        except AwsError as error:
+            log("sweeping failed", error=repr(error))
+
     def refile(self, counter: Counter) -> set[Ref]:
         """File what is too much to be remembered one by one anew, at the end of its lane.
 
@@ -88,6 +112,8 @@ class Library:
     def _refiled(self, lane: int, members: list[Held]) -> bool:
         try:
             found = [(held, record) for held in members if (record := self.record(held))]
+            if not found:
+                return True
             key = (lane, self._store.number_pages({lane: len(found)}).tails[lane])
             self._pages.put(key, [record for _, record in found], [held.failures for held, _ in found])
         except AwsError as error:

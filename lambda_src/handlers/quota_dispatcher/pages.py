@@ -17,6 +17,7 @@ from .quota import Held, Ref
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_PAGE = "page"
 PART = 350_000
 """Bytes in one item. Amazon DynamoDB Developer Guide, "Service quotas": an item has at most 400 KB, name included."""
 
@@ -83,6 +84,18 @@ class Pages:
         for number in range(1, int(answer.get("Attributes", {}).get("parts", {"N": "1"})["N"])):
             self._client.delete_item(TableName=self._table, Key={"id": {"S": _name(key, number)}})
 
+    def list(self, after: dict[str, Any] | None) -> tuple[list[tuple[int, int, int]], dict[str, Any] | None]:
+        """Return lane, page and part of some of what is there, and what to go on from; None at the end."""
+        start = {"ExclusiveStartKey": after} if after else {}
+        answer = self._client.scan(TableName=self._table, ProjectionExpression="id", **start)
+        names = [item["id"]["S"].split("/") for item in answer["Items"]]
+        found = [tuple(map(int, [*name[1:], "0"][:3])) for name in names if name[0] == _PAGE]
+        return found, answer.get("LastEvaluatedKey")
+
+    def delete_part(self, key: tuple[int, int, int]) -> None:
+        """Delete one of what `list` returned."""
+        self._client.delete_item(TableName=self._table, Key={"id": {"S": _name(key[:2], key[2])}})
+
     def _part(self, key: tuple[int, int], number: int) -> dict[str, Any] | None:
         return self._client.get_item(
             TableName=self._table, Key={"id": {"S": _name(key, number)}}, ConsistentRead=True
@@ -97,4 +110,4 @@ def group_number(record: dict[str, Any]) -> int:
 
 def _name(key: tuple[int, int], part: int) -> str:
     lane, page = key
-    return f"page/{lane}/{page}" + (f"/{part}" if part else "")
+    return f"{_PAGE}/{lane}/{page}" + (f"/{part}" if part else "")

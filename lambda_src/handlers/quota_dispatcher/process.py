@@ -15,6 +15,7 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     from .clocks import Frame
+    from .hands import Hands
 
 
 @dataclass
@@ -29,6 +30,10 @@ class Memory:
         Of its last write, and what the quota's clock was then.
     deleted
         Pages that it has deleted and that the state may still name.
+    hands
+        How many calls the function takes at once.
+    swept_to, swept
+        How far it has searched for abandoned pages, and whether it has come to the end.
     """
 
     name: str
@@ -36,6 +41,9 @@ class Memory:
     frame: Frame | None = None
     deleted: set[tuple[int, int]] = field(default_factory=set)
     invocations: int = 0
+    hands: Hands | None = None
+    swept_to: dict[str, Any] | None = None
+    swept: bool = False
 
 
 @dataclass(frozen=True)

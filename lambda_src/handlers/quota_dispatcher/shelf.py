@@ -126,16 +126,22 @@ class Shelf:
 
     def pending(self, clock: int, tails: Mapping[int, int], library: Library, busy: Iterable[int]) -> bool:
         """Tell whether anything could be picked now."""
-        if not self.returned and not self.parked and not self.unopened(tails):
+        unopened = self.unopened(tails)
+        if not self.returned and not self.parked and not unopened:
             return False
+        if not self.ordered:
+            if any(entry.due <= clock for entry in self.returned):
+                return True
+            if not unopened or any(key not in library or library[key] for key in unopened):
+                return bool(unopened)
         trial = Shelf(self.first, self.ordered).load(self.dump())
         return bool(trial.pick(1, clock, tails, library, busy)) or any(
             key not in library for key in trial.wanted_pages(1, tails, library)
         )
 
-    def unopened(self, tails: Mapping[int, int]) -> bool:
-        """Tell whether there are pages that nobody has looked at."""
-        return any(self.lane(number).page <= tail for number, tail in tails.items())
+    def unopened(self, tails: Mapping[int, int]) -> list[tuple[int, int]]:
+        """Return the first page of each lane on which there may be messages that were not handed out."""
+        return [(number, page) for number, tail in tails.items() if (page := self.lane(number).page) <= tail]
 
     def give_back(self, held: Held, due: int) -> None:
         """Let a message wait for another try."""
@@ -151,6 +157,10 @@ class Shelf:
         """Return the pages of which nothing is left to do."""
         used = {ref[:2] for ref in (*in_the_air, *self.parked, *(entry.held.ref for entry in self.returned))}
         return {key for key in self.opened if key not in used and self.lane(key[0]).page > key[1]}
+
+    def abandoned(self, key: tuple[int, int]) -> bool:
+        """Tell whether nobody will ever look at a page again, though it is there."""
+        return self.lane(key[0]).page > key[1] and key not in self.opened and key not in self.holes
 
     def dump(self) -> dict[str, Any]:
         """Write the state as JSON knows it."""

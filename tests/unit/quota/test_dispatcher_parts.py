@@ -65,6 +65,9 @@ class Wire:
     def __init__(self) -> None:
         self.bill = Bill()
 
+    def written(self, machine: Machine) -> None:
+        pass
+
     def request(self, machine: Machine, apply: Callable[[], Any]) -> Any:
         return apply()
 

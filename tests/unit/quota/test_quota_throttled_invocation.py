@@ -131,6 +131,7 @@ def test_rights_are_no_wider_than_the_work(stack: cdk.Stack, code: dict[str, Any
     )
     assert actions[dispatcher_role] == {
         *(f"dynamodb:{verb}Item" for verb in ("Get", "Put", "Update", "Delete")),
+        "dynamodb:Scan",
         "lambda:InvokeFunction",
     }
     assert actions[intake_role] == {f"dynamodb:{verb}Item" for verb in ("Get", "Put", "Update")}

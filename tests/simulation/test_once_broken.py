@@ -1,0 +1,187 @@
+"""What an earlier dispatcher did wrong, one case each, on virtual time: every test fails when its fault is put back."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from statistics import mean
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.simulation.provider import DAY, Limit
+from tests.simulation.schedule import MIDNIGHT
+from tests.simulation.services import Faults
+from tests.simulation.world import DOORBELL, PRIORITY, Trouble, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
+MONTH = 30 * DAY
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
+
+
+def calm(*limits: Limit, seed: int = 1, **options: Any) -> World:
+    """Return an account in which nothing goes wrong."""
+    options = {"parallelism": 20, "max_attempts": 5} | options
+    return World(seed, list(limits), start=MIDNIGHT, faults=Faults(), trouble=Trouble(), **options)
+
+
+def finish(world: World, within: int) -> None:
+    """Wait until all is called; then nothing was exceeded, lost or buried."""
+    begun = world.hub.now
+    assert world.hub.run(world.settled, begun + within), f"{len(world.open)} of {len(world.messages)} wait for ever"
+    world.finish()
+    assert not any(sent.dead for sent in world.messages.values())
+    assert not world.provider.exceeded(world.provider.limits)
+
+
+def waits(world: World) -> list[float]:
+    return [(sent.calls[0] - sent.sent) / 1_000 for sent in world.messages.values()]
+
+
+@pytest.mark.parametrize(
+    ("limits", "days"),
+    [
+        ((Limit(5, HOUR, "UTC"),), 1),
+        ((Limit(1, DAY),), 12),
+        ((Limit(9, DAY, "America/New_York"),), 2),
+        ((Limit(10, SECOND), Limit(5, DAY, "UTC")), 3),
+        ((Limit(10, SECOND), Limit(2, DAY)), 6),
+    ],
+    ids=str,
+)
+def test_a_small_quota_is_used_in_full(limits: tuple[Limit, ...], days: int) -> None:
+    world = calm(*limits)
+    world.send(12)
+    finish(world, days * DAY)
+
+
+@pytest.mark.parametrize(
+    ("limit", "every", "messages"),
+    [(Limit(10, DAY), HOUR, 8), (Limit(3, HOUR), 30 * MINUTE, 12), (Limit(5, MINUTE), 15 * SECOND, 40)],
+    ids=str,
+)
+def test_who_sends_less_than_is_granted_waits_for_seconds(limit: Limit, every: int, messages: int) -> None:
+    world = calm(limit)
+    for number in range(messages):
+        world.hub.at(MIDNIGHT + number * every, lambda: world.send(1))
+    world.hub.run(lambda: len(world.messages) == messages, MIDNIGHT + messages * every)
+    finish(world, HOUR)
+    assert mean(waits(world)) < 3
+
+
+@pytest.mark.parametrize("zone", ["", "UTC"])
+def test_what_waits_for_months_is_called_though_queues_forget_after_14_days(zone: str) -> None:
+    world = calm(Limit(10, SECOND), Limit(20, MONTH, zone))
+    world.send(25)
+    finish(world, 40 * DAY)
+    assert max(waits(world)) * 1_000 > 14 * DAY
+
+
+def test_rings_that_come_again_and_again_cost_no_speed() -> None:
+    world = calm(Limit(10, SECOND))
+    world.send(280)
+
+    def again() -> None:
+        rings = world.sqs.queues[DOORBELL].messages.values()
+        for body in {ring.body for ring in rings}:
+            world.sqs.send(DOORBELL, body)
+        for ring in list(rings):
+            ring.visible = min(ring.visible, world.hub.now)  # it was delivered twice, or its deletion failed
+        if world.open:
+            world.hub.after(2_000, again)
+
+    world.hub.after(3_000, again)
+    finish(world, 60_000)
+
+
+@pytest.mark.parametrize(
+    ("limit", "options"),
+    [
+        (Limit(10, SECOND), {"lanes": 8}),
+        (Limit(10, SECOND), {"lanes": 32}),
+        (Limit(1, SECOND), {"lanes": 8}),
+        (Limit(1, SECOND), {"priority": True}),
+        (Limit(10, SECOND), {"lanes": 16, "priority": True}),
+    ],
+    ids=str,
+)
+def test_empty_lanes_cost_no_speed(limit: Limit, options: dict[str, Any]) -> None:
+    world = calm(limit, **options)
+    world.send(30 * limit.limit, group=lambda _: "busy")
+    finish(world, 36_000)
+
+
+def test_messages_of_priority_overtake_a_backlog() -> None:
+    world = calm(Limit(1, SECOND), priority=True)
+    world.send(60)
+    world.hub.run(lambda: False, MIDNIGHT + 10_000)
+    world.send(3, url=PRIORITY)
+    finish(world, 2 * MINUTE)
+    assert max(waits(world)[60:]) < 8
+
+
+@pytest.mark.parametrize("asked", ["RetryAfter(1)", "RetryAfter(0)", "RetryAfter(1e-05)"])
+def test_a_provider_that_asks_for_patience_is_left_alone_and_no_message_pays(asked: str) -> None:
+    world = calm(Limit(10, SECOND))
+    world.says, world.provider_closed_until = asked, MIDNIGHT + 45 * MINUTE
+    world.send(10)
+    finish(world, 2 * HOUR)
+    assert len(world.provider.instants) < 10 + 10 + 15
+
+
+def test_a_function_that_is_throttled_for_long_costs_no_message_a_try() -> None:
+    world = calm(Limit(10, SECOND))
+    world.function_away_until = MIDNIGHT + 45 * MINUTE
+    world.send(10)
+    finish(world, 2 * HOUR)
+    assert world.refused < 10 + 15
+    assert len(world.provider.instants) == 10
+
+
+def test_a_function_with_fewer_environments_than_the_rate_is_hardly_ever_refused() -> None:
+    world = calm(Limit(30, SECOND))
+    world.environments = 2
+    world.send(600)
+    finish(world, 5 * MINUTE)
+    assert world.refused < 60
+
+
+@pytest.mark.parametrize("at", ["1764288000", "1e400", "Thu, 01 Jan 2099 00:00:00 GMT"])
+def test_no_word_of_a_provider_stops_a_quota_for_longer_than_a_day(at: str) -> None:
+    world = calm(Limit(10, SECOND))
+    world.says, world.provider_closed_until = f"RetryAfter({at})", MIDNIGHT + 1_000
+    world.send(1)
+    world.hub.after(5_000, lambda: world.send(5))
+    finish(world, DAY + HOUR)
+
+
+def test_a_message_that_always_fails_is_called_so_often_and_no_more() -> None:
+    world = calm(Limit(10, SECOND))
+    world.padding = 1_048_500
+    world.trouble.failures = 1.0
+    world.faults.until = MIDNIGHT + DAY
+    world.send(2)
+    world.hub.run(world.settled, MIDNIGHT + DAY)
+    world.finish()
+    assert [len(sent.calls) for sent in world.messages.values()] == [5, 5]
+    assert all(sent.dead for sent in world.messages.values())
+
+
+def test_a_tier_that_is_added_or_lowered_holds_within_seconds() -> None:
+    world = calm(Limit(20, SECOND))
+    now = [Limit(10, SECOND), Limit(60, MINUTE)]
+    world.send(600)
+    world.hub.run(lambda: False, MIDNIGHT + 10_000)
+    world.deploy(now)
+    world.hub.run(lambda: False, MIDNIGHT + 5 * MINUTE)
+    world.finish()
+    assert not world.provider.exceeded(now, MIDNIGHT + 20_000)
+    assert sum(instant > MIDNIGHT + 20_000 for instant in world.provider.instants) >= 3 * 60, "it goes on"

@@ -18,10 +18,41 @@ from handlers.quota_dispatcher.quota import Quota
 from handlers.quota_dispatcher.rolling_window import RollingWindow
 from handlers.quota_dispatcher.shelf import Shelf
 from handlers.quota_dispatcher.store import Item, Store
+from tests.simulation.schedule import run
+from tests.simulation.test_once_broken import failing_for_ever, left_behind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+
+    from tests.simulation.schedule import Result
+
+
+def broken(seed: int) -> bool:
+    """Tell whether a schedule breaks a promise."""
+    return _breaks(lambda: run(seed))
+
+
+def aimed(seed: int) -> bool:
+    """Tell whether a schedule does, in which processes are struck where it hurts."""
+    return _breaks(lambda: run(seed, aimed=True))
+
+
+def leaving(seed: int) -> bool:
+    """Tell whether a message that arrives while the dispatcher leaves is left behind."""
+    return left_behind(5 * seed)
+
+
+def failing(seed: int) -> bool:
+    """Tell whether a message that fails whenever it is called is not buried."""
+    return seed == 0 and not failing_for_ever(0)
+
+
+def _breaks(schedule: Callable[[], Result]) -> bool:
+    try:
+        return not schedule().good
+    except (AssertionError, KeyError, ValueError, IndexError):
+        return True
 
 
 @dataclass(frozen=True)
@@ -30,12 +61,12 @@ class Mutation:
 
     name: str
     apply: Callable[[], AbstractContextManager[Any]]
-    seed: int = 0
-    """From here on it is looked for."""
+    broken: Callable[[int], bool] = broken
+    """Tells by a seed whether something is wrong."""
 
 
-def _attribute(name: str, owner: Any, attribute: str, value: Any, seed: int = 0) -> Mutation:
-    return Mutation(name, lambda: patch.object(owner, attribute, value), seed)
+def _attribute(name: str, owner: Any, attribute: str, value: Any, find: Callable[[int], bool] = broken) -> Mutation:
+    return Mutation(name, lambda: patch.object(owner, attribute, value), find)
 
 
 def _high(self: Frame, now: Reading) -> int:
@@ -174,12 +205,18 @@ MUTATIONS = (
     _attribute("a page that comes late is given up at once", shelf, "HOLE", -1),
     _attribute("pages are deleted while messages on them are in the air", Shelf, "finished", _all_opened),
     _attribute("the tiers of the last deployment are not asked for", Dispatcher, "_current", _always),
-    Mutation("it leaves without looking for new pages", _leave_without_looking, seed=90),
-    _attribute("an end is stamped by the monotonic clock alone", Frame, "high", _high, seed=90),
-    _attribute("a late slot is used", caller, "LATE", 30_000),
-    Mutation("a write is recognized by the last token alone", _recognized_by_the_last_token),
-    Mutation("the time of a clock that was set back counts twice", _wall_goes_back),
-    _attribute("a reason goes into the dead letter as it is", dead_letters, "_FORBIDDEN", re.compile("(?!)")),
+    Mutation("it leaves without looking for new pages", _leave_without_looking, leaving),
+    _attribute("an end is stamped by the monotonic clock alone", Frame, "high", _high, aimed),
+    _attribute("a late slot is used", caller, "LATE", 30_000, aimed),
+    _attribute("a reason goes into the dead letter as it is", dead_letters, "_FORBIDDEN", re.compile("(?!)"), failing),
     _attribute("abandoned pages are not swept", Library, "sweep", _nothing),
 )
 """Found by the schedules of `test_mutations`."""
+
+NOT_FOUND = (
+    # A report that comes twice is void, since its message is no longer in the grant: the second write costs a moment.
+    Mutation("a write is recognized by the last token alone", _recognized_by_the_last_token, aimed),
+    # Only clocks that differ by more than the second that is allowed for would show it; `test_quota` has such clocks.
+    Mutation("the time of a clock that was set back counts twice", _wall_goes_back, aimed),
+)
+"""Found by no schedule, since something else in the code makes up for them."""

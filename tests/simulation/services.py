@@ -335,10 +335,10 @@ class SQS:
             if later:
                 self._plan(url, min(later))
 
-        queue.invoke([self._record(url, message) for message in batch], done)
+        queue.invoke([self.record(url, message) for message in batch], done)
         self._plan(url, now)
 
-    def _record(self, url: str, message: Message) -> dict[str, Any]:
+    def record(self, url: str, message: Message) -> dict[str, Any]:
         attributes = {"SentTimestamp": str(message.sent)} | ({"MessageGroupId": message.group} if message.group else {})
         return {
             "messageId": message.id,

@@ -19,7 +19,7 @@ from handlers.quota_dispatcher.settings import Settings
 from handlers.quota_dispatcher.tiers import TAG, fingerprint
 from tests.simulation.hub import Hub, Killed, Machine
 from tests.simulation.provider import Limit, Provider
-from tests.simulation.services import SQS, DynamoDB, Faults, Network, Queue, refusal
+from tests.simulation.services import SQS, DynamoDB, Faults, Message, Network, Queue, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -200,6 +200,13 @@ class World:
             self.messages[body] = Sent(body, name, self.hub.now)
             self.open.add(body)
             self.sqs.send(url, f"{body} {self.random.randbytes(self.padding // 2).hex()}", group=name)
+
+    def file(self, group: str = "") -> None:
+        """Let a message arrive at the intake at this instant, whatever its queue would do."""
+        number = str(len(self.messages))
+        self.messages[number] = Sent(number, group, self.hub.now)
+        self.open.add(number)
+        self._intake([self.sqs.record(DOOR, Message(f"filed{number}", number, group, {}, self.hub.now, 0))], print)
 
     def deploy(self, limits: list[Limit]) -> None:
         """Change the tiers: the tag first, the functions some seconds later."""

@@ -88,8 +88,8 @@ class Pages:
         """Return lane, page and part of some of what is there, and what to go on from; None at the end."""
         start = {"ExclusiveStartKey": after} if after else {}
         answer = self._client.scan(TableName=self._table, ProjectionExpression="id", **start)
-        names = [item["id"]["S"].split("/") for item in answer["Items"]]
-        found = [tuple(map(int, [*name[1:], "0"][:3])) for name in names if name[0] == _PAGE]
+        names = [[*item["id"]["S"].split("/"), "0"] for item in answer["Items"]]
+        found = [(int(name[1]), int(name[2]), int(name[3])) for name in names if name[0] == _PAGE]
         return found, answer.get("LastEvaluatedKey")
 
     def delete_part(self, key: tuple[int, int, int]) -> None:

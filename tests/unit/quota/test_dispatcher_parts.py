@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,15 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from breakwater_runtime.quota_signals import QuotaSpent, RetryAfter
 from cdk_breakwater.quota.tier import QuotaTier
+from handlers.quota_dispatcher import process
 from handlers.quota_dispatcher.call import Verdict, call, judge
+from handlers.quota_dispatcher.caller import LATE
 from handlers.quota_dispatcher.clocks import Reading
 from handlers.quota_dispatcher.counter import LONGEST_PAUSE, Counter, Report
 from handlers.quota_dispatcher.dead_letters import bury
 from handlers.quota_dispatcher.intake import Intake
 from handlers.quota_dispatcher.pages import Page, Pages
-from handlers.quota_dispatcher.settings import Settings
+from handlers.quota_dispatcher.settings import VARIABLE, Settings
 from handlers.quota_dispatcher.shelf import HOLE, MOST_PARKED, Shelf
 from handlers.quota_dispatcher.store import Presence, Store
 from handlers.quota_dispatcher.tiers import time_zone
@@ -272,6 +274,27 @@ def test_who_asks_for_patience_is_asked_ever_less_often_and_no_message_pays_for_
     counter.report(Report(slot, held, slot.start + 50, Verdict.DONE, settled=True))
     counter.advance(Reading(later + 2_000, later + 2_000 - NOW), counter.quota.frame)
     assert len(counter.take("me", 10, 0, {1: 1}, library).calls) == 10
+
+
+def test_a_report_that_comes_twice_counts_once() -> None:
+    counter, library = a_counter(), {(1, 1): page("", "")}
+    ((slot, held), _) = counter.take("me", 2, 0, {1: 1}, library).calls
+    for _ in range(2):
+        counter.report(Report(slot, held, slot.start + 50, Verdict.DONE, settled=True))
+    assert (counter.quota.in_flight, counter.quota.used(counter.quota.rolling[0]), counter.shelf.settled) == (1, 2, 1)
+
+
+def test_a_call_never_leaves_late_nor_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, json.dumps(asdict(SETTINGS)))
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    for cached in (process.settings, process.clients):
+        cached.cache_clear()
+    config = process.clients().lambda_.meta.config
+    process.settings.cache_clear()
+    process.clients.cache_clear()
+    assert config.retries["total_max_attempts"] == 1, "a repeated request is a second call without a slot"
+    assert config.connect_timeout == 1, "it is part of the longest call"
+    assert 1_000 * config.read_timeout + LATE == SETTINGS.longest_call
 
 
 def test_a_tier_that_was_lowered_holds_at_once_with_the_calls_of_before() -> None:

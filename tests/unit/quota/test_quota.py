@@ -91,6 +91,16 @@ def test_a_takeover_counts_no_more_time_than_has_passed_for_certain(ahead: int) 
     assert quota.clock - before == max(0, 5_000 + ahead - MAX_SKEW) + 1_000, "its own clock counts in full"
 
 
+def test_clocks_that_disagree_by_seconds_never_make_the_quotas_clock_run_fast() -> None:
+    """Two takers write in turn, and the monotonic clock of each stands still between its writes."""
+    quota = quota_of(RollingWindow(1, 1_000))
+    before = quota.clock
+    for milliseconds in range(100, 60_000, 100):
+        behind = 3_000 if milliseconds % 200 else 0
+        quota.advance(Reading(T0 + milliseconds - behind, 0))
+        assert quota.clock - before <= milliseconds
+
+
 def test_retry_after_stops_all_tiers() -> None:
     quota = quota_of(RollingWindow(5, 1_000))
     quota.pause(T0 + 30_000)

@@ -65,7 +65,7 @@ def annotate_rate(
         remarks.add_warning_v2(
             "cdk-breakwater:quota-environments",
             f"parallelism={parallelism} is more than the {environments} reserved environments of "
-            f"{quota.function.node.path}: the rest is refused, and the dispatcher pauses for each refusal.",
+            f"{quota.function.node.path}: the rest is refused, and tried again now and then.",
         )
     for tier in tiers:
         seconds = tier.period.to_seconds(integral=False)

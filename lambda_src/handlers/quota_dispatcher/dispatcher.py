@@ -56,6 +56,7 @@ SPARE = 3_000
 """What is left of the invocation when the last call has ended."""
 PATIENCE = 20
 """So many times in a row the counter may fail to be written before the dispatcher gives up."""
+MADE = (Verdict.DONE, Verdict.FAILED)
 SIGNALS = (Verdict.RETRY_AFTER, Verdict.QUOTA_SPENT, Verdict.REFUSED)
 
 
@@ -400,11 +401,11 @@ class Dispatcher:
             milliseconds = 0
             self._running -= 1
             if report.verdict is Verdict.REFUSED:
-                now = self._host.reading().monotonic
-                if self._hands.refused(self._running, now):
+                others = self._running + sum(other.verdict in MADE for other in self._reports)
+                if self._hands.refused(others, self._host.reading().monotonic):
                     report = replace(report, verdict=Verdict.NOT_STARTED)
             self._reports.append(report)
-            if report.verdict in (Verdict.DONE, Verdict.FAILED, *SIGNALS):
+            if report.verdict in (*MADE, *SIGNALS):
                 self._metrics.count("Calls")
             if report.verdict is Verdict.FAILED:
                 self._metrics.count("Failures")

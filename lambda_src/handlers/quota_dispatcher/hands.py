@@ -27,14 +27,14 @@ class Hands:
             self._since = now
         return self._learned
 
-    def refused(self, running: int, now: int) -> bool:
-        """Take note that Lambda refused a call while others were running.
+    def refused(self, others: int, now: int) -> bool:
+        """Take note that Lambda refused a call while it ran so many others.
 
         Returns
         -------
         bool
-            Whether there are too many hands. Where nothing was running, the function itself is away.
+            Whether there are too many hands. Where it ran no other, the function itself is away.
         """
-        if running:
-            self._learned, self._since = running, now
-        return running > 0
+        if others:
+            self._learned, self._since = min(others, self._learned), now
+        return others > 0

@@ -14,6 +14,7 @@ except ImportError:  # the wheel without its extra
     sys.exit("The command breakwater needs the extra cli: pip install 'cdk-breakwater[cli]'")
 
 from .check import check_command
+from .streams import write_plainly_where_needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +24,29 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Look at what a CDK app does to its databases.")
 
 
+Region = Annotated[str | None, typer.Option(help="AWS Region. Default: the one that is configured.")]
+Profile = Annotated[str | None, typer.Option(help="Profile of the AWS configuration to log in with.")]
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from breakwater_runtime._version import VERSION
+
+        sys.stdout.write(f"cdk-breakwater {VERSION}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Look at what a CDK app does to its databases."""
+
+
 class Format(str, Enum):
-    """How `plan --diff` is written."""
+    """How `plan` is written."""
 
     TABLE = "table"
     JSON = "json"
@@ -41,11 +63,13 @@ def plan(  # noqa: PLR0917 -- the command's options
         ),
     ] = None,
     deployed: Annotated[bool, typer.Option("--deployed", help="As --diff, against what the account has.")] = False,
-    written: Annotated[Format, typer.Option("--format", help="Of --diff.")] = Format.TABLE,
+    written: Annotated[Format, typer.Option("--format", help="markdown is for --diff.")] = Format.TABLE,
     first_step: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write the first of two deployments, for cdk deploy --app.")
     ] = None,
     account_concurrency: Annotated[int, typer.Option(help="The account's quota of concurrent executions.")] = 1000,
+    region: Region = None,
+    profile: Profile = None,
 ) -> None:
     """Show who takes which share of which downstream; with --diff, what a deployment does to it on its way.
 
@@ -53,11 +77,14 @@ def plan(  # noqa: PLR0917 -- the command's options
     above all that the database takes, or needs more than the account can reserve.
     """
     from ..errors import BreakwaterError
-    from .plan import read_plans, render
+    from .plan import as_json, read_plans, render
 
+    if assembly.name == "manifest.json":
+        assembly = assembly.parent
+    _log_in(region, profile)
     try:
         plans = read_plans(assembly)
-    except FileNotFoundError as error:
+    except (OSError, BreakwaterError) as error:
         raise _failed(error) from error
     if diff is not None or deployed:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -70,24 +97,34 @@ def plan(  # noqa: PLR0917 -- the command's options
             raise _failed(error) from error
         _show(found, written)
         raise typer.Exit(found.severity)
+    if written is Format.MARKDOWN:
+        raise _failed(BreakwaterError("--format", "markdown is for --diff.", "Choose table or json."))
+    if written is Format.JSON:
+        sys.stdout.write(as_json(plans) + "\n")
+        return
     if not plans:
         Console().print(f"{assembly} has no connection budget: no function in it names a database by cdk-breakwater.")
         return
-    Console().print(render(plans))
+    console = Console()
+    console.print(render(plans, console.width), crop=False)
 
 
 def _compare(assembly: Path, old: str | None, account_concurrency: int, first_step: Path | None) -> Diff:
     from .deployed import read_deployed, read_template
     from .deployment_diff import compare
+    from .plan import readable
     from .reservations import read_state
 
-    new = read_state(assembly)
+    with readable(assembly):
+        new = read_state(assembly)
     if old is None:
         before = read_deployed(new, assembly, _client)
-    elif Path(old).is_file():
+    elif Path(old).is_file() and Path(old).name != "manifest.json":
         before = read_template(Path(old), new, assembly)
     else:
-        before = read_state(Path(old))
+        folder = Path(old).parent if Path(old).name == "manifest.json" else Path(old)
+        with readable(folder):
+            before = read_state(folder)
     if first_step is not None:
         from .first_step import write_first_step
 
@@ -107,6 +144,8 @@ def _show(diff: Diff, written: Format) -> None:
 @app.command("measure-deployments")
 def measure_deployments(
     yes: Annotated[bool, typer.Option("--yes", help="Do it. Without this, nothing is made.")] = False,
+    region: Region = None,
+    profile: Profile = None,
 ) -> None:
     """Find out on your account what guard_deployments rests on, with a stack that is made for it and deleted again.
 
@@ -124,6 +163,7 @@ def measure_deployments(
     from ..errors import BreakwaterError
     from .deployment_facts import measure
 
+    _log_in(region, profile)
     try:
         facts = measure(_client)
     except (BotoCoreError, ClientError, BreakwaterError) as error:
@@ -153,7 +193,11 @@ def raise_(stack: Annotated[str, typer.Argument(help="The name of a deployed sta
 
 
 @app.command()
-def quota(stack: Annotated[str, typer.Argument(help="The name of a deployed stack.")]) -> None:
+def quota(
+    stack: Annotated[str, typer.Argument(help="The name of a deployed stack.")],
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
     """Show how far the quotas of a deployed stack are used, what waits, and when it will be drained."""
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
@@ -161,6 +205,7 @@ def quota(stack: Annotated[str, typer.Argument(help="The name of a deployed stac
     from ..errors import BreakwaterError
     from .quota_report import quota_table, quota_usage
 
+    _log_in(region, profile)
     try:
         usages = quota_usage(stack, cast("Callable[[str], Any]", boto3.client))
     except (BotoCoreError, ClientError, BreakwaterError) as error:
@@ -173,6 +218,8 @@ def redrive(
     stack: Annotated[str, typer.Argument(help="The name of a deployed stack.")],
     construct: Annotated[str | None, typer.Option(help="The path of a construct: only what is beneath it.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it. Without this, nothing is moved.")] = False,
+    region: Region = None,
+    profile: Profile = None,
 ) -> None:
     """Show what failed for good in a deployed stack, and with --yes try it again.
 
@@ -183,6 +230,7 @@ def redrive(
     from ..errors import BreakwaterError
     from .redrive import find_failures, redrive_table
 
+    _log_in(region, profile)
     try:
         found = find_failures(stack, _client, construct)
         results = [each.redrive(_client) if each.waiting else "nothing to do" for each in found] if yes else None
@@ -194,6 +242,19 @@ def redrive(
 
 
 app.command("check")(check_command)
+
+
+def _log_in(region: str | None, profile: str | None) -> None:
+    """Take region and profile for every client that comes, where they are given."""
+    if region is None and profile is None:
+        return
+    import boto3
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        boto3.setup_default_session(region_name=region, profile_name=profile)
+    except BotoCoreError as error:
+        raise _failed(error) from error
 
 
 def _client(service: str) -> Any:
@@ -213,4 +274,5 @@ def _failed(error: Exception) -> typer.Exit:
 
 def main() -> None:
     """Run the command."""
+    write_plainly_where_needed()
     app()

@@ -64,7 +64,7 @@ test: install servers lint  ## every test, against real servers and the emulator
 
 .PHONY: conformance
 conformance: install servers  ## every promise of the runtime against every client; FUZZ=600 makes its fuzz longer
-	BREAKWATER_FUZZ_SECONDS=$${FUZZ:-8} pytest -n 2 tests/runtime/conformance tests/runtime/test_life.py
+	BREAKWATER_FUZZ_SECONDS=$${FUZZ:-6} pytest -n 2 tests/runtime/conformance tests/runtime/test_life.py
 
 .PHONY: docs
 docs: install  ## write the generated tables of the docs anew

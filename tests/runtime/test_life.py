@@ -27,7 +27,7 @@ from tests.servers import MariaDbServer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SECONDS = float(os.environ.get("BREAKWATER_FUZZ_SECONDS", "8"))
+SECONDS = float(os.environ.get("BREAKWATER_FUZZ_SECONDS", "6"))
 SEED = 7
 DRIVER_ERRORS = (pymysql.Error, psycopg.Error, breakwater.BreakwaterError)
 ENVIRONMENTS = 3

@@ -22,6 +22,7 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from breakwater_runtime._core.outcome import Outcome
@@ -45,6 +46,11 @@ def now(coroutine: Coroutine[Any, Any, Result]) -> Result:
         return end.value
     coroutine.close()
     raise RuntimeError("a blocking driver has suspended")
+
+
+async def settled(value: Any) -> Any:
+    """Return what a driver's method returns, also where the method is a coroutine function."""
+    return await value if isinstance(value, Awaitable) else value
 
 
 class Waker:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import weakref
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from pymysql.connections import DEFAULT_CHARSET
 from pymysql.err import OperationalError
 
 from breakwater_runtime._core.line import Line
@@ -15,10 +13,9 @@ from breakwater_runtime._core.liveness import readable
 from breakwater_runtime._core.resolver import resolved
 from breakwater_runtime._core.session import Adapter
 from breakwater_runtime._mysql import errors
-from breakwater_runtime._mysql.connection import MySqlConnection, raises_from_now_on
-from breakwater_runtime._mysql.options import names, refuse, text_or_none
-from breakwater_runtime._mysql.session import CLIENT_SESSION_TRACK, MySqlSession
-from breakwater_runtime.tls import ssl_context
+from breakwater_runtime._mysql.connection import MySqlConnection
+from breakwater_runtime._mysql.options import refuse
+from breakwater_runtime._mysql.session import MySqlSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +25,9 @@ if TYPE_CHECKING:
     from breakwater_runtime.deadline import Deadline
     from breakwater_runtime.environment import Settings
 
+# a whole packet
+COM_QUIT = b"\x01\x00\x00\x00\x01"
+
 
 class MySqlAdapter(Adapter):
     """MySQL and MariaDB by PyMySQL."""
@@ -36,45 +36,24 @@ class MySqlAdapter(Adapter):
         super().__init__(settings, autocommit=autocommit, options=options)
         refuse(options)
 
-    async def open(self, login: Login, deadline: Deadline) -> PyMySqlSession:
-        given = dict(self.options)
-        session = PyMySqlSession(
-            self,
-            names=names(given.get("charset") or DEFAULT_CHARSET, given.get("collation")),
-            database=login.database.encode() if login.database else None,
-            sql_mode=given.pop("sql_mode", None),
-            init_command=text_or_none(given.pop("init_command", None)),
-        )
-        await session.open(login, deadline, given)
-        await session.set_up(deadline)
+    async def open(self, login: Login, deadline: Deadline) -> MySqlSession[Any]:
+        session = self.session(login)
+        await session.open(login, deadline)
         return session
+
+    def session(self, login: Login) -> MySqlSession[Any]:
+        """Make a session that is not open yet."""
+        return PyMySqlSession(self, login)
 
     def trouble(self, error: BaseException) -> Trouble:
         return errors.trouble(error)
 
 
-# a whole packet
-COM_QUIT = b"\x01\x00\x00\x00\x01"
-
-
-class PyMySqlSession(MySqlSession):
+class PyMySqlSession(MySqlSession[MySqlConnection]):
     """A session by PyMySQL."""
 
-    _connection: MySqlConnection
-    _lent: weakref.ref[MySqlConnection] | None = None
-
-    @property
-    def _handle(self) -> MySqlConnection:
-        """The block's handle; between blocks, or where nobody holds it any more, the session's own."""
-        lent = self._lent
-        return (None if lent is None else lent()) or self._connection
-
-    async def open(self, login: Login, deadline: Deadline, given: dict[str, Any]) -> None:
-        """Connect and log in."""
-        settings = self._adapter.settings
-        connect_timeout = given.pop("connect_timeout", None)
-        if connect_timeout is not None:
-            deadline = deadline.within(connect_timeout)
+    async def open(self, login: Login, deadline: Deadline) -> None:
+        given, deadline = self.connect_options(deadline)
         waits = [given.pop(name, None) for name in ("read_timeout", "write_timeout")]
         longest = min((wait for wait in waits if wait), default=None)
         line = self._line = Line(f"{login.host}:{login.port}", monotonic() + deadline.remaining(), longest)
@@ -84,8 +63,7 @@ class PyMySqlSession(MySqlSession):
         except OSError as error:
             line.close()
             raise OperationalError(2003, f"Can't connect to MySQL server on {login.host!r} ({error})") from error
-        given["client_flag"] = given.get("client_flag", 0) | CLIENT_SESSION_TRACK
-        context = ssl_context(settings.tls_ca) if settings.tls_ca else None
+        context = self.tls_context()
         connection = self._connection = MySqlConnection(
             host=login.host,
             port=login.port,
@@ -102,39 +80,12 @@ class PyMySqlSession(MySqlSession):
         line.place = "login"
         connection.connect(line)
         self.exchange = connection._exchange = self.new_exchange(connection.server_version)
+        await self.set_up(deadline)
 
     def lend(self, closed: Callable[[], None] | None = None) -> MySqlConnection:
-        # SQLAlchemy, which closes, begins and commits by itself
-        self.exchange.begin_block(autocommit=self._adapter.autocommit and closed is None)
-        handle = self._connection.lend(closed)
-        self._lent = weakref.ref(handle)
+        handle = super().lend(closed)
+        handle.closer = closed
         return handle
-
-    def end_handle(self) -> None:
-        lent, self._lent = self._lent, None
-        handle = None if lent is None else lent()
-        if handle is None:
-            # lost by whoever borrowed it
-            self.exchange.lost = self.exchange.lost or lent is not None
-        else:
-            result = handle._result
-            if result is not None and (result.unbuffered_active or result.has_next):
-                # what was not read to its end is cut off
-                self.exchange.lost = True
-                result.unbuffered_active = False
-                raises_from_now_on(result)
-            self._connection.take_back(handle)
-
-    async def finish_result(self) -> None:
-        result = self._handle._result
-        if result is not None and result.unbuffered_active:
-            result._finish_unbuffered_query()
-            raises_from_now_on(result)
-        if result is not None:
-            while result.has_next:
-                self._handle.next_result()
-                result = self._handle._result
-            self._handle._result = None
 
     def limit(self, seconds: float | None) -> None:
         deadline = self._deadline if seconds is None else self._deadline.within(seconds)
@@ -148,15 +99,6 @@ class PyMySqlSession(MySqlSession):
         if outbox:
             self._line.send_as_courtesy(outbox)
             outbox.clear()
-
-    async def drain(self) -> None:
-        self._connection.drain()
-
-    async def exchange_own(self, command: int, text: bytes) -> tuple[tuple[Any, ...], ...]:
-        return self._handle.ask(command, text)
-
-    async def send_commit(self) -> None:
-        self._handle.commit()
 
     def shut(self) -> None:
         self.end_handle()

@@ -13,62 +13,36 @@ from breakwater_runtime._core.event_loop import EventLoopAdapter
 from breakwater_runtime._core.line import prepared
 from breakwater_runtime._core.liveness import readable
 from breakwater_runtime._core.resolver import resolved
-from breakwater_runtime._mysql import errors
-from breakwater_runtime._mysql.async_connection import AsyncMySqlConnection, raises_from_now_on
-from breakwater_runtime._mysql.options import names, refuse, text_or_none
-from breakwater_runtime._mysql.session import CLIENT_SESSION_TRACK, MySqlSession
-from breakwater_runtime.tls import ssl_context
+from breakwater_runtime._mysql.adapter import MySqlAdapter
+from breakwater_runtime._mysql.async_connection import AsyncMySqlConnection
+from breakwater_runtime._mysql.session import MySqlSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from breakwater_runtime._core.resolver import Addresses
-    from breakwater_runtime._core.trouble import Trouble
     from breakwater_runtime.credentials import Login
     from breakwater_runtime.deadline import Deadline
-    from breakwater_runtime.environment import Settings
 
 
-class AsyncMySqlAdapter(EventLoopAdapter):
+class AsyncMySqlAdapter(EventLoopAdapter, MySqlAdapter):
     """MySQL and MariaDB by aiomysql."""
 
-    def __init__(self, settings: Settings, *, autocommit: bool, options: dict[str, Any]) -> None:
-        super().__init__(settings, autocommit=autocommit, options=options)
-        refuse(options)
-
-    async def open(self, login: Login, deadline: Deadline) -> AioMySqlSession:
-        given = dict(self.options)
-        session = AioMySqlSession(
-            self,
-            names=names(given.get("charset") or DEFAULT_CHARSET, given.pop("collation", None)),
-            database=login.database.encode() if login.database else None,
-            sql_mode=given.pop("sql_mode", None),
-            init_command=text_or_none(given.pop("init_command", None)),
-        )
-        await session.open(login, deadline, given)
-        return session
-
-    def trouble(self, error: BaseException) -> Trouble:
-        return errors.trouble(error)
+    def session(self, login: Login) -> MySqlSession[Any]:
+        """Make a session that is not open yet."""
+        return AioMySqlSession(self, login)
 
 
-class AioMySqlSession(MySqlSession):
+class AioMySqlSession(MySqlSession[AsyncMySqlConnection]):
     """A session by aiomysql; one timer of the loop ends whatever waits at the block's deadline."""
 
-    _connection: AsyncMySqlConnection
-    _handle: AsyncMySqlConnection
     _timer: asyncio.TimerHandle | None = None
 
-    async def open(self, login: Login, deadline: Deadline, given: dict[str, Any]) -> None:
-        """Connect, log in, and tell the session what it has to know."""
-        connect_timeout = given.pop("connect_timeout", None)
-        if connect_timeout is not None:
-            deadline = deadline.within(connect_timeout)
+    async def open(self, login: Login, deadline: Deadline) -> None:
+        given, deadline = self.connect_options(deadline)
+        # told with everything else; aiomysql doesn't know it
+        given.pop("collation", None)
         self._loop = asyncio.get_running_loop()
-        tls_ca = self._adapter.settings.tls_ca
-        context = ssl_context(tls_ca) if tls_ca else None
-        given["client_flag"] = given.get("client_flag", 0) | CLIENT_SESSION_TRACK
-        connection = self._connection = self._handle = AsyncMySqlConnection(
+        context = self.tls_context()
+        connection = self._connection = AsyncMySqlConnection(
             host=login.host,
             port=login.port,
             user=login.user,
@@ -91,45 +65,18 @@ class AioMySqlSession(MySqlSession):
             await asyncio.wait_for(self.set_up(deadline), max(0.0, deadline.remaining()))
         except (OSError, asyncio.TimeoutError) as error:
             connection.cut()
-            reason = error
-            if isinstance(error, (TimeoutError, asyncio.TimeoutError)) and not str(error):
-                reason = f"{place} at {target}: no answer in time"
+            reason = str(error) or f"{place} at {target}: no answer in time"
             raise OperationalError(2003, f"Can't connect to MySQL server on {login.host!r} ({reason})") from error
         except BaseException:
             connection.cut()
             raise
-
-    def lend(self, closed: Callable[[], None] | None = None) -> AsyncMySqlConnection:  # noqa: ARG002
-        self.exchange.begin_block(autocommit=self._adapter.autocommit)
-        self._handle = self._connection.lend()
-        return self._handle
 
     def belongs_here(self) -> bool:
         return self._loop is asyncio.get_running_loop()
 
     def end_handle(self) -> None:
         self._stop_timer()
-        handle = self._handle
-        if handle is not self._connection:
-            result = handle._result
-            if result is not None and (result.unbuffered_active or result.has_next):
-                # what was not read to its end is cut off
-                self.exchange.lost = True
-                result.unbuffered_active = False
-                raises_from_now_on(result)
-            self._connection.take_back(handle)
-            self._handle = self._connection
-
-    async def finish_result(self) -> None:
-        result = self._handle._result
-        if result is not None and result.unbuffered_active:
-            await result._finish_unbuffered_query()
-            raises_from_now_on(result)
-        if result is not None:
-            while result.has_next:
-                await self._handle.next_result()
-                result = self._handle._result
-            self._handle._result = None
+        super().end_handle()
 
     def limit(self, seconds: float | None) -> None:
         self._stop_timer()
@@ -161,15 +108,6 @@ class AioMySqlSession(MySqlSession):
         if outbox and writer is not None:
             writer.write(bytes(outbox))
             outbox.clear()
-
-    async def drain(self) -> None:
-        await self._connection.drain()
-
-    async def exchange_own(self, command: int, text: bytes) -> tuple[tuple[Any, ...], ...]:
-        return await self._handle.ask(command, text)
-
-    async def send_commit(self) -> None:
-        await self._handle.commit()
 
     def shut(self) -> None:
         self.end_handle()

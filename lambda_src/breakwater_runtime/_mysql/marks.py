@@ -11,7 +11,7 @@ This needs no privilege. Several locks at once need MySQL 5.7.5 or MariaDB 10.0.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from breakwater_runtime._mysql.limits import IDLE_SECONDS
 
@@ -41,13 +41,13 @@ _KILL = (
 )
 
 
-async def usage(session: MySqlSession, max_connections: int | None) -> tuple[int, int]:
+async def usage(session: MySqlSession[Any], max_connections: int | None) -> tuple[int, int]:
     """Count everybody's connections; any user may."""
     threads = int((await session.ask(b"SHOW GLOBAL STATUS LIKE 'Threads_connected'"))[0][1])
     return threads, max_connections or int((await session.ask(b"SELECT @@GLOBAL.max_connections"))[0][0])
 
 
-async def hunt(session: MySqlSession, idle_seconds: int) -> int:
+async def hunt(session: MySqlSession[Any], idle_seconds: int) -> int:
     """End the sessions of the own user that have been idle so long; return how many."""
     claimed = [row[0] for row in await session.ask(_CLAIM_THEM.format(idle_seconds=idle_seconds).encode())]
     if not claimed:

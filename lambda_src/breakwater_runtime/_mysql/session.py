@@ -2,68 +2,72 @@
 
 from __future__ import annotations
 
+import weakref
 from abc import abstractmethod
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pymysql.connections import DEFAULT_CHARSET
+from pymysql.constants import COMMAND
 from pymysql.err import Error
 
 from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS, CHECK_TIMEOUT_SECONDS
 from breakwater_runtime._core.outcome import Outcome
-from breakwater_runtime._core.session import Session
+from breakwater_runtime._core.session import Session, settled
 from breakwater_runtime._core.trouble import Trouble
 from breakwater_runtime._mysql import marks
 from breakwater_runtime._mysql.errors import code_of, trouble
 from breakwater_runtime._mysql.exchange import ABORTED, Exchange
+from breakwater_runtime._mysql.handle import Lent
 from breakwater_runtime._mysql.limits import Limits
+from breakwater_runtime._mysql.options import names, text_or_none
 from breakwater_runtime.errors import OutcomeUnknown, TransactionAborted
+from breakwater_runtime.tls import ssl_context
 
 if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
     from breakwater_runtime._core.session import Adapter
+    from breakwater_runtime.credentials import Login
     from breakwater_runtime.deadline import Deadline
 
+Handle = TypeVar("Handle", bound=Lent)
+
 COM_RESET_CONNECTION = 0x1F
-COM_INIT_DB = 0x02
-COM_PING = 0x0E
 CLIENT_SESSION_TRACK = 1 << 23
 _UNKNOWN_SYSTEM_VARIABLE = 1193
 _TRACKING = b"SESSION session_track_state_change=1, SESSION session_track_transaction_info='STATE'"
 
 
-class MySqlSession(Session):
+class MySqlSession(Session, Generic[Handle]):
     """What both drivers' sessions share.
 
     Parameters
     ----------
     adapter
         Whose session it is.
-    names
-        What a new session is told about charset and collation, and again after each reset.
-    database
-        The default database.
-    sql_mode, init_command
-        The user's, told again after each reset.
+    login
+        Where, and as whom.
     """
 
-    def __init__(
-        self,
-        adapter: Adapter,
-        *,
-        names: bytes,
-        database: bytes | None,
-        sql_mode: str | None,
-        init_command: bytes | None,
-    ) -> None:
+    _connection: Handle
+
+    def __init__(self, adapter: Adapter, login: Login) -> None:
         self._adapter = adapter
         self._proxy = adapter.settings.proxy
-        self._names = names
-        self._database = database
-        self._sql_mode = sql_mode
-        self._init_command = init_command
+        options = dict(adapter.options)
+        # told to a new session, and again after each reset
+        self._names = names(options.get("charset") or DEFAULT_CHARSET, options.get("collation"))
+        self._sql_mode: str | None = options.pop("sql_mode", None)
+        self._init_command = text_or_none(options.pop("init_command", None))
+        self._options = options
+        self._database = login.database.encode() if login.database else None
         self._marks = not self._proxy
         self._ask_seconds = CHECK_TIMEOUT_SECONDS
         self._posted_at = 0.0
         self._rolled_back = False
+        self._lent: Callable[[], Handle | None] | None = None
         self._deadline: Deadline
         self.exchange: Exchange
 
@@ -82,6 +86,10 @@ class MySqlSession(Session):
     # what a driver has to do ----------------------------------------------------------------------------------------
 
     @abstractmethod
+    async def open(self, login: Login, deadline: Deadline) -> None:
+        """Connect, log in, and tell the session what it has to know."""
+
+    @abstractmethod
     def limit(self, seconds: float | None) -> None:
         """End all waiting in so many seconds, None: at the deadline; never later than that."""
 
@@ -93,33 +101,53 @@ class MySqlSession(Session):
     def send(self) -> None:
         """Send the outbox, if the network takes it at once."""
 
-    @abstractmethod
-    async def drain(self) -> None:
-        """Read the answers to what was posted."""
+    # what is the same for both ----------------------------------------------------------------------------------------
 
-    @abstractmethod
-    async def exchange_own(self, command: int, text: bytes) -> tuple[tuple[Any, ...], ...]:
-        """Send a command of the runtime's own, and return the rows of its answer."""
+    def connect_options(self, deadline: Deadline) -> tuple[dict[str, Any], Deadline]:
+        """Return the arguments of the driver's connect that the user gave, and until when it may take."""
+        given = dict(self._options)
+        seconds = given.pop("connect_timeout", None)
+        given["client_flag"] = given.get("client_flag", 0) | CLIENT_SESSION_TRACK
+        return given, deadline if seconds is None else deadline.within(seconds)
 
-    @abstractmethod
-    async def finish_result(self) -> None:
-        """Read on what the block has left of a result, and see to it that its cursor raises from now on."""
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Return what TLS is verified by, None where there is none."""
+        tls_ca = self._adapter.settings.tls_ca
+        return ssl_context(tls_ca) if tls_ca else None
 
-    @abstractmethod
-    async def send_commit(self) -> None:
-        """Send COMMIT by the handle, and wait for its answer."""
+    @property
+    def _handle(self) -> Handle:
+        """The block's handle; between blocks, or where nobody holds it any more, the session's own."""
+        return (None if self._lent is None else self._lent()) or self._connection
 
-    @abstractmethod
+    def lend(self, closed: Callable[[], None] | None = None) -> Handle:
+        # SQLAlchemy, which closes, begins and commits by itself
+        self.exchange.begin_block(autocommit=self._adapter.autocommit and closed is None)
+        handle = self._connection.lend()
+        # weakly: whoever loses it, as a pool may, has left an unknown state behind
+        self._lent = weakref.ref(handle)
+        return handle
+
     def end_handle(self) -> None:
         """Make the handle dead, and take over what it knows of the protocol."""
+        lent, self._lent = self._lent, None
+        if lent is None:
+            return
+        handle = lent()
+        if handle is None:
+            self.exchange.lost = True
+        else:
+            self._connection.take_back(handle)
 
-    # what is the same for both ----------------------------------------------------------------------------------------
+    async def exchange_own(self, command: int, text: bytes) -> tuple[tuple[Any, ...], ...]:
+        """Send a command of the runtime's own, and return the rows of its answer."""
+        return await self._handle.ask(command, text)
 
     async def ask(self, text: bytes) -> tuple[tuple[Any, ...], ...]:
         """Ask a question of the runtime's own, with a short timeout."""
         self.limit(self._ask_seconds)
         try:
-            return await self.exchange_own(0x03, text)
+            return await self.exchange_own(COMMAND.COM_QUERY, text)
         finally:
             self.limit(None)
 
@@ -155,11 +183,11 @@ class MySqlSession(Session):
 
     async def _set_up_behind_proxy(self) -> None:
         """Only what the user asks for: a SET would pin the proxy's session."""
-        await self.exchange_own(0x03, b"SET " + self._names)
+        await self.exchange_own(COMMAND.COM_QUERY, b"SET " + self._names)
         if self._sql_mode is not None:
-            await self.exchange_own(0x03, b"SET SESSION sql_mode=%s" % _quoted(self._sql_mode))
+            await self.exchange_own(COMMAND.COM_QUERY, b"SET SESSION sql_mode=%s" % _quoted(self._sql_mode))
         if self._init_command:
-            await self.exchange_own(0x03, self._init_command)
+            await self.exchange_own(COMMAND.COM_QUERY, self._init_command)
 
     def _post_setup(self, *, track: bool) -> None:
         post = self.exchange.post
@@ -176,7 +204,7 @@ class MySqlSession(Session):
         limits = self.exchange.limits
         question = b"SELECT " + b", ".join(b"@@SESSION." + name for name in limits.names)
         try:
-            limits.read((await self.exchange_own(0x03, question))[0])
+            limits.read((await self.exchange_own(COMMAND.COM_QUERY, question))[0])
         except Error as error:
             if code_of(error) != _UNKNOWN_SYSTEM_VARIABLE or self.exchange.lost:
                 raise
@@ -198,7 +226,7 @@ class MySqlSession(Session):
             if self.is_readable():
                 if not exchange.posted:
                     return False
-                await self.drain()
+                await self._connection.drain()
                 if self.is_readable():
                     return False
             if exchange.failures:
@@ -229,7 +257,7 @@ class MySqlSession(Session):
         """Ask whether the session lives, and take the lock that a hunter would need."""
         if not self._marks:
             self.limit(self._ask_seconds)
-            await self.exchange_own(COM_PING, b"")
+            await self.exchange_own(COMMAND.COM_PING, b"")
             self.limit(None)
             return True
         return (await self.ask(marks.CLAIM))[0][0] == 1
@@ -240,17 +268,16 @@ class MySqlSession(Session):
             if exchange.outcome is Outcome.UNKNOWN or exchange.has_open_work:
                 raise exchange.error or TransactionAborted("The block closed its connection before a commit.")
             return
-        await self.finish_result()
+        handle = self._handle
+        await handle.finish_result()
         if exchange.unsure:
-            was_plain = exchange.failed_plainly
-            await self.exchange_own(COM_PING, b"")
-            exchange.told(was_plain=was_plain)
+            await handle.tell_whether_aborted()
         if exchange.aborted:
             raise TransactionAborted(ABORTED)
         if not exchange.has_open_work:
             return
         try:
-            await self.send_commit()
+            await settled(handle.commit())
         except Error as error:
             if exchange.lost:
                 raise OutcomeUnknown(
@@ -279,7 +306,7 @@ class MySqlSession(Session):
         if exchange.changed:
             exchange.post(b"", command=COM_RESET_CONNECTION)
             if self._database:
-                exchange.post(self._database, command=COM_INIT_DB)
+                exchange.post(self._database, command=COMMAND.COM_INIT_DB)
             self._post_setup(track=exchange.tracks)
         if self._marks:
             exchange.post(marks.END_OF_BLOCK, vital=False)

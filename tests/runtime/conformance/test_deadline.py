@@ -98,7 +98,7 @@ def test_names(client: Client, sql_server: SqlServer, names: None) -> None:
         return scene
 
     async def one_of_three(own: Client, network: Trouble, server: SqlServer) -> None:
-        await works(own.open(server.settings | {"host": "one-of-three.test"}, 6.0))
+        await works(own.open(server.settings | {"host": "one-of-three.test"}, 4.0))
 
     silent = [SilentAddress(address, sql_server.port) for address in SILENT]
     try:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.runtime.sql import SqlServer
 
 SEED = 43
-SECONDS = float(os.environ.get("BREAKWATER_FUZZ_SECONDS", "8"))
+SECONDS = float(os.environ.get("BREAKWATER_FUZZ_SECONDS", "6"))
 
 
 @promise(43)

@@ -310,7 +310,7 @@ def _has_paused(environment: Any) -> None:
     environment.database._keeper._used_at = (0.0, 0.0)
 
 
-HUNTED_SECONDS = 3.0
+HUNTED_SECONDS = 2.0
 
 
 @promise(18)

@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from .._cdk.function_qualifiers import unqualified
-from .._cdk.lazy import lazy_number
 from ..errors import BreakwaterError
 from ..limits.apportionment import Claim
 from .account_concurrency import environment_of
+from .concurrency import Concurrency
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,9 +63,9 @@ class ConnectionShare:
         return _SHARES.get(unqualified(function))
 
     @property
-    def concurrency(self) -> int:
-        """How many environments may run at once: a lazy number, for any property of an L1 or L2."""
-        return lazy_number(self.resolve)
+    def concurrency(self) -> Concurrency:
+        """How many environments may run at once, for any property of an L1 or L2: a token, unless it is fixed."""
+        return Concurrency.of(self)
 
     def resolve(self) -> int:
         """Compute the concurrency; final only at synth, when every share has been taken."""

@@ -89,6 +89,8 @@ class Account:
         Answers for custom resources: properties of the answer, or an exception.
     watch
         Is called after each change of a reservation or of a mapping.
+    put_older
+        The functions for which a rollback put a number that CloudFormation knew before, and not the gate's answer.
     """
 
     rollback_in_order: bool = True
@@ -99,6 +101,7 @@ class Account:
     functions: dict[str, Function] = field(default_factory=dict)
     mappings: dict[str, QueueMapping] = field(default_factory=dict)
     stacks: dict[str, Stack] = field(default_factory=dict)
+    put_older: set[str] = field(default_factory=set)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def reserve(self, name: str, number: int) -> None:
@@ -227,6 +230,8 @@ class Account:
             asked = self._resolve(stack, old[id_].get("Properties", {}))
             if self.rollback_asks_again and str(asked.get("ReservedConcurrentExecutions", 0)).isdigit():
                 properties = asked
+            elif properties.get("ReservedConcurrentExecutions") != asked.get("ReservedConcurrentExecutions"):
+                self.put_older.add(failed.physical_id)
             self._put_function(stack, id_, failed, properties)
             return
         if record.type == MAPPING:

@@ -94,8 +94,8 @@ class GuardedAccount(Account):
     def received_in_vain(self) -> list[str]:
         """Name the functions whose queues have more batches at once than the function takes; 2 is a mapping's least.
 
-        A rollback that puts the number which CloudFormation knew before, be it lower than the gate's answer, changes
-        the function first: nobody can know that number.
+        Where a rollback puts a number that CloudFormation knew before, be it lower than the gate's answer, nobody can
+        know it, and the mapping follows with the next deployment.
         """
         here: dict[str, list[int]] = {}
         for mapping in self.mappings.values():
@@ -105,7 +105,7 @@ class GuardedAccount(Account):
             for name, numbers in here.items()
             if name in self.functions and (held := self.functions[name].reserved) is not None
             if sum(numbers) > max(held, 2 * len(numbers))
-            if self.rollback_asks_again or "ROLLBACK_IN" not in self.stacks[self.functions[name].stack].status
+            if name not in self.put_older
         ]
 
     def forget(self) -> None:

@@ -127,6 +127,40 @@ def test_the_databases_own_limit_changes_after_the_gate(
     assert gate in needed(template.to_json()["Resources"], user)
 
 
+@pytest.mark.parametrize("kind", ["instance", "cluster"])
+def test_a_parameter_group_made_apart_changes_after_the_gate(
+    stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any], kind: str
+) -> None:
+    if kind == "instance":
+        engine: Any = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17)
+    else:
+        engine = rds.DatabaseClusterEngine.aurora_postgres(version=rds.AuroraPostgresEngineVersion.VER_17_4)
+    group = rds.ParameterGroup(stack, "Group", engine=engine, parameters={"max_connections": "112"})
+    database: Any = (
+        rds.DatabaseInstance(stack, "Database", engine=engine, vpc=vpc, parameter_group=group)
+        if kind == "instance"
+        else rds.DatabaseCluster(
+            stack,
+            "Database",
+            engine=engine,
+            vpc=vpc,
+            parameter_group=group,
+            writer=rds.ClusterInstance.provisioned("Writer"),
+        )
+    )
+    ConnectionBudget.of(database, guard_deployments=True)
+    VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, proxy=False, **code)
+    template = Template.from_stack(stack)
+    (gate,) = resources(template, GATE)
+    ordered = [
+        body
+        for type_ in ("DBParameterGroup", "DBClusterParameterGroup", "DBInstance", "DBCluster")
+        for body in resources(template, f"AWS::RDS::{type_}").values()
+    ]
+    assert len(ordered) == (2 if kind == "instance" else 3)
+    assert all(gate in body.get("DependsOn", []) for body in ordered)
+
+
 def needed(found: dict[str, Any], id_: str) -> set[str]:
     """Give all that a resource comes after."""
     reached, left = set[str](), {id_}

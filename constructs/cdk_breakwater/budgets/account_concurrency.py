@@ -116,6 +116,7 @@ def account_concurrency_errors(budget: ConnectionBudget, budgets: Sequence[Conne
             f"{len(holders)} function{'s reserve' if len(holders) > 1 else ' reserves'} a concurrency of {total} in "
             f"{environment}, and an account with a quota of {quota} (context {CONTEXT_KEY}) can reserve {reservable}."
         )
+        _say_what_cannot_be_renamed(budget, here, reservable)
         lowered = [share for share in here if share.limited_by_account]
         if total > reservable:
             errors.append(
@@ -132,6 +133,19 @@ def account_concurrency_errors(budget: ConnectionBudget, budgets: Sequence[Conne
         elif total >= reservable / 2:
             Annotations.of(budget).add_warning_v2("cdk-breakwater:account-concurrency", sentence)
     return errors
+
+
+def _say_what_cannot_be_renamed(budget: ConnectionBudget, shares: Sequence[ConnectionShare], reservable: int) -> None:
+    """Name functions that the account cannot hold twice, as it would while one is replaced by the next."""
+    large = [f"{share.name} {share.resolve()}" for share in shares if 2 * share.resolve() > reservable]
+    if large and not any(share.is_guarded for share in shares):
+        Annotations.of(budget).add_info_v2(
+            "cdk-breakwater:no-room-to-rename",
+            f"more than half of the {reservable} that the account can reserve: {', '.join(large)}. CloudFormation "
+            "makes the new function before it deletes the old one, so Lambda refuses to rename it or to move it to "
+            "another stack in one deployment, and the deployment rolls back. `breakwater plan --diff` tells before; "
+            "guard_deployments=True makes it possible, and so does `cdk refactor`.",
+        )
 
 
 def environment_of(construct: IConstruct) -> str:

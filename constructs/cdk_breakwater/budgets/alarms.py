@@ -12,7 +12,7 @@ from ..errors import BreakwaterError
 from ..monitoring.alarms import ABOVE, MAXIMUM_METRICS, PERIOD, graph, make_alarm, make_alarms
 from ..monitoring.lambda_metrics import concurrency
 from .budget import ConnectionBudget
-from .connection_metrics import find_connections, held_by, proxy_metric
+from .connection_metrics import Connections, find_connections, held_by, proxy_metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -137,11 +137,20 @@ def budget_widgets(budget: ConnectionBudget) -> list[cloudwatch.IWidget]:
         if share.function is not None
     ]
     name, downstream = budget.title, budget.downstream
+    counted = [connections.metric, *_by_environments(budget, connections)]
     return [
-        graph(f"{name}: connections", [connections.metric], limits=limits),
+        graph(f"{name}: connections", counted, limits=limits),
         *([graph(f"{name}: concurrency, % of each share", shares, limits=[("share", 100)])] if shares else []),
         *(_pool_widgets(name, downstream) if downstream is not None and downstream.behind_proxy else []),
     ]
+
+
+def _by_environments(budget: ConnectionBudget, connections: Connections) -> list[cloudwatch.IMetric]:
+    """Return what concurrency and connections_per_environment make of it, to compare the server's count with."""
+    functions = {share.function: share for share in budget.shares if share.function is not None}
+    behind_proxy = budget.downstream is not None and budget.downstream.behind_proxy
+    is_told = connections.full is not None and not behind_proxy
+    return [held_by(functions)] if is_told and 0 < len(functions) <= MAXIMUM_METRICS else []
 
 
 def _pool_widgets(name: str, proxy: Downstream) -> list[cloudwatch.IWidget]:

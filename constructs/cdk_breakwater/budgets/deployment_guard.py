@@ -26,6 +26,7 @@ from constructs import Construct, IValidation
 from .._cdk.lazy import lazy_string
 from .._cdk.log_groups import make_log_group
 from .._cdk.nag import acknowledge, compliance_rules
+from .._cdk.references import references
 from .._cdk.rendered import rendered
 from ..errors import BreakwaterError
 from ..layers.handler_code import handler_code
@@ -41,7 +42,18 @@ _ID = "BreakwaterDeploymentGuard"
 # Ten minutes until another stack is deployed, and time for the work itself.
 _TIMEOUT = Duration.minutes(15)
 # What changes the limit of the server itself, or of a proxy's pool.
-_LIMITS = ("AWS::RDS::DBParameterGroup", "AWS::RDS::DBClusterParameterGroup", "AWS::RDS::DBProxyTargetGroup")
+_LIMITS = (
+    "AWS::RDS::DBParameterGroup",
+    "AWS::RDS::DBClusterParameterGroup",
+    "AWS::RDS::DBProxyTargetGroup",
+    "AWS::RDS::DBInstance",
+    "AWS::RDS::DBCluster",
+)
+# What names a parameter group that may have been made anywhere.
+_GROUPS = {
+    "AWS::RDS::DBInstance": ("db_parameter_group_name",),
+    "AWS::RDS::DBCluster": ("db_cluster_parameter_group_name", "db_instance_parameter_group_name"),
+}
 _NAME_CHARACTERS = 20
 _RESERVED, _SCALING = "ReservedConcurrentExecutions", "ScalingConfig"
 _TAGS = ("breakwater:uses", "breakwater:share", "breakwater:set")
@@ -133,8 +145,10 @@ class DeploymentGuard(Construct):
         self.table.here.add(budget)
         database = cast("IConstruct", budget.downstream.construct if budget.downstream is not None else budget)
         gate = cast("IConstruct", self.gate.node.default_child)
-        for resource in database.node.find_all():
-            if isinstance(resource, CfnResource) and resource.cfn_resource_type in _LIMITS:
+        limits = [found for found in database.node.find_all() if isinstance(found, CfnResource)]
+        limits += [group for resource in limits for group in _parameter_groups(resource)]
+        for resource in limits:
+            if resource.cfn_resource_type in _LIMITS and Stack.of(resource) is Stack.of(self):
                 resource.node.add_dependency(gate)
 
     def _resource(self, id: str, kind: str, properties: dict[str, Any]) -> CustomResource:
@@ -225,6 +239,12 @@ class DeploymentGuard(Construct):
             "limits know no resources.",
             *(f"AwsSolutions-IAM5[Resource::{found}]" for found in sorted(wildcards)),
         )
+
+
+def _parameter_groups(resource: CfnResource) -> list[CfnResource]:
+    names = [getattr(resource, name) for name in _GROUPS.get(resource.cfn_resource_type, ())]
+    found = [group for name in names if name is not None for group in references(name, resource)]
+    return [group for group in found if isinstance(group, CfnResource)]
 
 
 def _as_found(stack: Stack, arn: str) -> str:

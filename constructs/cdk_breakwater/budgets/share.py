@@ -237,11 +237,13 @@ class ConnectionShare:
         BreakwaterError
             When the function is imported, or has a reserved concurrency already, or the share bounds another function.
         """
+        from aws_cdk import aws_lambda as lambda_
+
         from .managed_instances import limit_environments, requests_per_environment
 
         function = unqualified(function)
-        resource: Any = function.node.default_child
-        if resource is None or not hasattr(resource, "reserved_concurrent_executions"):
+        resource = function.node.default_child
+        if not isinstance(resource, lambda_.CfnFunction):
             raise BreakwaterError(
                 function, "it is imported, so its reserved concurrency belongs to another app.", "Limit it there."
             )

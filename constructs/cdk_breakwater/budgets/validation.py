@@ -12,8 +12,8 @@ from ..errors import BreakwaterError
 from .account_concurrency import account_concurrency_errors
 from .provisioned_concurrency import provisioned_concurrency_errors
 from .proxy_pools import pools_error
+from .queue_limits import compare_queues
 from .reserved_concurrency import reserved_concurrency_errors
-from .unlimited_queues import warn_of_unlimited_queues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ class BudgetValidation:
         """Return what is wrong, in words."""
         errors = self._errors()
         if not errors:
-            warn_of_unlimited_queues(self._budget)
+            compare_queues(self._budget)
         return (
             errors
             or reserved_concurrency_errors(self._budget)

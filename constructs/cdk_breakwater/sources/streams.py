@@ -306,6 +306,7 @@ class _ParallelismValidation:
             return self._validate_unknown(part)
         needed = self._shards * self.factor()
         if needed <= part:
+            self._say_what_is_stranded(needed, part)
             return []
         total = self._invocation.concurrency.resolve()
         return [
@@ -314,6 +315,17 @@ class _ParallelismValidation:
             + (f"grants {total} to all its sources. " if total else "cannot be granted (its budget says why). ")
             + "Use fewer shards, raise the function's share, or put a queue in place of the stream."
         ]
+
+    def _say_what_is_stranded(self, needed: int, part: int) -> None:
+        # A few are left over where the shards do not divide the share.
+        if needed < part and part - needed >= (self._shards or 1):
+            Annotations.of(self._invocation).add_info_v2(
+                "cdk-breakwater:stranded-concurrency",
+                f"{self._shards} shards x parallelization factor {self.factor()} let {needed} invocations run at once, "
+                f"of the {part} that {self._invocation.function.node.path} may have for it: {part - needed} are kept "
+                f"from others, unless something else invokes the function. Pass concurrency={needed} to the function, "
+                "use more shards, or leave parallelization_factor out.",
+            )
 
     def _validate_unknown(self, part: int) -> list[str]:
         share = self._invocation.concurrency.share

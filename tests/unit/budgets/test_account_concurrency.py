@@ -95,3 +95,15 @@ def test_a_function_of_two_databases_is_one_holder(
     share = both.add_database("archive", database=archive)
     assert reserved(stack) == {"Both": 900}
     assert share.resolve() == both.share.resolve() == 900
+
+
+@pytest.mark.parametrize(("most", "guarded", "said"), [(451, False, True), (450, False, False), (451, True, False)])
+def test_what_the_account_cannot_hold_twice_is_named(
+    stack: cdk.Stack, code: dict[str, Any], most: int, guarded: bool, said: bool
+) -> None:
+    budget = ConnectionBudget(stack, "Budget", max_connections=2000, guard_deployments=guarded)
+    budget.share("orders", concurrency=most).limit(lambda_.Function(stack, "Orders", **code), overlap=False)
+    found = Annotations.from_stack(stack).find_info(
+        "*", Match.string_like_regexp("more than half of the 900 that the account can reserve: orders 451")
+    )
+    assert len(found) == said

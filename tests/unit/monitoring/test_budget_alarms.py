@@ -61,6 +61,19 @@ def test_thresholds_are_the_budgets_numbers(
     assert shares["metrics"][0][0]["expression"] == "100 * s0 / 64"
 
 
+def test_the_servers_count_stands_beside_what_is_said_of_each_environment(
+    stack: cdk.Stack, database: rds.DatabaseInstance, code: dict[str, Any]
+) -> None:
+    budget = ConnectionBudget.of(database)
+    limited(stack, budget, "Assumed", code)
+    pooled = lambda_.Function(stack, "Pooled", **code)
+    budget.share("Pooled", connections_per_environment=5).limit(pooled, overlap=False)
+    cloudwatch.Dashboard(stack, "Dashboard").add_widgets(*budget.widgets())
+    metrics = widgets(bodies(stack)[0])["Stack/Database: connections"]["metrics"]
+    assert [metric for metric in metrics if metric[0] == "AWS/RDS"]
+    assert "FILL(f0, 0) * 1 + FILL(f1, 0) * 5" in [m[0]["expression"] for m in metrics if "expression" in m[0]]
+
+
 def test_what_an_aspect_changes_still_counts(stack: cdk.Stack, database: rds.DatabaseInstance) -> None:
     budget = ConnectionBudget.of(database)
     budget.alarms()

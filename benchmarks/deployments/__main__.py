@@ -1,0 +1,98 @@
+"""`python -m benchmarks.deployments`: README's app deployed, changed and rolled back under load, guarded and not.
+
+The real CDK CLI on an emulated account, and a real MariaDB. It draws docs/deployments.svg: what is reserved after each
+call of Lambda's API, and what the server counts meanwhile. It takes about three minutes.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from demo.emulator import REPOSITORY
+from demo.processes import CommandError
+from tests.e2e.deployments.account import BUDGET, GUARDED, UNGUARDED, USABLE, Account, load
+from tests.servers import Certificates, MariaDbServer
+from tests.servers.administrator import NAME
+
+from benchmarks.deployments.plot import Panel, Span, draw
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_CONNECTIONS = 20
+CALLERS = 4
+PAUSE_SECONDS, SETTLE_SECONDS = 0.05, 2
+STEPS = {"weighted": "a weight from 1 to 9", "failed": "one more, failed, rolled back", "renamed": "one renamed"}
+
+
+@contextmanager
+def counted(server: MariaDbServer) -> Iterator[list[tuple[float, int]]]:
+    """Count the server's sessions all the while."""
+    found: list[tuple[float, int]] = []
+    over = threading.Event()
+
+    def count() -> None:
+        with server.admin() as admin, admin.cursor() as cursor:
+            while not over.wait(PAUSE_SECONDS):
+                cursor.execute("SELECT COUNT(*) FROM information_schema.processlist WHERE user = %s", (NAME,))
+                ((sessions,),) = cursor.fetchall()
+                found.append((time.time(), sessions))
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        thread.join()
+
+
+def measure(account: Account, server: MariaDbServer, stack: str) -> Panel:
+    """Deploy the stack at each stage, under load."""
+    account.stack = stack
+    account.put("created")
+    before = len(account.changes())
+    spans = []
+    errors: list[str] = []
+    with counted(server) as sessions, load(account, errors, CALLERS) as done:
+        for stage, title in STEPS.items():
+            began = time.time()
+            with suppress(CommandError):  # the one that is to fail
+                account.put(stage)
+            spans.append(Span(began, time.time(), title))
+            time.sleep(SETTLE_SECONDS)
+    changes = account.changes()[before - 1 :]
+    reserved = [(change["at"], sum(change["held"].values())) for change in changes]
+    refused = sum("1040" in error or "1203" in error or "Too many connections" in error for error in errors)
+    account.delete_functions(stack)
+    print(
+        f"{stack:10} reserved at most {max(number for _, number in reserved)}, sessions at most "
+        f"{max(number for _, number in sessions)}, of a budget of {BUDGET} and {USABLE} that clients can have; "
+        f"{done['answered']} answered, {done['throttled']} throttled, {refused} refused by the server, "
+        f"{done['failed'] - refused + done['lost']} ended by the emulator with their function",
+        flush=True,
+    )
+    return Panel(stack, spans, reserved, sessions)
+
+
+def main() -> None:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        MariaDbServer(MAX_CONNECTIONS, Certificates().right, require_tls=True) as server,
+        Account(Path(folder)) as account,
+    ):
+        account.bootstrap()
+        account.make_stages(server)
+        panels = [measure(account, server, stack) for stack in (UNGUARDED, GUARDED)]
+    picture = REPOSITORY / "docs" / "deployments.svg"
+    picture.write_text(draw(panels, BUDGET, USABLE), encoding="utf-8")
+    print(f"drawn: {picture.relative_to(REPOSITORY)}")
+
+
+if __name__ == "__main__":
+    main()

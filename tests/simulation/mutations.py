@@ -18,8 +18,9 @@ from handlers.quota_dispatcher.quota import Quota
 from handlers.quota_dispatcher.rolling_window import RollingWindow
 from handlers.quota_dispatcher.shelf import Shelf
 from handlers.quota_dispatcher.store import Item, Store
+from tests.simulation.provider import Limit
 from tests.simulation.schedule import run
-from tests.simulation.test_once_broken import failing_for_ever, left_behind
+from tests.simulation.test_once_broken import failing_for_ever, left_behind, of_long_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,6 +42,11 @@ def aimed(seed: int) -> bool:
 def leaving(seed: int) -> bool:
     """Tell whether a message that arrives while the dispatcher leaves is left behind."""
     return left_behind(5 * seed)
+
+
+def arriving(seed: int) -> bool:
+    """Tell whether calls that count when they arrive exceed a tier."""
+    return seed < 5 and bool(of_long_calls(Limit(10, 1_000, arrives=400), seed)[1])
 
 
 def failing(seed: int) -> bool:
@@ -75,6 +81,10 @@ def _high(self: Frame, now: Reading) -> int:
 
 def _by_start(self: RollingWindow, mark: int) -> int:
     return mark * self.grain + self.period - 120
+
+
+def _arrives_at_once(window: RollingWindow, slot: quota.Slot, begun: int | None) -> int:
+    return (slot.start if begun is None else begun) - 500
 
 
 def _always(*_: object) -> bool:
@@ -207,6 +217,7 @@ MUTATIONS = (
     _attribute("the tiers of the last deployment are not asked for", Dispatcher, "_current", _always),
     Mutation("it leaves without looking for new pages", _leave_without_looking, leaving),
     _attribute("an end is stamped by the monotonic clock alone", Frame, "high", _high, aimed),
+    _attribute("a call has arrived before it begins", quota, "_arrived", _arrives_at_once, arriving),
     _attribute("a late slot is used", caller, "LATE", 30_000, aimed),
     _attribute("a reason goes into the dead letter as it is", dead_letters, "_FORBIDDEN", re.compile("(?!)"), failing),
     _attribute("abandoned pages are not swept", Library, "sweep", _nothing),

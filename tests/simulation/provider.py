@@ -16,6 +16,8 @@ class Limit:
     limit: int
     period: int
     zone: str = ""
+    arrives: int = 0
+    """It counts a call so long after its start at the latest (ms); 0: until its end."""
 
 
 class Provider:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -43,9 +43,16 @@ TIERS: tuple[tuple[Limit, ...], ...] = (
     (Limit(20, 1_000), Limit(50, DAY // 4, "America/New_York")),
     (Limit(20, 1_000), Limit(60, DAY, "Africa/Casablanca")),
     (Limit(100, 30_000, "America/New_York"),),
+    (Limit(10, 1_000, arrives=200),),
+    (Limit(80, 10_000, arrives=1_000), Limit(200, 60_000, arrives=500)),
 )
 
-AIMED: tuple[tuple[Limit, ...], ...] = ((Limit(1, 10_000),), (Limit(2, 5_000),), (Limit(5, 20_000),))
+AIMED: tuple[tuple[Limit, ...], ...] = (
+    (Limit(1, 10_000),),
+    (Limit(2, 5_000),),
+    (Limit(5, 20_000),),
+    (Limit(1, 2_000, arrives=500),),
+)
 
 
 @dataclass
@@ -168,7 +175,7 @@ def _play(draw: random.Random, world: World, limits: list[Limit], span: int, res
             hub.at(began + draw.randint(0, span), lambda: send(1))
     if draw.random() < 0.25:
         at = began + draw.randint(0, span)
-        new = [Limit(max(1, limit.limit * draw.choice((1, 2, 3)) // 3), limit.period, limit.zone) for limit in limits]
+        new = [replace(limit, limit=max(1, limit.limit * draw.choice((1, 2, 3)) // 3)) for limit in limits]
         hub.at(at, lambda: world.deploy(new))
         changes.append((at, new))
     if draw.random() < 0.2:

@@ -195,6 +195,26 @@ def test_a_message_that_always_fails_is_called_so_often_and_no_more(padding: int
     assert failing_for_ever(padding) == [5, 5]
 
 
+def of_long_calls(limit: Limit, seed: int) -> tuple[float, list[str]]:
+    """Make calls of 3 s for 30 s; return which part of the quota was used, and what was exceeded."""
+    world = calm(limit, seed=seed, parallelism=60)
+    world.durations = (3_000, 3_000)
+    world.send(400)
+    world.hub.run(lambda: bool(world.provider.instants), MIDNIGHT + MINUTE)
+    world.hub.run(lambda: False, world.hub.now + 30_000)
+    world.finish()
+    return len(world.provider.instants) / (30 * limit.limit), world.provider.exceeded([limit])
+
+
+@pytest.mark.parametrize(("arrives", "least", "most"), [(0, 0.2, 0.28), (200, 0.7, 0.85)])
+def test_long_calls_of_a_provider_that_counts_when_they_arrive_go_with_a_short_period(
+    arrives: int, least: float, most: float
+) -> None:
+    used, exceeded = of_long_calls(Limit(10, SECOND, arrives=arrives), 1)
+    assert least <= used <= most
+    assert not exceeded
+
+
 def test_a_tier_that_is_added_or_lowered_holds_within_seconds() -> None:
     world = calm(Limit(20, SECOND))
     now = [Limit(10, SECOND), Limit(60, MINUTE)]

@@ -14,6 +14,7 @@ from handlers.quota_dispatcher.clocks import Reading
 from handlers.quota_dispatcher.dispatcher import Dispatcher
 from handlers.quota_dispatcher.intake import Intake
 from handlers.quota_dispatcher.process import Clients, Memory
+from handlers.quota_dispatcher.quota import LATE
 from handlers.quota_dispatcher.ring import Ring
 from handlers.quota_dispatcher.settings import Settings
 from handlers.quota_dispatcher.tiers import TAG, fingerprint
@@ -159,6 +160,7 @@ class World:
         self.says = "RetryAfter(1)"
         self.refused = 0
         self.environments = 1_000
+        self.durations = (20, 150)
         self._busy = 0
         self.function_away_until = 0
         self.padding = 0
@@ -385,10 +387,11 @@ class World:
         """Run the user's function for a message: return how long it takes, and its answer (None: it fails)."""
         trouble, troubled, now = self.trouble, self._troubled(), self.hub.now
         sent = self.messages[body]
-        duration = self.random.randint(20, 150)
+        duration = self.random.randint(*self.durations)
         if troubled and self.random.random() < trouble.slow_calls:
             duration = self.random.randint(500, 10_000 + TIMEOUT)
-        counted = now + self.random.choice((0, duration, self.random.randint(0, duration)))
+        within = min(duration, *(limit.arrives - 20 if limit.arrives else duration for limit in self.provider.limits))
+        counted = now + self.random.choice((0, within, self.random.randint(0, within)))
         if now < self._flying.get(sent.group, 0) and sent.group and self.settings.ordered:
             self.overlaps.append(f"{body} of group {sent.group} at {now}, another until {self._flying[sent.group]}")
         self._flying[sent.group] = max(self._flying.get(sent.group, 0), now + duration)
@@ -468,7 +471,8 @@ def tier_of(limit: Limit) -> dict[str, Any]:
     period = Duration.millis(limit.period)
     if limit.zone:
         return QuotaTier(limit=limit.limit, period=period, start="calendar", time_zone=limit.zone).setting()
-    return {"limit": limit.limit, "period": limit.period}
+    tier = {"limit": limit.limit, "period": limit.period}
+    return tier | ({"arrival": LATE + limit.arrives} if limit.arrives else {})
 
 
 def _crashes() -> tuple[type[Exception], ...]:

@@ -96,11 +96,12 @@ def quota_widgets(quota: QuotaThrottledInvocation, queues: QuotaQueues) -> list[
 
 def _tier_widget(quota: QuotaThrottledInvocation, tier: QuotaTier) -> cloudwatch.GraphWidget:
     setting = tier.setting()
+    kind = "arrival" if tier.counted == "arrival" else tier.start
     zone = f":{setting['zone_name']}" if "zone_name" in setting else ""
     used = cloudwatch.Metric(
         namespace=NAMESPACE,
         metric_name="Used",
-        dimensions_map={"Quota": quota.node.path, "Tier": f"{tier.start}:{setting['period']}{zone}"},
+        dimensions_map={"Quota": quota.node.path, "Tier": f"{kind}:{setting['period']}{zone}"},
         statistic="max",
         period=PERIOD,
     )

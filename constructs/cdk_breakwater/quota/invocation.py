@@ -18,7 +18,7 @@ from .functions import INTAKE_TIMEOUT, make_function, map_queue
 from .guarded_function import guard_function, reserved_concurrency
 from .queues import QuotaQueues
 from .reach import annotate_rate, dispatcher_memory
-from .tier import fingerprint
+from .tier import LATE_MILLISECONDS, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # Milliseconds. The dispatcher starts a call at most 2 s after its slot (LATE in its code), and has a connection within
 # 1 s; a cold start lasts at most 10 s before the timeout counts (AWS Lambda Developer Guide, "Init phase"); 1 s for the
 # way there and back.
-_AROUND_THE_CALL = 2_000 + 1_000 + 10_000 + 1_000
+_AROUND_THE_CALL = LATE_MILLISECONDS + 1_000 + 10_000 + 1_000
 _WORKING_SECONDS = 300
 _SHORTEST_WORK_SECONDS = 60
 _MAXIMUM_PARALLELISM = 100

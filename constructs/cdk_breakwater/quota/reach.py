@@ -35,7 +35,8 @@ def reachable(tiers: Sequence[QuotaTier], parallelism: int, duration: float) -> 
     hands meanwhile.
     """
     by_tier = min(
-        tier.limit / (tier.period.to_seconds(integral=False) + (duration if tier.start == "rolling" else 0))
+        tier.limit
+        / (tier.period.to_seconds(integral=False) + (tier.held_seconds(duration) if tier.start == "rolling" else 0))
         for tier in tiers
     )
     return min(by_tier, parallelism / duration, _PER_CORE)
@@ -70,13 +71,14 @@ def annotate_rate(
     for tier in tiers:
         seconds = tier.period.to_seconds(integral=False)
         if tier.start == "rolling":
-            used = seconds / (seconds + _SHORT_CALL)
+            used = seconds / (seconds + tier.held_seconds(_SHORT_CALL))
             if used < _CLEARLY + 0.05 and tier.per_second <= granted:
                 remarks.add_info_v2(
                     f"cdk-breakwater:quota-use-{seconds:g}",
                     f"Of {tier} at most {used:.0%} is used with calls of {_SHORT_CALL:g} s, and "
-                    f"{seconds / (seconds + 1):.0%} with calls of 1 s: nobody but the provider knows when within a "
-                    "call it counts, so a call holds its place until a period after its end.",
+                    f"{seconds / (seconds + tier.held_seconds(1)):.0%} with calls of 1 s: nobody but the provider "
+                    "knows when within a call it counts, so a call holds its place until a period after its end, with "
+                    "counted='arrival' after it has arrived.",
                 )
         elif seconds < 2 * (longest_call / 1000 + 2):
             remarks.add_warning_v2(

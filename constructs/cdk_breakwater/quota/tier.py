@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _DAY = 86_400
 _WEEK = 7 * _DAY
 _MONTH = 30 * _DAY
+LATE_MILLISECONDS = 2_000
+"""The dispatcher starts a call at most so long after its slot (LATE in its code)."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,13 @@ class QuotaTier:
         provider resets its counter when the period begins in ``time_zone``.
     time_zone
         IANA name of the zone of a calendar tier. Default: ``UTC``.
+    counted
+        When the provider counts a call. ``anywhere`` (default) between its start and its end: a call then holds its
+        place until a period after its end. ``arrival``: when the request arrives, so that long calls and a short period
+        go together. Only for rolling tiers.
+    arrives_within
+        With ``counted="arrival"``: so long after the function was invoked, the provider has the request for certain,
+        cold starts included. What arrives later may exceed the tier.
 
     Raises
     ------
@@ -47,6 +56,8 @@ class QuotaTier:
     period: Duration
     start: Literal["rolling", "calendar"] = "rolling"
     time_zone: str | None = None
+    counted: Literal["anywhere", "arrival"] = "anywhere"
+    arrives_within: Duration | None = None
 
     def __post_init__(self) -> None:
         if Token.is_unresolved(self.limit) or self.period.is_unresolved():
@@ -76,10 +87,41 @@ class QuotaTier:
             )
         if self.start == "calendar":
             zone_rule(self.time_zone or "UTC")
+        self._check_counted()
+
+    def _check_counted(self) -> None:
+        if self.counted not in ("anywhere", "arrival"):
+            raise BreakwaterError(
+                "QuotaTier", f"counted={self.counted!r} is unknown.", "It is 'anywhere' or 'arrival'."
+            )
+        if self.counted == "arrival" and self.start == "calendar":
+            raise BreakwaterError(
+                "QuotaTier", "counted='arrival' is for rolling tiers.", "Leave it out: a calendar tier needs no place."
+            )
+        if (self.counted == "arrival") != (self.arrives_within is not None):
+            raise BreakwaterError(
+                "QuotaTier",
+                f"counted={self.counted!r} and arrives_within={self._arrival_seconds} contradict each other.",
+                "Say with counted='arrival', and only then, how long a request may take to arrive.",
+            )
+        if self._arrival_seconds is not None and self._arrival_seconds <= 0:
+            raise BreakwaterError(
+                "QuotaTier", "arrives_within is 0.", "It is how long a request may take, cold starts included."
+            )
+
+    @property
+    def _arrival_seconds(self) -> float | None:
+        return None if self.arrives_within is None else self.arrives_within.to_seconds(integral=False)
+
+    def held_seconds(self, duration: float) -> float:
+        """Return how long a call that takes so long (s) holds a place of a rolling tier beyond its period."""
+        return duration if self._arrival_seconds is None else min(duration, self._arrival_seconds)
 
     def setting(self) -> dict[str, Any]:
         """Return the tier as the dispatcher reads it."""
         tier: dict[str, Any] = {"limit": int(self.limit), "period": int(self.period.to_milliseconds())}
+        if self.arrives_within is not None:
+            tier["arrival"] = LATE_MILLISECONDS + int(self.arrives_within.to_milliseconds())
         if self.start == "calendar":
             name = self.time_zone or "UTC"
             tier |= {"zone": zone_rule(name), "zone_name": name}

@@ -10,6 +10,7 @@ from .call import Outcome, Verdict, call
 from .counter import Report
 from .dead_letters import bury
 from .log import log
+from .quota import LATE, Ref
 
 if TYPE_CHECKING:
     from .host import Host
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from .quota import Held, Slot
     from .settings import Settings
 
-LATE = 2_000
-"""A slot not used this long (ms, as all times here) after its start is given back. Part of `Settings.longest_call`."""
+Flight = tuple[Ref, str]
+"""A call: a message, and the grant by which it is called. When a grant expires, its messages are called by another one,
+perhaps beside calls that are still running."""
 LATEST_RETRY_SECONDS = 900
 
 
@@ -31,6 +33,11 @@ class Caller:
     ----------
     settings, host, clients, library, metrics
         Of the dispatcher.
+
+    Attributes
+    ----------
+    begun
+        When a call began, by the quota's clock (`Frame.high`).
     """
 
     def __init__(self, settings: Settings, host: Host, clients: Clients, library: Library, metrics: Metrics) -> None:
@@ -39,6 +46,7 @@ class Caller:
         self._clients = clients
         self._library = library
         self._metrics = metrics
+        self.begun: dict[Flight, int] = {}
 
     def late(self, slot: Slot) -> bool:
         """Tell whether it is too late to use a slot."""
@@ -53,7 +61,9 @@ class Caller:
                 return Report(slot, held, slot.start, Verdict.NOT_STARTED, settled=True)
             if self.late(slot):
                 return Report(slot, held, slot.start, Verdict.NOT_STARTED)
-            now = self._host.reading().wall / 1000
+            reading = self._host.reading()
+            self.begun[held.ref, slot.grant] = slot.frame.high(reading)
+            now = reading.wall / 1000
             outcome = self._judged(call(self._clients.lambda_, self._settings.function, record, now))
             at = slot.frame.high(self._host.reading())
             verdict, milliseconds = outcome.verdict, round(outcome.seconds * 1000)

@@ -39,6 +39,8 @@ class Report:
         Of a signal (the pause, or the period that is spent), or until the next try of a failed message.
     settled
         The message needs no other try.
+    begun
+        What an earlier write has said of the call's beginning.
     """
 
     slot: Slot
@@ -47,6 +49,7 @@ class Report:
     verdict: Verdict
     milliseconds: int = 0
     settled: bool = False
+    begun: int | None = None
 
 
 class Counter:
@@ -142,9 +145,9 @@ class Counter:
             return
         grant.messages.remove(report.held)
         if report.verdict in (Verdict.NOT_STARTED, Verdict.REFUSED):
-            self.quota.give_back(report.slot)
+            self.quota.give_back(report.slot, report.begun)
         else:
-            self.quota.ended(report.slot, report.at)
+            self.quota.ended(report.slot, report.at, report.begun)
         if report.settled:
             self.shelf.settled += 1
         elif report.verdict is Verdict.FAILED:

@@ -9,7 +9,7 @@ rings.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .aws_errors import AwsError
@@ -28,6 +28,9 @@ from .store import Item, Presence, Store
 from .tiers import TAG, fingerprint
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .caller import Flight
     from .clocks import Frame
     from .host import Host
     from .process import Clients, Memory
@@ -71,6 +74,8 @@ class Plan:
     rest
         Milliseconds after which there may be something to do; None when nothing waits. Of one who stays: until the next
         turn.
+    begun
+        The calls of which it says when they began.
     """
 
     counter: Counter
@@ -79,6 +84,7 @@ class Plan:
     presence: Presence
     leaving: bool
     rest: int | None
+    begun: Mapping[Flight, int] = field(default_factory=dict)
 
 
 class Dispatcher:
@@ -115,6 +121,10 @@ class Dispatcher:
         self._hand: deque[tuple[Slot, Held]] = deque()
         self._reports: list[Report] = []
         self._running = 0
+        self._flying: dict[Flight, Slot] = {}
+        self._said: dict[Flight, int] = {}
+        self._next_said = 0
+        self._by_arrival = any("arrival" in tier for tier in settings.tiers)
         self._joined = False
         self._stopping = False
         self._outdated = False
@@ -177,6 +187,7 @@ class Dispatcher:
             any(report.verdict in SIGNALS for report in self._reports)
             or (not self._running and not self._hand and (self._reports or now >= self._next_turn))
             or (self._more and now >= self._next_turn and self._room() > 0)
+            or self._beginnings_are_due(now)
             or (self._blocked and self._reports and self._room() > 0)
             or self._look(now)
         ):
@@ -221,6 +232,17 @@ class Dispatcher:
         except AwsError:
             return False
         return item.filed != self._item.filed
+
+    def _beginnings_are_due(self, now: int) -> bool:
+        """Tell whether a write would free places early, since calls have begun that count when they arrive."""
+        if not self._more or now < self._next_said or not self._by_arrival:
+            return False
+        self._next_said = now + TURN
+        return bool(self._unsaid())
+
+    def _unsaid(self) -> dict[Flight, int]:
+        begun = self._caller.begun
+        return {call: begun[call] for call in self._flying if call in begun and call not in self._said}
 
     def _room(self) -> int:
         if self._stopping:
@@ -280,6 +302,9 @@ class Dispatcher:
         now = self._host.reading()
         mine = self._memory.frame if self._item.token and self._item.token == self._memory.token else None
         counter.advance(now, mine)
+        begun = self._unsaid()
+        for flight, at in begun.items():
+            counter.quota.begun(self._flying[flight], at)
         for report in self._reports:
             counter.report(report)
         counter.shelf.opened -= self._memory.deleted
@@ -297,7 +322,7 @@ class Dispatcher:
         names = {name.partition("/")[0] for name in counter.quota.grants}
         counter.writers = {name: last for name, last in counter.writers.items() if name in names}
         counter.writers[self._name] = token
-        return self._decide(counter, taken, wake, superseded=superseded)
+        return replace(self._decide(counter, taken, wake, superseded=superseded), begun=begun)
 
     def _decide(self, counter: Counter, taken: Taken, wake: str, *, superseded: bool) -> Plan:
         frame, now = counter.quota.frame, counter.quota.frame.at
@@ -358,12 +383,14 @@ class Dispatcher:
         memory.frame, memory.token = plan.frame, token
         self._joined = True
         self._reports.clear()
+        self._said |= plan.begun
         self._hand.extend(plan.taken.calls)
         self._more = plan.taken.more
         self._blocked = bool(plan.counter.shelf.parked)
         now = self._host.reading().monotonic
         self._next_turn = now + (plan.rest or 0)
         self._next_look = now + LOOK
+        self._next_said = now + TURN
         self._refiled = set() if plan.leaving else self._library.refile(plan.counter)
         self._memory.deleted = self._library.tidy(plan.counter)
         if plan.leaving:
@@ -382,6 +409,7 @@ class Dispatcher:
                 break
             slot, held = self._hand.popleft()
             self._running += 1
+            self._flying[held.ref, slot.grant] = slot
             self._host.submit(lambda slot=slot, held=held: self._caller.call(slot, held))
 
     def _give_up_late(self) -> None:
@@ -400,6 +428,10 @@ class Dispatcher:
         while (report := self._host.result(milliseconds)) is not None:
             milliseconds = 0
             self._running -= 1
+            flight = (report.held.ref, report.slot.grant)
+            del self._flying[flight]
+            self._caller.begun.pop(flight, None)
+            report = replace(report, begun=self._said.pop(flight, None))
             if report.verdict is Verdict.REFUSED:
                 others = self._running + sum(other.verdict in MADE for other in self._reports)
                 if self._hands.refused(others, self._host.reading().monotonic):
@@ -419,6 +451,8 @@ class Dispatcher:
         upcoming = [self._next_heartbeat - now.monotonic]
         if (self._more and self._room() > 0) or not (self._running or self._hand):
             upcoming.append(self._next_turn - now.monotonic)
+            if self._more and self._by_arrival:
+                upcoming.append(self._next_said - now.monotonic)
         elif self._room() > 0:
             upcoming.append(self._next_look - now.monotonic)
         if self._hand and self._running < self._hands.count(now.monotonic):

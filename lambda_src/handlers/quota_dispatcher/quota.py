@@ -26,6 +26,10 @@ MAX_SKEW = 1_000
 """Clocks of two takers, or of a taker and the provider, differ by at most this much. AWS keeps those of Lambda within
 milliseconds of UTC."""
 
+LATE = 2_000
+"""A slot not used this long (ms, as all times here) after its start is given back. Part of a longest call, and of
+`RollingWindow.arrival`."""
+
 Window = RollingWindow | CalendarWindow
 
 
@@ -142,8 +146,7 @@ class Quota:
             When the next slot after them starts, for all that is known now; None when enough were found or when it
             depends on calls that have not ended.
         """
-        in_flight = self.in_flight
-        places = [window.free(self.clock, in_flight) for window in self.rolling]
+        places = [window.free(self.clock, self._flying(window)) for window in self.rolling]
         charged = {window.key: self._charged(window) for window in self.calendar}
         start = max(self.clock, self.paused_until)
         slots: list[Slot] = []
@@ -159,25 +162,47 @@ class Quota:
                 return slots, start
             grant.calls += 1
             grant.until = max(grant.until, start + self.longest_call)
+            for window in self.rolling:
+                if window.arrival is not None:
+                    window.end(start + window.arrival)
             for key, touched in periods.items():
                 for count in (grant.periods.setdefault(key, {}), charged[key]):
                     count.update({period: count.get(period, 0) + 1 for period in touched})
             slots.append(Slot(name, start, self.frame, periods))
         return slots, None
 
-    def ended(self, slot: Slot, at: int) -> None:
-        """Report the end of a slot's call, by the clock as the taker knew it when it took the slot (`Frame.high`)."""
+    def begun(self, slot: Slot, at: int) -> None:
+        """Report, once, when the call of a slot has begun (`Frame.high`), which tells when it has arrived."""
+        if slot.grant in self.grants:
+            for window in self.rolling:
+                if window.arrival is not None and window.remove(slot.start + window.arrival):
+                    window.end(_arrived(window, slot, at))
+
+    def ended(self, slot: Slot, at: int, begun: int | None = None) -> None:
+        """Report the end of a slot's call, by the clock as the taker knew it when it took the slot (`Frame.high`).
+
+        Parameters
+        ----------
+        begun
+            What was said of its beginning.
+        """
         if self._release(slot):
             for window in self.rolling:
-                window.end(at)
+                if window.arrival is None:
+                    window.end(at)
+                elif window.remove(arrived := _arrived(window, slot, begun)):
+                    window.end(min(at, arrived))
             last = slot.wall + at - slot.start + MAX_SKEW
             for window in self.calendar:
                 for period in window.periods(slot.wall - MAX_SKEW, last):
                     window.charge(period)
 
-    def give_back(self, slot: Slot) -> None:
-        """Return a slot whose call was never started."""
-        self._release(slot)
+    def give_back(self, slot: Slot, begun: int | None = None) -> None:
+        """Return a slot whose call was never started, whatever was said of its beginning."""
+        if self._release(slot):
+            for window in self.rolling:
+                if window.arrival is not None:
+                    window.remove(_arrived(window, slot, begun))
 
     def pause(self, until: int) -> None:
         """Let no call start before ``until``: the provider said Retry-After."""
@@ -189,7 +214,7 @@ class Quota:
         for window in self.rolling:
             if window.period == period:
                 found = True
-                window.spend(self.clock, self.in_flight)
+                window.spend(self.clock, self._flying(window))
         for window in self.calendar:
             if window.period == period:
                 found = True
@@ -200,7 +225,7 @@ class Quota:
     def used(self, window: Window) -> int:
         """Count the calls that a tier holds now, those in flight included."""
         if isinstance(window, RollingWindow):
-            return window.used(self.clock) + self.in_flight
+            return window.used(self.clock) + self._flying(window)
         return self._charged(window).get(window.span(self.frame.at.wall)[0], 0)
 
     def in_order(self, tiers: Sequence[dict[str, Any]]) -> list[Window]:
@@ -268,6 +293,13 @@ class Quota:
             else:
                 grain, *flat = stored[longest.key]
                 window.load(flat, grain)
+            if window.arrival is not None:
+                for grant in self.grants.values():
+                    window.end(grant.until, grant.calls)
+
+    def _flying(self, window: RollingWindow) -> int:
+        """Count the calls of which a window has no mark yet."""
+        return self.in_flight if window.arrival is None else 0
 
     def _grant(self, owner: str) -> tuple[str, Grant]:
         # One grant collects a taker's slots for as long as a call may last, so that there are never more than a few.
@@ -292,7 +324,8 @@ class Quota:
     def _expire(self, grant: Grant) -> list[Held]:
         if grant.calls:
             for window in self.rolling:
-                window.end(grant.until, grant.calls)
+                if window.arrival is None:
+                    window.end(grant.until, grant.calls)
         for window in self.calendar:
             for period, calls in grant.periods.get(window.key, {}).items():
                 window.charge(period, calls)
@@ -320,3 +353,9 @@ class Quota:
                 touched[window.key] = periods
             else:
                 return start, touched
+
+
+def _arrived(window: RollingWindow, slot: Slot, begun: int | None) -> int:
+    """Return when the call of a slot has arrived for certain."""
+    start = slot.start if begun is None else begun - LATE
+    return start + (window.arrival or 0)

@@ -26,19 +26,35 @@ class RollingWindow:
         Calls per period.
     period
         Milliseconds.
+    arrival
+        Where the provider counts a call when it arrives: milliseconds after the start of its slot within which it has
+        arrived for certain. A call then holds its place for so long and a period, however long it goes on. None: it
+        may be counted until its end.
     """
 
-    def __init__(self, limit: int, period: int) -> None:
+    def __init__(self, limit: int, period: int, arrival: int | None = None) -> None:
         self.limit = limit
         self.period = period
-        self.key = f"rolling:{period}"
-        self.grain = 1 if limit <= MARKS else -(-period // MARKS)
+        self.arrival = arrival
+        self.key = f"{'rolling' if arrival is None else 'arrival'}:{period}"
+        # Marks by arrival are taken back, which takes a grain that is the same whatever the limit becomes.
+        self.grain = 1 if limit <= MARKS and arrival is None else -(-period // MARKS)
         self.ends: dict[int, int] = {}
 
     def end(self, at: int, calls: int = 1) -> None:
         """Note that calls ended at ``at`` (rounded up to the grain)."""
         mark = -(-at // self.grain)
         self.ends[mark] = self.ends.get(mark, 0) + calls
+
+    def remove(self, at: int) -> bool:
+        """Take back one that was noted at ``at``; False when it was forgotten since."""
+        mark = -(-at // self.grain)
+        if mark not in self.ends:
+            return False
+        self.ends[mark] -= 1
+        if not self.ends[mark]:
+            del self.ends[mark]
+        return True
 
     def forget(self, clock: int) -> None:
         """Drop what has left the window."""

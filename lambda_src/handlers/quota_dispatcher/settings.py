@@ -36,7 +36,7 @@ class Settings:
     longest_call
         Milliseconds from the start of a call's slot within which it has ended for certain.
     tiers
-        limit, period (ms) and, for calendar tiers, zone (its POSIX rule), zone_name and transitions.
+        limit, period (ms), for calendar tiers zone (its POSIX rule), zone_name and transitions, and arrival (ms).
     """
 
     name: str

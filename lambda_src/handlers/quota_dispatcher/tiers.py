@@ -22,7 +22,13 @@ TAG = "breakwater:tiers"
 
 
 def window(
-    limit: int, period: int, zone: str = "", zone_name: str = "", transitions: Sequence[Sequence[int]] = ()
+    limit: int,
+    period: int,
+    zone: str = "",
+    zone_name: str = "",
+    transitions: Sequence[Sequence[int]] = (),
+    *,
+    arrival: int | None = None,
 ) -> Window:
     """Make the window of a tier.
 
@@ -32,9 +38,11 @@ def window(
         Calls, and milliseconds.
     zone, zone_name, transitions
         Of a calendar tier: the zone's POSIX rule, its name, and what the rule doesn't say.
+    arrival
+        As for `RollingWindow`.
     """
     if not zone:
-        return RollingWindow(limit, period)
+        return RollingWindow(limit, period, arrival)
     return CalendarWindow(limit, period, time_zone(zone, transitions), zone_name)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from handlers.quota_dispatcher.calendar_window import DAY, MONTH, WEEK, CalendarWindow
 from handlers.quota_dispatcher.clocks import Reading
-from handlers.quota_dispatcher.quota import MAX_SKEW, Quota, Slot
+from handlers.quota_dispatcher.quota import LATE, MAX_SKEW, Quota, Slot
 from handlers.quota_dispatcher.rolling_window import RollingWindow
 from tests.unit.quota.quota_world import MIDNIGHT, Provider, Tier
 
@@ -71,6 +71,23 @@ def test_a_late_report_of_an_expired_grant_changes_nothing() -> None:
     quota.ended(slot, T0 + 10)
     quota.give_back(slot)
     assert quota.take("a", 1, 0) == ([], T0 + 1_501)
+
+
+def test_where_arrivals_count_a_long_call_holds_its_place_no_longer_than_a_period_after_it_arrived() -> None:
+    quota = quota_of(RollingWindow(1, 1_000, arrival=LATE + 300), longest=60_000)
+    (slot,), _ = quota.take("a", 1, 0)
+    grain = quota.rolling[0].grain
+    (late,), _ = quota.take("a", 1, 5_000)
+    assert LATE + 1_300 < late.start - T0 <= LATE + 1_301 + grain, "nothing is known of its beginning"
+    quota.give_back(late)
+    go_on(quota, T0 + 50)
+    quota.begun(slot, T0 + 20)
+    (again,), _ = quota.take("a", 1, 5_000)
+    assert 1_320 < again.start - T0 <= 1_321 + grain
+    quota.give_back(again)
+    go_on(quota, T0 + 100)
+    quota.ended(slot, T0 + 90, begun=T0 + 20)
+    assert quota.take("a", 1, 5_000)[0][0].start - T0 <= 1_091 + grain, "it had ended before"
 
 
 def test_unused_slots_are_free_at_once() -> None:

@@ -27,7 +27,7 @@ from cdk_breakwater.quota.tier import QuotaTier
 from handlers.quota_dispatcher import dispatcher
 from handlers.quota_dispatcher.caller import LATE
 from handlers.quota_dispatcher.settings import Settings
-from handlers.quota_dispatcher.tiers import TAG, fingerprint
+from handlers.quota_dispatcher.tiers import TAG, fingerprint, window
 
 TIERS = [
     QuotaTier(limit=10, period=Duration.seconds(1)),
@@ -61,6 +61,13 @@ def test_the_dispatcher_reads_what_the_construct_writes(stack: cdk.Stack, code: 
     assert (settings.first, settings.former) == ([0], [])
     assert quota.dispatcher.timeout is not None
     assert (dispatcher.SPARE + settings.longest_call) / 1000 < quota.dispatcher.timeout.to_seconds()
+
+
+def test_a_tier_that_counts_arrivals_tells_the_dispatcher_when_they_have_arrived() -> None:
+    tier = QuotaTier(limit=10, period=Duration.seconds(1), counted="arrival", arrives_within=Duration.millis(300))
+    assert tier.setting() == {"limit": 10, "period": 1_000, "arrival": LATE + 300}
+    found = window(**tier.setting())
+    assert found.key == "arrival:1000"
 
 
 def test_in_order_the_lanes_of_an_older_release_go_first(stack: cdk.Stack, code: dict[str, Any]) -> None:
@@ -224,6 +231,19 @@ def test_cfn_lint_finds_nothing(stack: cdk.Stack, code: dict[str, Any], tmp_path
         ({"limit": 1, "period": Duration.minutes(7), "start": "calendar"}, "period=420 s"),
         ({"limit": 1, "period": Duration.days(1), "start": "midnight"}, "start='midnight'"),
         ({"limit": 1, "period": Duration.days(1), "time_zone": "UTC"}, "no time zone"),
+        ({"limit": 1, "period": Duration.days(1), "counted": "start"}, "counted='start'"),
+        ({"limit": 1, "period": Duration.days(1), "counted": "arrival"}, "arrives_within=None"),
+        ({"limit": 1, "period": Duration.days(1), "arrives_within": Duration.seconds(1)}, "arrives_within=1"),
+        (
+            {
+                "limit": 1,
+                "period": Duration.days(1),
+                "start": "calendar",
+                "counted": "arrival",
+                "arrives_within": Duration.seconds(1),
+            },
+            "for rolling tiers",
+        ),
         ({"limit": 1, "period": Duration.days(1), "start": "calendar", "time_zone": "Moon/Base"}, "Moon/Base"),
         ({"limit": 1, "period": Duration.days(1), "start": "calendar", "time_zone": "../passwd"}, "passwd"),
     ],
@@ -298,7 +318,13 @@ def test_whatever_goes_past_the_quota_is_named(stack: cdk.Stack, code: dict[str,
     [
         ([QuotaTier(limit=5_000, period=Duration.seconds(1))], {}, "warning", "about 200 can be made"),
         ([QuotaTier(limit=10, period=Duration.seconds(1))], {"parallelism": 5}, "info", "less than 0.5 s"),
-        ([QuotaTier(limit=10, period=Duration.seconds(1))], {}, "info", "at most 91% is used"),
+        ([QuotaTier(limit=10, period=Duration.seconds(1))], {}, "info", "at most 91% is used.*50% with calls of 1 s"),
+        (
+            [QuotaTier(limit=10, period=Duration.seconds(1), counted="arrival", arrives_within=Duration.millis(500))],
+            {},
+            "info",
+            "at most 91% is used.*67% with calls of 1 s",
+        ),
         (
             [QuotaTier(limit=10, period=Duration.seconds(10), start="calendar")],
             {},

@@ -78,6 +78,8 @@ bench: install servers  ## measure; takes a while, wants an idle machine
 	PYTHONPATH=.:lambda_src .bench-quota/bin/python -m benchmarks.quota
 	test -d .bench-defaults || { $(PYTHON) -m venv .bench-defaults && .bench-defaults/bin/pip install -qq --requirement benchmarks/defaults/requirements.txt; }
 	python -m benchmarks.defaults
+	test -d .bench-checks || { $(PYTHON) -m venv .bench-checks && .bench-checks/bin/pip install -qq --requirement benchmarks/checks/requirements.txt; }
+	python -m benchmarks.checks
 	npm ci --silent --prefix benchmarks/runtime/node
 	python -m benchmarks.runtime
 

@@ -65,7 +65,7 @@ def check_command(  # noqa: PLR0917 -- typer makes an option of each
     write: Annotated[Path | None, typer.Option("--write-baseline", help="Write down what is there now.")] = None,
     explain: Annotated[str | None, typer.Option(help="Tell everything of one rule.")] = None,
     all_rows: Annotated[bool, typer.Option("--all", help="Show each resource.")] = False,
-    time_limit: Annotated[int, typer.Option(help="Seconds after which it gives up.")] = 300,
+    time_limit: Annotated[int, typer.Option(min=1, help="Seconds after which it gives up.")] = 300,
 ) -> None:
     """Check the limits between functions and databases, queues, streams and APIs in templates.
 

@@ -1,0 +1,1 @@
+"""What the checks find of planted mistakes, beside what their peers find, and how long they take."""

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from breakwater_runtime._core.event_loop import AsyncLease
 from breakwater_runtime._core.keeper import keeper_for
 from breakwater_runtime._core.repetition import Repetition
-from breakwater_runtime.deadline import Deadline
-from breakwater_runtime.errors import ConfigurationError
 from breakwater_runtime.sql_database import settings_from
 
 if TYPE_CHECKING:
@@ -63,12 +61,7 @@ class AsyncDatabase:
     ) -> Result:
         """Await `work(connection)` in a block, and again as `Database.run` does."""
         keeper = self._keeper
-        if keeper.adapter.autocommit and not read_only:
-            raise ConfigurationError(
-                "run() repeats the work, and with autocommit=True a repeated write would be written twice. "
-                "Use autocommit=False, or read_only=True for work that writes nothing."
-            )
-        repetition = Repetition(keeper, Deadline(context, keeper.settings.function_timeout), read_only=read_only)
+        repetition = Repetition(keeper, context, read_only=read_only)
         while True:
             lease = AsyncLease(keeper, context)
             try:
@@ -78,7 +71,6 @@ class AsyncDatabase:
                 pause = repetition.pause_after(lease, error)
                 if pause is None:
                     raise
-                keeper.counters.waits += 1
             await asyncio.sleep(pause)
 
     def close(self) -> None:

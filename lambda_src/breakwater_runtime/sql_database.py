@@ -9,9 +9,7 @@ from breakwater_runtime._core.keeper import keeper_for
 from breakwater_runtime._core.lease import Lease
 from breakwater_runtime._core.repetition import Repetition
 from breakwater_runtime._plain import plain, plain_result
-from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.environment import Settings, configured
-from breakwater_runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,12 +86,7 @@ class Database:
         """
         plain(work, "run()", _PLAIN)
         keeper = self._keeper
-        if keeper.adapter.autocommit and not read_only:
-            raise ConfigurationError(
-                "run() repeats the work, and with autocommit=True a repeated write would be written twice. "
-                "Use autocommit=False, or read_only=True for work that writes nothing."
-            )
-        repetition = Repetition(keeper, Deadline(context, keeper.settings.function_timeout), read_only=read_only)
+        repetition = Repetition(keeper, context, read_only=read_only)
         while True:
             lease = Lease(keeper, context)
             try:
@@ -103,7 +96,6 @@ class Database:
                 pause = repetition.pause_after(lease, error)
                 if pause is None:
                     raise
-                keeper.counters.waits += 1
             sleep(pause)
 
     def engine(self, **options: Any) -> sqlalchemy.Engine:

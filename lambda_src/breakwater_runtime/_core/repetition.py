@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from breakwater_runtime._core.outcome import Outcome
 from breakwater_runtime._core.trouble import Trouble
+from breakwater_runtime.deadline import Deadline
+from breakwater_runtime.errors import ConfigurationError
 from breakwater_runtime.retry import BASE_SECONDS, CAP_SECONDS, jitter
 
 if TYPE_CHECKING:
     from breakwater_runtime._core.keeper import Keeper
     from breakwater_runtime._core.lease import Lease
-    from breakwater_runtime.deadline import Deadline
 
 # A session that is lost may have been lost to the statement itself: one that crashes its server, or is too long for it.
 LOST_REPEATS = 2
@@ -20,11 +21,22 @@ CONFLICT_REPEATS = 9
 
 
 class Repetition:
-    """The repeats of one `run()`."""
+    """The repeats of one `run()`.
 
-    def __init__(self, keeper: Keeper, deadline: Deadline, *, read_only: bool) -> None:
+    Raises
+    ------
+    ConfigurationError
+        The work may write, and each of its statements is a transaction of its own.
+    """
+
+    def __init__(self, keeper: Keeper, context: object | None, *, read_only: bool) -> None:
+        if keeper.adapter.autocommit and not read_only:
+            raise ConfigurationError(
+                "run() repeats the work, and with autocommit=True a repeated write would be written twice. "
+                "Use autocommit=False, or read_only=True for work that writes nothing."
+            )
         self._keeper = keeper
-        self._deadline = deadline
+        self._deadline = Deadline(context, keeper.settings.function_timeout)
         self._read_only = read_only
         self._left = {
             Trouble.LOST: LOST_REPEATS,
@@ -44,4 +56,7 @@ class Repetition:
             return None
         self._left[trouble] -= 1
         self._pause = min(CAP_SECONDS, jitter(BASE_SECONDS, self._pause * 3))
-        return self._pause if self._deadline.remaining() > self._pause else None
+        if self._deadline.remaining() <= self._pause:
+            return None
+        self._keeper.counters.waits += 1
+        return self._pause

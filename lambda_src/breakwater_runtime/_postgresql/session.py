@@ -8,35 +8,32 @@ from abc import abstractmethod
 from collections import deque
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import generators
 from psycopg._preparing import PrepareManager
-from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, PollingStatus, TransactionStatus
-from psycopg.waiting import Wait
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
-from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS, CHECK_TIMEOUT_SECONDS, readable
+from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS
 from breakwater_runtime._core.outcome import Outcome
 from breakwater_runtime._core.session import Session
 from breakwater_runtime._core.trouble import Trouble
 from breakwater_runtime._postgresql import claims
 from breakwater_runtime._postgresql.ledger import Ledger
-from breakwater_runtime._postgresql.messages import IDLE_MARK, UNKNOWN, Limits, limit_session
+from breakwater_runtime._postgresql.messages import UNKNOWN, Limits, limit_session
 from breakwater_runtime._postgresql.troubles import trouble_of
+from breakwater_runtime._postgresql.wire import Wire, check, first_result
 from breakwater_runtime.errors import OutcomeUnknown, TransactionAborted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from psycopg.pq.abc import PGconn, PGresult
 
     from breakwater_runtime._core.session import Adapter
     from breakwater_runtime._postgresql.handle import Lent
     from breakwater_runtime.deadline import Deadline
-
-    Result = TypeVar("Result")
 
 _ABORTED = (
     "The block ended without an error, but a statement in it had failed, and PostgreSQL commits nothing of such a "
@@ -45,41 +42,20 @@ _ABORTED = (
 )
 _CLOSED = "The block's connection was closed before its transaction was committed: it was rolled back."
 _IN_COPY = "The block ended within a COPY, a pipeline or a statement: its transaction is rolled back."
-_MAX_UNSOLICITED_READS = 100
 _REMEMBERED_ERRORS = 8
 _SQL_PREPARE = re.compile(rb"\bprepare\b", re.IGNORECASE)
 _OWN_LIMITS = re.compile(rb"timeout", re.IGNORECASE)
 
 
-class PostgreSqlSession(Session):
-    """One libpq connection.
-
-    Attributes
-    ----------
-    pgconn
-        The connection itself.
-    deadline
-        Of the block.
-    where
-        "host:port", for messages.
-    """
+class PostgreSqlSession(Wire, Session):
+    """One libpq connection, and what its blocks have done."""
 
     def __init__(self, adapter: Adapter, pgconn: PGconn, where: str, connected_in: float) -> None:
-        self.pgconn = pgconn
-        self.where = where
+        super().__init__(pgconn, where, connected_in, proxy=adapter.settings.proxy)
         self.prepared = PrepareManager()
-        self.deadline: Deadline
-        self.contact = monotonic()
-        """When the server was last heard of."""
-        self.looks_idle = False
-        """Whether pg_stat_activity shows the mark."""
         self._settings = adapter.settings
         self._autocommit = adapter.autocommit
         self._limits = Limits([])
-        self._cleans = not adapter.settings.proxy
-        # for a look or a rest of an answer: a server whose login took long is a slow one, not a dead one
-        self._patience = max(CHECK_TIMEOUT_SECONDS, 3 * connected_in)
-        self._posted_at: float | None = None
         self._handle: Callable[[], Lent | None] = _no_handle
         self._is_of_use = True
         self._touched = False
@@ -87,14 +63,6 @@ class PostgreSqlSession(Session):
         self._own_limits = False
         self._errors: deque[BaseException] = deque(maxlen=_REMEMBERED_ERRORS)
         self._ledger = Ledger(pgconn)
-
-    @abstractmethod
-    async def wait(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
-        """Run one of psycopg's generators on the connection for at most so long."""
-
-    @abstractmethod
-    async def wait_to_connect(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
-        """Run one of psycopg's generators that connect for at most so long."""
 
     @property
     def outcome(self) -> Outcome:  # pyrefly: ignore
@@ -169,11 +137,11 @@ class PostgreSqlSession(Session):
         try:
             if self._cleans:
                 self._post(b"COMMIT; " + self._cleaning())
-                result = await self._within(_first_result(self.pgconn), self.deadline.remaining())
+                result = await self._within(first_result(self.pgconn), self.deadline.remaining())
             else:
                 self.pgconn.send_query(b"COMMIT")
                 result = (await self._within(generators.execute(self.pgconn), self.deadline.remaining()))[0]
-            _check(result)
+            check(result)
         except psycopg.Error as error:
             self._errors.append(error)
             if error.sqlstate is not None and trouble_of(error) is not Trouble.LOST:
@@ -308,17 +276,6 @@ class PostgreSqlSession(Session):
 
     # The server
 
-    async def _reopen(self) -> None:
-        """Replace the session behind the same libpq connection, so that the block's cursors stay valid."""
-        seconds = max(0.0, self.deadline.remaining())
-        try:
-            await self.wait_to_connect(_reset(self.pgconn), seconds)
-        except psycopg.errors._WaitTimeout:
-            self.pgconn.finish()
-            raise psycopg.OperationalError(
-                f"connection failed: postgresql at {self.where} did not answer within {seconds:.1f} s"
-            ) from None
-
     async def usage(self) -> tuple[int, int]:
         """Count everybody's connections; any user may."""
         count, limit = (await self._asked(claims.USAGE))[0]
@@ -337,38 +294,6 @@ class PostgreSqlSession(Session):
     async def _asked(self, statement: bytes) -> list[tuple[str, ...]]:
         return await self._rows(statement, min(self._patience, self.deadline.remaining()))
 
-    async def _rows(self, statement: bytes, seconds: float) -> list[tuple[str, ...]]:
-        self.pgconn.send_query(statement)
-        results = await self._results(seconds)
-        result = results[-1]
-        return [
-            tuple((result.get_value(row, column) or b"").decode() for column in range(result.nfields))
-            for row in range(result.ntuples)
-        ]
-
-    async def _results(self, seconds: float) -> list[PGresult]:
-        self.looks_idle = False
-        results = await self._within(generators.execute(self.pgconn), seconds)
-        self.contact = monotonic()
-        for result in results:
-            _check(result)
-        return results
-
-    async def _within(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
-        try:
-            return await self.wait(generator, max(0.0, seconds))
-        except psycopg.errors._WaitTimeout:
-            self.pgconn.finish()
-            raise psycopg.OperationalError(
-                f"postgresql at {self.where} did not answer within {seconds:.1f} s"
-            ) from None
-        except psycopg.Error:
-            raise
-        except BaseException:
-            # interrupted within an exchange
-            self.pgconn.finish()
-            raise
-
     def _cleaning(self) -> bytes:
         text = self._limits.cleaning
         if self._sql_prepared:
@@ -377,23 +302,6 @@ class PostgreSqlSession(Session):
             self.prepared._to_flush.clear()
             text += b"; DEALLOCATE ALL"
         return text
-
-    def _post(self, text: bytes) -> None:
-        """Send a block's last message; its answer is read by the next one."""
-        self._posted_at = monotonic()
-        self.pgconn.send_query(IDLE_MARK + text if self._cleans else text)
-        self.pgconn.flush()
-        self.looks_idle = self._cleans
-
-    async def _read_posted(self) -> None:
-        posted_at = self._posted_at or 0.0
-        seconds = 0.05
-        if not readable(self.pgconn.socket):
-            seconds = max(seconds, posted_at + self._patience - monotonic())
-        looks_idle = self.looks_idle
-        await self._results(min(seconds, self.deadline.remaining()))
-        self._posted_at = None
-        self.looks_idle = looks_idle
 
     async def _finish_reading(self) -> None:
         """Read off what a stream that was left early still sends."""
@@ -408,42 +316,6 @@ class PostgreSqlSession(Session):
             self.shut()
             raise TransactionAborted(_IN_COPY)
 
-    def _is_idle(self) -> bool:
-        """Tell whether the connection lives and waits for a statement."""
-        pgconn = self.pgconn
-        for _ in range(_MAX_UNSOLICITED_READS):
-            if pgconn.status != ConnStatus.OK:
-                return False
-            if not readable(pgconn.socket):
-                return pgconn.transaction_status == TransactionStatus.IDLE
-            # a notification, a notice, or a farewell
-            pgconn.consume_input()
-        return False
-
 
 def _no_handle() -> None:
     return None
-
-
-def _first_result(pgconn: PGconn) -> Generator[Any, Any, PGresult]:
-    yield from generators.send(pgconn)
-    result = yield from generators.fetch(pgconn)
-    if result is None:
-        raise psycopg.OperationalError("the connection ended without an answer")
-    return result
-
-
-def _reset(pgconn: PGconn) -> Generator[Any, Any, None]:
-    pgconn.reset_start()
-    while (status := pgconn.reset_poll()) != PollingStatus.OK:
-        if status == PollingStatus.FAILED:
-            raise psycopg.OperationalError(f"connection failed: {pgconn.get_error_message()}")
-        direction = Wait.R if status == PollingStatus.READING else Wait.W
-        while not (yield pgconn.socket, direction):
-            pass
-    pgconn.nonblocking = 1
-
-
-def _check(result: PGresult) -> None:
-    if result.status == ExecStatus.FATAL_ERROR:
-        raise error_from_result(result)

@@ -15,8 +15,7 @@ import breakwater_runtime as breakwater
 from breakwater_runtime._core.session import now
 from breakwater_runtime._mysql import marks
 from breakwater_runtime._mysql import session as mysql_session
-from breakwater_runtime._postgresql import claims, messages
-from breakwater_runtime._postgresql import session as postgresql_session
+from breakwater_runtime._postgresql import claims, messages, wire
 from tests.runtime.conformance.clients import CLIENTS, DRIVERS, Client, awaited, each, entered
 from tests.runtime.conformance.observer import observer
 from tests.runtime.conformance.process import ClientProcess
@@ -483,7 +482,7 @@ async def test_slow_replies_cost_no_connection(
     client: Client, network: Trouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each answer comes later than a look waits for one; what is 1 s and 1.05 s is made shorter."""
-    for module in (mysql_session, postgresql_session):
+    for module in (mysql_session, wire):
         assert module.CHECK_TIMEOUT_SECONDS == 1.0
         monkeypatch.setattr(module, "CHECK_TIMEOUT_SECONDS", 0.2)
     environment = client.open(network.settings(), 20.0)

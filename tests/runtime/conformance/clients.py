@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import breakwater_runtime as breakwater
+from breakwater_runtime.deadline import invocation
 from tests.runtime.lambda_context import Context
 
 if TYPE_CHECKING:
@@ -235,9 +236,12 @@ class EngineEnvironment(Environment):
 
     @asynccontextmanager
     async def block(self, seconds: float | None = None) -> AsyncIterator[Session]:
-        if seconds is not None and seconds != self.seconds:
-            raise ValueError("an engine's deadline is the function's timeout")
-        with self.invocation(), self.engine.connect() as connection:
+        # an engine has no argument for the context
+        with (
+            self.invocation(seconds) as context,
+            invocation(context),
+            self.engine.connect() as connection,
+        ):
             yield self._session(connection)
             connection.commit()
 

@@ -82,6 +82,7 @@ bench: install servers  ## measure; takes a while, wants an idle machine
 	python -m benchmarks.checks
 	npm ci --silent --prefix benchmarks/runtime/node
 	python -m benchmarks.runtime
+	python -m benchmarks.deployments
 
 .PHONY: versions
 versions: install  ## synthesize with the lowest and highest versions of Python and the CDK to be had here

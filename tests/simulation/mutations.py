@@ -13,6 +13,7 @@ from handlers.quota_dispatcher.call import Verdict
 from handlers.quota_dispatcher.clocks import Frame, Reading
 from handlers.quota_dispatcher.counter import Counter, Report
 from handlers.quota_dispatcher.dispatcher import Dispatcher
+from handlers.quota_dispatcher.doorbell import Doorbell
 from handlers.quota_dispatcher.library import Library
 from handlers.quota_dispatcher.quota import Quota
 from handlers.quota_dispatcher.rolling_window import RollingWindow
@@ -214,7 +215,7 @@ MUTATIONS = (
     _attribute("the ring is not kept for the other that answers it", Dispatcher, "_arrive", _always),
     _attribute("a page that comes late is given up at once", shelf, "HOLE", -1),
     _attribute("pages are deleted while messages on them are in the air", Shelf, "finished", _all_opened),
-    _attribute("the tiers of the last deployment are not asked for", Dispatcher, "_current", _always),
+    _attribute("the tiers of the last deployment are not asked for", Doorbell, "current", _always),
     Mutation("it leaves without looking for new pages", _leave_without_looking, leaving),
     _attribute("an end is stamped by the monotonic clock alone", Frame, "high", _high, aimed),
     _attribute("a call has arrived before it begins", quota, "_arrived", _arrives_at_once, arriving),

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from handlers.quota_dispatcher.dispatcher import Dispatcher
+from handlers.quota_dispatcher.doorbell import Doorbell
 from tests.simulation.provider import Limit
 from tests.simulation.schedule import MIDNIGHT, run
 from tests.simulation.services import Faults
@@ -45,5 +45,5 @@ def _always(*_: object) -> bool:
 
 def test_a_deployment_that_lowers_a_tier_holds_within_seconds() -> None:
     assert not calls_after_a_tier_was_lowered()
-    with patch.object(Dispatcher, "_current", _always):
+    with patch.object(Doorbell, "current", _always):
         assert calls_after_a_tier_was_lowered()

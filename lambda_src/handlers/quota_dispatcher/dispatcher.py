@@ -16,6 +16,9 @@ from .aws_errors import AwsError
 from .call import Verdict
 from .caller import Caller
 from .counter import Counter, Report, Taken
+from .doorbell import Doorbell
+from .flights import Flights
+from .former_queues import FormerQueues
 from .hands import Hands
 from .host import ThreadHost
 from .library import Library
@@ -23,9 +26,8 @@ from .log import log
 from .metrics import Metrics
 from .pages import Pages
 from .process import clients, memory, settings
-from .ring import Ring, new_id, send_ring
+from .ring import Ring, new_id
 from .store import Item, Presence, Store
-from .tiers import TAG, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,15 +116,15 @@ class Dispatcher:
         self._hands = memory.hands = memory.hands or Hands(settings.parallelism)
         self._name = f"{memory.name}.{memory.invocations}"
         self._leave_at = host.reading().monotonic + remaining - SPARE - settings.longest_call
+        self._doorbell = Doorbell(settings, clients.sqs, ring)
+        self._former = FormerQueues(settings, clients.sqs)
         self._store = Store(clients.dynamodb, settings.table)
         self._metrics = Metrics(settings.name)
         self._library = Library(host, Pages(clients.dynamodb, settings.table), self._store)
         self._caller = Caller(settings, host, clients, self._library, self._metrics)
         self._hand: deque[tuple[Slot, Held]] = deque()
         self._reports: list[Report] = []
-        self._running = 0
-        self._flying: dict[Flight, Slot] = {}
-        self._said: dict[Flight, int] = {}
+        self._flights = Flights(self._caller.begun)
         self._next_said = 0
         self._by_arrival = any("arrival" in tier for tier in settings.tiers)
         self._joined = False
@@ -136,7 +138,6 @@ class Dispatcher:
         self._next_look = 0
         self._next_heartbeat = 0
         self._next_flush = host.reading().monotonic + FLUSH
-        self._drained_since: int | None = None
 
     def run(self) -> bool:
         """Work until nothing is to be done soon, or time is up. False: the ring must stay in its queue."""
@@ -163,14 +164,14 @@ class Dispatcher:
             if presence.ring != self._ring.message:
                 return True
             # The same ring twice: its holder is awake, or has died just now. It must not be lost.
-            self._hide_ring(presence.until - now)
+            self._doorbell.hide(presence.until - now)
             return False
         mine = presence.ring == self._ring.id
         if presence.until > now and not mine and presence.resting_until > now:
             return True  # Another ring is on its way.
         if mine and self._ring.due - now > 2 * ELSEWHERE:
             self._metrics.flush(self._item, self._item.counter(self._settings), self._host.reading())
-            send_ring(self._clients.sqs, self._settings.doorbell, self._ring.id, self._ring.due, now)
+            self._doorbell.ring(self._ring.id, self._ring.due, now)
             return True
         return None
 
@@ -185,7 +186,7 @@ class Dispatcher:
             self._beat(now)
         elif not (
             any(report.verdict in SIGNALS for report in self._reports)
-            or (not self._running and not self._hand and (self._reports or now >= self._next_turn))
+            or (not len(self._flights) and not self._hand and (self._reports or now >= self._next_turn))
             or (self._more and now >= self._next_turn and self._room() > 0)
             or self._beginnings_are_due(now)
             or (self._blocked and self._reports and self._room() > 0)
@@ -197,34 +198,14 @@ class Dispatcher:
     def _beat(self, now: int) -> None:
         """Keep the ring hidden, and see whether a deployment has changed the tiers."""
         self._next_heartbeat = now + HEARTBEAT
-        self._hide_ring(LEASE)
-        if not self._outdated and not self._current():
+        self._doorbell.hide(LEASE)
+        if not self._outdated and not self._doorbell.current():
             self._outdated = self._stopping = True
             self._give_up_hand()
 
-    def _hide_ring(self, milliseconds: int) -> None:
-        """Let the ring come back a second after a lease has ended."""
-        try:
-            self._clients.sqs.change_message_visibility(
-                QueueUrl=self._settings.doorbell,
-                ReceiptHandle=self._ring.handle,
-                VisibilityTimeout=2 + milliseconds // 1000,
-            )
-        except AwsError as error:  # It comes back too early, is answered, and dies.
-            log("hiding the ring failed", error=repr(error))
-
-    def _current(self) -> bool:
-        """Tell whether the last deployment's tiers are those of this process."""
-        try:
-            tags = self._clients.sqs.list_queue_tags(QueueUrl=self._settings.doorbell).get("Tags", {})
-        except AwsError as error:
-            log("reading the tags failed", error=repr(error))
-            return True
-        return tags.get(TAG, fingerprint(self._settings.tiers)) == fingerprint(self._settings.tiers)
-
     def _look(self, now: int) -> bool:
         """Look for pages that were filed while calls are running, and nothing else would lead to a write."""
-        if self._more or now < self._next_look or self._room() <= 0 or not (self._running or self._hand):
+        if self._more or now < self._next_look or self._room() <= 0 or not (len(self._flights) or self._hand):
             return False
         self._next_look = now + LOOK
         try:
@@ -238,16 +219,12 @@ class Dispatcher:
         if not self._more or now < self._next_said or not self._by_arrival:
             return False
         self._next_said = now + TURN
-        return bool(self._unsaid())
-
-    def _unsaid(self) -> dict[Flight, int]:
-        begun = self._caller.begun
-        return {call: begun[call] for call in self._flying if call in begun and call not in self._said}
+        return bool(self._flights.unsaid())
 
     def _room(self) -> int:
         if self._stopping:
             return 0
-        return self._hands.count(self._host.reading().monotonic) - self._running - len(self._hand)
+        return self._hands.count(self._host.reading().monotonic) - len(self._flights) - len(self._hand)
 
     def _turn(self) -> bool:
         """Report, take and store. Return whether to go on."""
@@ -264,7 +241,7 @@ class Dispatcher:
                 if plan.leaving and plan.presence.ring == wake:
                     # The ring first: there is never a moment without one.
                     now = plan.frame.at.wall
-                    send_ring(self._clients.sqs, self._settings.doorbell, wake, now + (plan.rest or 0), now)
+                    self._doorbell.ring(wake, now + (plan.rest or 0), now)
                 self._metrics.count("Writes")
                 self._take_note(self._store.write(self._item, plan.counter, plan.presence, token, leaving=plan.leaving))
             except AwsError as error:
@@ -302,9 +279,7 @@ class Dispatcher:
         now = self._host.reading()
         mine = self._memory.frame if self._item.token and self._item.token == self._memory.token else None
         counter.advance(now, mine)
-        begun = self._unsaid()
-        for flight, at in begun.items():
-            counter.quota.begun(self._flying[flight], at)
+        begun = self._flights.say(counter)
         for report in self._reports:
             counter.report(report)
         counter.shelf.opened -= self._memory.deleted
@@ -316,7 +291,7 @@ class Dispatcher:
         superseded = self._joined and holder != self._name
         if superseded:
             self._stopping = True
-        room = 0 if self._stopping or self._held_up(counter) else self._room()
+        room = 0 if self._stopping or self._former.hold_up(counter, now.monotonic) else self._room()
         self._library.read(counter, room, self._item.tails)
         taken = counter.take(self._name, room, AHEAD, self._item.tails, self._library.pages)
         names = {name.partition("/")[0] for name in counter.quota.grants}
@@ -327,7 +302,7 @@ class Dispatcher:
     def _decide(self, counter: Counter, taken: Taken, wake: str, *, superseded: bool) -> Plan:
         frame, now = counter.quota.frame, counter.quota.frame.at
         awake = Presence(self._name, self._ring.message, now.wall + LEASE)
-        idle = not self._running and not self._hand and not taken.calls
+        idle = not len(self._flights) and not self._hand and not taken.calls
         if superseded:
             return Plan(counter, frame, taken, self._item.presence, leaving=idle, rest=HEARTBEAT)
         if not idle:
@@ -353,29 +328,8 @@ class Dispatcher:
     def _until_turn(self, frame: Frame, taken: Taken) -> int:
         if taken.next_start is not None:
             return max(TURN, taken.next_start - frame.clock - AHEAD)
-        busy = self._running + len(self._hand) + len(taken.calls)
+        busy = len(self._flights) + len(self._hand) + len(taken.calls)
         return FULL_TURN if 2 * busy <= self._hands.count(frame.at.monotonic) else TURN
-
-    def _held_up(self, counter: Counter) -> bool:
-        """In order: wait until the queues of the release before are empty."""
-        if not counter.migrating:
-            return False
-        if not self._settings.ordered or self._drained():
-            counter.migrating = False
-        return counter.migrating
-
-    def _drained(self) -> bool:
-        # Counts settle within a minute after the last message was sent (Amazon SQS API Reference, GetQueueAttributes).
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        now = self._host.reading().monotonic
-        for queue in self._settings.former:
-            found = self._clients.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
-            if any(int(found[name]) for name in names):
-                self._drained_since = None
-                return False
-        if self._drained_since is None:
-            self._drained_since = now
-        return now - self._drained_since > 60_000
 
     def _accept(self, written: tuple[str, Plan], memory: Memory) -> bool:
         """Go on from what was written."""
@@ -383,7 +337,7 @@ class Dispatcher:
         memory.frame, memory.token = plan.frame, token
         self._joined = True
         self._reports.clear()
-        self._said |= plan.begun
+        self._flights.said(plan.begun)
         self._hand.extend(plan.taken.calls)
         self._more = plan.taken.more
         self._blocked = bool(plan.counter.shelf.parked)
@@ -405,11 +359,10 @@ class Dispatcher:
             now = self._host.reading()
             if self._hand[0][0].frame.low(now) < self._hand[0][0].start:
                 break
-            if self._running >= self._hands.count(now.monotonic):
+            if len(self._flights) >= self._hands.count(now.monotonic):
                 break
             slot, held = self._hand.popleft()
-            self._running += 1
-            self._flying[held.ref, slot.grant] = slot
+            self._flights.add(slot, held)
             self._host.submit(lambda slot=slot, held=held: self._caller.call(slot, held))
 
     def _give_up_late(self) -> None:
@@ -427,13 +380,9 @@ class Dispatcher:
         """Take in what has ended, waiting for the first."""
         while (report := self._host.result(milliseconds)) is not None:
             milliseconds = 0
-            self._running -= 1
-            flight = (report.held.ref, report.slot.grant)
-            del self._flying[flight]
-            self._caller.begun.pop(flight, None)
-            report = replace(report, begun=self._said.pop(flight, None))
+            report = self._flights.end(report)
             if report.verdict is Verdict.REFUSED:
-                others = self._running + sum(other.verdict in MADE for other in self._reports)
+                others = len(self._flights) + sum(other.verdict in MADE for other in self._reports)
                 if self._hands.refused(others, self._host.reading().monotonic):
                     report = replace(report, verdict=Verdict.NOT_STARTED)
             self._reports.append(report)
@@ -449,13 +398,13 @@ class Dispatcher:
         """Milliseconds until something is to be done."""
         now = self._host.reading()
         upcoming = [self._next_heartbeat - now.monotonic]
-        if (self._more and self._room() > 0) or not (self._running or self._hand):
+        if (self._more and self._room() > 0) or not (len(self._flights) or self._hand):
             upcoming.append(self._next_turn - now.monotonic)
             if self._more and self._by_arrival:
                 upcoming.append(self._next_said - now.monotonic)
         elif self._room() > 0:
             upcoming.append(self._next_look - now.monotonic)
-        if self._hand and self._running < self._hands.count(now.monotonic):
+        if self._hand and len(self._flights) < self._hands.count(now.monotonic):
             slot = self._hand[0][0]
             upcoming.append(slot.start - slot.frame.low(now))
         return max(0, min(upcoming))

@@ -1,0 +1,53 @@
+"""What a dispatcher does with its ring and the ring's queue while it is awake."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .aws_errors import AwsError
+from .log import log
+from .ring import send_ring
+from .tiers import TAG, fingerprint
+
+if TYPE_CHECKING:
+    from .ring import Ring
+    from .settings import Settings
+
+
+class Doorbell:
+    """The queue of rings, for the one who answers one of them.
+
+    Parameters
+    ----------
+    settings, client, ring
+        Of the dispatcher; the client is SQS's.
+    """
+
+    def __init__(self, settings: Settings, client: Any, ring: Ring) -> None:
+        self._settings = settings
+        self._client = client
+        self._ring = ring
+
+    def hide(self, milliseconds: int) -> None:
+        """Let the ring come back a second after a lease has ended."""
+        try:
+            self._client.change_message_visibility(
+                QueueUrl=self._settings.doorbell,
+                ReceiptHandle=self._ring.handle,
+                VisibilityTimeout=2 + milliseconds // 1000,
+            )
+        except AwsError as error:  # It comes back too early, is answered, and dies.
+            log("hiding the ring failed", error=repr(error))
+
+    def ring(self, id: str, due: int, now: int) -> None:
+        """Ring for the next dispatcher, when it is due (Unix ms)."""
+        send_ring(self._client, self._settings.doorbell, id, due, now)
+
+    def current(self) -> bool:
+        """Tell whether the last deployment's tiers are those of this process."""
+        try:
+            tags = self._client.list_queue_tags(QueueUrl=self._settings.doorbell).get("Tags", {})
+        except AwsError as error:
+            log("reading the tags failed", error=repr(error))
+            return True
+        return tags.get(TAG, fingerprint(self._settings.tiers)) == fingerprint(self._settings.tiers)

@@ -1,0 +1,58 @@
+"""The calls that a dispatcher has in the air, and when they began, which matters where the provider counts arrivals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .caller import Flight
+    from .counter import Counter, Report
+    from .quota import Held, Slot
+
+
+class Flights:
+    """Calls by message and grant.
+
+    Parameters
+    ----------
+    begun
+        When each began, as the caller notes it on its threads.
+    """
+
+    def __init__(self, begun: dict[Flight, int]) -> None:
+        self._begun = begun
+        self._slots: dict[Flight, Slot] = {}
+        self._said: dict[Flight, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def add(self, slot: Slot, held: Held) -> None:
+        """Let one begin soon."""
+        self._slots[held.ref, slot.grant] = slot
+
+    def unsaid(self) -> dict[Flight, int]:
+        """Return which have begun and when, where no write has said so."""
+        begun = self._begun
+        return {flight: begun[flight] for flight in self._slots if flight in begun and flight not in self._said}
+
+    def say(self, counter: Counter) -> dict[Flight, int]:
+        """Tell the counter what `unsaid` returns."""
+        begun = self.unsaid()
+        for flight, at in begun.items():
+            counter.quota.begun(self._slots[flight], at)
+        return begun
+
+    def said(self, begun: Mapping[Flight, int]) -> None:
+        """Take note that a write with it has come through."""
+        self._said |= begun
+
+    def end(self, report: Report) -> Report:
+        """Remove one, and complete its report."""
+        flight = (report.held.ref, report.slot.grant)
+        del self._slots[flight]
+        self._begun.pop(flight, None)
+        return replace(report, begun=self._said.pop(flight, None))

@@ -12,7 +12,7 @@ from ..monitoring.alarms import NAMESPACE, PERIOD, graph
 if TYPE_CHECKING:
     from ..downstreams.downstream import Downstream
 
-COUNTERS = ("Connects", "Reuses", "Heals", "Closes", "ZombiesEnded", "Waits")
+COUNTERS = ("Connects", "Reuses", "Heals", "Closes", "ZombiesEnded", "Waits", "Unavailable")
 SERVER_CONNECTIONS = "ServerConnections"
 
 

@@ -23,7 +23,7 @@ MIDNIGHT = int(datetime(2026, 3, 8, 0, tzinfo=ZoneInfo("America/New_York")).time
 """A day of 23 hours begins."""
 FALL = int(datetime(2026, 11, 1, 0, tzinfo=ZoneInfo("America/New_York")).timestamp() * 1000)
 RAMADAN = int(datetime(2027, 2, 7, 0, tzinfo=ZoneInfo("Africa/Casablanca")).timestamp() * 1000)
-TURNAROUND = 25
+TURNAROUND = 35
 """From the end of a call until the same hand starts the next one: the way back, a write, and the way there."""
 QUIET = 1_200_000
 """From the last fault until the account must be well again: the longest pause (15 min) and the longest lease."""

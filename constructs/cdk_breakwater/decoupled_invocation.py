@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Stack
 
+from ._cdk.arguments import FUNCTION, instance_of, require
 from .budgets.mapping_division import FunctionConcurrency
 from .errors import BreakwaterError
 from .sources.buffer import Buffer
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from .front_door.job_results import JobResults
     from .monitoring.alarm_target import AlarmTarget
     from .throttled_api.options import FrontDoorOptions
+
+_ARGUMENTS = {
+    "function": FUNCTION,
+    "source": instance_of(InvocationSource, "an InvocationSource, such as InvocationSource.sqs(queue)"),
+}
 
 
 class DecoupledInvocation(Buffer):
@@ -77,6 +83,7 @@ class DecoupledInvocation(Buffer):
         source: InvocationSource | None = None,
     ) -> None:
         super().__init__(scope, id)
+        require(self, {"function": function, "source": source}, _ARGUMENTS, needed=("function",))
         # jsii's Function is no IFunction in the eyes of a type checker.
         self.function = cast("lambda_.IFunction", function)
         concurrency = FunctionConcurrency.of(self.function)

@@ -32,6 +32,10 @@ def required_number(where: IConstruct, name: str, value: float, *, minimum: int 
     BreakwaterError
         When the value is a token, not whole, or below the minimum.
     """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        text = isinstance(value, str) and value.strip().isdecimal()
+        remedy = f"Give a number: {name.split(maxsplit=1)[0]}=int(…)." if text else "Give a plain number."
+        raise BreakwaterError(where, f"{name} must be a whole number (given {value!r}).", remedy)
     if math.isfinite(value) and Token.is_unresolved(value):  # jsii cannot carry inf and nan
         raise BreakwaterError(
             where,
@@ -39,5 +43,6 @@ def required_number(where: IConstruct, name: str, value: float, *, minimum: int 
             "Give a plain number.",
         )
     if not (math.isfinite(value) and value == int(value) and value >= minimum):
-        raise BreakwaterError(where, f"{name} must be a whole number of at least {minimum} (given {value}).", "")
+        problem = f"{name} must be a whole number of at least {minimum} (given {value})."
+        raise BreakwaterError(where, problem, "Give a plain number.")
     return int(value)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from constructs import Construct
 
+from .._cdk.arguments import ABOVE_ZERO, TEXT, require
 from .._cdk.lazy import lazy_any, lazy_string
 from .._cdk.whole_numbers import required_number
 from ..downstreams.downstream import Downstream
@@ -91,6 +92,7 @@ class ConnectionBudget(Construct):
     def _configure(self, max_connections: int | None, external_connections: int, utilization: float) -> None:
         self._given = None if max_connections is None else required_number(self, "max_connections", max_connections)
         self.external_connections = required_number(self, "external_connections", external_connections, minimum=0)
+        require(self, {"utilization": utilization}, {"utilization": ABOVE_ZERO}, needed=("utilization",))
         if not 0 < utilization <= 1:
             raise BreakwaterError(
                 self, f"utilization must be above 0 and at most 1 (given {utilization}).", "The default is 0.8."
@@ -183,6 +185,8 @@ class ConnectionBudget(Construct):
         BreakwaterError
             When the name is taken, both weight and concurrency are given, or a number is a token or out of its range.
         """
+        require(self, {"name": name}, {"name": TEXT}, needed=("name",))
+        require(self, {f"weight of {name!r}": weight}, {f"weight of {name!r}": ABOVE_ZERO})
         if any(share.name == name for share in self._shares):
             raise BreakwaterError(self, f"the share {name!r} exists.", "Give each share its own name.")
         if weight is not None and concurrency is not None:
@@ -191,8 +195,6 @@ class ConnectionBudget(Construct):
                 f"the share {name!r} has both weight={weight} and concurrency={concurrency}.",
                 "Give one of them: a weight for a part, a concurrency for a fixed number.",
             )
-        if weight is not None and not (weight > 0 and math.isfinite(weight)):
-            raise BreakwaterError(self, f"the weight of {name!r} must be above 0 (given {weight}).", "")
         share = ConnectionShare(
             self,
             name,

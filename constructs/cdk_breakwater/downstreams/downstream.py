@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from constructs import Construct, IConstruct
 
+from .._cdk.arguments import require
 from ..errors import BreakwaterError
 
 if TYPE_CHECKING:
@@ -343,8 +344,21 @@ class Downstream(ABC):
             When `max_connections` is a token or below 1, is given together with `atlas_tier`, or neither is given and
             the engine's limit depends on more.
         """
-        from .endpoint import EndpointDownstream, endpoint_limit
+        from .endpoint import ENDPOINT_ARGUMENTS, EndpointDownstream, endpoint_limit
 
+        path = f"{scope.node.path}/{id}"
+        given = {
+            "host": host,
+            "engine": engine,
+            "atlas_tier": atlas_tier,
+            "port": port,
+            "secret": secret,
+            "security_group": security_group,
+            "database_name": database_name,
+            "certificate_authority": certificate_authority,
+            "pooler": pooler,
+        }
+        require(path, given, ENDPOINT_ARGUMENTS, needed=("host", "engine"))
         construct = Construct(scope, id)
         return EndpointDownstream(
             construct,

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Annotations, Token
 
+from .._cdk.arguments import FLAG, PORT, SECRET, SECURITY_GROUP, TEXT, instance_of
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
+from ..limits.engines import DatabaseEngine
 from ..limits.max_connections import MaxConnections, UnknownMaxConnections
 from ..limits.service_limits import for_atlas_tier, for_engine
 from .downstream import Downstream
@@ -16,7 +18,18 @@ from .region_certificates import region_certificates, region_of_host
 if TYPE_CHECKING:
     from constructs import Construct, IConstruct
 
-    from ..limits.engines import DatabaseEngine
+
+ENDPOINT_ARGUMENTS = {
+    "host": TEXT,
+    "engine": instance_of(DatabaseEngine, "one of DatabaseEngine, such as DatabaseEngine.MYSQL"),
+    "atlas_tier": TEXT,
+    "port": PORT,
+    "secret": SECRET,
+    "security_group": SECURITY_GROUP,
+    "database_name": TEXT,
+    "certificate_authority": TEXT,
+    "pooler": FLAG,
+}
 
 
 class EndpointDownstream(Downstream):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
+from .._cdk.arguments import Kind, having, require, shown
 from .._cdk.log_groups import make_log_group
 from .._cdk.nag import acknowledge, compliance_rules
 from .._cdk.options import require_known_options
+from ..errors import BreakwaterError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aws_cdk import aws_cloudwatch as cloudwatch
     from constructs import Construct
 
@@ -24,6 +27,23 @@ DEFAULT_TIMEOUT = Duration.seconds(30)
 # Half a vCPU lies at 884 MB; below a quarter, loading a driver and a TLS handshake take longer than most statements.
 # Source: AWS Lambda Developer Guide, "Configure Lambda function memory": one vCPU at 1,769 MB, in proportion.
 _MEMORY_MIB = 512
+
+
+def _are_layers(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(hasattr(each, "layer_version_arn") for each in value)
+
+
+def _are_variables(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(each, str) for pair in value.items() for each in pair)
+
+
+_OPTIONS = {
+    "layers": Kind("a list of layers", _are_layers),
+    "environment": Kind("a dict of texts", _are_variables),
+    "role": having("role_arn", "an iam.Role, or an imported one"),
+}
+# What jsii and its type checks say of an argument.
+_ARGUMENT = re.compile(r"type of argument (\w+) must be (.+); got .+ instead")
 
 
 class PreparedFunction(lambda_.Function):
@@ -56,6 +76,9 @@ class PreparedFunction(lambda_.Function):
         fixed: Mapping[str, Any],
     ) -> None:
         require_known_options(f"{scope.node.path}/{id}", options, type(self), lambda_.Function)
+        layers, environment = options.get("layers") or [], options.get("environment") or {}
+        given = {"layers": layers, "environment": environment, "role": options.get("role") or None}
+        require(f"{scope.node.path}/{id}", given, _OPTIONS)
         log_group = None
         if not options.get("log_group") and not options.get("log_retention"):
             log_group = make_log_group(scope, f"{id}Logs")
@@ -67,11 +90,15 @@ class PreparedFunction(lambda_.Function):
             **options,
             **fixed,
             "role": role,
-            "layers": [*(options.get("layers") or []), *([layer] if layer else [])],
+            "layers": [*layers, *([layer] if layer else [])],
             "timeout": options.get("timeout") or DEFAULT_TIMEOUT,
-            "environment": {**settings, **(options.get("environment") or {})},
+            "environment": {**settings, **environment},
         }
-        super().__init__(scope, id, **merged)
+        _refuse_what_is_no_number(f"{scope.node.path}/{id}", merged)
+        try:
+            super().__init__(scope, id, **merged)
+        except (TypeError, RuntimeError) as refused:
+            raise _translated(f"{scope.node.path}/{id}", merged, refused) from refused
         if log_group is not None:
             log_group.grant_write(role)
         _acknowledge(self, role)
@@ -95,6 +122,25 @@ class PreparedFunction(lambda_.Function):
         from .alarms import function_widgets
 
         return function_widgets(self)
+
+
+def _refuse_what_is_no_number(path: str, options: Mapping[str, Any]) -> None:
+    """Refuse NaN and infinity, which jsii cannot carry."""
+    for name, value in options.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BreakwaterError(path, f"{name} is {value!r}.", "Give what lambda_.Function takes.")
+
+
+def _translated(path: str, options: Mapping[str, Any], refused: Exception) -> Exception:
+    """Say in our words which option the CDK's class does not take; what else it says stays as it is."""
+    text = str(refused).splitlines()[0]
+    if found := _ARGUMENT.search(text):
+        return BreakwaterError(path, f"{found[1]} is {shown(options.get(found[1]))}.", f"Give {found[2]}.")
+    if isinstance(refused, TypeError) or text.startswith("Passed to parameter"):
+        return BreakwaterError(
+            path, f"an option is not what lambda_.Function takes: {text}", "Its docstring says what."
+        )
+    return refused
 
 
 def _role(scope: Construct, id: str) -> iam.IRole:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 
+from .._cdk.arguments import TEXT, VPC, require
 from .._cdk.function_qualifiers import unqualified
 from .._cdk.references import references
 from .._cdk.rendered import environment_variables
@@ -45,6 +46,7 @@ def connect(
 ) -> ConnectionShare:
     """Connect a function with a database; see `Downstream.connect`."""
     function = _function(function)
+    require(function, {"vpc": vpc, "name": name}, {"vpc": VPC, "name": TEXT})
     network = _network(function, downstream, vpc)
     known = DatabaseConnections.of(function)
     if known is None:

@@ -10,6 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 
 from breakwater_runtime._version import VERSION
 
+from .._cdk.arguments import FLAG, TEXTS, Kind, instance_of, require
 from .._cdk.function_settings import rendered_timeout
 from .._cdk.lazy import lazy_string
 from .._cdk.nag import acknowledge
@@ -36,6 +37,20 @@ if TYPE_CHECKING:
     from .database_users.placement import FunctionPlacement
     from .database_users.user import DatabaseUser
 
+
+def _is_database(value: Any) -> bool:
+    return hasattr(value, "node") or isinstance(value, Downstream)
+
+
+def _is_proxy(value: Any) -> bool:
+    return isinstance(value, bool) or hasattr(value, "db_proxy_name")
+
+
+_LOGIN = {
+    "database": Kind("a database of RDS, DocumentDB, ElastiCache or DSQL, or Downstream.endpoint(…)", _is_database),
+    "credentials": instance_of(DatabaseCredentials, "DatabaseCredentials.user(…), .secret(…) or .iam(…)"),
+    "proxy": Kind("True, or an RDS Proxy", _is_proxy),
+}
 _BY_FUNCTION: dict[lambda_.Function, DatabaseConnections] = {}
 
 
@@ -66,6 +81,9 @@ class DatabaseConnections:
         verify_at_deploy: bool,
         overlap: bool | None,
     ) -> None:
+        given = {"drivers": drivers, "verify_at_deploy": verify_at_deploy, "overlap": overlap}
+        require(placement.path, given, {"drivers": TEXTS, "verify_at_deploy": FLAG, "overlap": FLAG})
+        require(placement.path, {"reserve_concurrency": placement.reserve_concurrency}, {"reserve_concurrency": FLAG})
         self._function = function
         self._placement = placement
         self._drivers = drivers
@@ -156,6 +174,8 @@ class DatabaseConnections:
     ) -> tuple[Downstream, DatabaseCredentials]:
         """Return what the function connects to, and what it logs in with unless the deployment makes a user."""
         path = self._placement.path
+        given = {"database": database, "credentials": credentials, "proxy": proxy}
+        require(path, given, _LOGIN, needed=("database",))
         server = Downstream.of(database)
         credentials = credentials or DatabaseCredentials.of(server, path)
         return _through_proxy(server, proxy, path, self._placement.network), credentials

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 
+from .._cdk.arguments import SUBNETS, VPC, require
 from ..network.subnets import private_subnets
 from .database import DatabaseFunction
 from .function_network import FunctionNetwork
@@ -112,7 +113,9 @@ class VpcDatabaseFunction(DatabaseFunction):
         overlap: bool | None = None,
         **options: Unpack[FunctionOptions],
     ) -> None:
-        subnets = private_subnets(f"{scope.node.path}/{id}", vpc, vpc_subnets)
+        path = f"{scope.node.path}/{id}"
+        require(path, {"vpc": vpc, "vpc_subnets": vpc_subnets}, {"vpc": VPC, "vpc_subnets": SUBNETS}, needed=("vpc",))
+        subnets = private_subnets(path, vpc, vpc_subnets)
         network: dict[str, Any] = {"vpc": vpc, "vpc_subnets": subnets}
         own_security_group = not options.get("security_groups")
         if own_security_group:

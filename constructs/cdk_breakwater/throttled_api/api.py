@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from constructs import Construct
 
+from .._cdk.arguments import DURATION, FUNCTION, require
 from ..errors import BreakwaterError
 from .route_limits import THE_API, RouteLimits
 from .throttle import Throttle
@@ -115,6 +116,8 @@ class ThrottledApi(Construct):
         **options: Unpack[ApiOptions],
     ) -> None:
         super().__init__(scope, id)
+        given = {"function": function, "expected_duration": expected_duration}
+        require(self, given, {"function": FUNCTION, "expected_duration": DURATION}, needed=("function",))
         # jsii's Function is no IFunction in the eyes of a type checker.
         self.function = cast("lambda_.IFunction", function)
         self.protocol = protocol = _protocol(self, protocol)

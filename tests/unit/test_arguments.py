@@ -1,0 +1,151 @@
+"""Each parameter, given what it does not take: an error with path, parameter and remedy, from our own look at it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_rds as rds
+from aws_cdk import aws_sqs as sqs
+
+from cdk_breakwater import (
+    BreakwaterError,
+    ConnectionBudget,
+    DatabaseEngine,
+    DecoupledInvocation,
+    Downstream,
+    ThrottledApi,
+    VpcDatabaseFunction,
+)
+
+VALUES: dict[str, Any] = {
+    "None": None,
+    "object": object(),
+    "text": "Db",
+    "number as text": "5",
+    "empty": "",
+    "zero": 0,
+    "negative": -1,
+    "broken": 2.5,
+    "NaN": math.nan,
+    "infinite": math.inf,
+    "huge": 10**30,
+    "list": [1],
+    "token": None,  # of each test's own
+}
+ANY = set(VALUES)
+GIVEN = ANY - {"None"}
+TRUTHY = GIVEN - {"zero", "empty"}
+WHOLE = GIVEN - {"huge"}
+ABOVE_ZERO = WHOLE - {"broken"}
+TEXT = ANY - {"text", "number as text"}
+# what each parameter does not take
+PARAMETERS: list[tuple[str, str, set[str]]] = [
+    ("function", "database", ANY),
+    ("function", "vpc", ANY),
+    ("function", "code", ANY),
+    ("function", "handler", TEXT - {"empty"}),
+    ("function", "runtime", ANY),
+    ("function", "vpc_subnets", GIVEN),
+    ("function", "credentials", GIVEN),
+    ("function", "share_weight", ABOVE_ZERO),
+    ("function", "concurrency", WHOLE),
+    ("function", "connections_per_environment", WHOLE),
+    ("function", "reserve_concurrency", GIVEN),
+    ("function", "verify_at_deploy", GIVEN),
+    ("function", "overlap", GIVEN),
+    ("function", "drivers", GIVEN),
+    ("function", "proxy", GIVEN),
+    ("function", "timeout", TRUTHY),
+    ("function", "layers", TRUTHY),
+    ("function", "environment", TRUTHY),
+    ("function", "role", TRUTHY),
+    ("connect", "concurrency", WHOLE),
+    ("connect", "share_weight", ABOVE_ZERO),
+    ("connect", "credentials", GIVEN),
+    ("connect", "drivers", GIVEN),
+    ("connect", "overlap", GIVEN),
+    ("connect", "vpc", GIVEN),
+    ("budget", "max_connections", WHOLE),
+    ("budget", "external_connections", WHOLE - {"zero"}),
+    ("budget", "utilization", ANY),
+    ("share", "name", TEXT),
+    ("share", "weight", ABOVE_ZERO),
+    ("share", "concurrency", WHOLE),
+    ("endpoint", "host", TEXT),
+    ("endpoint", "engine", ANY),
+    ("endpoint", "max_connections", WHOLE),
+    ("endpoint", "port", GIVEN - {"token"}),
+    ("endpoint", "secret", GIVEN),
+    ("endpoint", "security_group", GIVEN),
+    ("endpoint", "database_name", TEXT - {"None"}),
+    ("endpoint", "pooler", GIVEN),
+    ("decoupled", "function", ANY),
+    ("decoupled", "source", GIVEN),
+    ("api", "function", ANY),
+    ("api", "expected_duration", GIVEN),
+]
+
+
+def call(maker: str, number: int, stack: cdk.Stack, right: dict[str, Any], options: dict[str, Any]) -> None:
+    """Call what a user calls, with one argument that is wrong."""
+    id_, database, vpc, code = f"Orders{number}", right["database"], right["vpc"], right["code"]
+    if maker == "function":
+        VpcDatabaseFunction(stack, id_, **{"database": database, "vpc": vpc, **code, **options})
+    elif maker == "connect":
+        Downstream.of(database).connect(lambda_.Function(stack, id_, vpc=vpc, **code), **options)
+    elif maker == "budget":
+        ConnectionBudget(stack, id_, **{"max_connections": 100, **options})
+    elif maker == "share":
+        ConnectionBudget.of(database).share(**{"name": id_, **options})
+    elif maker == "endpoint":
+        arguments = {"host": "db.example.net", "engine": DatabaseEngine.MYSQL, "max_connections": 100, **options}
+        Downstream.endpoint(stack, id_, **arguments)
+    elif maker == "decoupled":
+        function = VpcDatabaseFunction(stack, f"Worker{number}", database=database, vpc=vpc, **code)
+        DecoupledInvocation(stack, id_, **{"function": function, **options})
+    else:
+        function = VpcDatabaseFunction(stack, f"Worker{number}", database=database, vpc=vpc, **code)
+        ThrottledApi(stack, id_, **{"function": function, **options})
+
+
+@pytest.mark.parametrize(("maker", "parameter", "refused"), PARAMETERS, ids=[f"{a}-{b}" for a, b, _ in PARAMETERS])
+def test_what_a_parameter_does_not_take(
+    stack: cdk.Stack,
+    vpc: ec2.Vpc,
+    database: rds.DatabaseInstance,
+    code: dict[str, Any],
+    maker: str,
+    parameter: str,
+    refused: set[str],
+) -> None:
+    right = {"database": database, "vpc": vpc, "code": code}
+    wrong = []
+    for number, name in enumerate(sorted(refused)):
+        value = cdk.Token.as_number(cdk.Fn.import_value("Number")) if name == "token" else VALUES[name]
+        try:
+            call(maker, number, stack, right, {parameter: value})
+        except BreakwaterError as error:
+            told = (
+                error.path.startswith("Stack/") and error.remedy and parameter.removeprefix("share_") in error.problem
+            )
+            if not told:
+                wrong.append(f"{name}: {error}")
+        except Exception as error:
+            wrong.append(f"{name}: {type(error).__name__}: {error}")
+        else:
+            wrong.append(f"{name}: taken")
+    assert wrong == []
+
+
+def test_a_queue_is_no_source(
+    stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+) -> None:
+    function = VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, **code)
+    queue: Any = sqs.Queue(stack, "Queue")
+    with pytest.raises(BreakwaterError, match=r"Stack/Jobs: source is a Queue\. .*InvocationSource\.sqs\(queue\)"):
+        DecoupledInvocation(stack, "Jobs", function=function, source=queue)

@@ -262,7 +262,7 @@ def _uses_data_api(function: Resource, server: Server) -> bool:
     if server.kind.noun == "warehouse":
         return any(statement.allows(action) for statement in statements(function) for action in _REDSHIFT_DATA_API)
     if any(
-        source.mapping.target("EventSourceArn") in server.members and source.function is function
+        source.function is function and source.source in server.members
         for source in event_sources(function.template.assembly)
     ):
         return True  # the mapping of a change stream reads the secret, not the function

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Within a Region an answer takes tens of milliseconds. One that is lost must not cost the invocation.
 _CONNECT_SECONDS = 1
 ANSWER_SECONDS = 3
+# A request whose answer cannot arrive in time may be executed all the same: it is not sent again with less than this.
+_LEAST_SECONDS = 0.2
 
 
 class NoAnswer(ConnectionUnavailable):
@@ -89,7 +91,7 @@ def ask(
     NoAnswer
         No answer to a request that may not be repeated.
     """
-    attempts = Attempts(target, deadline)
+    attempts = Attempts(target, deadline, _LEAST_SECONDS)
     while True:
         remaining = deadline.remaining()
         if remaining <= 0:

@@ -28,8 +28,9 @@ class Attempts:
     come back together.
     """
 
-    def __init__(self, target: str, deadline: Deadline) -> None:
+    def __init__(self, target: str, deadline: Deadline, least_seconds: float = 0) -> None:
         self._target = target
+        self._least_seconds = least_seconds  # below that, another attempt is not begun
         self._deadline = deadline
         self._started = monotonic()
         self._pause = BASE_SECONDS
@@ -46,7 +47,7 @@ class Attempts:
         reason = " ".join(str(error).split()) or type(error).__name__
         self._reasons[reason] = self._reasons.get(reason, 0) + 1
         self._pause = min(CAP_SECONDS, jitter(BASE_SECONDS, self._pause * 3))
-        if self._deadline.remaining() < self._pause:
+        if self._deadline.remaining() < self._pause + self._least_seconds:
             raise self._exhausted() from error
         return self._pause
 

@@ -1,4 +1,4 @@
-"""What an earlier dispatcher did wrong, one case each, on virtual time: every test fails when its fault is put back."""
+"""What an earlier dispatcher did wrong, one case each, on virtual time."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
-from tests.servers import MariaDbServer, PostgreSqlServer
+from servers import MariaDbServer, PostgreSqlServer
 
 SqlServer = MariaDbServer | PostgreSqlServer
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.servers import Certificates, MariaDbServer, PostgreSqlServer
+from servers import Certificates, MariaDbServer, PostgreSqlServer
 
 from demo import ledger
 from demo.emulator import Emulator

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import boto3
 import urllib3
 from botocore.config import Config
-from tests.servers.server import free_port
+from servers.server import free_port
 
 from demo.processes import CommandError, child, run
 

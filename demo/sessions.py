@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from tests.servers import MariaDbServer
+from servers import MariaDbServer
 
 from demo.administrator import administrator
 

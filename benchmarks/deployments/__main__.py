@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from demo.emulator import REPOSITORY
 from demo.processes import CommandError
+from servers import Certificates, MariaDbServer
+from servers.administrator import NAME
 from tests.e2e.deployments.account import BUDGET, GUARDED, UNGUARDED, USABLE, Account, load
-from tests.servers import Certificates, MariaDbServer
-from tests.servers.administrator import NAME
 
 from benchmarks.deployments.plot import Panel, Span, draw
 

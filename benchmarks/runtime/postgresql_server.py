@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests import servers
+import servers
 
 
 class PostgreSqlServer(servers.PostgreSqlServer):

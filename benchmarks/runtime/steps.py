@@ -8,7 +8,7 @@ import sys
 import time
 
 import pymysql
-from tests.servers import Certificates, MariaDbServer, PostgreSqlServer
+from servers import Certificates, MariaDbServer, PostgreSqlServer
 
 import breakwater_runtime as breakwater
 from benchmarks.runtime.write import write

@@ -11,9 +11,9 @@ from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from servers import Certificates, MariaDbServer, PostgreSqlServer
 
 import breakwater_runtime as breakwater
-from tests.servers import Certificates, MariaDbServer, PostgreSqlServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from servers import Certificates, MariaDbServer, PostgreSqlServer
 
 from tests.nodejs.node_runner import LambdaFolder, Server
-from tests.servers import Certificates, MariaDbServer, PostgreSqlServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

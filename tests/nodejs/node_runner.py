@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from servers import MariaDbServer, PostgreSqlServer
+
 from cdk_breakwater.layers.build_cache import cached
 from cdk_breakwater.layers.node_layer import node_layer_content
-from tests.servers import MariaDbServer, PostgreSqlServer
 
 FILES = Path(__file__).parent
 NODE = Path(sys.executable).with_name("node")

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from servers import PostgreSqlServer
 
 from tests.nodejs.node_runner import NODE, LambdaFolder
 from tests.nodejs.test_credentials import ARN, KEYS
 from tests.runtime.aws_endpoint import AwsEndpoint
-from tests.servers import PostgreSqlServer
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "nodejs" / "orders.mjs"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from servers import Certificates
 
 from tests.nodejs.conftest import SERVERS
 from tests.nodejs.node_runner import LambdaFolder
-from tests.servers import Certificates
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from servers import Certificates, MariaDbServer, PostgreSqlServer, RedisServer, Server
 
 from breakwater_runtime._core import keeper, slot
-from tests.servers import Certificates, MariaDbServer, PostgreSqlServer, RedisServer, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,10 +7,11 @@ from __future__ import annotations
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
+from servers import MariaDbServer, PostgreSqlServer
+
 import breakwater_runtime as breakwater
 from breakwater_runtime._core.session import now
 from tests.runtime.lambda_context import Context
-from tests.servers import MariaDbServer, PostgreSqlServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

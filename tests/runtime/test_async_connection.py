@@ -8,10 +8,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from servers import MariaDbServer
 
 import breakwater_runtime as breakwater
 from tests.runtime.sql import Context, SqlServer, end_session
-from tests.servers import MariaDbServer
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pymysql
 import pytest
+from servers import MariaDbServer, PostgreSqlServer
 
 import breakwater_runtime as breakwater
 from breakwater_runtime.errors import TransactionAborted
 from tests.runtime.sql import Context, SqlServer, end_session, execute, rows, session
-from tests.servers import MariaDbServer, PostgreSqlServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,6 +13,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from servers import Certificates, MariaDbServer
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import credentials
@@ -21,7 +22,6 @@ from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.environment import Settings
 from tests.runtime.aws_endpoint import AwsEndpoint
 from tests.runtime.sql import Context, SqlServer, execute, rows
-from tests.servers import Certificates, MariaDbServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pymysql
 import pytest
+from servers import MariaDbServer, PostgreSqlServer
+from servers.administrator import NAME, create_administrator
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import credentials
@@ -21,8 +23,6 @@ from handlers.database_administration.mysql_account import MySqlAccount
 from handlers.database_administration.user import UserRefused
 from tests.runtime.aws_endpoint import AwsEndpoint
 from tests.runtime.sql import Context, SqlServer, execute, rows
-from tests.servers import MariaDbServer, PostgreSqlServer
-from tests.servers.administrator import NAME, create_administrator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

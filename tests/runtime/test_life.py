@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pymysql
 import pytest
+from servers import MariaDbServer
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import credentials
@@ -22,7 +23,6 @@ from breakwater_runtime._core.session import now
 from breakwater_runtime._secret import Secret
 from breakwater_runtime.deadline import Deadline
 from tests.runtime.sql import Context, SqlServer, end_session, execute, rows, session
-from tests.servers import MariaDbServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
+from servers import MariaDbServer
 
 import breakwater_runtime as breakwater
 from tests.runtime.sql import Context, execute, rows, session
-from tests.servers import MariaDbServer
 
 
 def test_a_statement_that_begins_late_has_only_the_time_that_is_left(mariadb: MariaDbServer) -> None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from servers import PostgreSqlServer
 
 import breakwater_runtime as breakwater
 from tests.runtime.sql import Context, execute, rows, session
-from tests.servers import PostgreSqlServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import redis as redis_py
+from servers import Certificates, Network, RedisServer
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import credentials
 from breakwater_runtime._secret import Secret
 from tests.runtime.sql import Context
-from tests.servers import Certificates, Network, RedisServer
 
 
 def settings(server: RedisServer) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import contextlib
 import psycopg.rows
 import pymysql.cursors
 import pytest
+from servers import MariaDbServer, PostgreSqlServer
 
 import breakwater_runtime as breakwater
 from tests.runtime.sql import execute, rows, session
-from tests.servers import MariaDbServer, PostgreSqlServer
 
 MARIADB = {
     "user variable": ("SET @tenant = 7", "SELECT @tenant", None),

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy
+from servers import MariaDbServer
 from sqlalchemy import text
 
 import breakwater_runtime as breakwater
 from tests.runtime.sql import SqlServer, end_session
-from tests.servers import MariaDbServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

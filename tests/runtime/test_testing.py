@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from servers import PostgreSqlServer
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import environment, testing
 from tests.runtime.sql import SqlServer, rows
-from tests.servers import PostgreSqlServer
 
 PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ssl
 
 import pytest
+from servers import Certificates, MariaDbServer
 
 import breakwater_runtime as breakwater
 from breakwater_runtime.tls import ssl_context
 from tests.runtime.sql import Context, SqlServer, rows
-from tests.servers import Certificates, MariaDbServer
 
 
 @pytest.fixture(params=["mariadb", "postgresql"])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from servers import MariaDbServer, PostgreSqlServer
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import environment
 from tests.runtime.sql import Context, execute, rows, session
-from tests.servers import MariaDbServer, PostgreSqlServer
 
 
 def test_one_connection_to_each(

@@ -6,12 +6,12 @@ import contextlib
 import time
 
 import pytest
+from servers import MariaDbServer
 
 import breakwater_runtime as breakwater
 from breakwater_runtime._core import server_pressure
 from breakwater_runtime._core.session import Session
 from tests.runtime.sql import Context, SqlServer, execute
-from tests.servers import MariaDbServer
 
 # what the runtime waits for, and a second more since MariaDB counts in whole seconds
 UNTIL_IDLE = server_pressure.ZOMBIE_SECONDS + 1.2

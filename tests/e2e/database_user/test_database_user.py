@@ -16,9 +16,8 @@ import pymysql
 import pytest
 from demo.emulator import REPOSITORY, Emulator
 from demo.processes import CommandError
-
-from tests.servers import Certificates, MariaDbServer, PostgreSqlServer
-from tests.servers.administrator import NAME, create_administrator
+from servers import Certificates, MariaDbServer, PostgreSqlServer
+from servers.administrator import NAME, create_administrator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -13,9 +13,8 @@ from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError, HTTPClientError
 from demo.emulator import REPOSITORY, Emulator
-
-from tests.servers import MariaDbServer
-from tests.servers.administrator import NAME, create_administrator
+from servers import MariaDbServer
+from servers.administrator import NAME, create_administrator
 
 GUARDED, UNGUARDED = "Guarded", "Unguarded"
 BUDGET, USABLE = 12, 15  # of 20: five are the engine's own, four fifths of the rest are shared

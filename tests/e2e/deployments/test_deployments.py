@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from demo.processes import CommandError
+from servers import Certificates, MariaDbServer
 
 from cdk_breakwater.cli.deployment_facts import DeploymentFacts, measure
-from tests.servers import Certificates, MariaDbServer
 
 from .account import BUDGET, GUARDED, UNGUARDED, Account, load
 

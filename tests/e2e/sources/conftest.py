@@ -12,13 +12,13 @@ import pytest
 from demo.administrator import SqlServer
 from demo.processes import no_child_left
 from demo.sessions import Sessions
+from servers import Certificates, MariaDbServer, PostgreSqlServer
 
 from tests.e2e.sources.account import SourcesAccount
 from tests.e2e.sources.effects import Effects, make_tables, read_effects
 from tests.e2e.sources.records import POISON, REPEATED, records
 from tests.e2e.sources.senders import send_to_queue, send_to_stream, send_to_table
 from tests.e2e.sources.stream_poller import StreamPoller
-from tests.servers import Certificates, MariaDbServer, PostgreSqlServer
 
 PATIENCE_SECONDS = 300
 ALL = len(records(repeated=False))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from demo.administrator import administrator
+from servers import MariaDbServer
 
 from tests.e2e.sources.records import GROUPS
-from tests.servers import MariaDbServer
 
 if TYPE_CHECKING:
     from demo.administrator import SqlServer

@@ -13,7 +13,7 @@ from tests.runtime.conformance.trouble import Trouble
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.servers import MariaDbServer, PostgreSqlServer
+    from servers import MariaDbServer, PostgreSqlServer
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -14,11 +14,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from servers import MariaDbServer, PostgreSqlServer
+
 from tests.runtime.conformance.clients import CLIENTS, RUN_CLIENTS, Client
 from tests.runtime.conformance.observer import observer
 from tests.runtime.conformance.trouble import Fault, Trouble
 from tests.runtime.sql import execute, rows, wait_until
-from tests.servers import MariaDbServer, PostgreSqlServer
 
 if TYPE_CHECKING:
     from tests.runtime.conformance.clients import Session

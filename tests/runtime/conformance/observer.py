@@ -6,8 +6,7 @@ from typing import Any
 
 import psycopg
 import pymysql
-
-from tests.servers import MariaDbServer, PostgreSqlServer
+from servers import MariaDbServer, PostgreSqlServer
 
 
 def observer(server: MariaDbServer | PostgreSqlServer) -> Any:

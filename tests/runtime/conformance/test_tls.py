@@ -7,10 +7,10 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from servers import Certificates
 
 import breakwater_runtime as breakwater
 from tests.runtime.conformance.promises import promise
-from tests.servers import Certificates
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,8 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from servers import Server
     from typing_extensions import Self
-
-    from tests.servers import Server
 
 DRIP_SECONDS = 0.5
 

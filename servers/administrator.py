@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tests.servers.mariadb import MariaDbServer
-from tests.servers.postgresql import PostgreSqlServer
+from servers.postgresql import PostgreSqlServer
+
+if TYPE_CHECKING:
+    from servers.mariadb import MariaDbServer
 
 NAME = "administrator"
 _MARIADB_PRIVILEGES = (

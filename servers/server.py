@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from tests.servers.certificates import Certificate
+    from servers.certificates import Certificate
 
 START_SECONDS = 60
 # servers that refuse to run as root get this user, which every Linux has

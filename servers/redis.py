@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import redis
 
-from tests.servers.server import Server, binary
+from servers.server import Server, binary
 
 if TYPE_CHECKING:
-    from tests.servers.certificates import Certificate
+    from servers.certificates import Certificate
 
 
 class RedisServer(Server):

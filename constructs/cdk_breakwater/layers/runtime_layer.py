@@ -13,7 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 
 from ..errors import BreakwaterError
 from .node_layer import node_layer_content
-from .python_layer import layer_content
+from .python_layer import layer_content, runtime_source
 from .wheels import Target
 
 if TYPE_CHECKING:
@@ -54,6 +54,11 @@ class RuntimeLayer(lambda_.LayerVersion):
     removal_policy
         Default: an old version is deleted with the stack or when another one takes its place.
 
+    Notes
+    -----
+    It is built for stacks that the CDK bundles assets for: tests that give their app the context
+    ``{"aws:cdk:bundling-stacks": []}`` need neither uv nor a network.
+
     Raises
     ------
     BreakwaterError
@@ -76,15 +81,18 @@ class RuntimeLayer(lambda_.LayerVersion):
         where = f"{scope.node.path}/{id}"
         drivers = _distinct(drivers)
         _check(where, drivers, certificate_authority)
+        # As the CDK's own bundling: for the stacks that the CLI was asked for, or that a test names with the context
+        # "aws:cdk:bundling-stacks"; an empty list builds nothing, and the layer is a placeholder.
+        bundles = Stack.of(scope).bundling_required
         if _is_node(runtime):
             _check_node(where, runtime.name, drivers)
-            content = node_layer_content(where, certificate_authority)
+            content = node_layer_content(where, certificate_authority) if bundles else runtime_source(where)
             architectures = [lambda_.Architecture.X86_64, lambda_.Architecture.ARM_64]
             says = "breakwater-runtime for Node.js, serverless-mysql, serverless-postgres"
         else:
             architectures = [architecture or lambda_.Architecture.X86_64]
             target = Target(_python(where, runtime.name), architectures[0].name)
-            content = layer_content(where, target, drivers, certificate_authority)
+            content = layer_content(where, target, drivers, certificate_authority) if bundles else runtime_source(where)
             says = f"breakwater_runtime for {target}, {', '.join(drivers) or 'no drivers'}"[:256]
         super().__init__(
             scope,

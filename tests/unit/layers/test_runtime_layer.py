@@ -150,6 +150,18 @@ def test_uv_on_the_path_will_do(empty_cache: Path, installs: list[list[str]], mo
     assert installs[0][0] == shutil.which("uv")
 
 
+@pytest.mark.parametrize("runtime", [NEWEST, lambda_.Runtime.NODEJS_24_X], ids=lambda runtime: runtime.name)
+def test_a_stack_that_is_not_bundled_needs_neither_uv_nor_npm(
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch, runtime: lambda_.Runtime
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    without(monkeypatch, "uv")
+    stack = Stack(App(context={"aws:cdk:bundling-stacks": []}), "Stack")
+    RuntimeLayer(stack, "Layer", runtime=runtime, drivers=[PYMYSQL] if runtime is NEWEST else [])
+    Template.from_stack(stack).resource_count_is("AWS::Lambda::LayerVersion", 1)
+    assert not empty_cache.exists()
+
+
 def test_no_uv(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "uv")
     monkeypatch.setenv("PATH", "")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import jsii
 from aws_cdk import (
+    IAspect,
     IPolicyValidationContext,
     IPolicyValidationPlugin,
     PolicyValidationPluginReport,
@@ -16,14 +17,17 @@ from aws_cdk import (
 )
 
 from ..budgets.account_concurrency import account_concurrency
+from ..errors import BreakwaterError
 from ..limits.lambda_service import ACCOUNT_CONCURRENCY
 from . import RULES, Severity, check, read
 
 if TYPE_CHECKING:
+    from constructs import IConstruct
+
     from .resource import Resource
 
 
-@jsii.implements(IPolicyValidationPlugin)
+@jsii.implements(IPolicyValidationPlugin, IAspect)
 class DownstreamChecks:
     """Fails the synth of an app, with or without this library's constructs, whose limits don't add up.
 
@@ -50,6 +54,14 @@ class DownstreamChecks:
     def rule_ids(self) -> list[str]:
         """The ids of all rules."""
         return [rule.id for rule in RULES]
+
+    def visit(self, node: IConstruct) -> NoReturn:
+        """Say how it is added: rules that see one construct at a time, such as cdk-nag's before 3, are Aspects."""
+        raise BreakwaterError(
+            node,
+            "DownstreamChecks is no Aspect: it reads the templates when all of them are there.",
+            "Write Validations.of(app).add_plugins(DownstreamChecks()).",
+        )
 
     def validate(self, context: IPolicyValidationContext) -> PolicyValidationPluginReport:
         """Apply all rules to the templates of the app; the CDK calls it at synth."""

@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import Acknowledgment, App, Duration, Stack, Validations
+from aws_cdk import Acknowledgment, App, Aspects, Duration, Stack, Validations
 from aws_cdk import aws_sqs as sqs
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 
@@ -79,6 +79,15 @@ def test_the_account_s_quota_comes_from_the_context(tmp_path: Path) -> None:
     app, queue = app_in(tmp_path, account_concurrency=10)
     Validations.of(queue).acknowledge(acknowledgment("not the point here"))
     with pytest.raises(RuntimeError, match="a quota of 10 lets 0 be reserved"):
+        app.synth()
+
+
+def test_who_adds_them_as_an_aspect_is_told_how(tmp_path: Path) -> None:
+    app = App(outdir=str(tmp_path))
+    Aspects.of(Stack(app, "Stack")).add(DownstreamChecks())
+    with pytest.raises(
+        RuntimeError, match=r"^Stack: DownstreamChecks is no Aspect.* Validations\.of\(app\)\.add_plugins"
+    ):
         app.synth()
 
 

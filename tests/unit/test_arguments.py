@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
@@ -18,6 +20,7 @@ from cdk_breakwater import (
     DatabaseEngine,
     DecoupledInvocation,
     Downstream,
+    InvocationSource,
     ThrottledApi,
     VpcDatabaseFunction,
 )
@@ -86,9 +89,44 @@ PARAMETERS: list[tuple[str, str, set[str]]] = [
     ("endpoint", "pooler", GIVEN),
     ("decoupled", "function", ANY),
     ("decoupled", "source", GIVEN),
+    ("sqs", "queue", GIVEN),
+    ("sqs", "fifo", GIVEN),
+    ("sqs", "expected_duration", GIVEN),
+    ("sqs", "max_batching_window", GIVEN),
+    ("sqs", "content_based_deduplication", GIVEN),
+    ("sqs", "encryption_key", GIVEN),
+    ("sqs", "filters", GIVEN),
+    ("sqs", "filter_encryption", GIVEN),
+    ("sqs", "dead_letter_alarm", GIVEN),
+    ("sqs", "replaces_event_source", GIVEN),
+    ("sqs", "batch_size", WHOLE),
+    ("sqs", "max_receive_count", WHOLE),
+    ("kinesis", "stream", GIVEN),
+    ("kinesis", "consumer", GIVEN),
+    ("kinesis", "expected_duration", GIVEN),
+    ("kinesis", "starting_position", GIVEN),
+    ("kinesis", "tumbling_window", GIVEN),
+    ("kinesis", "max_record_age", GIVEN),
+    ("kinesis", "on_failure", GIVEN),
+    ("kinesis", "filters", GIVEN),
+    ("kinesis", "encryption_key", GIVEN),
+    ("kinesis", "replaces_event_source", GIVEN),
+    ("kinesis", "shard_count", WHOLE),
+    ("kinesis", "batch_size", WHOLE),
+    ("kinesis", "parallelization_factor", WHOLE),
+    ("kinesis", "retry_attempts", WHOLE - {"zero"}),
+    ("dynamodb", "table", ANY),
+    ("dynamodb", "max_batching_window", GIVEN),
+    ("dynamodb", "on_failure", GIVEN),
     ("api", "function", ANY),
     ("api", "expected_duration", GIVEN),
 ]
+
+SOURCES: dict[str, Callable[..., InvocationSource]] = {
+    "sqs": InvocationSource.sqs,
+    "kinesis": InvocationSource.kinesis,
+    "dynamodb": InvocationSource.dynamodb_stream,
+}
 
 
 def call(maker: str, number: int, stack: cdk.Stack, right: dict[str, Any], options: dict[str, Any]) -> None:
@@ -108,6 +146,12 @@ def call(maker: str, number: int, stack: cdk.Stack, right: dict[str, Any], optio
     elif maker == "decoupled":
         function = VpcDatabaseFunction(stack, f"Worker{number}", database=database, vpc=vpc, **code)
         DecoupledInvocation(stack, id_, **{"function": function, **options})
+    elif maker in SOURCES:
+        function = lambda_.Function(stack, f"Worker{number}", reserved_concurrent_executions=10, **code)
+        if maker == "dynamodb" and "table" not in options:
+            key = dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING)
+            options = {"table": dynamodb.TableV2(stack, f"Table{number}", partition_key=key), **options}
+        DecoupledInvocation(stack, id_, function=function, source=SOURCES[maker](**options))
     else:
         function = VpcDatabaseFunction(stack, f"Worker{number}", database=database, vpc=vpc, **code)
         ThrottledApi(stack, id_, **{"function": function, **options})

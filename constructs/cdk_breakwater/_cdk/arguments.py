@@ -56,6 +56,10 @@ def _is_port(value: Any) -> bool:
     return _is_number(value) and (Token.is_unresolved(value) or (value == int(value) and 1 <= value <= _LAST_PORT))
 
 
+def _are_mappings(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(each, dict) for each in value)
+
+
 def _are_texts(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value)
 
@@ -68,6 +72,8 @@ PORT = Kind("a port, 1 to 65535", _is_port)
 TEXTS = Kind("a list of texts, such as ['pymysql==1.2.4']", _are_texts)
 DURATION = having("to_seconds", "a Duration, such as Duration.seconds(30)")
 FUNCTION = having("function_arn", "a lambda_.Function, an alias or a version")
+FILTERS = Kind("a list of lambda_.FilterCriteria.filter(…)", _are_mappings)
+KEY = having("key_arn", "a kms.Key, or an imported one")
 SECRET = having("secret_arn", "a secretsmanager.Secret, or an imported one")
 SECURITY_GROUP = having("security_group_id", "an ec2.SecurityGroup, or an imported one")
 SUBNETS = having("subnet_group_name", "an ec2.SubnetSelection")

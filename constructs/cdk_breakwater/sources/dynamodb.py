@@ -9,6 +9,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
+from .._cdk.arguments import having, require
 from ..errors import BreakwaterError
 from .binding import Table
 from .foreign_source import check_environment
@@ -25,6 +26,7 @@ _RETENTION_HOURS = 24
 _VIEW_TYPE = "NEW_AND_OLD_IMAGES"
 _READ = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
 
+_TABLE = having("table_arn", "a dynamodb.Table or TableV2, or an imported one")
 _TURNED_ON: set[IConstruct] = set()
 
 
@@ -40,6 +42,7 @@ class DynamoDbStreamSource(StreamSource):
         return invocation.table.grant_write_data(grantee)
 
     def _prepare(self, invocation: Buffer) -> Shards:
+        require(invocation, {"table": self._table}, {"table": _TABLE}, needed=["table"])
         if self._starting_position is lambda_.StartingPosition.AT_TIMESTAMP:
             raise BreakwaterError(
                 invocation,

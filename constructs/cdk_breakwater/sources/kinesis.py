@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from aws_cdk import Annotations, Duration, Names, Token
 from aws_cdk import aws_kinesis as kinesis
 
+from .._cdk.arguments import having, require
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from .binding import Kinesis
@@ -32,6 +33,10 @@ _READ = (
     "kinesis:GetShardIterator",
     "kinesis:ListShards",
 )
+_KINDS = {
+    "stream": having("stream_arn", "a kinesis.Stream, or an imported one"),
+    "consumer": having("stream_consumer_arn", '"shared", "enhanced", or a kinesis.StreamConsumer'),
+}
 
 
 class KinesisSource(StreamSource):
@@ -55,6 +60,8 @@ class KinesisSource(StreamSource):
         return invocation.stream.grant_write(grantee)
 
     def _prepare(self, invocation: Buffer) -> Shards:
+        consumer = None if isinstance(self._consumer, str) else self._consumer
+        require(invocation, {"stream": self._stream, "consumer": consumer}, _KINDS)
         stream = self._existing(invocation)
         shared = isinstance(self._consumer, str)
         if self._consumer == "enhanced" and self._replaces_event_source:

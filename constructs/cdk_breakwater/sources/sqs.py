@@ -10,6 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import IValidation
 
+from .._cdk.arguments import DURATION, FILTERS, FLAG, KEY, having, require
 from .._cdk.function_qualifiers import unqualified
 from .._cdk.function_settings import rendered_timeout
 from .._cdk.lazy import lazy_number
@@ -43,6 +44,18 @@ _MAXIMUM_BATCH = 10_000
 _MAXIMUM_WINDOW_SECONDS = 300
 # Source: AWS::SQS::Queue, VisibilityTimeout.
 _VISIBILITY_DEFAULT_SECONDS = 30
+_KINDS = {
+    "queue": having("queue_arn", "an sqs.Queue, or an imported one"),
+    "fifo": FLAG,
+    "expected_duration": DURATION,
+    "max_batching_window": DURATION,
+    "content_based_deduplication": FLAG,
+    "encryption_key": KEY,
+    "filters": FILTERS,
+    "filter_encryption": KEY,
+    "dead_letter_alarm": FLAG,
+    "replaces_event_source": FLAG,
+}
 
 
 class SqsSource(InvocationSource):
@@ -66,7 +79,7 @@ class SqsSource(InvocationSource):
         **exceptions: str | None,
     ) -> None:
         self._queue = queue
-        self._fifo = queue.fifo if queue is not None else fifo
+        self._makes_fifo = fifo
         self._batch_size = batch_size
         self._expected_duration = expected_duration
         self._window = max_batching_window
@@ -75,11 +88,12 @@ class SqsSource(InvocationSource):
         self._encryption_key = encryption_key
         self._filters = filters
         self._filter_encryption = filter_encryption
+        self._dead_letter_alarm = dead_letter_alarm
         self._wants_alarm = dead_letter_alarm is not False
         self._replaces_event_source = replaces_event_source
         self._exceptions = exceptions
         self._of_its_own = {
-            "fifo": fifo and not self._fifo,
+            "fifo": fifo and not (queue is not None and queue.fifo),
             "max_receive_count": max_receive_count is not None,
             "content_based_deduplication": content_based_deduplication,
             "encryption_key": encryption_key is not None,
@@ -88,6 +102,7 @@ class SqsSource(InvocationSource):
 
     def bind(self, invocation: Buffer) -> QueueBinding:
         """See `InvocationSource.bind`."""
+        self._check_kinds(invocation)
         self._check_options(invocation)
         self._check_numbers(invocation)
         timeout = timeout_seconds(invocation, "the queue's visibility timeout follows from it")
@@ -134,6 +149,25 @@ class SqsSource(InvocationSource):
     @property
     def _window_seconds(self) -> int:
         return int(self._window.to_seconds()) if self._window is not None else 0
+
+    @property
+    def _fifo(self) -> bool:
+        return self._makes_fifo if self._queue is None else self._queue.fifo
+
+    def _check_kinds(self, invocation: Buffer) -> None:
+        given = {
+            "queue": self._queue,
+            "fifo": self._makes_fifo,
+            "expected_duration": self._expected_duration,
+            "max_batching_window": self._window,
+            "content_based_deduplication": self._content_based_deduplication,
+            "encryption_key": self._encryption_key,
+            "filters": self._filters,
+            "filter_encryption": self._filter_encryption,
+            "dead_letter_alarm": self._dead_letter_alarm,
+            "replaces_event_source": self._replaces_event_source,
+        }
+        require(invocation, given, _KINDS)
 
     def _check_options(self, invocation: Buffer) -> None:
         check_filters(invocation, self._filters, self._filter_encryption)

@@ -11,6 +11,7 @@ from aws_cdk import Annotations, Duration
 from aws_cdk import aws_lambda as lambda_
 from constructs import IValidation
 
+from .._cdk.arguments import DURATION, FILTERS, FLAG, KEY, having, instance_of, require
 from .._cdk.lazy import lazy_number
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
@@ -41,6 +42,18 @@ _MAXIMUM_TUMBLING_WINDOW = 900
 _RECORD_AGE = range(60, 7 * 24 * 3600 + 1)
 # A record that grows too old must still be in the stream when Lambda reads it to put it into the bucket.
 RETENTION_MARGIN = Duration.hours(1)
+_KINDS = {
+    "expected_duration": DURATION,
+    "max_batching_window": DURATION,
+    "starting_position": instance_of(lambda_.StartingPosition, "a lambda_.StartingPosition"),
+    "tumbling_window": DURATION,
+    "max_record_age": DURATION,
+    "filters": FILTERS,
+    "filter_encryption": KEY,
+    "encryption_key": KEY,
+    "on_failure": having("bind", "a destination, such as lambda_event_sources.S3OnFailureDestination(bucket)"),
+    "replaces_event_source": FLAG,
+}
 
 
 @dataclass(frozen=True)
@@ -95,11 +108,10 @@ class StreamSource(InvocationSource):
         # The state of a tumbling window goes from one invocation of a shard to the next, so they follow one another.
         self._factor = 1 if parallelization_factor is None and tumbling_window is not None else parallelization_factor
         self._tells_where_to_start = starting_position is not None or starting_position_timestamp is not None
-        self._starting_position = starting_position or (
-            lambda_.StartingPosition.TRIM_HORIZON
-            if starting_position_timestamp is None
-            else lambda_.StartingPosition.AT_TIMESTAMP
-        )
+        derived = lambda_.StartingPosition.TRIM_HORIZON
+        if starting_position_timestamp is not None:
+            derived = lambda_.StartingPosition.AT_TIMESTAMP
+        self._starting_position = derived if starting_position is None else starting_position
         self._timestamp = starting_position_timestamp
         self._tumbling_window = tumbling_window
         self._retry_attempts = retry_attempts
@@ -116,6 +128,7 @@ class StreamSource(InvocationSource):
 
     def bind(self, invocation: Buffer) -> StreamBinding:
         """See `InvocationSource.bind`."""
+        self._check_kinds(invocation)
         self._check_numbers(invocation)
         check_filters(invocation, self._filters, self._filter_encryption)
         read = self._prepare(invocation)
@@ -149,6 +162,21 @@ class StreamSource(InvocationSource):
             support_s3_on_failure_destination=True,
         )
         return StreamBinding(mapping, lazy_number(parallelism.maximum_concurrency), read.origin, bucket)
+
+    def _check_kinds(self, invocation: Buffer) -> None:
+        given = {
+            "expected_duration": self._expected_duration,
+            "max_batching_window": self._window,
+            "starting_position": self._starting_position,
+            "tumbling_window": self._tumbling_window,
+            "max_record_age": self._max_record_age,
+            "filters": self._filters,
+            "filter_encryption": self._filter_encryption,
+            "encryption_key": self._encryption_key,
+            "on_failure": self._on_failure,
+            "replaces_event_source": self._replaces_event_source,
+        }
+        require(invocation, given, _KINDS)
 
     def _check_numbers(self, invocation: Buffer) -> None:
         if self._batch_size is not None:

@@ -130,8 +130,8 @@ def _leave_without_looking() -> Iterator[None]:
 def _end_counts_at_the_start() -> Iterator[None]:
     ended = Quota.ended
 
-    def early(self: Quota, slot: quota.Slot, at: int) -> None:
-        ended(self, slot, slot.start)
+    def early(self: Quota, slot: quota.Slot, at: int, begun: int | None = None) -> None:
+        ended(self, slot, slot.start, begun)
 
     with patch.object(Quota, "ended", early):
         yield

@@ -47,8 +47,10 @@ class Library:
 
     def read(self, counter: Counter, room: int, tails: Mapping[int, int]) -> None:
         """Read what is needed to pick so many messages."""
-        for key in counter.shelf.holes if room else ():
-            self.pages[key] = self._pages.get(key)
+        for key, until in counter.shelf.holes.items():
+            self.pages.pop(key, None)
+            if room or until < counter.quota.clock:
+                self.pages[key] = self._pages.get(key)
         while room and (missing := counter.shelf.wanted_pages(room, tails, self.pages)):
             for key in missing:
                 self.pages[key] = self._next(key)

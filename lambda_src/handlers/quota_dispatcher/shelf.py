@@ -102,7 +102,8 @@ class Shelf:
                     self.parked.sort(key=lambda ref: (ref.lane not in self.first, ref.page, ref.index))
                 else:
                     self.returned += [Returned(held, 0) for held in found]
-            if page or until < clock:
+            # Not read this time, it may have come: nobody has looked since there was room for a call.
+            if page or (until < clock and key in library):
                 del self.holes[key]
 
     def pick(

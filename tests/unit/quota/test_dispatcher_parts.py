@@ -152,6 +152,8 @@ def test_a_page_that_is_not_there_holds_nothing_up_and_is_found_when_it_comes() 
     shelf.fill_holes(HOLE, library)
     assert places(shelf.pick(10, HOLE, {1: 2}, library, ())) == [(1, 1, 0), (1, 1, 1)]
     shelf.holes[1, 3] = HOLE
+    shelf.fill_holes(HOLE + 1, {})  # nobody has looked again
+    assert shelf.holes
     shelf.fill_holes(HOLE + 1, {(1, 3): None})
     assert not shelf.holes
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_lambda as lambda_
-    from constructs import Construct
+    from constructs import Construct, IConstruct
     from typing_extensions import Unpack
 
     from .front_door.front_door import FrontDoor
@@ -108,9 +108,9 @@ class DecoupledInvocation(Buffer):
         from .sources.streams import StreamSource
 
         # What a stream's mapping gave up is found by way of the mapping, which may stand in the function's stack.
-        mapping = self.event_source_mapping if isinstance(self._source, StreamSource) else None
-        elsewhere = mapping is not None and mapping.node.scope is not self
-        at = mapping if mapping is not None and elsewhere else self
+        at: IConstruct = self
+        if isinstance(self._source, StreamSource) and self.event_source_mapping.node.scope is not self:
+            at = self.event_source_mapping
         return f"breakwater redrive {Stack.of(at).stack_name} --construct {at.node.path}"
 
     def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:

@@ -79,8 +79,7 @@ def plan(  # noqa: PLR0917 -- the command's options
     from ..errors import BreakwaterError
     from .plan import as_json, read_plans, render
 
-    if assembly.name == "manifest.json":
-        assembly = assembly.parent
+    assembly = _folder(assembly)
     _log_in(region, profile)
     try:
         plans = read_plans(assembly)
@@ -109,6 +108,11 @@ def plan(  # noqa: PLR0917 -- the command's options
     console.print(render(plans, console.width), crop=False)
 
 
+def _folder(assembly: Path) -> Path:
+    """Take the manifest for the assembly that it lies in."""
+    return assembly.parent if assembly.name == "manifest.json" else assembly
+
+
 def _compare(assembly: Path, old: str | None, account_concurrency: int, first_step: Path | None) -> Diff:
     from .deployed import read_deployed, read_template
     from .deployment_diff import compare
@@ -122,7 +126,7 @@ def _compare(assembly: Path, old: str | None, account_concurrency: int, first_st
     elif Path(old).is_file() and Path(old).name != "manifest.json":
         before = read_template(Path(old), new, assembly)
     else:
-        folder = Path(old).parent if Path(old).name == "manifest.json" else Path(old)
+        folder = _folder(Path(old))
         with readable(folder):
             before = read_state(folder)
     if first_step is not None:

@@ -210,7 +210,7 @@ def functions_in(
     template: Mapping[str, Any], stack: str, environment: str, folder: Path | None = None, ids: Key = ()
 ) -> Iterator[Function]:
     """Give the functions of a template, and those of nested stacks whose templates lie in the folder."""
-    limits = _limits(template)
+    limits, receives = _limits(template), _receives(template)
     for id_, resource in template.get("Resources", {}).items():
         properties = resource.get("Properties") or {}
         if resource.get("Type") == FUNCTION:
@@ -223,7 +223,7 @@ def functions_in(
                 stack,
                 environment,
                 properties,
-                _receives(template, id_),
+                receives.get(id_, 0),
                 {user: limit for user, limit in limits.items() if user in after},
             )
         file = resource.get("Metadata", {}).get("aws:asset:path")
@@ -261,14 +261,16 @@ def _limits(template: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
     }
 
 
-def _receives(template: Mapping[str, Any], function: str) -> int:
-    """Sum the MaximumConcurrency of the queues' mappings on a function, where the template tells it."""
-    found = 0
+def _receives(template: Mapping[str, Any]) -> dict[str, int]:
+    """Sum the MaximumConcurrency of the queues' mappings on each function, where the template tells it."""
+    found: dict[str, int] = {}
     for resource in template.get("Resources", {}).values():
         properties = resource.get("Properties") or {}
-        if resource.get("Type") == _MAPPING and properties.get("FunctionName") == {"Ref": function}:
+        function = properties.get("FunctionName")
+        if resource.get("Type") == _MAPPING and isinstance(function, dict) and isinstance(function.get("Ref"), str):
             maximum = (properties.get("ScalingConfig") or {}).get("MaximumConcurrency")
-            found += int(maximum) if isinstance(maximum, (int, float)) else 0
+            number = int(maximum) if isinstance(maximum, (int, float)) else 0
+            found[function["Ref"]] = found.get(function["Ref"], 0) + number
     return found
 
 

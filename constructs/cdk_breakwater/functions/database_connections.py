@@ -51,6 +51,7 @@ _LOGIN = {
     "credentials": instance_of(DatabaseCredentials, "DatabaseCredentials.user(…), .secret(…) or .iam(…)"),
     "proxy": Kind("True, or an RDS Proxy", _is_proxy),
 }
+_OPTIONS = {"drivers": TEXTS, "verify_at_deploy": FLAG, "overlap": FLAG, "reserve_concurrency": FLAG}
 _BY_FUNCTION: dict[lambda_.Function, DatabaseConnections] = {}
 
 
@@ -81,9 +82,13 @@ class DatabaseConnections:
         verify_at_deploy: bool,
         overlap: bool | None,
     ) -> None:
-        given = {"drivers": drivers, "verify_at_deploy": verify_at_deploy, "overlap": overlap}
-        require(placement.path, given, {"drivers": TEXTS, "verify_at_deploy": FLAG, "overlap": FLAG})
-        require(placement.path, {"reserve_concurrency": placement.reserve_concurrency}, {"reserve_concurrency": FLAG})
+        given = {
+            "drivers": drivers,
+            "verify_at_deploy": verify_at_deploy,
+            "overlap": overlap,
+            "reserve_concurrency": placement.reserve_concurrency,
+        }
+        require(placement.path, given, _OPTIONS)
         self._function = function
         self._placement = placement
         self._drivers = drivers

@@ -89,7 +89,6 @@ class SqsSource(InvocationSource):
         self._filters = filters
         self._filter_encryption = filter_encryption
         self._dead_letter_alarm = dead_letter_alarm
-        self._wants_alarm = dead_letter_alarm is not False
         self._replaces_event_source = replaces_event_source
         self._exceptions = exceptions
         self._of_its_own = {
@@ -145,6 +144,10 @@ class SqsSource(InvocationSource):
     def grant_send(self, invocation: Buffer, grantee: iam.IGrantable) -> iam.Grant:
         """See `InvocationSource.grant_send`."""
         return invocation.queue.grant_send_messages(grantee)
+
+    @property
+    def _wants_alarm(self) -> bool:
+        return self._dead_letter_alarm is not False
 
     @property
     def _window_seconds(self) -> int:

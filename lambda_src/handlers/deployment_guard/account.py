@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -127,7 +128,7 @@ class Account:
     def mappings(self, function: str) -> list[QueueMapping]:
         """Find the mappings of a function that follow its share; none where the function is gone."""
         found = []
-        try:
+        with _unless_gone():
             for page in self._pages(
                 "lambda", "list_event_source_mappings", "EventSourceMappings", FunctionName=function
             ):
@@ -139,24 +140,18 @@ class Account:
                     share = _number(self._call("lambda", "list_tags", arn, Resource=arn).get("Tags", {}).get(SHARE))
                     if share is not None:
                         found.append(QueueMapping(mapping["UUID"], maximum, share))
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ResourceNotFoundException":
-                raise
         return found
 
     def receive(self, mapping: QueueMapping, maximum: int) -> None:
         """Let a mapping have that many batches at once, and wait until it does so."""
         scaling = {"MaximumConcurrency": maximum}
-        try:
+        with _unless_gone():
             self._call("lambda", "update_event_source_mapping", mapping.id, UUID=mapping.id, ScalingConfig=scaling)
             for _ in range(_MAPPING_SECONDS // _MAPPING_PAUSE_SECONDS):
                 state = self._call("lambda", "get_event_source_mapping", mapping.id, UUID=mapping.id)["State"]
                 if state != "Updating":
                     return
                 self.sleep(_MAPPING_PAUSE_SECONDS)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ResourceNotFoundException":
-                raise
 
     def tagged(self) -> dict[str, set[str]]:
         """Name every function that is governed, whatever stack it is of, with its budgets."""
@@ -219,15 +214,12 @@ class Account:
 
     def reserve(self, name: str, number: int) -> bool:
         """Reserve concurrency; False where the function is gone."""
-        try:
+        with _unless_gone():
             self._call(
                 "lambda", "put_function_concurrency", name, FunctionName=name, ReservedConcurrentExecutions=number
             )
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
-                return False
-            raise
-        return True
+            return True
+        return False
 
     def _resources(self, stack: str, type_: str) -> dict[str, str]:
         return {
@@ -268,6 +260,16 @@ class Account:
                     raise
                 self.sleep(pause)
         raise AssertionError
+
+
+@contextmanager
+def _unless_gone() -> Iterator[None]:
+    """Leave the block where what it asks about does not exist any more."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
 
 
 def _number(tag: str | None) -> int | None:

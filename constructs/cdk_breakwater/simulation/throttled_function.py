@@ -1,4 +1,4 @@
-"""A token bucket before a function with a ceiling: what API Gateway lets in, and what Lambda then refuses.
+"""Token buckets before a function with a ceiling: what API Gateway lets in, and what Lambda then refuses.
 
 Sources: API Gateway Developer Guide, "Throttle requests to your REST APIs for better throughput in API Gateway" (a
 token bucket of the burst's size that fills at the rate); AWS Lambda Developer Guide, "Understanding Lambda function
@@ -38,37 +38,50 @@ class Admission:
         return self.refused / self.admitted if self.admitted else 0.0
 
 
-def admit(
-    arrivals: Iterable[float], *, rate_limit: float, burst_limit: int, concurrency: int, seconds: Callable[[], float]
-) -> Admission:
-    """Let requests in through a full bucket.
+@dataclass(frozen=True)
+class Route:
+    """What the requests of one route meet: a bucket of their own, before the ceiling of all.
+
+    Attributes
+    ----------
+    rate_limit, burst_limit
+        Of the bucket, which is full at the start.
+    seconds
+        Returns how long the next one takes.
+    """
+
+    rate_limit: float
+    burst_limit: int
+    seconds: Callable[[], float]
+
+
+def admit(arrivals: Iterable[tuple[float, Route]], *, concurrency: int) -> Admission:
+    """Let requests in.
 
     Parameters
     ----------
     arrivals
-        When each comes, in order.
-    rate_limit, burst_limit
-        Of the bucket.
+        When each comes, in order, and by which route.
     concurrency
         How many may run at once.
-    seconds
-        Returns how long the next one takes.
     """
-    tokens, before = float(burst_limit), 0.0
+    buckets: dict[int, tuple[float, float]] = {}
     running: list[float] = []
     asked = admitted = refused = most = 0
-    for now in arrivals:
+    for now, route in arrivals:
         asked += 1
-        tokens, before = min(float(burst_limit), tokens + (now - before) * rate_limit), now
-        if tokens < 1 - 1e-9:
+        tokens, before = buckets.get(id(route), (float(route.burst_limit), 0.0))
+        tokens = min(float(route.burst_limit), tokens + (now - before) * route.rate_limit)
+        is_let_in = tokens >= 1 - 1e-9
+        buckets[id(route)] = tokens - is_let_in, now
+        if not is_let_in:
             continue
-        tokens -= 1
         admitted += 1
         while running and running[0] <= now:
             heapq.heappop(running)
         if len(running) == concurrency:
             refused += 1
             continue
-        heapq.heappush(running, now + seconds())
+        heapq.heappush(running, now + route.seconds())
         most = max(most, len(running))
     return Admission(asked, admitted, refused, most)

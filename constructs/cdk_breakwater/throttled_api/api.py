@@ -53,14 +53,15 @@ class ThrottledApi(Construct):
     function
         Who answers.
     expected_duration
-        How long one request takes on average, at most the 29 s that API Gateway waits (30 s for HTTP). The rate follows
+        How long one request takes on average, at most the function's timeout and the 29 s that API Gateway waits (30 s
+        for HTTP). The rate follows
         from it and from the share's concurrency, less what routes with given rates need: so much that Lambda refuses
         one in a hundred at most of what was let in (`limits.loss`).
     rate_limit
         Requests per second in steady state instead, above 0.
     burst_limit
-        Requests at once above the rate, 1 or more. Default: what the rate leaves of the function's concurrency; half of
-        that where the duration is unknown; without a concurrency, the rate.
+        Requests at once above the rate, 1 or more. Default: what the rates of all routes leave of the function's
+        concurrency, divided evenly; half of that where the duration is unknown; no more than the rate.
     refuse
         "early": the API refuses with 429 what might find no room. "late": the derived rate and burst are what the
         function can do at best, and what finds no room there is refused by Lambda, with 503. Default "early".
@@ -224,7 +225,7 @@ class ThrottledApi(Construct):
             Requests per second, above 0. Default: from the function's concurrency and the expected duration; routes
             to one function without a rate divide evenly what those with one leave.
         burst_limit
-            Requests at once, 1 or more. Default: the rate, or the part of the concurrency that the rate follows from.
+            Requests at once, 1 or more. Default: as for the API.
         expected_duration
             How long one request takes. Default: the API's, for the API's function.
         function

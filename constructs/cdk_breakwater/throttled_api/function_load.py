@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from ..budgets.mapping_division import FunctionConcurrency
 
+# Source: API Gateway Developer Guide, "Amazon API Gateway quotas": throttle quota per account, per Region.
+_ACCOUNT_RATE = 10_000
 _KNOWN: dict[FunctionConcurrency, FunctionLoad] = {}
 
 
@@ -72,6 +74,11 @@ class _Route:
         """Little's law: what is under way at once is the rate times the time each takes."""
         return (self.rate_limit or 0) * (self.seconds or 0)
 
+    @property
+    def wants_burst(self) -> bool:
+        """Whether it takes a part of the room beside the given rates."""
+        return self.rate_limit is None or (self.burst_limit is None and not self.late)
+
     def __str__(self) -> str:
         return f"{self.name}, {self.rate_limit:g} requests per second of {self.seconds:g} s each"
 
@@ -95,14 +102,16 @@ class FunctionLoad:
         self,
         api: Construct,
         what: str,
-        rate_limit: float,
+        given: Throttle,
         seconds: float | None,
         *,
         burst_limit: int | None = None,
         late: bool = False,
-    ) -> None:
-        """Count a route whose rate is given, as far as its duration is known."""
-        self._add(api, _Route(_name(api, what), seconds, rate_limit, burst_limit, late))
+    ) -> Throttle:
+        """Count a route whose rate is given, as far as its duration is known, and find a burst where none is given."""
+        route = _Route(_name(api, what), seconds, given.rate_limit, burst_limit, late)
+        self._add(api, route)
+        return given if burst_limit is not None else Throttle(given.rate_limit, lazy_number(lambda: self._burst(route)))
 
     def add_derived(
         self, api: Construct, what: str, burst_limit: int | None, seconds: float, *, late: bool = False
@@ -117,8 +126,26 @@ class FunctionLoad:
         self._routes.append(route)
 
     def _part(self) -> float:
+        """Return what each derived route has: what is left by the given rates and by the bursts beside them."""
         derived = sum(route.rate_limit is None for route in self._routes)
-        return max(0.0, self._concurrency.resolve() - self._given()) / derived
+        bursts = sum(self._burst(route) for route in self._routes if route.wants_burst and route.rate_limit is not None)
+        return max(self._left() - bursts, self._left() / 2) / derived
+
+    def _burst(self, route: _Route) -> int:
+        """Return the burst of a route whose rate is given: an even part of what the given rates and bursts leave."""
+        if route.late:
+            room = self._concurrency.resolve() - route.concurrency
+        else:
+            room = self._left() / sum(each.wants_burst for each in self._routes)
+        return burst_within(room, route.rate_limit or 0, route.seconds)
+
+    def _left(self) -> float:
+        """Return what given rates and bursts leave; half of what the rates leave, where bursts take more than that."""
+        free = max(0.0, self._concurrency.resolve() - self._given())
+        bursts = sum(
+            route.burst_limit or 0 for route in self._routes if route.rate_limit is not None and not route.late
+        )
+        return max(free - bursts, free / 2)
 
     def _given(self) -> float:
         return sum(route.concurrency for route in self._routes)
@@ -138,6 +165,7 @@ class FunctionLoad:
         derived = [route.name for route in self._routes if route.rate_limit is None]
         if given < granted or (given == granted and not derived):
             self._warn_of_bursts(api, granted)
+            self._say_what_the_account_grants(api)
             return []
         needed = (
             f"{'; '.join(str(route) for route in self._routes if route.concurrency)} need a concurrency of "
@@ -152,17 +180,38 @@ class FunctionLoad:
         return []
 
     def _warn_of_bursts(self, api: Construct, granted: int) -> None:
-        """Speak of bursts that are given, and let in more at once than the function may run."""
-        bursts = [route for route in self._routes if route.burst_limit is not None and not route.late]
-        at_once = self._given() + sum(route.burst_limit or 0 for route in bursts)
-        if bursts and at_once > granted:
+        """Speak of routes that let in more at once than the function may run, as an API does that was idle."""
+        routes = [(route, *self._limits(route)) for route in self._routes if not route.late]
+        # A full bucket lets its burst in, and the next request 1 / rate later.
+        at_once = sum(burst + max(0, math.ceil(round(load, 6)) - 1) for _, load, burst in routes)
+        if at_once > granted:
             Annotations.of(api).add_warning_v2(
                 "cdk-breakwater:burst-above-share",
-                f"an API that was idle lets in {', '.join(f'{route.burst_limit} by {route.name}' for route in bursts)} "
-                f"at once, beside what the given rates need, and the concurrency of "
-                f"{self._concurrency.function.node.path} is {granted}: Lambda refuses the rest. Lower burst_limit, or "
-                'say refuse="late".',
+                f"an API that was idle lets in {', '.join(f'{burst} by {route.name}' for route, _, burst in routes)} "
+                f"at once, {at_once} with what the rates let in behind them, and the concurrency of "
+                f"{self._concurrency.function.node.path} is {granted}: Lambda refuses the rest. Lower burst_limit, "
+                'have fewer routes, or say refuse="late".',
             )
+
+    def _say_what_the_account_grants(self, api: Construct) -> None:
+        rate = sum(
+            route.rate_limit or self._limits(route)[0] / (route.seconds or 1)  # a route without a rate has a duration
+            for route in self._routes
+        )
+        if rate > _ACCOUNT_RATE:
+            Annotations.of(api).add_info_v2(
+                "cdk-breakwater:api-account-rate",
+                f"{self._concurrency.function.node.path} can answer {rate:,.0f} requests per second, and API Gateway "
+                f"lets {_ACCOUNT_RATE:,} (in its smaller Regions 2,500) in, all APIs of an account and Region: "
+                "beyond that callers get 429 as well. The quota can be raised.",
+            )
+
+    def _limits(self, route: _Route) -> tuple[float, int]:
+        """Return the load and the burst that a route has."""
+        if route.rate_limit is None:
+            found = Derived.of(self._part(), late=route.late)
+            return found.load, route.burst_limit or found.burst
+        return route.concurrency, route.burst_limit or self._burst(route)
 
 
 def derived_throttle(part: Callable[[], float], seconds: float, burst_limit: int | None, *, late: bool) -> Throttle:
@@ -171,6 +220,11 @@ def derived_throttle(part: Callable[[], float], seconds: float, burst_limit: int
         rate_limit=lazy_number(lambda: Derived.of(part(), late=late).load / seconds),
         burst_limit=lazy_number(lambda: Derived.of(part(), late=late).burst) if burst_limit is None else burst_limit,
     )
+
+
+def burst_within(room: float, rate_limit: float, seconds: float | None) -> int:
+    """Return the burst beside a given rate: no more than a second of it, and half of the room where durations vary."""
+    return max(1, min(math.ceil(rate_limit), math.floor(room if seconds is not None else room / 2)))
 
 
 @jsii.implements(IValidation)

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations
 
+from .._cdk.function_qualifiers import unqualified
+from .._cdk.function_settings import rendered_timeout
+from .._cdk.lazy import lazy_number
 from ..budgets.mapping_division import FunctionConcurrency
 from ..errors import BreakwaterError
-from .function_load import FunctionLoad, derived_throttle
+from .function_load import FunctionLoad, burst_within, derived_throttle
 from .throttle import Throttle
 
 if TYPE_CHECKING:
@@ -78,18 +81,26 @@ class RouteLimits:
         counts
             Whether it asks for a part of the function's concurrency.
         """
+        timeout = rendered_timeout(unqualified(function))
+        if seconds is not None and timeout is not None and seconds > timeout:
+            raise BreakwaterError(
+                self._api,
+                f"{what}: expected_duration is {seconds:g} s, and {function.node.path} is ended after {timeout} s.",
+                "Raise its timeout.",
+            )
         concurrency = FunctionConcurrency.of(function)
         if concurrency is None:
             self._warn_of_unreserved(function, what, rate_limit)
         if rate_limit is not None:
-            throttle = Throttle.given(
-                self._api, what, rate_limit, burst_limit, concurrency=concurrency, seconds=seconds
-            )
-            if concurrency is not None and counts:
-                FunctionLoad.of(concurrency).add_given(
-                    self._api, what, rate_limit, seconds, burst_limit=burst_limit, late=self._late
+            given = Throttle.given(self._api, what, rate_limit, burst_limit)
+            if concurrency is None:
+                return given
+            if counts:
+                return FunctionLoad.of(concurrency).add_given(
+                    self._api, what, given, seconds, burst_limit=burst_limit, late=self._late
                 )
-            return throttle
+            # The stage's limits, where all routes have their own.
+            return given if burst_limit is not None else _with_burst(given, concurrency, seconds)
         if seconds is None or concurrency is None:
             raise BreakwaterError(
                 self._api,
@@ -117,3 +128,10 @@ class RouteLimits:
                 f"API Gateway's limits are targets, not ceilings, and {function.node.path} has no reserved "
                 "concurrency to hold the line.",
             )
+
+
+def _with_burst(given: Throttle, concurrency: FunctionConcurrency, seconds: float | None) -> Throttle:
+    def burst() -> int:
+        return burst_within(concurrency.resolve() - given.rate_limit * (seconds or 0), given.rate_limit, seconds)
+
+    return Throttle(given.rate_limit, lazy_number(burst))

@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Token
 
-from .._cdk.lazy import lazy_number
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 
 if TYPE_CHECKING:
     from constructs import IConstruct
-
-    from ..budgets.mapping_division import FunctionConcurrency
 
 
 @dataclass(frozen=True)
@@ -39,9 +36,6 @@ class Throttle:
         what: str,
         rate_limit: float,
         burst_limit: int | None,
-        *,
-        concurrency: FunctionConcurrency | None = None,
-        seconds: float | None = None,
     ) -> Throttle:
         """Check the limits that a user gives.
 
@@ -52,12 +46,7 @@ class Throttle:
         what
             What they limit, for messages.
         rate_limit, burst_limit
-            The limits. The burst's default is the room that the rate leaves of the function's concurrency, half of it
-            where the duration is unknown, and no more than the rate rounded up; that alone without a concurrency.
-        concurrency
-            The function's.
-        seconds
-            How long one request takes.
+            The limits. The burst's default is the rate rounded up.
 
         Raises
         ------
@@ -76,14 +65,4 @@ class Throttle:
             )
         if burst_limit is not None:
             return Throttle(rate_limit, required_number(where, f"burst_limit of {what}", burst_limit))
-        if concurrency is not None:
-            return Throttle(
-                rate_limit,
-                lazy_number(lambda: min(math.ceil(rate_limit), _room(concurrency.resolve(), rate_limit, seconds))),
-            )
         return Throttle(rate_limit, math.ceil(rate_limit))
-
-
-def _room(concurrency: int, rate_limit: float, seconds: float | None) -> int:
-    """Return how many may come at once, so that with those of the rate they are no more than the concurrency."""
-    return max(1, concurrency // 2 if seconds is None else concurrency - math.ceil(rate_limit * seconds))

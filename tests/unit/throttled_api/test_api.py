@@ -234,8 +234,8 @@ def test_http(stack: cdk.Stack, function: lambda_.Function) -> None:
         "AWS::ApiGatewayV2::Stage",
         {
             "DefaultRouteSettings": {
-                "ThrottlingRateLimit": safe_load(15) / 0.2,
-                "ThrottlingBurstLimit": 15 - math.ceil(safe_load(15)),
+                "ThrottlingRateLimit": safe_load(12) / 0.2,
+                "ThrottlingBurstLimit": 12 - math.ceil(safe_load(12)),
             },
             "RouteSettings": {"GET /reports": {"ThrottlingRateLimit": 2, "ThrottlingBurstLimit": 3}},
         },

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from . import tools
 from .planted import plant
-from .speed import seconds
+from .speed import speed
 
 if TYPE_CHECKING:
     from .planted import Planted
@@ -69,8 +69,7 @@ def main(
         }
     console = Console()
     console.print(_table(planted, said))
-    for resources in (500, 2000):
-        console.print(f"{resources:,} resources: {seconds(resources):.2f} s, without the time to start")
+    console.print(speed())
 
 
 def _table(planted: list[Planted], said: dict[str, Said]) -> Table:

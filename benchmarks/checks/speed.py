@@ -1,4 +1,4 @@
-"""How long the checks take for a large template."""
+"""How much processor time the checks take for a large template, beside what it takes to parse and walk it."""
 
 from __future__ import annotations
 
@@ -6,51 +6,82 @@ import json
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
 
 from cdk_breakwater.checks import RULES, check
 from cdk_breakwater.cli.check_sources import Sources
 
+from .large_templates import databases_and_functions, services
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _RUNS = 3
+TEMPLATES: dict[str, dict[str, Any]] = {
+    "500 resources of 25 services": services(25),
+    "2,000 resources of 100 services": services(100),
+    "8,000 resources of 400 services": services(400),
+    "500 functions and 100 databases of one network": databases_and_functions(500, 100),
+}
 
 
-def seconds(resources: int) -> float:
-    """Read and check a template of so many resources, and give the best time of three."""
+class Time(NamedTuple):
+    """Processor seconds, the best of a few runs.
+
+    Attributes
+    ----------
+    check
+        To read and check a template, without the time to start Python.
+    walk
+        To parse it and look at each of its values once.
+    """
+
+    check: float
+    walk: float
+
+
+def speed() -> Table:
+    """Measure all templates."""
+    table = Table(caption="processor time to read and check a template, and to parse it and look at each value once")
+    for column in ("template", "check", "parse and walk", "times"):
+        table.add_column(column)
+    for name, template in TEMPLATES.items():
+        time_ = measure(template)
+        table.add_row(name, f"{time_.check:.2f} s", f"{time_.walk:.3f} s", f"{time_.check / time_.walk:.0f}")
+    return table
+
+
+def measure(template: dict[str, Any]) -> Time:
+    """Measure a template."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "template.json"
-        file.write_text(json.dumps(_template(resources), indent=1), encoding="utf-8")
-        return min(_once(file) for _ in range(_RUNS))
+        file.write_text(json.dumps(template, indent=1), encoding="utf-8")
+        return Time(_best(lambda: _check(file)), _best(lambda: _walk(json.loads(file.read_text(encoding="utf-8")))))
 
 
-def _once(file: Path) -> float:
-    start = time.perf_counter()
+def _best(run: Callable[[], object]) -> float:
+    times = []
+    for _ in range(_RUNS):
+        start = time.process_time()
+        run()
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+def _check(file: Path) -> None:
     sources = Sources(1000, {})
     sources.read([file])
     for assembly in sources.assemblies:
         check(assembly, RULES)
-    return time.perf_counter() - start
 
 
-def _template(resources: int) -> dict[str, Any]:
-    """Give services of ten resources each: a database, a function of it behind an API, and one behind a queue."""
-    found: dict[str, Any] = {}
-    for n in range(resources // 10):
-        address = {"Fn::GetAtt": [f"Db{n}", "Endpoint.Address"]}
-        secret = {"Fn::Sub": f"{{{{resolve:secretsmanager:${{Secret{n}}}::password}}}}"}
-        statement = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": {"Ref": f"Secret{n}"}}
-        redrive = {"deadLetterTargetArn": {"Fn::GetAtt": [f"Dead{n}", "Arn"]}, "maxReceiveCount": 5}
-        mapping = {"FunctionName": {"Ref": f"Work{n}"}, "EventSourceArn": {"Fn::GetAtt": [f"Queue{n}", "Arn"]}}
-        for name, type_, properties in (
-            ("Secret", "AWS::SecretsManager::Secret", {"Description": "a password"}),
-            ("Db", "AWS::RDS::DBInstance", {"Engine": "mysql", "MasterUserPassword": secret}),
-            ("Role", "AWS::IAM::Role", {"Policies": [{"PolicyDocument": {"Statement": [statement]}}]}),
-            ("Work", "AWS::Lambda::Function", {"Environment": {"Variables": {"HOST": address}}, "Timeout": 30}),
-            ("Read", "AWS::Lambda::Function", {"Role": {"Fn::GetAtt": [f"Role{n}", "Arn"]}}),
-            ("Queue", "AWS::SQS::Queue", {"RedrivePolicy": redrive}),
-            ("Dead", "AWS::SQS::Queue", {"MessageRetentionPeriod": 1209600}),
-            ("Mapping", "AWS::Lambda::EventSourceMapping", mapping),
-            ("Api", "AWS::ApiGateway::RestApi", {"Name": "orders"}),
-            ("Stage", "AWS::ApiGateway::Stage", {"RestApiId": {"Ref": f"Api{n}"}, "StageName": "prod"}),
-        ):
-            found[f"{name}{n}"] = {"Type": type_, "Properties": properties}
-    return {"Resources": found}
+def _walk(value: Any) -> int:
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(map(_walk, children))
+
+
+if __name__ == "__main__":
+    Console().print(speed())

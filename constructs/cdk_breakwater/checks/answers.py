@@ -92,8 +92,8 @@ class Amount(float):
 class Block:
     """A group of properties."""
 
-    template: Template
-    body: Mapping[str, Any]
+    template: Template = field(repr=False)
+    body: Mapping[str, Any] = field(repr=False)
 
     def get(self, *path: str) -> Answer:
         """Give the answer to a property, a level deeper for each name."""
@@ -124,8 +124,8 @@ class Block:
 class Items:
     """A list."""
 
-    template: Template
-    body: Sequence[Any]
+    template: Template = field(repr=False)
+    body: Sequence[Any] = field(repr=False)
 
     def __iter__(self) -> Iterator[Known | Unknown]:
         """Give each item's answer; ``AWS::NoValue`` is no item."""
@@ -145,6 +145,13 @@ def texts(answer: Answer) -> list[str | Unknown]:
         return []
     items = list(answer) if isinstance(answer, Items) else [answer]
     return [item if isinstance(item, str) else item if isinstance(item, Unknown) else UNKNOWN for item in items]
+
+
+def references_in(answer: Answer) -> frozenset[Reference]:
+    """Give the references that an answer is or contains."""
+    if isinstance(answer, Reference):
+        return frozenset({answer})
+    return answer.references if isinstance(answer, Unknown) else frozenset()
 
 
 def parameter_of(value: object) -> str | None:

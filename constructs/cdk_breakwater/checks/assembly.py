@@ -89,7 +89,11 @@ class Assembly:
 
     def resources(self, *types: str) -> list[Resource]:
         """Give all resources of some types that exist in the world that is looked at."""
-        return [resource for type_ in types for resource in self._by_type.get(type_, ()) if resource.exists]
+        return [resource for resource in self.declared(*types) if resource.exists]
+
+    def declared(self, *types: str) -> list[Resource]:
+        """Give all resources of some types, in whichever world they exist."""
+        return [resource for type_ in types for resource in self._by_type.get(type_, ())]
 
     def nested_in(self, resource: Resource) -> Template | None:
         """Give the template of a nested stack."""

@@ -47,7 +47,8 @@ _QUALIFIERS = ("AWS::Lambda::Alias", "AWS::Lambda::Version")
 
 def callers(function: Resource) -> set[Caller]:
     """Tell what calls a function: nothing where the templates don't tell."""
-    return _callers(function, {function})
+    cached = function.template.assembly.choices.cached
+    return cached(("callers", function), lambda: _callers(function, {function}))
 
 
 def called_rarely(function: Resource) -> bool:

@@ -6,11 +6,12 @@ recorded, so that it looks again only where its answer depended on a choice.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import contextmanager
 from itertools import islice, product
 from math import prod
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 _MOST_WORLDS = 16
 
 
+class _Result(NamedTuple):
+    """What was computed, the choices that it depends on, and how they were made."""
+
+    value: Any
+    asked: dict[Hashable, Sequence[Any]]
+    chosen: list[tuple[Hashable, int]]
+
+
 class Choices:
     """The world that is looked at, and which of its choices were asked for."""
 
@@ -28,13 +37,14 @@ class Choices:
         self._world: World = {}
         self._key: frozenset[tuple[Hashable, int]] = frozenset()
         self._asked: dict[Hashable, Sequence[Any]] = {}
-        self._cache: dict[Any, tuple[Any, dict[Hashable, Sequence[Any]]]] = {}
+        self._once: dict[Hashable, Any] = {}
+        self._here: dict[tuple[frozenset[tuple[Hashable, int]], Hashable], _Result] = {}
+        self._results: defaultdict[Hashable, list[_Result]] = defaultdict(list)
 
     def take(self, key: Hashable, candidates: Sequence[Any]) -> Any:
         """Give what is chosen in this world; the first of the candidates where nothing is."""
         self._asked[key] = candidates
-        index = self._world.get(key, 0)
-        return candidates[index if index < len(candidates) else 0]
+        return candidates[self._index(key, candidates)]
 
     @contextmanager
     def world(self, world: World) -> Iterator[dict[Hashable, Sequence[Any]]]:
@@ -49,28 +59,41 @@ class Choices:
 
     def once(self, key: Hashable, compute: Callable[[], Any]) -> Any:
         """Compute once, in the first world: for what is the same in all of them."""
-        at = (None, key)
-        if at not in self._cache:
+        if key not in self._once:
             with self.world({}):
-                self._cache[at] = (compute(), {})
-        return self._cache[at][0]
+                self._once[key] = compute()
+        return self._once[key]
 
     def cached(self, key: Hashable, compute: Callable[[], Any]) -> Any:
-        """Compute once in each world; asking for the result asks for all that it depends on."""
+        """Compute once for all worlds with the same choices; asking for the result asks for what it depends on."""
         at = (self._key, key)
-        if at not in self._cache:
-            outer = self._asked
-            inner: dict[Hashable, Sequence[Any]] = {}
-            self._asked = inner
-            try:
-                result = compute()
-                self._cache[at] = (result, inner)
-            finally:
-                outer.update(inner)
-                self._asked = outer
-        result, asked = self._cache[at]
-        self._asked.update(asked)
-        return result
+        found = self._here.get(at)
+        if found is None:
+            found = next(filter(self._holds, self._results[key]), None) or self._compute(key, compute)
+            self._here[at] = found
+        self._asked.update(found.asked)
+        return found.value
+
+    def _compute(self, key: Hashable, compute: Callable[[], Any]) -> _Result:
+        outer = self._asked
+        asked: dict[Hashable, Sequence[Any]] = {}
+        self._asked = asked
+        try:
+            value = compute()
+        finally:
+            outer.update(asked)
+            self._asked = outer
+        chosen = [(choice, self._index(choice, candidates)) for choice, candidates in asked.items()]
+        found = _Result(value, asked, chosen)
+        self._results[key].append(found)
+        return found
+
+    def _holds(self, result: _Result) -> bool:
+        return all(self._index(choice, result.asked[choice]) == index for choice, index in result.chosen)
+
+    def _index(self, key: Hashable, candidates: Sequence[Any]) -> int:
+        index = self._world.get(key, 0)
+        return index if index < len(candidates) else 0
 
 
 def worlds(asked: dict[Hashable, Sequence[Any]]) -> Iterator[World]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .answers import ABSENT, Absent, Amount, Unknown
 from .callers import NO_CALLERS, mentions
-from .event_source import event_sources, function_of
+from .event_source import sources_of
 
 if TYPE_CHECKING:
     from .resource import Resource
@@ -48,8 +48,8 @@ def _by_callers(function: Resource) -> Amount | Absent | Unknown:
     if not calling or any(resource.type != "AWS::Lambda::EventSourceMapping" for resource in calling):
         return ABSENT
     total = 0.0
-    for source in event_sources(assembly):
-        if function_of(source.function) is not function or source.mapping not in calling:
+    for source in sources_of(function):
+        if source.mapping not in calling:
             continue
         most = source.mapping.limit("ScalingConfig", "MaximumConcurrency")
         if isinstance(most, Unknown):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from .answers import Unknown
@@ -65,6 +66,31 @@ def event_sources(assembly: Assembly) -> list[EventSource]:
     return assembly.choices.cached(
         "event sources", lambda: [event_source(each) for each in assembly.resources(MAPPING)]
     )
+
+
+def sources_of(function: Resource) -> list[EventSource]:
+    """Give the mappings that call a function."""
+    return _by_end(function.template.assembly)[0].get(function, [])
+
+
+def readers_of(source: Resource) -> list[EventSource]:
+    """Give the mappings that read a queue or stream."""
+    return _by_end(source.template.assembly)[1].get(source, [])
+
+
+def _by_end(assembly: Assembly) -> tuple[dict[Resource, list[EventSource]], dict[Resource, list[EventSource]]]:
+    return assembly.choices.cached("event sources by their ends", lambda: _index(assembly))
+
+
+def _index(assembly: Assembly) -> tuple[dict[Resource, list[EventSource]], dict[Resource, list[EventSource]]]:
+    by_function: defaultdict[Resource, list[EventSource]] = defaultdict(list)
+    by_source: defaultdict[Resource, list[EventSource]] = defaultdict(list)
+    for source in event_sources(assembly):
+        if source.function is not None:
+            by_function[source.function].append(source)
+        if source.source is not None:
+            by_source[source.source].append(source)
+    return dict(by_function), dict(by_source)
 
 
 def event_source(mapping: Resource) -> EventSource:

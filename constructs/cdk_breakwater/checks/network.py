@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from enum import IntEnum
 from ipaddress import IPv4Network, ip_network
 from typing import TYPE_CHECKING, TypeAlias
@@ -92,6 +93,7 @@ class Network:
 
     def __init__(self, assembly: Assembly) -> None:
         self._rules: dict[Group, list[_Rule]] = {}
+        self._admitted: dict[Group, dict[Group | None, list[_Rule]]] = {}
         for resource in assembly.resources("AWS::EC2::SecurityGroup"):
             inline = resource.items("SecurityGroupIngress")
             blocks = [item for item in inline if isinstance(item, Block)] if isinstance(inline, Items) else []
@@ -105,14 +107,27 @@ class Network:
         """Tell how what has some groups reaches what has others."""
         found = Way.NONE
         for target in into:
-            if target in sources and target not in self._rules:
-                return Way.GROUP  # a group from elsewhere that both have: nobody would share it otherwise
-            for rule in self._rules.get(target, ()):
-                if rule.opens(port):
-                    if rule.source in sources:
-                        return Way.GROUP
-                    found = max(found, Way.RANGE if rule.is_range_of_functions else Way.NONE)
+            admitted = self.admitted(target)
+            for source in sources & admitted.keys():
+                if not admitted[source] or any(rule.opens(port) for rule in admitted[source]):
+                    return Way.GROUP
+            if any(rule.opens(port) for rule in admitted.get(None, ())):
+                found = Way.RANGE
         return found
+
+    def admitted(self, target: Group) -> dict[Group | None, list[_Rule]]:
+        """Give the rules by which a group lets in others, and by None those for the addresses of functions."""
+        if target not in self._rules:
+            return {target: []}  # a group from elsewhere that both have: nobody would share it otherwise
+        if target not in self._admitted:
+            found: defaultdict[Group | None, list[_Rule]] = defaultdict(list)
+            for rule in self._rules[target]:
+                if rule.source is not None:
+                    found[rule.source].append(rule)
+                if rule.is_range_of_functions:
+                    found[None].append(rule)
+            self._admitted[target] = dict(found)
+        return self._admitted[target]
 
     def only_private(self, into: Iterable[Group]) -> bool:
         """Tell whether groups that are all known admit private addresses and other groups only."""

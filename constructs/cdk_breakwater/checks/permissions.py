@@ -7,7 +7,7 @@ from enum import IntEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from .answers import ABSENT, Answer, Block, Items, Reference, Unknown, texts
+from .answers import ABSENT, Answer, Block, Items, Unknown, references_in, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,13 +35,16 @@ class Statement:
         Patterns in lower case.
     resources
         What they are allowed on.
-    policy
-        Where it stands.
+    named
+        The resources among them.
+    wild
+        Whether it is for all resources of its kind.
     """
 
     actions: tuple[str, ...]
     resources: tuple[Answer, ...]
-    policy: Resource
+    named: frozenset[Resource]
+    wild: bool
 
     def allows(self, action: str) -> bool:
         """Tell whether an action, in lower case, is among its own."""
@@ -49,21 +52,9 @@ class Statement:
 
     def names(self, wanted: set[Resource]) -> Allowed:
         """Tell how it names one of some resources."""
-        found = Allowed.NO
-        template = self.policy.template
-        for resource in self.resources:
-            mentioned: set[Resource] = set()
-            if isinstance(resource, Reference):
-                mentioned = {resource.resource}
-            elif isinstance(resource, Unknown):
-                mentioned = {reference.resource for reference in resource.references}
-            named = template.assembly.names.resource(template, resource)
-            if mentioned & wanted or named in wanted:
-                return Allowed.NAMED
-            text = resource.text if isinstance(resource, Unknown) else str(resource)
-            if not mentioned and (text == "*" or text.endswith((":*", "*/*", "rds!*"))):
-                found = Allowed.ANY
-        return found
+        if not self.named.isdisjoint(wanted):
+            return Allowed.NAMED
+        return Allowed.ANY if self.wild else Allowed.NO
 
 
 def statements(function: Resource) -> list[Statement]:
@@ -110,11 +101,19 @@ def _attached(assembly: Assembly) -> dict[Resource, list[Resource]]:
 def _statements(policy: Resource, document: Answer) -> Iterator[Statement]:
     if not isinstance(document, Block):
         return
-    answer = document.get("Statement")
-    for statement in answer if isinstance(answer, Items) else [answer]:
+    written = document.get("Statement")
+    for statement in written if isinstance(written, Items) else [written]:
         if not isinstance(statement, Block) or statement.get("Effect") != "Allow":
             continue
         actions = tuple(action.lower() for action in texts(statement.get("Action")) if isinstance(action, str))
         resource = statement.get("Resource")
         resources = tuple(resource) if isinstance(resource, Items) else () if resource is ABSENT else (resource,)
-        yield Statement(actions, resources, policy)
+        named: set[Resource] = set()
+        wild = False
+        for answer in resources:
+            mentioned = {reference.resource for reference in references_in(answer)}
+            by_name = policy.template.assembly.names.resource(policy.template, answer)
+            named |= mentioned | ({by_name} if by_name else set())
+            text = answer.text if isinstance(answer, Unknown) else answer if isinstance(answer, str) else ""
+            wild |= not mentioned and (text == "*" or text.endswith((":*", "*/*", "rds!*")))
+        yield Statement(actions, resources, frozenset(named), wild)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class Resource:
     """One resource of a template."""
 
-    template: Template
+    template: Template = field(repr=False)
     logical_id: str
-    body: dict[str, Any]
+    body: dict[str, Any] = field(repr=False)
 
     @property
     def type(self) -> str:

@@ -31,15 +31,17 @@ def check(assembly: Assembly, rules: Iterable[Rule]) -> Report:
     """Apply rules. One that fails at a resource goes on with the next."""
     report = Report()
     for rule in rules:
-        for template in list(assembly.templates):
-            for resource in template.resources.values():
-                if resource.type in rule.of:
-                    try:
-                        report.findings += [(rule, finding) for finding in _in_every_world(rule, resource)]
-                    except Exception as error:
-                        report.failures.append(Failure(rule, resource, error))
+        for resource in assembly.declared(*rule.of):
+            _apply(rule, resource, report)
     report.findings.sort(key=lambda found: found[1].severity or found[0].severity)
     return report
+
+
+def _apply(rule: Rule, resource: Resource, report: Report) -> None:
+    try:
+        report.findings += [(rule, finding) for finding in _in_every_world(rule, resource)]
+    except Exception as error:
+        report.failures.append(Failure(rule, resource, error))
 
 
 def _in_every_world(rule: Rule, resource: Resource) -> list[Finding]:

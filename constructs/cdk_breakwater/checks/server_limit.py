@@ -63,6 +63,11 @@ def parameter(server: Server, name: str) -> str | Absent | Unknown:
 
 def server_limit(server: Server) -> ServerLimit | None:
     """Find the limit of its largest instance, None where the templates don't tell."""
+    cached = server.resource.template.assembly.choices.cached
+    return cached(("limit", server.resource), lambda: _server_limit(server))
+
+
+def _server_limit(server: Server) -> ServerLimit | None:
     engine = server.engine
     if engine is None or not server.instances:
         return None

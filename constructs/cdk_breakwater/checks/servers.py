@@ -122,7 +122,7 @@ class Server:
                 for reference in resource.references(property_)
                 if reference.resource.type.startswith("AWS::SecretsManager::")
             }
-        self.proxies: set[Resource] = set()
+        self.proxies: list[Resource] = []
         self.proxy_groups: set[Group] = set()
         self.groups = groups(resource, self.kind.groups)
         for instance in instances:
@@ -177,6 +177,22 @@ class Server:
         return reference.resource in self.members and reference.attribute in _KINDS[reference.resource.type].readers
 
 
+def proxy_of(resource: Resource) -> Resource | None:
+    """Give the proxy that a resource is, or is an endpoint of."""
+    if resource.type == "AWS::RDS::DBProxyEndpoint":
+        return resource.target("DBProxyName", of="AWS::RDS::DBProxy")
+    return resource if resource.type == "AWS::RDS::DBProxy" else None
+
+
+def server_of(resource: Resource) -> Server | None:
+    """Give the server whose cluster, or whose only instance, a resource is."""
+    assembly = resource.template.assembly
+    by_resource: dict[Resource, Server] = assembly.choices.cached(
+        "servers by resource", lambda: {server.resource: server for server in servers(assembly)}
+    )
+    return by_resource.get(resource)
+
+
 def servers(assembly: Assembly) -> list[Server]:
     """Give the databases and caches, with their secrets and proxies."""
     return assembly.choices.cached("servers", lambda: _servers(assembly))
@@ -210,7 +226,7 @@ def _servers(assembly: Assembly) -> list[Server]:
         if proxy is None:
             continue
         for server in {of[target] for target in targets if target in of}:
-            server.proxies.add(proxy)
+            server.proxies += [proxy] if proxy not in server.proxies else []
             server.proxy_groups |= groups(proxy, "VpcSecurityGroupIds")
     return found
 

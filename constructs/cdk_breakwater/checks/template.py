@@ -43,13 +43,13 @@ class Template:
         For the template of a nested stack: the resource in the parent that makes it.
     """
 
-    assembly: Assembly
+    assembly: Assembly = field(repr=False)
     path: Path
-    body: dict[str, Any]
+    body: dict[str, Any] = field(repr=False)
     environment: str | None = None
-    arguments: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, str] = field(default_factory=dict, repr=False)
     nested_by: Resource | None = None
-    resources: dict[str, Resource] = field(init=False)
+    resources: dict[str, Resource] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         sections = {name: self.body.get(name) for name in _SECTIONS}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..answers import ABSENT, Block, Unknown
 from ..callers import mentions
-from ..event_source import function_of
+from ..pointing import pointing_at
 from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
@@ -54,10 +54,8 @@ def _apis(function: Resource) -> list[Resource]:
     """Give the APIs that may call a function and wait for it, by its permissions and their integrations."""
     assembly = function.template.assembly
     found: list[Resource] = []
-    for permission in assembly.resources("AWS::Lambda::Permission"):
-        if permission.get("Principal") != "apigateway.amazonaws.com":
-            continue
-        if function_of(permission.target("FunctionName", of="AWS::Lambda::Function")) is function:
+    for permission in pointing_at(function, "AWS::Lambda::Permission", "FunctionName", of=function.type):
+        if permission.get("Principal") == "apigateway.amazonaws.com":
             found += [each.resource for each in permission.references("SourceArn") if each.resource.type in _SECONDS]
     for integration in mentions(assembly).get(function, ()):
         if integration.type in _INTEGRATIONS and integration.exists:

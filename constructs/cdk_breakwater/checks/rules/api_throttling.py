@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..answers import ABSENT, Answer, Block, Items, Unknown
+from ..pointing import pointing_at
 from ..resource import as_number
 from ..rule import Finding, Rule, Severity
 
@@ -55,14 +56,16 @@ def _makes_a_stage(deployment: Resource) -> bool:
     if not isinstance(name, str):
         return False
     api = deployment.target("RestApiId")
-    return not any(
-        stage.target("RestApiId") is api and stage.text("StageName") == name
-        for stage in deployment.template.assembly.resources("AWS::ApiGateway::Stage")
-    )
+    if api is not None:
+        stages = pointing_at(api, "AWS::ApiGateway::Stage", "RestApiId")
+    else:  # whatever has an API that isn't in the templates may be of the same
+        declared = deployment.template.assembly.resources("AWS::ApiGateway::Stage")
+        stages = [stage for stage in declared if stage.target("RestApiId") is None]
+    return not any(stage.text("StageName") == name for stage in stages)
 
 
 def _has_stage(api: Resource) -> bool:
-    return any(stage.target("ApiId") is api for stage in api.template.assembly.resources("AWS::ApiGatewayV2::Stage"))
+    return bool(pointing_at(api, "AWS::ApiGatewayV2::Stage", "ApiId"))
 
 
 def _by_methods(answer: Answer) -> bool | Unknown:

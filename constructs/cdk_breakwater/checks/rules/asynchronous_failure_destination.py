@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..answers import ABSENT
 from ..asynchronous import asynchronous_sources
 from ..callers import called_by_schedule
-from ..event_source import function_of
+from ..pointing import pointing_at
 from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
@@ -35,9 +35,8 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 def _has_destination(function: Resource) -> bool:
     return any(
-        function_of(config.target("FunctionName", of="AWS::Lambda::Function")) is function
-        and config.get("DestinationConfig", "OnFailure", "Destination") is not ABSENT
-        for config in function.template.assembly.resources("AWS::Lambda::EventInvokeConfig")
+        config.get("DestinationConfig", "OnFailure", "Destination") is not ABSENT
+        for config in pointing_at(function, "AWS::Lambda::EventInvokeConfig", "FunctionName", of=function.type)
     )
 
 

@@ -8,7 +8,7 @@ from ..answers import Absent, Amount, DefaultText, Unknown
 from ..connections import connected_to, other_clients
 from ..rule import Finding, Rule, Severity
 from ..server_limit import server_limit
-from ..servers import servers
+from ..servers import server_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def check(resource: Resource) -> Iterator[Finding]:
     """Compare the sum of reserved concurrency with what the database can give."""
-    server = next((server for server in servers(resource.template.assembly) if server.resource is resource), None)
+    server = server_of(resource)
     limit = server_limit(server) if server is not None else None
     if server is None or limit is None:
         return

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from ..answers import ABSENT
 from ..concurrency import most_at_once
-from ..connections import Connection, connections
+from ..connections import direct_connections
 from ..rule import Finding, Rule, Severity
 from ..server_limit import server_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..connection import Connection
     from ..resource import Resource
 
 # These take more connections than an account of 1,000 concurrent executions opens. Sources: Amazon ElastiCache User
@@ -30,7 +31,7 @@ def check(resource: Resource) -> Iterator[Finding]:
     """Find a function without a limit that opens connections itself."""
     if most_at_once(resource) is not ABSENT:
         return
-    direct = [connection for connection in connections(resource) if connection.proxied is None]
+    direct = direct_connections(resource)
     if not direct:
         return
     scheduled = direct[0].scheduled

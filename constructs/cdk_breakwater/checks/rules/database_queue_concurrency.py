@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..answers import ABSENT, Block
 from ..concurrency import reserved
-from ..connections import connections
+from ..connections import direct_connections
 from ..event_source import MAPPING, event_source
 from ..rule import Finding, Rule, Severity
 
@@ -26,7 +26,7 @@ def check(resource: Resource) -> Iterator[Finding]:
         return
     if isinstance(resource.get("ProvisionedPollerConfig"), Block):
         return
-    direct = [connection for connection in connections(function) if connection.proxied is None]
+    direct = direct_connections(function)
     if direct:
         yield Finding(
             resource,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..answers import Absent, Unknown
 from ..concurrency import most_at_once
-from ..connections import connections
+from ..connections import direct_connections
 from ..rule import Finding, Rule, Severity
 from ..states import State, states
 
@@ -34,7 +34,7 @@ def check(resource: Resource) -> Iterator[Finding]:
         if isinstance(limit, Unknown):
             continue
         unlimited = "MaxConcurrency" not in maps[-1].body
-        connects = any(connection.proxied is None for connection in connections(state.function))
+        connects = bool(direct_connections(state.function))
         too_many = most > limit if not isinstance(limit, Absent) else unlimited
         if too_many:
             of = f"a reserved concurrency of {limit:g}" if not isinstance(limit, Absent) else "no limit of its own"

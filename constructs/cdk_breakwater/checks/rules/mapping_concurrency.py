@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..answers import Absent, Amount, Block, Unknown
-from ..event_source import event_sources
+from ..event_source import sources_of
 from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
@@ -23,11 +23,7 @@ _DEFAULT_POLLERS = 200
 
 def check(resource: Resource) -> Iterator[Finding]:
     """Compare the sum of the mappings' concurrency with the function's."""
-    sources = [
-        source
-        for source in event_sources(resource.template.assembly)
-        if source.function is resource and source.is_queue and source.enabled
-    ]
+    sources = [source for source in sources_of(resource) if source.is_queue and source.enabled]
     limit = resource.limit("ReservedConcurrentExecutions")
     if not sources or isinstance(limit, Absent | Unknown):
         return

@@ -12,7 +12,7 @@ from ...limits.max_connections import (
 )
 from ..rule import Finding, Rule, Severity
 from ..server_limit import parameter, version
-from ..servers import servers
+from ..servers import server_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ _TOLERANCE = 2
 
 def check(resource: Resource) -> Iterator[Finding]:
     """Compare max_connections in the parameter group with the default of the class."""
-    server = next((server for server in servers(resource.template.assembly) if server.resource is resource), None)
+    server = server_of(resource)
     if server is None or server.engine is None:
         return
     given = parameter(server, parameter_name(server.engine))

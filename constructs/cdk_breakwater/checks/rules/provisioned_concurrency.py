@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..answers import Absent, Unknown
-from ..event_source import function_of
+from ..pointing import pointing_at
 from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ def check(resource: Resource) -> Iterator[Finding]:
         return
     known = {
         each: provisioned
-        for each in resource.template.assembly.resources("AWS::Lambda::Alias", "AWS::Lambda::Version")
-        if function_of(each) is resource and not isinstance(provisioned := each.limit(*_NAME), Absent | Unknown)
+        for type_ in ("AWS::Lambda::Alias", "AWS::Lambda::Version")
+        for each in pointing_at(resource, type_, "FunctionName", of=resource.type)
+        if not isinstance(provisioned := each.limit(*_NAME), Absent | Unknown)
     }
     total = sum(known.values())
     if total > limit:

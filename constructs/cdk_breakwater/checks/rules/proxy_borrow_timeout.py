@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...limits.lambda_service import DEFAULT_TIMEOUT_SECONDS
 from ..answers import Amount, Unknown
-from ..connections import connections
+from ..connections import proxied_by
 from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
@@ -25,11 +25,10 @@ def check(resource: Resource) -> Iterator[Finding]:
     if proxy is None or isinstance(borrow, Unknown):
         return
     shorter: dict[Resource, Amount] = {}
-    for function in resource.template.assembly.resources("AWS::Lambda::Function"):
-        if any(connection.proxied is proxy for connection in connections(function)):
-            timeout = function.number("Timeout", default=DEFAULT_TIMEOUT_SECONDS)
-            if not isinstance(timeout, Unknown) and borrow >= timeout:
-                shorter[function] = timeout
+    for function in proxied_by(proxy):
+        timeout = function.number("Timeout", default=DEFAULT_TIMEOUT_SECONDS)
+        if not isinstance(timeout, Unknown) and borrow >= timeout:
+            shorter[function] = timeout
     if not shorter:
         return
     waiting = ", ".join(f"{function.name} has a timeout of {timeout:g} s" for function, timeout in shorter.items())

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from ...limits.engines import DatabaseEngine
 from ..answers import Absent, Amount, Unknown
 from ..connections import connected_to
+from ..pointing import pointing_at
 from ..rule import Finding, Rule, Severity
 from ..server_limit import server_limit
-from ..servers import servers
+from ..servers import server_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,15 +23,14 @@ _LOCATION = "Properties.ConnectionPoolConfigurationInfo.MaxConnectionsPercent"
 
 def check(resource: Resource) -> Iterator[Finding]:
     """Add up MaxConnectionsPercent, and what functions without a proxy may hold beside the pools."""
-    assembly = resource.template.assembly
-    server = next((server for server in servers(assembly) if server.resource is resource), None)
+    server = server_of(resource)
     if server is None or not server.proxies:
         return
     known = {
         group: percent
-        for group in assembly.resources("AWS::RDS::DBProxyTargetGroup")
-        if group.target("DBProxyName", of="AWS::RDS::DBProxy") in server.proxies
-        and not isinstance(percent := _percent(group, server), Unknown)
+        for proxy in server.proxies
+        for group in pointing_at(proxy, "AWS::RDS::DBProxyTargetGroup", "DBProxyName", of=proxy.type)
+        if not isinstance(percent := _percent(group, server), Unknown)
     }
     if not known:
         return

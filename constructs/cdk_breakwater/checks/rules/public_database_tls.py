@@ -9,7 +9,7 @@ from ..answers import ABSENT, Unknown
 from ..network import network_of
 from ..rule import Finding, Rule, Severity
 from ..server_limit import parameter, version
-from ..servers import servers
+from ..servers import server_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,12 +32,11 @@ _ON = ("1", "on", "true")
 
 def check(resource: Resource) -> Iterator[Finding]:
     """Find a public database that accepts connections without TLS."""
-    assembly = resource.template.assembly
-    server = next((server for server in servers(assembly) if server.resource is resource), None)
+    server = server_of(resource)
     if server is None or server.engine not in _PARAMETERS:
         return
     public = [member for member in server.members if member.flag("PubliclyAccessible") is True]
-    if not public or network_of(assembly).only_private(server.groups):
+    if not public or network_of(resource.template.assembly).only_private(server.groups):
         return
     name, on_since = _PARAMETERS[server.engine]
     if _enforced(server, name, on_since) is False:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..answers import ABSENT, Absent, Unknown
 from ..callers import mentions
-from ..event_source import event_sources
+from ..event_source import readers_of
 from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ _MINIMUM_RECEIVES = 5
 
 def check(resource: Resource) -> Iterator[Finding]:
     """Find a queue of functions without a dead-letter queue, or whose messages go there too early."""
-    assembly = resource.template.assembly
-    readers = [source for source in event_sources(assembly) if source.source is resource]
+    readers = readers_of(resource)
     if not readers:
         return
     given = resource.get("RedrivePolicy")

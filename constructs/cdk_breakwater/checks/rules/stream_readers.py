@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..answers import Items
-from ..event_source import MAPPING, EventSource, event_source, event_sources
+from ..event_source import MAPPING, EventSource, event_source, event_sources, readers_of
 from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
@@ -25,21 +25,21 @@ def check(resource: Resource) -> Iterator[Finding]:
     stream = _shared_stream(event_source(resource))
     if stream is None:
         return
-    sources = [
-        source
-        for source in event_sources(resource.template.assembly)
-        if source.enabled and _shared_stream(source) == stream
-    ]
+    if isinstance(stream, str):
+        readers = [source for source in event_sources(resource.template.assembly) if _shared_stream(source) == stream]
+    else:
+        readers = readers_of(stream)
+    sources = [source for source in readers if source.enabled]
     most = _READERS_OF_A_REPLICATED_TABLE if _is_replicated(stream) else _READERS
     # One finding for all of them, at the first that is too much.
     if len(sources) <= most or sources[most].mapping is not resource:
         return
     name = stream if isinstance(stream, str) else stream.name
-    readers = ", ".join(source.reader for source in sources)
     yield Finding(
         resource,
         "Properties.EventSourceArn",
-        f"{name} has {len(sources)} readers, and its shards serve {most}: {readers}.",
+        f"{name} has {len(sources)} readers, and its shards serve {most}: "
+        f"{', '.join(source.reader for source in sources)}.",
         found=f"{len(sources)} readers",
         needed=f"at most {most}",
         others=tuple(source.mapping for source in sources),

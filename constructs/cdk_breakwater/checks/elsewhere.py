@@ -1,0 +1,56 @@
+"""Databases that are in no template: what a function's variables tell of them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from .answers import Unknown
+from .connection import Connection
+
+if TYPE_CHECKING:
+    from .answers import Answer
+    from .resource import Resource
+
+# What a variable is called that holds the address of a database.
+_ADDRESS = re.compile(
+    r"(?:^|(?<!dynamo)_)(?:db|database|rds|mysql|mariadb|postgres(?:ql)?|pg|aurora|redis|valkey|elasticache|"
+    r"mongo(?:db)?|docdb|redshift|neptune|sql)_?(?:(?!api_|data_|secret_|backup_)[a-z0-9]+_){0,2}"
+    r"(?:host(?:_?name)?|endpoint|address|server|url|uri|dsn|connection_string)$",
+    re.IGNORECASE,
+)
+# What only a variable's name tells to be a database's: a host, and no web address.
+_SOME_HOST = re.compile(r"(?:[a-z0-9{}-]+\.)+[a-z{][a-z0-9{}:-]*|\d+\.\d+\.\d+\.\d+(?::\d+)?", re.IGNORECASE)
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+# What an address of a database looks like: AWS's host names, and URLs with a driver's scheme.
+_HOST = re.compile(
+    r"\.rds\.amazonaws\.com|\.docdb\.amazonaws\.com|\.cache\.amazonaws\.com|\.redshift\.amazonaws\.com|"
+    r"\.neptune\.amazonaws\.com|\.mongodb\.net|"
+    r"\b(?:mysql2?|mariadb|postgres(?:ql)?|rediss?|mongodb(?:\+srv)?|jdbc:[a-z]+)(?:\+[a-z0-9]+)?://",
+    re.IGNORECASE,
+)
+_PROXY = re.compile(r"proxy|pgbouncer|\.pooler\.", re.IGNORECASE)
+_LOCAL = re.compile(r"localhost|127\.0\.0\.1|host\.docker\.internal|example\.(?:com|org)", re.IGNORECASE)
+
+
+def to_elsewhere(function: Resource, environment: list[tuple[str, Answer]]) -> Connection | None:
+    """Give what a function connects to by the address that it is told, None where that is no database's."""
+    for name, answer in environment:
+        text = answer if isinstance(answer, str) else answer.text if isinstance(answer, Unknown) else ""
+        if not text or _PROXY.search(name) or _PROXY.search(text) or _LOCAL.search(text):
+            continue
+        unknown = isinstance(answer, Unknown) and not answer.references and "://" not in text
+        named = _ADDRESS.search(_CAMEL.sub("_", name)) and (unknown or _SOME_HOST.fullmatch(text))
+        if _HOST.search(text) or named:
+            evidence = f"its address in the variable {name}"
+            return Connection(function, None, evidence, outside=f"a database elsewhere ({_place(text)})")
+    return None
+
+
+def _place(text: str) -> str:
+    if text.startswith("{import "):
+        return f"imported as {text[8:-1]}"
+    if "{{resolve:" in text:
+        return "known by a parameter or secret"
+    # A password may stand before the host.
+    return re.sub(r"//[^@/]*@", "//…@", text)[:80]

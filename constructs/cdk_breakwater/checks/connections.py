@@ -71,9 +71,10 @@ def other_clients(server: Server) -> list[Resource]:
 def _connections(function: Resource) -> Iterator[Connection]:
     if called_rarely(function):
         return
-    variables = environment(function)
-    if any(name.startswith("BREAKWATER_") and name.endswith("_PROXY") for name, _ in variables):
-        variables = []  # what this library's functions know about their proxy, they say
+    told = environment(function)
+    # What this library's functions know about their proxy, they say.
+    own = any(name.startswith("BREAKWATER_") and name.endswith("_PROXY") for name, _ in told)
+    variables = told[:0] if own else told
     known = reach(function.template.assembly)
     found = [
         connection

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 # CloudFormation takes templates of up to 1 MB (User Guide, "Understand CloudFormation quotas"); this leaves room for
@@ -33,13 +35,18 @@ class TemplateFile:
         The file.
     body
         The template, with the long forms of functions.
-    lines
-        The line of each logical id and of its properties, beginning with 1: ``("Orders",)``, ``("Orders", "Timeout")``.
+    find_lines
+        Finds the lines: in JSON that takes as long as all the rest, and a file without findings needs none.
     """
 
     path: Path
     body: dict[str, Any]
-    lines: dict[tuple[str, ...], int] = field(default_factory=dict)
+    find_lines: Callable[[], dict[tuple[str, ...], int]] = dict
+
+    @cached_property
+    def lines(self) -> dict[tuple[str, ...], int]:
+        """The line of each logical id and of its properties: ``("Orders",)``, ``("Orders", "Timeout")``."""
+        return self.find_lines()
 
     @property
     def is_template(self) -> bool:
@@ -75,20 +82,27 @@ def parse_template(path: Path, text: str) -> TemplateFile:
         raise UnreadableTemplateError("it is no text")
     try:
         if text.lstrip()[:1] == "{":
-            body, lines = json.loads(text), _json_lines(text)
-        else:
-            body, lines = _yaml(text)
+            return _template(path, json.loads(text), partial(_json_lines, text))
+        return _yaml_template(path, text)
     except json.JSONDecodeError as error:
         # A flow mapping of YAML begins as JSON does.
         try:
-            body, lines = _yaml(text)
+            return _yaml_template(path, text)
         except UnreadableTemplateError:
             raise UnreadableTemplateError(f"line {error.lineno}: {error.msg}") from error
     except RecursionError as error:
         raise UnreadableTemplateError("it nests too deeply") from error
+
+
+def _yaml_template(path: Path, text: str) -> TemplateFile:
+    body, lines = _yaml(text)
+    return _template(path, body, lambda: lines)
+
+
+def _template(path: Path, body: Any, find_lines: Callable[[], dict[tuple[str, ...], int]]) -> TemplateFile:
     if not isinstance(body, dict):
         raise UnreadableTemplateError("it is no template: it has no sections")
-    return TemplateFile(path, body, lines)
+    return TemplateFile(path, body, find_lines)
 
 
 def _yaml(text: str) -> tuple[Any, dict[tuple[str, ...], int]]:

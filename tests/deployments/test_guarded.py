@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.deployment_guard import account as provider
-from handlers.deployment_guard import release
+from handlers.deployment_guard import guard, release
 
 from .cloudformation import run
-from .guarded import GuardedAccount, template, together
+from .guarded import Client, GuardedAccount, template, together
 from .model import App, Function, random_app, random_change
 
 APPS = int(os.environ.get("BREAKWATER_APPS", "60"))
@@ -317,6 +317,22 @@ class TestWithheld:
         account.stacks["Search"].status = "UPDATE_IN_PROGRESS"
         with pytest.raises(provider.Refused, match="Stack Search is being deployed"):
             release.raise_by_hand("Shop", account.service)
+
+    def test_the_handler_answers_whoever_asks_and_no_url(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What `breakwater raise` invokes has no ResponseURL, and its answer is what the handler returns."""
+        account = created(self.BEFORE, self.AFTER)
+        deploy(account, self.AFTER)
+        monkeypatch.setattr(guard, "boto_client", lambda service: Client(account, service))
+        orders = next(f for f in account.functions.values() if f.logical_id == "Orders")
+        event = {"RequestType": "Raise", "StackName": "Shop"}
+        assert guard.handler(event, None) == [f"{orders.name} has 18 of 36: others hold the rest."]
+        deploy(account, self.AFTER, "Search")
+        orders.reserved, orders.tags["breakwater:set"] = 18, "18"  # raised already, so that there is something to do
+        assert guard.handler(event, None) == []
+        assert reserved(account) == {"Orders": 36, "Search": 18}
+        account.stacks["Search"].status = "UPDATE_IN_PROGRESS"
+        with pytest.raises(provider.Refused, match="Stack Search is being deployed"):
+            guard.handler(event, None)
 
 
 def test_deleting_the_stack_asks_for_nothing() -> None:

@@ -17,8 +17,6 @@ from .check import check_command
 from .streams import write_plainly_where_needed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .deployment_diff import Diff
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Look at what a CDK app does to its databases.")
@@ -177,7 +175,11 @@ def measure_deployments(
 
 
 @app.command("raise")
-def raise_(stack: Annotated[str, typer.Argument(help="The name of a deployed stack with guard_deployments.")]) -> None:
+def raise_(
+    stack: Annotated[str, typer.Argument(help="The name of a deployed stack with guard_deployments.")],
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
     """Raise the functions that a guarded deployment left below their shares, as far as there is room now.
 
     It never exceeds a budget, and leaves alone what was set to 0. It calls the stack's guard: lambda:InvokeFunction and
@@ -188,6 +190,7 @@ def raise_(stack: Annotated[str, typer.Argument(help="The name of a deployed sta
     from ..errors import BreakwaterError
     from .raise_reservations import raise_reservations
 
+    _log_in(region, profile)
     try:
         short = raise_reservations(stack, _client)
     except (BotoCoreError, ClientError, BreakwaterError) as error:
@@ -203,7 +206,6 @@ def quota(
     profile: Profile = None,
 ) -> None:
     """Show how far the quotas of a deployed stack are used, what waits, and when it will be drained."""
-    import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     from ..errors import BreakwaterError
@@ -211,7 +213,7 @@ def quota(
 
     _log_in(region, profile)
     try:
-        usages = quota_usage(stack, cast("Callable[[str], Any]", boto3.client))
+        usages = quota_usage(stack, _client)
     except (BotoCoreError, ClientError, BreakwaterError) as error:
         raise _failed(error) from error
     Console().print(quota_table(usages))

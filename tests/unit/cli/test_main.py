@@ -140,7 +140,13 @@ def test_a_damaged_old_assembly_is_one_line(assembly: Path) -> None:
     assert f"{old}: it is damaged" in done.stderr
 
 
-AWS_COMMANDS = [("quota", "Shop"), ("redrive", "Shop"), ("plan", "--deployed"), ("measure-deployments", "--yes")]
+AWS_COMMANDS = [
+    ("quota", "Shop"),
+    ("redrive", "Shop"),
+    ("raise", "Shop"),
+    ("plan", "--deployed"),
+    ("measure-deployments", "--yes"),
+]
 
 
 @pytest.mark.parametrize("command", AWS_COMMANDS)

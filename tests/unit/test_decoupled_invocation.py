@@ -271,6 +271,14 @@ class TestErrors:
             ({"max_receive_count": 1001}, r"max_receive_count must be 5 to 1000 \(given 1001\)"),
             ({"max_batching_window": cdk.Duration.seconds(301)}, r"max_batching_window=301 s is not possible"),
             (
+                {"max_batching_window": cdk.Duration.millis(500)},
+                r"max_batching_window is 500 millis\. Give a Duration of whole seconds",
+            ),
+            (
+                {"max_batching_window": cdk.Duration.seconds(cdk.Token.as_number({"Ref": "Window"}))},
+                r"max_batching_window is a token\. Give a Duration of whole seconds that is known at synth",
+            ),
+            (
                 {"fifo": True, "max_batching_window": cdk.Duration.seconds(1)},
                 r"max_batching_window=1 s .*a FIFO queue has none",
             ),

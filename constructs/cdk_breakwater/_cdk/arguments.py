@@ -56,6 +56,10 @@ def _is_port(value: Any) -> bool:
     return _is_number(value) and (Token.is_unresolved(value) or (value == int(value) and 1 <= value <= _LAST_PORT))
 
 
+def _is_seconds(value: Any) -> bool:
+    return hasattr(value, "to_seconds") and not value.is_unresolved() and value.to_milliseconds() % 1000 == 0
+
+
 def _are_mappings(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and all(isinstance(each, dict) for each in value)
 
@@ -71,6 +75,7 @@ ABOVE_ZERO = Kind("a number above 0 that is known at synth", _is_above_zero)
 PORT = Kind("a port, 1 to 65535", _is_port)
 TEXTS = Kind("a list of texts, such as ['pymysql==1.2.4']", _are_texts)
 DURATION = having("to_seconds", "a Duration, such as Duration.seconds(30)")
+SECONDS = Kind("a Duration of whole seconds that is known at synth", _is_seconds)
 FUNCTION = having("function_arn", "a lambda_.Function, an alias or a version")
 FILTERS = Kind("a list of lambda_.FilterCriteria.filter(…)", _are_mappings)
 KEY = having("key_arn", "a kms.Key, or an imported one")
@@ -111,6 +116,8 @@ def shown(value: Any) -> str:
     """Write a value as a reader of an error knows it."""
     if isinstance(value, float) and math.isfinite(value) and Token.is_unresolved(value):
         return f"a token ({Token.as_string(value)})"
+    if hasattr(value, "to_human_string"):
+        return "a token" if value.is_unresolved() else value.to_human_string()
     return (
         repr(value)
         if value is None or isinstance(value, (str, int, float, list, tuple, dict))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .._cdk.function_qualifiers import unqualified
+from .._cdk.function_settings import rendered_timeout
+from .._cdk.rendered import rendered
 from ..errors import BreakwaterError
 
 if TYPE_CHECKING:
     from aws_cdk import Duration
+    from constructs import IConstruct
 
     from .buffer import Buffer
 
@@ -66,11 +71,44 @@ def fitting_batch_size(
     if given is None:
         return max(1, min(largest, int(timeout / (_PART_OF_TIMEOUT * seconds))))
     if given * seconds > timeout:
-        raise BreakwaterError(
-            invocation,
-            f"batch_size={given} records of {seconds:g} s each take {given * seconds:g} s, and "
-            f"{invocation.function.node.path} is ended after {timeout} s: what it does not begin is counted as tried, "
-            "and given up untried.",
-            f"Leave batch_size out, or give {max(1, int(timeout / (_PART_OF_TIMEOUT * seconds)))}.",
-        )
+        remedy = f"Leave batch_size out, or give {max(1, int(timeout / (_PART_OF_TIMEOUT * seconds)))}."
+        raise BreakwaterError(invocation, _too_long(invocation, given, seconds, timeout), remedy)
     return given
+
+
+def _too_long(invocation: Buffer, batch: int, seconds: float, timeout: int) -> str:
+    return (
+        f"batch_size={batch} records of {seconds:g} s each take {batch * seconds:g} s, and "
+        f"{invocation.function.node.path} is ended after {timeout} s: what it does not begin is counted as tried, "
+        "and given up untried."
+    )
+
+
+@dataclass(frozen=True)
+class LateFit:
+    """Whether a batch fits the timeout still, when an Aspect or an override changed one of the two.
+
+    Parameters
+    ----------
+    invocation
+        Whose source.
+    mapping
+        The mapping's L1 construct.
+    expected_duration
+        How long the work of a record takes on average; None where nobody knows.
+    """
+
+    invocation: Buffer
+    mapping: IConstruct
+    expected_duration: Duration | None
+
+    def errors(self) -> list[str]:
+        """Return what the synth fails with."""
+        if self.expected_duration is None:
+            return []
+        batch = rendered(self.mapping, "BatchSize").get("BatchSize")
+        timeout = rendered_timeout(unqualified(self.invocation.function))
+        seconds = self.expected_duration.to_milliseconds() / 1000
+        if timeout is None or not isinstance(batch, (int, float)) or batch * seconds <= timeout:
+            return []
+        return [f"{_too_long(self.invocation, int(batch), seconds, timeout)} Change neither after the source was made."]

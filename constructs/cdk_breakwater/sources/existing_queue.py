@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from aws_cdk import Annotations, Token
+from aws_cdk import Annotations
 
 from .._cdk.nag import acknowledge
 from .._cdk.queue_retention import MAXIMUM_RETENTION, retention_seconds
+from .._cdk.rendered import rendered
 from ..errors import BreakwaterError
 from .foreign_source import check_environment
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs
+    from constructs import IConstruct
 
     from .buffer import Buffer
 
@@ -60,14 +62,14 @@ class ExistingQueue:
                 f"{MINIMUM_RECEIVES} or more.",
             )
             return None
-        self._check_visibility(invocation, resource, visibility_seconds)
+        self._check_visibility(invocation, visibility_seconds)
         dead_letter_queue = self._check_redrive(invocation)
         if dead_letter_queue is not None:
             self._check_retention(invocation, dead_letter_queue)
         return dead_letter_queue
 
-    def _check_visibility(self, invocation: Buffer, resource: Any, needed: int) -> None:
-        given = _seconds(resource.visibility_timeout, _VISIBILITY_DEFAULT_SECONDS)
+    def _check_visibility(self, invocation: Buffer, needed: int) -> None:
+        given = rendered_visibility(cast("IConstruct", self.queue.node.default_child))
         if given is not None and given < needed:
             self._except(
                 invocation,
@@ -97,11 +99,11 @@ class ExistingQueue:
                 "whose dead-letter queue it is, is not.",
                 f"Give it fifo={self.queue.fifo}; SQS accepts no other.",
             )
-        receives = redrive.max_receive_count
-        if not Token.is_unresolved(receives) and receives < MINIMUM_RECEIVES:
+        receives = rendered_receives(cast("IConstruct", self.queue.node.default_child))
+        if receives is not None and receives < MINIMUM_RECEIVES:
             self._except(
                 invocation,
-                f"max_receive_count of {path} is {int(receives)}: throttled receives alone send a message to the "
+                f"max_receive_count of {path} is {receives}: throttled receives alone send a message to the "
                 "dead-letter queue untried.",
                 f"Set max_receive_count={MINIMUM_RECEIVES} or more",
                 "acknowledge_dead_letter_queue",
@@ -137,7 +139,14 @@ class ExistingQueue:
         acknowledge(where, reason, *ids)
 
 
-def _seconds(value: Any, default: int) -> int | None:
-    if value is None:
-        return default
-    return None if Token.is_unresolved(value) else int(value)
+def rendered_visibility(queue: IConstruct) -> int | None:
+    """Return a queue's visibility timeout in seconds, as the template will have it; None for a token."""
+    given = rendered(queue, "VisibilityTimeout").get("VisibilityTimeout", _VISIBILITY_DEFAULT_SECONDS)
+    return int(given) if isinstance(given, (int, float)) else None
+
+
+def rendered_receives(queue: IConstruct) -> int | None:
+    """Return a queue's maxReceiveCount, as the template will have it; None for a token, and without one."""
+    policy = rendered(queue, "RedrivePolicy").get("RedrivePolicy")
+    given = policy.get("maxReceiveCount") if isinstance(policy, dict) else None
+    return int(given) if isinstance(given, (int, float)) else None

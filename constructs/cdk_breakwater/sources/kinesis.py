@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from aws_cdk import Annotations, Duration, Names, Token
+from aws_cdk import Annotations, Duration, Names
 from aws_cdk import aws_kinesis as kinesis
 
-from .._cdk.arguments import having, require
+from .._cdk.arguments import Kind, having, require
+from .._cdk.rendered import rendered
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from .binding import Kinesis
@@ -33,9 +34,15 @@ _READ = (
     "kinesis:GetShardIterator",
     "kinesis:ListShards",
 )
+
+
+def _is_consumer(value: Any) -> bool:
+    return value in ("shared", "enhanced") if isinstance(value, str) else hasattr(value, "stream_consumer_arn")
+
+
 _KINDS = {
     "stream": having("stream_arn", "a kinesis.Stream, or an imported one"),
-    "consumer": having("stream_consumer_arn", '"shared", "enhanced", or a kinesis.StreamConsumer'),
+    "consumer": Kind('"shared", "enhanced", or a kinesis.StreamConsumer', _is_consumer),
 }
 
 
@@ -60,8 +67,7 @@ class KinesisSource(StreamSource):
         return invocation.stream.grant_write(grantee)
 
     def _prepare(self, invocation: Buffer) -> Shards:
-        consumer = None if isinstance(self._consumer, str) else self._consumer
-        require(invocation, {"stream": self._stream, "consumer": consumer}, _KINDS)
+        require(invocation, {"stream": self._stream, "consumer": self._consumer}, _KINDS)
         stream = self._existing(invocation)
         shared = isinstance(self._consumer, str)
         if self._consumer == "enhanced" and self._replaces_event_source:
@@ -87,12 +93,6 @@ class KinesisSource(StreamSource):
 
     def _existing(self, invocation: Buffer) -> kinesis.IStream | None:
         if isinstance(self._consumer, str):
-            if self._consumer not in ("shared", "enhanced"):
-                raise BreakwaterError(
-                    invocation,
-                    f"consumer={self._consumer!r} is unknown.",
-                    'It is "shared", "enhanced", or a kinesis.StreamConsumer.',
-                )
             return self._stream
         if self._stream is not None:
             raise BreakwaterError(
@@ -152,11 +152,11 @@ class KinesisSource(StreamSource):
                 f"{stream.node.path} is imported, so it can't be checked: it must keep records for {hours} h or more.",
             )
             return self._own_shard_count(invocation), hours
-        shards, hours = resource.shard_count, resource.retention_period_hours
-        known = shards is not None and not Token.is_unresolved(shards)
+        found = rendered(resource, "ShardCount", "RetentionPeriodHours")
+        shards, hours = found.get("ShardCount"), found.get("RetentionPeriodHours")
         return (
-            int(shards) if known else None,
-            _LEAST_RETENTION_HOURS if hours is None or Token.is_unresolved(hours) else int(hours),
+            int(shards) if isinstance(shards, (int, float)) else None,
+            int(hours) if isinstance(hours, (int, float)) else _LEAST_RETENTION_HOURS,
         )
 
     def _retention_needed(self) -> int:

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-import jsii
 from aws_cdk import Annotations, Duration
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
-from constructs import IValidation
 
-from .._cdk.arguments import DURATION, FILTERS, FLAG, KEY, having, require
-from .._cdk.function_qualifiers import unqualified
-from .._cdk.function_settings import rendered_timeout
+from .._cdk.arguments import DURATION, FILTERS, FLAG, KEY, SECONDS, having, require
+from .._cdk.late_validation import validate_at_synth
 from .._cdk.lazy import lazy_number
 from .._cdk.nag import acknowledge
 from .._cdk.queue_retention import MAXIMUM_RETENTION
-from .._cdk.rendered import rendered
 from .._cdk.whole_numbers import required_number
 from ..budgets.mapping_division import MAXIMUM, MINIMUM
 from ..errors import BreakwaterError
 from ..limits.visibility_timeout import VISIBILITY_FACTOR
-from .batch_size import fitting_batch_size
+from .batch_size import LateFit, fitting_batch_size
 from .binding import QueueBinding
 from .dead_letter_alarm import make_dead_letter_alarm
 from .existing_queue import MINIMUM_RECEIVES, ExistingQueue
 from .function_timeout import timeout_seconds
+from .queue_validation import QueueValidation, visibility_seconds
 from .source import InvocationSource, check_filters
 
 if TYPE_CHECKING:
@@ -42,13 +39,11 @@ _MAXIMUM_RECEIVES = 1000
 _BATCH_WITHOUT_WINDOW = 10
 _MAXIMUM_BATCH = 10_000
 _MAXIMUM_WINDOW_SECONDS = 300
-# Source: AWS::SQS::Queue, VisibilityTimeout.
-_VISIBILITY_DEFAULT_SECONDS = 30
 _KINDS = {
     "queue": having("queue_arn", "an sqs.Queue, or an imported one"),
     "fifo": FLAG,
     "expected_duration": DURATION,
-    "max_batching_window": DURATION,
+    "max_batching_window": SECONDS,
     "content_based_deduplication": FLAG,
     "encryption_key": KEY,
     "filters": FILTERS,
@@ -79,10 +74,10 @@ class SqsSource(InvocationSource):
         **exceptions: str | None,
     ) -> None:
         self._queue = queue
-        self._makes_fifo = fifo
+        self._fifo = fifo
         self._batch_size = batch_size
         self._expected_duration = expected_duration
-        self._window = max_batching_window
+        self._max_batching_window = max_batching_window
         self._max_receive_count = MINIMUM_RECEIVES if max_receive_count is None else max_receive_count
         self._content_based_deduplication = content_based_deduplication
         self._encryption_key = encryption_key
@@ -101,7 +96,7 @@ class SqsSource(InvocationSource):
 
     def bind(self, invocation: Buffer) -> QueueBinding:
         """See `InvocationSource.bind`."""
-        self._check_kinds(invocation)
+        require(invocation, {name: getattr(self, f"_{name}") for name in _KINDS}, _KINDS)
         self._check_options(invocation)
         self._check_numbers(invocation)
         timeout = timeout_seconds(invocation, "the queue's visibility timeout follows from it")
@@ -118,20 +113,33 @@ class SqsSource(InvocationSource):
             f"MaximumConcurrency of an SQS mapping is {MINIMUM} or more", minimum=MINIMUM
         )
         maximum_concurrency = lazy_number(lambda: min(MAXIMUM, invocation.concurrency.part(position)))
-        invocation.node.add_validation(_Validation(invocation, position, visibility, self._window_seconds))
         queue.grant_consume_messages(invocation.function)
         mapping = lambda_.EventSourceMapping(
             *invocation.mapping_scope(replaced),
             target=invocation.function,
             event_source_arn=queue.queue_arn,
             batch_size=self._fitting_batch_size(invocation, timeout),
-            max_batching_window=self._window,
+            max_batching_window=self._max_batching_window,
             max_concurrency=maximum_concurrency,
             report_batch_item_failures=True,
             filters=self._filters,
             filter_encryption=self._filter_encryption,
         )
-        invocation.concurrency.follow(position, cast("lambda_.CfnEventSourceMapping", mapping.node.default_child))
+        resource = cast("lambda_.CfnEventSourceMapping", mapping.node.default_child)
+        invocation.concurrency.follow(position, resource)
+        validate_at_synth(
+            invocation,
+            QueueValidation(
+                invocation,
+                mapping=resource,
+                queue=queue.node.default_child,
+                position=position,
+                visibility=visibility,
+                window=self._window_seconds,
+                fit=LateFit(invocation, resource, self._expected_duration),
+                excepted=frozenset(name for name, reason in self._exceptions.items() if reason is not None),
+            ).errors,
+        )
         acknowledge(
             mapping,
             "A queue's mapping has no failure destination: the queue's dead-letter queue keeps what fails.",
@@ -151,26 +159,11 @@ class SqsSource(InvocationSource):
 
     @property
     def _window_seconds(self) -> int:
-        return int(self._window.to_seconds()) if self._window is not None else 0
+        return int(self._max_batching_window.to_seconds()) if self._max_batching_window is not None else 0
 
     @property
-    def _fifo(self) -> bool:
-        return self._makes_fifo if self._queue is None else self._queue.fifo
-
-    def _check_kinds(self, invocation: Buffer) -> None:
-        given = {
-            "queue": self._queue,
-            "fifo": self._makes_fifo,
-            "expected_duration": self._expected_duration,
-            "max_batching_window": self._window,
-            "content_based_deduplication": self._content_based_deduplication,
-            "encryption_key": self._encryption_key,
-            "filters": self._filters,
-            "filter_encryption": self._filter_encryption,
-            "dead_letter_alarm": self._dead_letter_alarm,
-            "replaces_event_source": self._replaces_event_source,
-        }
-        require(invocation, given, _KINDS)
+    def _is_fifo(self) -> bool:
+        return self._fifo if self._queue is None else self._queue.fifo
 
     def _check_options(self, invocation: Buffer) -> None:
         check_filters(invocation, self._filters, self._filter_encryption)
@@ -181,7 +174,7 @@ class SqsSource(InvocationSource):
             given = [name for name, reason in self._exceptions.items() if reason is not None]
             given += ["replaces_event_source"] if self._replaces_event_source else []
             remedy = "That is for an existing queue; one of the invocation's own breaks no rule."
-            if self._content_based_deduplication and not self._fifo:
+            if self._content_based_deduplication and not self._is_fifo:
                 raise BreakwaterError(invocation, "content_based_deduplication needs fifo=True.", "")
         if given:
             raise BreakwaterError(invocation, f"{given[0]} has no effect here.", remedy)
@@ -194,7 +187,7 @@ class SqsSource(InvocationSource):
                 f"max_receive_count must be {MINIMUM_RECEIVES} to {_MAXIMUM_RECEIVES} (given {receives}).",
                 "Below that, throttled receives alone send a message to the dead-letter queue untried.",
             )
-        if self._window_seconds > _MAXIMUM_WINDOW_SECONDS or (self._fifo and self._window_seconds):
+        if self._window_seconds > _MAXIMUM_WINDOW_SECONDS or (self._is_fifo and self._window_seconds):
             raise BreakwaterError(
                 invocation,
                 f"max_batching_window={self._window_seconds} s is not possible here.",
@@ -215,7 +208,7 @@ class SqsSource(InvocationSource):
 
     def _fitting_batch_size(self, invocation: Buffer, timeout: int) -> int:
         """Return a size at which no message spends a receive without being begun."""
-        if self._batch_size is None and self._expected_duration is None and not self._fifo:
+        if self._batch_size is None and self._expected_duration is None and not self._is_fifo:
             self._say_why_one(invocation)
         return fitting_batch_size(
             invocation,
@@ -224,7 +217,7 @@ class SqsSource(InvocationSource):
             timeout=timeout,
             # A message behind a failing one of its group is received with it, again and again, and both run out of
             # receives together: the good one would be set aside untried.
-            largest=1 if self._fifo else self._largest_batch,
+            largest=1 if self._is_fifo else self._largest_batch,
             unknown=1,
         )
 
@@ -244,7 +237,7 @@ class SqsSource(InvocationSource):
         )
 
     def _make_queues(self, invocation: Buffer, visibility: int) -> tuple[sqs.IQueue, sqs.IQueue]:
-        fifo = True if self._fifo else None  # CloudFormation refuses an explicit false
+        fifo = True if self._is_fifo else None  # CloudFormation refuses an explicit false
         encryption = sqs.QueueEncryption.KMS if self._encryption_key is not None else sqs.QueueEncryption.SQS_MANAGED
         dead_letter_queue = sqs.Queue(
             invocation,
@@ -274,45 +267,8 @@ class SqsSource(InvocationSource):
         )
         resource: Any = queue.node.default_child
         resource.visibility_timeout = lazy_number(
-            lambda: _late_visibility(invocation, self._window_seconds) or visibility
+            lambda: visibility_seconds(invocation, self._window_seconds) or visibility
         )
         if self._wants_alarm:
             make_dead_letter_alarm(invocation, dead_letter_queue)
         return queue, dead_letter_queue
-
-
-def _late_visibility(invocation: Buffer, window: int) -> int | None:
-    timeout = rendered_timeout(unqualified(invocation.function))
-    return None if timeout is None else VISIBILITY_FACTOR * timeout + window
-
-
-@jsii.implements(IValidation)
-class _Validation:
-    def __init__(self, invocation: Buffer, position: int, visibility: int, window: int) -> None:
-        self._invocation = invocation
-        self._position = position
-        self._visibility = visibility
-        self._window = window
-
-    def validate(self) -> list[str]:
-        part = self._invocation.concurrency.part(self._position)
-        if part > MAXIMUM:
-            Annotations.of(self._invocation).add_info_v2(
-                "cdk-breakwater:maximum-concurrency",
-                f"MaximumConcurrency is {MAXIMUM}, the most that SQS allows, where the function's share grants {part}.",
-            )
-        return self._visibility_errors()
-
-    def _visibility_errors(self) -> list[str]:
-        """Compare what the template will say, where an Aspect or an override raised the function's timeout."""
-        needed = _late_visibility(self._invocation, self._window)
-        queue: Any = self._invocation.queue.node.default_child
-        if needed is None or needed <= self._visibility or queue is None:
-            return []
-        given = rendered(queue, "VisibilityTimeout").get("VisibilityTimeout", _VISIBILITY_DEFAULT_SECONDS)
-        if not isinstance(given, (int, float)) or given >= needed:
-            return []
-        return [
-            f"the visibility timeout of {queue.node.path} is {int(given)} s, and the function's timeout was raised "
-            f"after it: {needed} s are needed. Set visibility_timeout=Duration.seconds({needed}) or more."
-        ]

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-import jsii
 from aws_cdk import Annotations, Duration
 from aws_cdk import aws_lambda as lambda_
-from constructs import IValidation
 
-from .._cdk.arguments import DURATION, FILTERS, FLAG, KEY, having, instance_of, require
+from .._cdk.arguments import DURATION, FILTERS, FLAG, KEY, SECONDS, having, instance_of, require
+from .._cdk.late_validation import validate_at_synth
 from .._cdk.lazy import lazy_number
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
-from .batch_size import fitting_batch_size
-from .binding import StreamBinding
+from .batch_size import LateFit, fitting_batch_size
+from .binding import Kinesis, StreamBinding
 from .failed_record_bucket import failure_destination, make_failure_bucket
 from .function_timeout import timeout_seconds
+from .parallelism import MAXIMUM_FACTOR, Parallelism
 from .source import InvocationSource, check_filters
+from .stream_validation import StreamValidation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,11 +29,10 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
     from constructs import IConstruct
 
-    from .binding import Kinesis, Table
+    from .binding import Table
     from .buffer import Buffer
 
 # Source of the ranges: AWS Lambda API Reference, CreateEventSourceMapping.
-MAXIMUM_FACTOR = 10
 _MAXIMUM_BATCH = 10_000
 _DERIVED_BATCH = 100
 _UNKNOWN_BATCH = 6
@@ -44,10 +44,10 @@ _RECORD_AGE = range(60, 7 * 24 * 3600 + 1)
 RETENTION_MARGIN = Duration.hours(1)
 _KINDS = {
     "expected_duration": DURATION,
-    "max_batching_window": DURATION,
+    "max_batching_window": SECONDS,
     "starting_position": instance_of(lambda_.StartingPosition, "a lambda_.StartingPosition"),
-    "tumbling_window": DURATION,
-    "max_record_age": DURATION,
+    "tumbling_window": SECONDS,
+    "max_record_age": SECONDS,
     "filters": FILTERS,
     "filter_encryption": KEY,
     "encryption_key": KEY,
@@ -104,7 +104,7 @@ class StreamSource(InvocationSource):
     ) -> None:
         self._batch_size = batch_size
         self._expected_duration = expected_duration
-        self._window = max_batching_window
+        self._max_batching_window = max_batching_window
         # The state of a tumbling window goes from one invocation of a shard to the next, so they follow one another.
         self._factor = 1 if parallelization_factor is None and tumbling_window is not None else parallelization_factor
         self._tells_where_to_start = starting_position is not None or starting_position_timestamp is not None
@@ -128,7 +128,7 @@ class StreamSource(InvocationSource):
 
     def bind(self, invocation: Buffer) -> StreamBinding:
         """See `InvocationSource.bind`."""
-        self._check_kinds(invocation)
+        require(invocation, {name: getattr(self, f"_{name}") for name in _KINDS}, _KINDS)
         self._check_numbers(invocation)
         check_filters(invocation, self._filters, self._filter_encryption)
         read = self._prepare(invocation)
@@ -139,15 +139,15 @@ class StreamSource(InvocationSource):
             f"{invocation.node.path} reads {counted}, each with {self._factor or 1} at once; fewer shards need less",
             minimum=least,
         )
-        parallelism = _ParallelismValidation(invocation, position, shards, self._factor)
-        invocation.node.add_validation(parallelism)
+        stream = read.origin.stream.node.default_child if isinstance(read.origin, Kinesis) else None
+        parallelism = Parallelism(invocation, position, shards=shards, stream=stream, given=self._factor)
         bucket = make_failure_bucket(invocation, self._encryption_key) if self._on_failure is None else None
         mapping = lambda_.EventSourceMapping(
             *invocation.mapping_scope(read.replaced),
             target=invocation.function,
             event_source_arn=read.arn,
             batch_size=self._fitting_batch_size(invocation),
-            max_batching_window=self._window,
+            max_batching_window=self._max_batching_window,
             parallelization_factor=lazy_number(parallelism.factor),
             starting_position=self._starting_position,
             starting_position_timestamp=self._timestamp_seconds(invocation),
@@ -161,22 +161,11 @@ class StreamSource(InvocationSource):
             on_failure=self._on_failure if bucket is None else failure_destination(bucket),
             support_s3_on_failure_destination=True,
         )
+        resource = cast("IConstruct", mapping.node.default_child)
+        fit = LateFit(invocation, resource, self._expected_duration)
+        age = read.record_age.to_seconds()
+        validate_at_synth(invocation, StreamValidation(invocation, resource, stream, parallelism, fit, age).errors)
         return StreamBinding(mapping, lazy_number(parallelism.maximum_concurrency), read.origin, bucket)
-
-    def _check_kinds(self, invocation: Buffer) -> None:
-        given = {
-            "expected_duration": self._expected_duration,
-            "max_batching_window": self._window,
-            "starting_position": self._starting_position,
-            "tumbling_window": self._tumbling_window,
-            "max_record_age": self._max_record_age,
-            "filters": self._filters,
-            "filter_encryption": self._filter_encryption,
-            "encryption_key": self._encryption_key,
-            "on_failure": self._on_failure,
-            "replaces_event_source": self._replaces_event_source,
-        }
-        require(invocation, given, _KINDS)
 
     def _check_numbers(self, invocation: Buffer) -> None:
         if self._batch_size is not None:
@@ -186,7 +175,7 @@ class StreamSource(InvocationSource):
         if self._factor is not None:
             _check_range(invocation, "parallelization_factor", self._factor, range(1, MAXIMUM_FACTOR + 1))
         for name, duration, allowed in (
-            ("max_batching_window", self._window, range(_MAXIMUM_WINDOW + 1)),
+            ("max_batching_window", self._max_batching_window, range(_MAXIMUM_WINDOW + 1)),
             ("tumbling_window", self._tumbling_window, range(1, _MAXIMUM_TUMBLING_WINDOW + 1)),
             ("max_record_age", self._max_record_age, _RECORD_AGE),
         ):
@@ -304,78 +293,6 @@ class StreamSource(InvocationSource):
                 f"It is at most {latest.to_human_string()}, an hour below.",
             )
         return self._max_record_age
-
-
-@jsii.implements(IValidation)
-class _ParallelismValidation:
-    """ParallelizationFactor: the largest that keeps shards x factor within the mapping's part."""
-
-    def __init__(self, invocation: Buffer, position: int, shards: int | None, given: int | None) -> None:
-        self._invocation = invocation
-        self._position = position
-        self._shards = shards
-        self._given = given
-
-    def factor(self) -> int:
-        if self._given is not None or self._shards is None:
-            return self._given or 1
-        return min(MAXIMUM_FACTOR, max(1, self._part() // self._shards))
-
-    def maximum_concurrency(self) -> int:
-        return self._part() if self._shards is None else self._shards * self.factor()
-
-    def _part(self) -> int:
-        concurrency = self._invocation.concurrency
-        return concurrency.resolve() if self._shards is None else concurrency.part(self._position)
-
-    def validate(self) -> list[str]:
-        part = self._part()
-        if self._shards is None:
-            return self._validate_unknown(part)
-        needed = self._shards * self.factor()
-        if needed <= part:
-            self._say_what_is_stranded(needed, part)
-            return []
-        total = self._invocation.concurrency.resolve()
-        return [
-            f"{self._shards} shards x parallelization factor {self.factor()} = {needed} invocations at once, and the "
-            f"share of {self._invocation.function.node.path} "
-            + (f"grants {total} to all its sources. " if total else "cannot be granted (its budget says why). ")
-            + "Use fewer shards, raise the function's share, or put a queue in place of the stream."
-        ]
-
-    def _say_what_is_stranded(self, needed: int, part: int) -> None:
-        # A few are left over where the shards do not divide the share.
-        if needed < part and part - needed >= (self._shards or 1):
-            Annotations.of(self._invocation).add_info_v2(
-                "cdk-breakwater:stranded-concurrency",
-                f"{self._shards} shards x parallelization factor {self.factor()} let {needed} invocations run at once, "
-                f"of the {part} that {self._invocation.function.node.path} may have for it: {part - needed} are kept "
-                f"from others, unless something else invokes the function. Pass concurrency={needed} to the function, "
-                "use more shards, or leave parallelization_factor out.",
-            )
-
-    def _validate_unknown(self, part: int) -> list[str]:
-        share = self._invocation.concurrency.share
-        if share is not None and share.reserves is None:
-            return [
-                "the number of shards is unknown, so reserved concurrency alone can limit the invocations, and "
-                f"{self._invocation.function.node.path} reserves none. Remove reserve_concurrency=False, or give the "
-                "stream a shard_count."
-            ]
-        Annotations.of(self._invocation).add_info_v2(
-            "cdk-breakwater:unknown-shards",
-            "The number of shards is unknown at synth, so ParallelizationFactor is "
-            f"{self.factor()} and the function's reserved concurrency ({part}) is what limits the invocations. Records "
-            "beyond it wait in the stream, until max_record_age."
-            + (
-                " A queue on the same function may be throttled meanwhile, and its messages end in the dead-letter "
-                "queue untried: give the queue a function of its own."
-                if self._invocation.concurrency.mappings > 1
-                else ""
-            ),
-        )
-        return []
 
 
 def _check_range(invocation: Buffer, name: str, value: float, allowed: range) -> None:

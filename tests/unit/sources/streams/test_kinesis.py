@@ -239,6 +239,14 @@ def test_a_key_for_the_stream_and_its_failed_records(stack: cdk.Stack, function:
         ({"retry_attempts": -1}, r"retry_attempts must be a whole number of at least 0 \(given -1\)"),
         ({"retry_attempts": 10_001}, r"retry_attempts must be 0 to 10000 \(given 10001\)"),
         ({"max_batching_window": cdk.Duration.seconds(301)}, r"max_batching_window in seconds must be 0 to 300"),
+        (
+            {"max_record_age": cdk.Duration.millis(60_500)},
+            r"max_record_age is 1 minute 500 millis\. Give a Duration of whole",
+        ),
+        (
+            {"tumbling_window": cdk.Duration.millis(1_500)},
+            r"tumbling_window is 1 second 500 millis\. Give a Duration of whole",
+        ),
         ({"tumbling_window": cdk.Duration.seconds(901)}, r"tumbling_window in seconds must be 1 to 900"),
         ({"max_record_age": cdk.Duration.seconds(59)}, r"max_record_age in seconds must be .* at least 60"),
         ({"max_record_age": cdk.Duration.days(8)}, r"max_record_age in seconds must be 60 to 604800 \(given 691200\)"),

@@ -51,7 +51,7 @@ class TestConsumer:
 
     def test_unknown(self, stack: cdk.Stack, function: lambda_.Function) -> None:
         source = InvocationSource.kinesis(consumer="fast")  # pyrefly: ignore
-        with pytest.raises(BreakwaterError, match=r"consumer='fast' is unknown.*enhanced"):
+        with pytest.raises(BreakwaterError, match=r"consumer is 'fast'. Give .*enhanced"):
             DecoupledInvocation(stack, "Clicks", function=function, source=source)
 
 

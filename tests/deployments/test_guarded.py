@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -322,7 +323,7 @@ class TestWithheld:
         """What `breakwater raise` invokes has no ResponseURL, and its answer is what the handler returns."""
         account = created(self.BEFORE, self.AFTER)
         deploy(account, self.AFTER)
-        monkeypatch.setattr(guard, "boto_client", lambda service: Client(account, service))
+        monkeypatch.setattr(guard, "boto_client", partial(Client, account))
         orders = next(f for f in account.functions.values() if f.logical_id == "Orders")
         event = {"RequestType": "Raise", "StackName": "Shop"}
         assert guard.handler(event, None) == [f"{orders.name} has 18 of 36: others hold the rest."]

@@ -8,6 +8,7 @@ import threading
 import time
 from typing import Any
 
+import dns.resolver
 import pymongo.errors
 import pytest
 
@@ -38,6 +39,25 @@ def test_an_insert_is_sent_once() -> None:
         documents["shop"]["orders"].insert_one({"number": 1})
         assert server.commands.count("insert") == 1
         documents.close()
+
+
+def test_a_seed_list_in_dns_is_asked_for_its_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def resolve(name: str, kind: str, **options: object) -> None:
+        asked.append((name, kind))
+        raise dns.resolver.NXDOMAIN
+
+    monkeypatch.setattr(dns.resolver, "resolve", resolve)
+    # the port that the construct sets, which a seed list does without
+    documents = breakwater.mongo(
+        host="mongodb+srv://cluster0.abcde.mongodb.net", port=27017, user="app", password="with/@", function_timeout=2
+    )
+    assert asked == []
+    with pytest.raises(pymongo.errors.ConfigurationError):
+        documents["shop"]["orders"].find_one()
+    assert asked[0] == ("_mongodb._tcp.cluster0.abcde.mongodb.net", "SRV")
+    documents.close()
 
 
 def test_an_unreachable_server_is_told_before_the_timeout() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 # Source: aws-cdk-lib, aws-ssm, StringParameter.valueFromLookup.
 _DUMMY = "dummy-value-for-"
+# Source: aws-cdk-lib, aws-ec2, Vpc.fromLookup.
+PENDING_VPC = "vpc-12345"
 
 
 def is_pending(value: str) -> bool:

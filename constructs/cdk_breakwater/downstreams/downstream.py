@@ -315,7 +315,7 @@ class Downstream(ABC):
         scope, id
             Where it stands in the construct tree.
         host
-            Host name or address.
+            Host name or address; for MongoDB also a seed list in DNS, ``mongodb+srv://cluster0.example.mongodb.net``.
         engine
             Its engine.
         max_connections
@@ -341,10 +341,10 @@ class Downstream(ABC):
         Raises
         ------
         BreakwaterError
-            When `max_connections` is a token or below 1, is given together with `atlas_tier`, or neither is given and
-            the engine's limit depends on more.
+            When `host` is a URL, when `max_connections` is a token or below 1, is given together with `atlas_tier`, or
+            neither is given and the engine's limit depends on more.
         """
-        from .endpoint import ENDPOINT_ARGUMENTS, EndpointDownstream, endpoint_limit
+        from .endpoint import ENDPOINT_ARGUMENTS, EndpointDownstream, endpoint_limit, require_host
 
         path = f"{scope.node.path}/{id}"
         given = {
@@ -359,6 +359,7 @@ class Downstream(ABC):
             "pooler": pooler,
         }
         require(path, given, ENDPOINT_ARGUMENTS, needed=("host", "engine"))
+        require_host(path, host, engine)
         construct = Construct(scope, id)
         return EndpointDownstream(
             construct,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from aws_cdk import Token
+from aws_cdk import Annotations, Token
 from aws_cdk import aws_ec2 as ec2
 
 from .._cdk.rendered import rendered
@@ -40,7 +40,15 @@ class ElastiCacheDownstream(Downstream):
             raise BreakwaterError(
                 cache, f"its engine is {cache.engine!r}.", f"Functions connect to {' and '.join(_ENGINES)}."
             )
-        if not serverless:
+        if serverless:
+            # Source: Amazon ElastiCache User Guide, "Overall best practices": serverless is only available in a
+            # cluster-mode enabled configuration.
+            Annotations.of(cache).add_info_v2(
+                "cdk-breakwater:cluster-mode",
+                "A serverless cache is in cluster mode: the keys of one command, transaction or script must be in one "
+                "hash slot, which {braces} around the part that they have in common see to.",
+            )
+        else:
             _require_encryption(cache)
             _require_one_node_group(cache)
         port = None if serverless else cache.port
@@ -90,5 +98,5 @@ def _require_one_node_group(cache: Any) -> None:
         raise BreakwaterError(
             cache,
             f"it has {int(groups)} node groups, and a client of a sharded cache connects to each of them.",
-            "Use a serverless cache or one node group.",
+            "Use one node group: its replicas and a larger node type make it faster.",
         )

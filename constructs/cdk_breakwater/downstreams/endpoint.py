@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Annotations, Token
@@ -30,6 +31,31 @@ ENDPOINT_ARGUMENTS = {
     "certificate_authority": TEXT,
     "pooler": FLAG,
 }
+
+
+# A seed list by DNS, as Atlas names its clusters: PyMongo asks for _mongodb._tcp.<host>.
+_SEED_LIST = re.compile(r"mongodb\+srv://[A-Za-z0-9.-]+/?")
+
+
+def require_host(path: str, host: str, engine: DatabaseEngine) -> None:
+    """Refuse a URL where a host is asked for, but for MongoDB's seed lists.
+
+    Raises
+    ------
+    BreakwaterError
+        With the URL less what could be a password.
+    """
+    if "://" not in host or (engine is DatabaseEngine.MONGODB and _SEED_LIST.fullmatch(host)):
+        return
+    scheme, _, rest = host.partition("://")
+    shown = f"{scheme}://{rest.rpartition('@')[2]}"
+    remedy = "Give the name alone: the port, the database and the login have parameters of their own."
+    if engine is DatabaseEngine.MONGODB:
+        remedy = (
+            'Give the name, or "mongodb+srv://cluster0.example.mongodb.net" without login, database and options: '
+            "secret=… has the login, and breakwater.mongo(…) takes the options."
+        )
+    raise BreakwaterError(path, f"host is the URL {shown}.", remedy)
 
 
 class EndpointDownstream(Downstream):

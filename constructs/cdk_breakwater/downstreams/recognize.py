@@ -53,6 +53,15 @@ def recognize(database: Any, certificate_authority: str | None) -> Downstream:
             "an RDS Proxy does not tell which database it leads to.",
             "Pass Downstream.proxy(database, proxy).",
         )
+    if resource_type == "AWS::ElastiCache::CacheCluster":
+        # Source: Amazon ElastiCache API Reference, CreateCacheCluster, TransitEncryptionEnabled: for
+        # Memcached; Valkey and Redis OSS have TLS in replication groups alone.
+        raise BreakwaterError(
+            path,
+            "CfnCacheCluster is not a downstream: Redis has no TLS in it, and functions connect over TLS alone.",
+            "Make an elasticache.CfnReplicationGroup with transit_encryption_enabled=True; num_cache_clusters=1 is one "
+            "node, as here. Memcached has no connections to share out.",
+        )
     raise BreakwaterError(
         path,
         f"{type(database).__name__} is not a downstream.",

@@ -10,6 +10,7 @@ from aws_cdk import Annotations, Stage, Token
 from aws_cdk import aws_ec2 as ec2
 from constructs import IValidation
 
+from .._cdk.lookups import PENDING_VPC
 from .._cdk.nag import acknowledge, compliance_rules
 from .vpc_scope import beneath_vpc
 
@@ -81,17 +82,34 @@ class _SingleEndpointValidation:
 
     def validate(self) -> list[str]:
         own = self._endpoint.node.path
-        return [
+        here = [
             f"{other.node.path} is an endpoint for Secrets Manager as well, and private DNS works for one in a VPC. "
             "Make it before the first VpcDatabaseFunction of the VPC, which then uses it."
             for other in _endpoints(self._vpc)
             if other.node.path != own
         ]
+        return [*here, *self._in_other_stages()]
+
+    def _in_other_stages(self) -> list[str]:
+        """Find the endpoints of other Stages in the same VPC, which an id that both import shows."""
+        own = Stage.of(self._endpoint)
+        if Token.is_unresolved(self._vpc.vpc_id) or self._vpc.vpc_id == PENDING_VPC:
+            return []
+        return [
+            f"{other.node.path} of another Stage is an endpoint for Secrets Manager in the same VPC "
+            f"{self._vpc.vpc_id}, and private DNS works for one in a VPC. Make it once, in the stack of the VPC, and "
+            "import its subnets as private ones (private_subnet_ids=[…]), which then have a way to Secrets Manager."
+            for other in _endpoints_beneath(self._vpc.node.root, self._vpc)
+            if Stage.of(other) is not own
+        ]
 
 
 def _endpoints(vpc: ec2.IVpc) -> Iterator[IConstruct]:
     stage = Stage.of(vpc)
-    scope: IConstruct = vpc.node.root if stage is None else stage
+    yield from _endpoints_beneath(vpc.node.root if stage is None else stage, vpc)
+
+
+def _endpoints_beneath(scope: IConstruct, vpc: ec2.IVpc) -> Iterator[IConstruct]:
     for construct in scope.node.find_all():
         if isinstance(construct, ec2.CfnVPCEndpoint) and _serves(construct, vpc):
             owner: Any = construct.node.scope

@@ -23,7 +23,9 @@ def private_subnets(path: str, vpc: ec2.IVpc, given: ec2.SubnetSelection | None)
         raise BreakwaterError(
             path,
             f"the VPC {vpc.node.path} has no private subnet, and a function in a public one has no way out.",
-            "Add private subnets to the VPC, or use PublicSslDatabaseFunction outside it.",
+            "Add private or isolated subnets to the VPC; or connect a lambda_.Function(…, allow_public_subnet=True) by "
+            "Downstream.of(…).connect(function), which makes the endpoint that it reads its secret by. "
+            "PublicSslDatabaseFunction is for a public database alone.",
         )
     chosen = select(vpc, given)
     if chosen.has_public:

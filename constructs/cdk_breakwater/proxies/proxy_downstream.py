@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from aws_cdk import Annotations
 from constructs import Construct
 
 from .._cdk.rendered import rendered
@@ -113,6 +114,7 @@ class ProxyDownstream(Downstream):
                 "Leave proxy out, or use the readers of an Aurora cluster.",
             )
         budget = ConnectionBudget.of(target)
+        _say_who_keeps_it_awake(target)
         if percent is not None:
             percent = required_number(target.construct, "max_connections_percent", percent)
             if percent > 100:
@@ -231,6 +233,18 @@ class ProxyDownstream(Downstream):
     def _others(self) -> int:
         pools = cast("tuple[ProxyDownstream, ...]", ConnectionBudget.of(self.target).pools)
         return sum(pool.percent for pool in pools if not pool.is_own)
+
+
+def _say_who_keeps_it_awake(database: RdsDownstream) -> None:
+    name = "ServerlessV2ScalingConfiguration"
+    scaling = None if database.resource is None else rendered(database.resource, name).get(name)
+    if scaling and scaling.get("MinCapacity") == 0:
+        # Source: Amazon Aurora User Guide, "Scaling to Zero ACUs with automatic pause and resume for Aurora Serverless
+        # v2": a cluster with an RDS Proxy does not pause.
+        Annotations.of(database.construct).add_info_v2(
+            "cdk-breakwater:never-paused",
+            "Its minimum is 0 ACU, and the RDS Proxy before it keeps a connection open: it never pauses.",
+        )
 
 
 def _percent_of_own(own: DatabaseProxy) -> int:

@@ -295,6 +295,19 @@ class TestErrors:
         vpc = ec2.Vpc(stack, "PublicVpc", nat_gateways=0, subnet_configuration=[public])
         with pytest.raises(BreakwaterError, match=r"Stack/Orders: the VPC Stack/PublicVpc has no private subnet"):
             VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, **code)
+        # the way that the error shows
+        inside = rds.DatabaseInstance(
+            stack,
+            "Inside",
+            engine=POSTGRESQL,
+            vpc=vpc,
+            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC),
+            publicly_accessible=False,
+            parameters={"max_connections": "80"},
+        )
+        function = lambda_.Function(stack, "Worker", vpc=vpc, allow_public_subnet=True, **code)
+        Downstream.of(inside).connect(function)
+        Template.from_stack(stack).resource_count_is("AWS::EC2::VPCEndpoint", 1)
 
     def test_public_subnets_selected(
         self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]

@@ -11,7 +11,8 @@ from aws_cdk import aws_dsql as dsql
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticache as elasticache
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk.assertions import Match, Template
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk.assertions import Annotations, Match, Template
 
 from cdk_breakwater import (
     BreakwaterError,
@@ -81,6 +82,28 @@ class TestEndpoint:
         budget = ConnectionBudget.of(atlas)
         assert (budget.max_connections, budget.basis) == (3000, "Atlas's limit for M30")
         assert (budget.reserved_connections, budget.shared_connections) == (10, 2392)
+
+    def test_a_seed_list_of_atlas_and_no_other_url(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+        host = "mongodb+srv://cluster0.abcde.mongodb.net"
+        atlas = Downstream.endpoint(
+            stack,
+            "Atlas",
+            host=host,
+            engine=Engine.MONGODB,
+            atlas_tier="M30",
+            secret=secretsmanager.Secret(stack, "Login"),
+        )
+        function = VpcDatabaseFunction(stack, "Orders", database=atlas, vpc=vpc, **code)
+        assert function.downstream.host == host
+        for engine, url in (
+            (Engine.MONGODB, "mongodb+srv://app:hunter2@cluster0.abcde.mongodb.net"),
+            (Engine.MONGODB, f"{host}/?retryWrites=false"),
+            (Engine.MONGODB, "mongodb://one.example.net"),
+            (Engine.POSTGRESQL, "postgresql://app:hunter2@db.example.net/shop"),
+        ):
+            with pytest.raises(BreakwaterError, match=r"Stack/B: host is the URL .*Give the name") as refused:
+                Downstream.endpoint(stack, "B", host=url, engine=engine, max_connections=50)
+            assert "hunter2" not in str(refused.value)
 
     def test_dsql_and_caches_need_no_number(self, stack: cdk.Stack) -> None:
         limits = [
@@ -247,13 +270,14 @@ class TestElastiCache:
         cache = elasticache.CfnServerlessCache(stack, "Cache", engine="redis", serverless_cache_name="sessions")
         assert ConnectionBudget.of(cache).max_connections == 65_000
         assert ConnectionBudget.of(cache) is ConnectionBudget.of(cache)
+        Annotations.from_stack(stack).has_info("/Stack/Cache", Match.string_like_regexp("mode.*one hash slot"))
 
     @pytest.mark.parametrize(
         ("options", "message"),
         [
             ({"engine": "memcached"}, "its engine is 'memcached'. Functions connect to redis and valkey"),
             ({"transit_encryption_enabled": None}, "transit_encryption_enabled is None, .* over TLS alone"),
-            ({"num_node_groups": 3}, "it has 3 node groups"),
+            ({"num_node_groups": 3}, "it has 3 node groups, .* Use one node group"),
         ],
     )
     def test_refused(self, stack: cdk.Stack, options: dict[str, Any], message: str) -> None:
@@ -262,9 +286,9 @@ class TestElastiCache:
 
     def test_a_cache_cluster_is_none(self, stack: cdk.Stack) -> None:
         cluster = elasticache.CfnCacheCluster(
-            stack, "Cache", engine="memcached", cache_node_type="cache.t4g.micro", num_cache_nodes=1
+            stack, "Cache", engine="redis", cache_node_type="cache.t4g.micro", num_cache_nodes=1
         )
-        with pytest.raises(BreakwaterError, match="Stack/Cache: CfnCacheCluster is not a downstream"):
+        with pytest.raises(BreakwaterError, match=r"Stack/Cache: CfnCacheCluster is not.*no TLS.*num_cache_clusters=1"):
             Downstream.of(cluster)
 
     def test_has_no_certificate_of_rds(self, stack: cdk.Stack) -> None:

@@ -112,6 +112,30 @@ class TestSecretsManagerEndpoint:
             "*", Match.string_like_regexp("If the imported VPC has one, import the subnets as private ones")
         )
 
+    def test_a_vpc_that_two_stages_import_takes_one(self, app: cdk.App, code: dict[str, Any]) -> None:
+        def shop(stage: str, vpc_id: str) -> None:
+            stack = cdk.Stack(cdk.Stage(app, stage), "Shop")
+            vpc = ec2.Vpc.from_vpc_attributes(
+                stack,
+                "Vpc",
+                vpc_id=vpc_id,
+                availability_zones=["eu-central-1a", "eu-central-1b"],
+                isolated_subnet_ids=["subnet-12345678", "subnet-87654321"],
+            )
+            secret = secretsmanager.Secret(stack, "Login")
+            endpoint = Downstream.endpoint(
+                stack, "Db", host="db.example.net", engine=DatabaseEngine.MYSQL, max_connections=50, secret=secret
+            )
+            VpcDatabaseFunction(stack, "Orders", database=endpoint, vpc=vpc, **code)
+
+        for stage in ("One", "Two"):
+            shop(stage, "vpc-12345")  # what a look-up gives before the account was asked
+        shop("Three", "vpc-33333333")
+        app.synth()
+        shop("Four", "vpc-33333333")
+        with pytest.raises(RuntimeError, match=r"of another Stage .* in the same VPC vpc-33333333.*private_subnet_ids"):
+            app.synth(force=True)
+
 
 class TestSecret:
     def test_of_a_key_of_ones_own(self, stack: cdk.Stack, code: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
-from aws_cdk.assertions import Match, Template
+from aws_cdk.assertions import Annotations, Match, Template
 
 from cdk_breakwater import (
     BreakwaterError,
@@ -209,6 +209,22 @@ class TestOneForAll:
 
 
 @pytest.mark.parametrize("context", [{"account_concurrency": 3000}])
+def test_a_cluster_that_would_pause_never_does(stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+    for name, least in (("Paused", 0), ("Awake", 0.5)):
+        cluster = rds.DatabaseCluster(
+            stack,
+            name,
+            engine=AURORA,
+            vpc=vpc,
+            writer=rds.ClusterInstance.serverless_v2("Writer"),
+            serverless_v2_min_capacity=least,
+        )
+        VpcDatabaseFunction(stack, f"{name}Orders", database=cluster, vpc=vpc, proxy=True, **code)
+    found = Annotations.from_stack(stack)
+    found.has_info("/Stack/Paused", Match.string_like_regexp("minimum is 0 ACU.*never pauses"))
+    assert len(found.find_info("*", Match.string_like_regexp("never pauses"))) == 1
+
+
 def test_a_cluster_has_its_writer_before_the_proxy_looks_for_it(
     stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]
 ) -> None:

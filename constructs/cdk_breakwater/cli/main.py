@@ -14,6 +14,7 @@ except ImportError:  # the wheel without its extra
     sys.exit("The command breakwater needs the extra cli: pip install 'cdk-breakwater[cli]'")
 
 from .check import check_command
+from .init import init_command
 from .streams import write_plainly_where_needed
 
 if TYPE_CHECKING:
@@ -248,6 +249,7 @@ def redrive(
 
 
 app.command("check")(check_command)
+app.command("init")(init_command)
 
 
 def _log_in(region: str | None, profile: str | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aws_cdk import Annotations, Duration, RemovalPolicy, Token
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -14,6 +16,7 @@ from .._cdk.nag import acknowledge, compliance_rules
 from .._cdk.temporary_bucket import acknowledge_objects, make_private_bucket
 from ..errors import BreakwaterError
 from ..layers.runtime_settings import RESULTS_BUCKET, RESULTS_SECONDS, RESULTS_TABLE, variable
+from ..network.subnets import vpc_made_here
 
 _SHORTEST = 60
 _KNOWN: dict[lambda_.Function, JobResults] = {}
@@ -121,9 +124,17 @@ class JobResults(Construct):
         acknowledge_objects(
             function.role, self.bucket, "The function names the objects in its bucket of large answers."
         )
-        if function.is_bound_to_vpc:
+        if function.is_bound_to_vpc and not _has_way_out(function):
             Annotations.of(function).add_info_v2(
                 "cdk-breakwater:way-to-results",
                 "It keeps answers in DynamoDB, and large ones in S3: its subnets need a way there, a NAT gateway or "
-                "the two gateway endpoints, which cost nothing.",
+                "the two gateway endpoints, which are free of charge.",
             )
+
+
+def _has_way_out(function: lambda_.Function) -> bool:
+    """Whether this app shows that all of the function's subnets have one."""
+    resource: Any = function.node.default_child
+    subnet_ids = resource._cfn_properties["vpcConfig"]["subnetIds"]
+    vpc = vpc_made_here(subnet_ids, function)
+    return vpc is not None and set(subnet_ids) <= {subnet.subnet_id for subnet in vpc.private_subnets}

@@ -9,9 +9,9 @@ from aws_cdk import aws_lambda as lambda_
 
 from .._cdk.arguments import TEXT, VPC, require
 from .._cdk.function_qualifiers import unqualified
-from .._cdk.references import references
 from .._cdk.rendered import environment_variables
 from ..errors import BreakwaterError
+from ..network.subnets import vpc_made_here
 from .database import DatabaseFunction
 from .database_connections import DatabaseConnections
 from .database_users.placement import FunctionPlacement
@@ -125,7 +125,7 @@ def _network(function: lambda_.Function, downstream: Downstream, vpc: ec2.IVpc |
         return None
     resource: Any = function.node.default_child
     ids = resource._cfn_properties["vpcConfig"]["subnetIds"]
-    for candidate in (vpc, getattr(server, "vpc", None), _made_here(ids, function)):
+    for candidate in (vpc, getattr(server, "vpc", None), vpc_made_here(ids, function)):
         if candidate is not None:
             subnets = [
                 subnet
@@ -136,12 +136,6 @@ def _network(function: lambda_.Function, downstream: Downstream, vpc: ec2.IVpc |
                 closed = not any(group.allow_all_outbound for group in function.connections.security_groups)
                 return FunctionNetwork(candidate, ec2.SubnetSelection(subnets=subnets), closed)
     raise BreakwaterError(function, "the VPC that it stands in is not known here.", "Pass vpc=….")
-
-
-def _made_here(subnet_ids: Any, function: lambda_.Function) -> ec2.Vpc | None:
-    found = [target.node.scope for target in references(subnet_ids, function)]
-    vpcs = (subnet.node.scope for subnet in found if subnet is not None)
-    return next((vpc for vpc in vpcs if isinstance(vpc, ec2.Vpc)), None)
 
 
 def _options(function: lambda_.Function, network: FunctionNetwork | None) -> dict[str, Any]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from aws_cdk import aws_ec2 as ec2
 
+from .._cdk.references import references
 from ..errors import BreakwaterError
+
+if TYPE_CHECKING:
+    from constructs import IConstruct
 
 
 def private_subnets(path: str, vpc: ec2.IVpc, given: ec2.SubnetSelection | None) -> ec2.SubnetSelection:
@@ -51,3 +57,10 @@ def without_way_out(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> bool:
     """
     closed = {subnet.subnet_id for subnet in (*vpc.isolated_subnets, *vpc.public_subnets)}
     return any(subnet_id in closed for subnet_id in select(vpc, subnets).subnet_ids)
+
+
+def vpc_made_here(subnet_ids: Any, scope: IConstruct) -> ec2.Vpc | None:
+    """Find the VPC of this app whose subnets a rendered property of a construct names, or None."""
+    found = [target.node.scope for target in references(subnet_ids, scope)]
+    vpcs = (subnet.node.scope for subnet in found if subnet is not None)
+    return next((vpc for vpc in vpcs if isinstance(vpc, ec2.Vpc)), None)

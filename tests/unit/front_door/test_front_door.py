@@ -8,6 +8,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -276,3 +277,30 @@ def test_a_function_that_keeps_no_answers_is_spoken_of(stack: cdk.Stack, code: d
             annotations.has_warning(where, Match.string_like_regexp(f"Stack/{name} {spoken}"))
         else:
             annotations.has_no_warning(where, Match.string_like_regexp("answers"))
+
+
+@pytest.mark.parametrize("kind", [ec2.SubnetType.PRIVATE_WITH_EGRESS, ec2.SubnetType.PRIVATE_ISOLATED])
+def test_subnets_without_a_way_out_are_told_that_answers_need_one(stack: cdk.Stack, kind: ec2.SubnetType) -> None:
+    vpc = ec2.Vpc(
+        stack,
+        "Vpc",
+        max_azs=2,
+        subnet_configuration=[
+            ec2.SubnetConfiguration(name="Public", subnet_type=ec2.SubnetType.PUBLIC),
+            ec2.SubnetConfiguration(name="Private", subnet_type=kind),
+        ],
+    )
+    code = lambda_.Code.from_inline("def handler(event, context): ...")
+    function = lambda_.Function(
+        stack,
+        "Inside",
+        code=code,
+        handler="index.handler",
+        runtime=lambda_.Runtime.PYTHON_3_13,
+        reserved_concurrent_executions=5,
+        vpc=vpc,
+        vpc_subnets=ec2.SubnetSelection(subnet_type=kind),
+    )
+    open_door(stack, function)
+    told = Annotations.from_stack(stack).find_info("*", Match.string_like_regexp("keeps answers in DynamoDB"))
+    assert len(told) == (kind == ec2.SubnetType.PRIVATE_ISOLATED)

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 from cfnlint.api import lint_by_config
 from cfnlint.config import ManualArgs
 
+from tests.examples import synthesis
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 PACKS = ("AwsSolutions", "Serverless", "HIPAA.Security", "NIST.800.53.R5", "PCI.DSS.321")
-
-# The example's own `app.synth()`, with the reference app's packs on.
-WITH_PACKS = """
-import runpy, sys
-import aws_cdk
-from app import add_nag_packs
-synth = aws_cdk.App.synth
-def with_packs(app):
-    add_nag_packs(app)
-    return synth(app)
-aws_cdk.App.synth = with_packs
-runpy.run_path(sys.argv[1], run_name="__main__")
-"""
-
 
 # What the packs find at least one fault in each.
 FAULTY = """
@@ -42,12 +30,12 @@ app.synth()
 """
 
 
-def synthesize(example: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    context = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
-    environment = {**os.environ, "CDK_OUTDIR": str(folder), "CDK_CONTEXT_JSON": json.dumps(context)}
-    environment["CDK_VALIDATION"] = "true"
-    command = [sys.executable, "-c", WITH_PACKS, example]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+@pytest.fixture(scope="session")
+def synthesize() -> Iterator[Callable[[Path, Path], None]]:
+    """A function that synthesizes an example into a folder, and raises what the example raises."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context, synthesis.begin) as process:
+        yield lambda example, folder: process.submit(synthesis.synthesize, example, folder).result()
 
 
 def conclusions(folder: Path) -> dict[str, str]:
@@ -69,17 +57,17 @@ def test_the_linter_would_have_found_something(tmp_path: Path) -> None:
     assert "E3012" in linted([template], ignored=[])[0]
 
 
-def test_the_packs_would_have_found_something(tmp_path: Path) -> None:
+def test_the_packs_would_have_found_something(tmp_path: Path, synthesize: Callable[[Path, Path], None]) -> None:
     example = tmp_path / "faulty.py"
     example.write_text(FAULTY, encoding="utf-8")
-    assert synthesize(example, tmp_path / "cdk.out").returncode != 0
+    with pytest.raises(RuntimeError, match="ValidationFailed"):
+        synthesize(example, tmp_path / "cdk.out")
     assert conclusions(tmp_path / "cdk.out") == dict.fromkeys(PACKS, "failure")
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
-def test_example(example: Path, tmp_path: Path) -> None:
-    done = synthesize(example, tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_example(example: Path, tmp_path: Path, synthesize: Callable[[Path, Path], None]) -> None:
+    synthesize(example, tmp_path)
     assert set(conclusions(tmp_path).values()) <= {"success"}
     templates = sorted(tmp_path.glob("*.template.json"))
     assert templates

@@ -17,6 +17,7 @@ from .guarded import Died, Fault, GuardedAccount, error, no_fault, template
 from .model import App, random_app, random_change
 from .test_guarded import README, created, deploy, function, reserved, shop
 
+pytestmark = pytest.mark.no_cover  # it would take twice the time, and covers what other tests do
 RUNS = int(os.environ.get("BREAKWATER_FAULTS", "600"))
 
 

@@ -20,6 +20,7 @@ from .cloudformation import run
 from .guarded import Client, GuardedAccount, template, together
 from .model import App, Function, random_app, random_change
 
+pytestmark = pytest.mark.no_cover  # it would take twice the time, and covers what other tests do
 APPS = int(os.environ.get("BREAKWATER_APPS", "60"))
 """How many sequences of deployments are tried; 1,500 take about two minutes."""
 

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from cdk_breakwater.cli.reservations import read_state
 from .cloudformation import FUNCTION, Account, Choose, Template, run
 from .model import App, random_app, random_change
 
+pytestmark = pytest.mark.no_cover  # it would take twice the time, and covers what other tests do
 APPS = int(os.environ.get("BREAKWATER_APPS", "150"))
 """How many pairs of apps are tried."""
 

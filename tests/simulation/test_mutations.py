@@ -10,6 +10,7 @@ import pytest
 from tests.simulation.mutations import MUTATIONS, Mutation
 from tests.simulation.schedule import run
 
+pytestmark = pytest.mark.no_cover  # it would take twice the time, and covers what other tests do
 SEEDS = 60
 
 

@@ -17,6 +17,7 @@ from tests.simulation.world import DOORBELL, PRIORITY, Trouble, World
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.no_cover  # it would take twice the time, and covers what other tests do
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
 MONTH = 30 * DAY
 

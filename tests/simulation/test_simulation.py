@@ -14,6 +14,7 @@ from tests.simulation.schedule import MIDNIGHT, run
 from tests.simulation.services import Faults
 from tests.simulation.world import Trouble, World
 
+pytestmark = pytest.mark.no_cover  # it would take twice the time, and covers what other tests do
 SEEDS, AT_ONCE = 2_000, 125
 """Before a release: `python -m tests.simulation --schedules 100000 --seed 2000`."""
 

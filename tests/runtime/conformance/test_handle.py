@@ -97,8 +97,8 @@ async def test_interrupted_in_mid_exchange(client: Client, sql_server: SqlServer
     interrupted = 0
     try:
         for number in range(100):
+            block = environment.block()
             try:
-                block = environment.block()
                 # a different point of the exchange each time
                 armed = True
                 signal.setitimer(signal.ITIMER_REAL, 0.0002 + 0.00003 * number)

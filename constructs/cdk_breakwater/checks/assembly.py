@@ -71,13 +71,14 @@ class Assembly:
         *,
         arguments: Mapping[str, str] | None = None,
         nested_by: Resource | None = None,
+        nest: bool = True,
     ) -> Template:
-        """Add a template, and those of its nested stacks, which lie beside it."""
+        """Add a template and, where that is wanted, those of its nested stacks, which lie beside it."""
         template = Template(self, path, body, environment, arguments or {}, nested_by)
         self.templates.append(template)
         for resource in template.resources.values():
             self._by_type.setdefault(resource.type, []).append(resource)
-            if resource.type != "AWS::CloudFormation::Stack" or len(self.templates) >= _MOST_TEMPLATES:
+            if not nest or resource.type != "AWS::CloudFormation::Stack" or len(self.templates) >= _MOST_TEMPLATES:
                 continue
             if (file := nested_file(resource, self.assets)) is not None:
                 try:

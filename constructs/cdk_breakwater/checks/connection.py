@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from .resource import Resource
     from .servers import Server
 
+# Sources: Amazon ElastiCache User Guide, "Quotas" (65,000 clients of a node); Amazon Aurora DSQL User Guide, "Cluster
+# quotas" (10,000 of a cluster).
+_WIDE = (
+    "AWS::ElastiCache::CacheCluster",
+    "AWS::ElastiCache::ReplicationGroup",
+    "AWS::ElastiCache::ServerlessCache",
+    "AWS::MemoryDB::Cluster",
+    "AWS::DSQL::Cluster",
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Connection:
@@ -45,6 +55,11 @@ class Connection:
     def to(self) -> str:
         """Name what it connects to."""
         return self.server.name if self.server else self.outside
+
+    @property
+    def carries_a_burst(self) -> bool:
+        """Whether it takes more connections than an account of 1,000 concurrent executions opens."""
+        return self.server.resource.type in _WIDE if self.server else self.outside.startswith("a cache")
 
     @property
     def at_once(self) -> Amount | Absent | Unknown:

@@ -12,13 +12,25 @@ if TYPE_CHECKING:
     from .answers import Answer
     from .resource import Resource
 
-# What a variable is called that holds the address of a database.
+_WORDS = (
+    r"(?:^|(?<!dynamo)_)(?:db|database|rds|mysql|mariadb|postgres(?:ql)?|pg|aurora|cache|redis|valkey|elasticache|"
+    r"mongo(?:db)?|docdb|redshift|neptune|sql)_?"
+)
+# What a variable or a parameter is called that holds the address of a database.
 _ADDRESS = re.compile(
-    r"(?:^|(?<!dynamo)_)(?:db|database|rds|mysql|mariadb|postgres(?:ql)?|pg|aurora|redis|valkey|elasticache|"
-    r"mongo(?:db)?|docdb|redshift|neptune|sql)_?(?:(?!api_|data_|secret_|backup_)[a-z0-9]+_){0,2}"
+    _WORDS + r"(?:(?!api_|data_|secret_|backup_)[a-z0-9]+_){0,2}"
     r"(?:host(?:_?name)?|endpoint|address|server|url|uri|dsn|connection_string)$",
     re.IGNORECASE,
 )
+# An address of anything, unless a variable beside it tells that it is a database's.
+_ANY_ADDRESS = re.compile(
+    r"(?:(?:primary|writer|master|cluster)_)?(?:host(?:_?name)?|endpoint|address|server)(?:_address)?", re.IGNORECASE
+)
+_BESIDE = re.compile(
+    _WORDS + r"(?:[a-z0-9]+_)?(?:user(?:name)?|password|passwd|pass|port|secret(?:_arn)?)$", re.IGNORECASE
+)
+_PARAMETER = re.compile(r"\{([A-Za-z0-9]+)\}")
+_CACHE = re.compile(r"cache|redis|valkey|memcached", re.IGNORECASE)
 # What only a variable's name tells to be a database's: a host, and no web address.
 _SOME_HOST = re.compile(r"(?:[a-z0-9{}-]+\.)+[a-z{][a-z0-9{}:-]*|\d+\.\d+\.\d+\.\d+(?::\d+)?", re.IGNORECASE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -35,16 +47,29 @@ _LOCAL = re.compile(r"localhost|127\.0\.0\.1|host\.docker\.internal|example\.(?:
 
 def to_elsewhere(function: Resource, environment: list[tuple[str, Answer]]) -> Connection | None:
     """Give what a function connects to by the address that it is told, None where that is no database's."""
+    beside = any(_BESIDE.search(_words(name)) for name, _ in environment)
     for name, answer in environment:
         text = answer if isinstance(answer, str) else answer.text if isinstance(answer, Unknown) else ""
         if not text or _PROXY.search(name) or _PROXY.search(text) or _LOCAL.search(text):
             continue
         unknown = isinstance(answer, Unknown) and not answer.references and "://" not in text
-        named = _ADDRESS.search(_CAMEL.sub("_", name)) and (unknown or _SOME_HOST.fullmatch(text))
+        named = _is_address(name, text, beside=beside) and (unknown or _SOME_HOST.fullmatch(text))
         if _HOST.search(text) or named:
+            noun = "cache" if _CACHE.search(f"{name} {text}") else "database"
             evidence = f"its address in the variable {name}"
-            return Connection(function, None, evidence, outside=f"a database elsewhere ({_place(text)})")
+            return Connection(function, None, evidence, outside=f"a {noun} elsewhere ({_place(text)})")
     return None
+
+
+def _is_address(name: str, text: str, *, beside: bool) -> bool:
+    if beside and _ANY_ADDRESS.fullmatch(_words(name)):
+        return True
+    parameter = _PARAMETER.fullmatch(text)
+    return any(_ADDRESS.search(_words(each)) for each in (name, *(parameter.groups() if parameter else ())))
+
+
+def _words(name: str) -> str:
+    return _CAMEL.sub("_", name)
 
 
 def _place(text: str) -> str:

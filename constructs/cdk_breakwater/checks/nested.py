@@ -22,10 +22,20 @@ def nested_file(resource: Resource, assets: Callable[[Path], Mapping[str, Path]]
     url = resource.text("TemplateURL")
     written = (resource.metadata.get("aws:asset:path"), url)
     named = [folder / name for name in written if isinstance(name, str) and _is_path(name)]
-    if isinstance(url, Unknown) and (asset := assets(folder).get(url.text.rsplit("/", 1)[-1])) is not None:
+    text = url.text if isinstance(url, Unknown) else url if isinstance(url, str) else ""
+    if isinstance(url, Unknown) and (asset := assets(folder).get(text.rsplit("/", 1)[-1])) is not None:
         named.append(asset)
+    named += _files_at(folder, text)
     above = _files_above(template)
     return next((path for path in named if _is_file(path) and path.resolve() not in above), None)
+
+
+def _files_at(folder: Path, url: str) -> list[Path]:
+    """Give where the file may lie that was uploaded to a URL: beside the parent, or in a folder of the same name."""
+    parts = [part for part in url.partition("://")[2].split("/")[1:] if part and part != ".."]
+    # A folder or file whose name is known at deployment only isn't looked for.
+    known = next((number for number, part in reversed([*enumerate(parts, 1)]) if "{" in part or "\0" in part), 0)
+    return [folder.joinpath(*parts[number:]) for number in range(known, len(parts))]
 
 
 def assets_in(folder: Path) -> dict[str, Path]:

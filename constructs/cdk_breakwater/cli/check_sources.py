@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..checks import Assembly
+from ..checks.nested import nested_file
 from .acknowledgments import Acknowledgments
 from .sam import expand, is_sam
 from .template_file import TemplateFile, UnreadableTemplateError, read_template
@@ -75,7 +76,7 @@ class Sources:
 
     def _add(self, files: list[Path]) -> None:
         read = {file: found for file in files if (found := self._read(file)) is not None}
-        nested = {target for file, found in read.items() for target in _nested(file, found.body)}
+        nested = {target for file, found in read.items() for target in self._nested(file, found.body)}
         assembly = Assembly(self.account_concurrency, self._parse)
         for artifact in _artifacts(files[0].parent):
             self.acknowledgments.read(artifact, files[0].parent)
@@ -90,6 +91,17 @@ class Sources:
                     continue
                 assembly.add(file, body, environment, arguments=self.parameters)
         self.assemblies.append(assembly)
+
+    def _nested(self, file: Path, body: dict[str, Any]) -> Iterator[Path]:
+        """Give the files of a template's nested stacks and applications, which are no apps of their own."""
+        yield from _applications(file, body)
+        if "AWS::CloudFormation::Stack" not in str(body):
+            return
+        alone = Assembly(self.account_concurrency)
+        alone.add(file, body, arguments=self.parameters, nest=False)
+        for stack in alone.declared("AWS::CloudFormation::Stack"):
+            if (nested := nested_file(stack, alone.assets)) is not None:
+                yield nested.resolve()
 
     def _read(self, file: Path, *, named: bool = False) -> TemplateFile | None:
         """Read a file; None for one that is no template, which only a file that was named must be."""
@@ -165,14 +177,13 @@ def _artifacts(folder: Path) -> list[dict[str, Any]]:
     return [each for each in artifacts.values() if isinstance(each, dict)] if isinstance(artifacts, dict) else []
 
 
-def _nested(file: Path, body: dict[str, Any]) -> Iterator[Path]:
-    """Give the files that a template's nested stacks and SAM applications name by a path."""
+def _applications(file: Path, body: dict[str, Any]) -> Iterator[Path]:
+    """Give the files that a template's SAM applications name by a path."""
     for resource in body["Resources"].values():
         properties = resource.get("Properties") if isinstance(resource, dict) else None
-        for name in ("TemplateURL", "Location") if isinstance(properties, dict) else ():
-            path = properties.get(name) if isinstance(properties, dict) else None
-            if isinstance(path, str) and "://" not in path and "\0" not in path:
-                yield (file.parent / path).resolve()
+        path = properties.get("Location") if isinstance(properties, dict) else None
+        if isinstance(path, str) and "://" not in path and "\0" not in path:
+            yield (file.parent / path).resolve()
 
 
 def _looks_like_one(file: Path) -> bool:

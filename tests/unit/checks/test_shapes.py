@@ -10,6 +10,7 @@ import pytest
 from cdk_breakwater.checks import check, read
 from cdk_breakwater.checks.rules.dead_letter_queue_retention import RULE as RETENTION
 from cdk_breakwater.checks.rules.queue_visibility_timeout import RULE as VISIBILITY
+from cdk_breakwater.cli.check_sources import Sources
 
 from .templates import checked, found
 
@@ -146,8 +147,20 @@ def test_loops_are_written_out() -> None:
     assert found({**body, "Parameters": names}, RETENTION) == []
 
 
-@pytest.mark.parametrize("url", ["nested.json", "./nested.json"])
-def test_nested_stacks_by_a_relative_path(url: str, tmp_path: Path) -> None:
+BUCKET = "https://${AWS::StackName}.s3.${AWS::Region}.amazonaws.com"
+UPLOADED: dict[str, Any] = {
+    "by a path": "nested.json",
+    "by a path of this folder": "./nested.json",
+    "uploaded": "https://s3.amazonaws.com/bucket/v1/nested.json",
+    "uploaded into a bucket of the deployment": {"Fn::Sub": f"{BUCKET}/v1/nested.json"},
+    "uploaded under a prefix of the deployment": {"Fn::Sub": f"{BUCKET}/${{AWS::StackId}}/nested.json"},
+    "uploaded, by Join": {"Fn::Join": ["/", ["https://b.s3.amazonaws.com", {"Ref": "AWS::StackName"}, "nested.json"]]},
+    "uploaded by a name made of a default": {"Fn::Sub": f"{BUCKET}/${{Name}}.json"},
+}
+
+
+@pytest.mark.parametrize("url", UPLOADED.values(), ids=UPLOADED)
+def test_nested_stacks_by_a_file_beside_their_parent(url: Any, tmp_path: Path) -> None:
     inner = template({"Ref": "Seconds"}, Parameters={"Seconds": {"Type": "Number"}}, Outputs={"O": {"Value": 5}})
     stack = {"TemplateURL": url, "Parameters": {"Seconds": {"Fn::GetAtt": ["Other", "Outputs.O"]}}}
     other = {"TemplateURL": url, "Parameters": {"Seconds": 600}}
@@ -155,10 +168,35 @@ def test_nested_stacks_by_a_relative_path(url: str, tmp_path: Path) -> None:
         name: {"Type": "AWS::CloudFormation::Stack", "Properties": p} for name, p in (("S", stack), ("Other", other))
     }
     (tmp_path / "nested.json").write_text(json.dumps(inner), encoding="utf-8-sig")
-    (tmp_path / "root.json").write_text(json.dumps({"Resources": resources}))
-    report = check(read([tmp_path / "root.json"]), [VISIBILITY])
-    assert [finding.resource.logical_id for _, finding in report.findings] == ["Queue"]
-    assert "5 s" in report.findings[0][1].problem
+    name = {"Name": {"Type": "String", "Default": "nested"}}
+    (tmp_path / "root.json").write_text(json.dumps({"Parameters": name, "Resources": resources}))
+    # A folder as a whole: what is nested is no app of its own, in which its parameters would be open.
+    sources = Sources(1000, {})
+    sources.read([tmp_path])
+    for assembly in (read([tmp_path / "root.json"]), *sources.assemblies):
+        report = check(assembly, [VISIBILITY])
+        assert [finding.resource.logical_id for _, finding in report.findings] == ["Queue"]
+        assert "5 s" in report.findings[0][1].problem
+        assert len(assembly.templates) == 3
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://s3.amazonaws.com/bucket/other.json",
+        "https://s3.amazonaws.com/bucket/../nested.json",
+        {"Fn::Sub": f"{BUCKET}/nested-${{Open}}.json"},
+        {"Ref": "Open"},
+        "https://",
+    ],
+)
+def test_nested_stacks_whose_file_is_elsewhere(url: Any, tmp_path: Path) -> None:
+    (tmp_path / "nested-.json").write_text(json.dumps(template(5)))
+    stack = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}}
+    (tmp_path / "root.json").write_text(json.dumps({"Parameters": {"Open": {}}, "Resources": {"S": stack}}))
+    assembly = read([tmp_path / "root.json"])
+    assert len(assembly.templates) == 1
+    assert check(assembly).failures == []
 
 
 def test_circles_end(tmp_path: Path) -> None:

@@ -13,18 +13,7 @@ from ..server_limit import server_limit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..connection import Connection
     from ..resource import Resource
-
-# These take more connections than an account of 1,000 concurrent executions opens. Sources: Amazon ElastiCache User
-# Guide, "Quotas" (65,000 clients of a node); Amazon Aurora DSQL User Guide, "Cluster quotas" (10,000 of a cluster).
-_WIDE = (
-    "AWS::ElastiCache::CacheCluster",
-    "AWS::ElastiCache::ReplicationGroup",
-    "AWS::ElastiCache::ServerlessCache",
-    "AWS::MemoryDB::Cluster",
-    "AWS::DSQL::Cluster",
-)
 
 
 def check(resource: Resource) -> Iterator[Finding]:
@@ -48,12 +37,8 @@ def check(resource: Resource) -> Iterator[Finding]:
         needed=gives,
         evidence="; ".join(dict.fromkeys(connection.evidence for connection in direct)),
         others=tuple(connection.server.resource for connection in direct if connection.server),
-        severity=Severity.NOTE if scheduled or all(_carries_a_burst(connection) for connection in direct) else None,
+        severity=Severity.NOTE if scheduled or all(connection.carries_a_burst for connection in direct) else None,
     )
-
-
-def _carries_a_burst(connection: Connection) -> bool:
-    return connection.server is not None and connection.server.resource.type in _WIDE
 
 
 RULE = Rule(

@@ -68,6 +68,15 @@ test: install servers lint  ## every test, against real servers and the emulator
 conformance: install servers  ## every promise of the runtime against every client; FUZZ=600 makes its fuzz longer
 	BREAKWATER_FUZZ_SECONDS=$${FUZZ:-6} pytest -n 2 tests/runtime/conformance tests/runtime/test_life.py
 
+.PHONY: release-check
+release-check: install  ## build both distributions, look at what they say and hold, and compare the API with the last release's
+	rm -rf dist && python -m hatchling build --directory dist
+	uv tool run --quiet twine check --strict dist/*
+	pytest -q tests/test_wheel.py tests/versions
+	@if last=$$(git describe --tags --abbrev=0 2>/dev/null); then \
+	  uv tool run --quiet griffe check cdk_breakwater --search constructs --against $$last; \
+	else echo "No release yet, so there is no API to compare with."; fi
+
 .PHONY: docs
 docs: install  ## write the generated tables of the docs anew
 	python -m cdk_breakwater.checks.rule_table > docs/checks.md

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -63,6 +64,26 @@ def test_the_wheel_holds_the_library_the_runtime_and_the_handlers(wheel: Path) -
         "entry_points.txt",
         "licenses/LICENSE",
     }
+
+
+def test_the_source_distribution_holds_no_more_and_makes_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
+    run(sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", tmp_path, cwd=ROOT)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path, filter="data")
+    source = tmp_path / archive.name.removesuffix(".tar.gz")
+    assert {file.name for file in source.iterdir()} == {
+        "CHANGELOG.md",
+        "LICENSE",
+        "PKG-INFO",
+        "README.md",
+        "constructs",
+        "lambda_src",
+        "pyproject.toml",
+        ".gitignore",
+    }
+    run(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", tmp_path, cwd=source)
+    assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
 
 
 def test_an_app_in_an_empty_environment_needs_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:

@@ -47,14 +47,20 @@ class Sources:
     def read(self, paths: Iterable[Path]) -> None:
         """Read files, folders and cloud assemblies."""
         folders: dict[Path, list[Path]] = {}
+        named: dict[Path, list[Path]] = {}
         for path in paths:
             if path.is_dir():
-                for file in self._files_in(path):
+                named[path] = list(self._files_in(path))
+                for file in named[path]:
                     folders.setdefault(file.parent, []).append(file)
             elif self._read(path, named=True) is not None:
                 folders.setdefault(path.parent, []).append(path)
         for files in folders.values():
             self._add(list(dict.fromkeys(files)))
+        for path, files in named.items():
+            # What a synth that failed leaves behind must not look clean.
+            if not self.unreadable and not any(file in self.files for file in files):
+                self._complain(f"{path}: no template in it")
 
     def add_deployed(self, name: Path, body: dict[str, Any], environment: str, parameters: Mapping[str, str]) -> None:
         """Add the template of a stack that is deployed, whose parameters are known."""

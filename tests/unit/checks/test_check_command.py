@@ -102,6 +102,14 @@ def test_what_can_not_be_read_is_one_line(content: bytes, problem: str, bad: Pat
     assert "Orders" in result.stdout
 
 
+def test_a_folder_without_a_template_is_not_called_clean(tmp_path: Path) -> None:
+    (tmp_path / "cdk.out").write_text("{}", encoding="utf-8")  # what a synth that failed leaves behind
+    (tmp_path / "package.json").write_text("{}", encoding="utf-8")
+    result = run(tmp_path)
+    assert result.exit_code == 2
+    assert f"{tmp_path}: no template in it" in result.stderr.replace("\n", "")
+
+
 def test_aliases_that_stand_for_more_than_any_template(bad: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]

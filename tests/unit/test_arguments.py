@@ -8,6 +8,7 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
@@ -21,6 +22,8 @@ from cdk_breakwater import (
     DecoupledInvocation,
     Downstream,
     InvocationSource,
+    QuotaThrottledInvocation,
+    QuotaTier,
     ThrottledApi,
     VpcDatabaseFunction,
 )
@@ -45,6 +48,7 @@ GIVEN = ANY - {"None"}
 TRUTHY = GIVEN - {"zero", "empty"}
 WHOLE = GIVEN - {"huge"}
 ABOVE_ZERO = WHOLE - {"broken"}
+RATE = ABOVE_ZERO
 TEXT = ANY - {"text", "number as text"}
 # what each parameter does not take
 PARAMETERS: list[tuple[str, str, set[str]]] = [
@@ -120,6 +124,48 @@ PARAMETERS: list[tuple[str, str, set[str]]] = [
     ("dynamodb", "on_failure", GIVEN),
     ("api", "function", ANY),
     ("api", "expected_duration", GIVEN),
+    ("api", "rate_limit", RATE),
+    ("api", "burst_limit", WHOLE),
+    ("api", "acknowledge_no_authorization", TEXT - {"None"}),
+    ("api", "proxy", ANY),
+    ("api", "refuse", ANY),
+    ("api", "protocol", ANY),
+    ("api", "rate_limit_per_address", RATE | {"huge"}),
+    ("limit", "function", ANY),
+    ("limit", "expected_duration", GIVEN),
+    ("route", "method", TEXT),
+    ("route", "path", ANY),
+    ("route", "function", GIVEN),
+    ("route", "expected_duration", GIVEN),
+    ("route", "rate_limit", RATE),
+    ("route", "burst_limit", WHOLE),
+    ("client", "name", TEXT),
+    ("client", "rate_limit", RATE | {"None"}),
+    ("client", "burst_limit", WHOLE),
+    ("door", "path", TEXT - {"token"} | {"empty"}),
+    ("door", "max_body", TRUTHY),
+    ("door", "order_by", GIVEN - {"empty"}),
+    ("door", "partition_key", TEXT - {"None"}),
+    ("door", "result_ttl", TRUTHY),
+    ("door", "retry_after", TRUTHY),
+    ("door", "rate_limit", RATE),
+    ("door", "burst_limit", WHOLE),
+    ("door", "results_concurrency", WHOLE | {"None"}),
+    ("quota", "function", ANY),
+    ("quota", "tiers", ANY),
+    ("quota", "ordered", ANY),
+    ("quota", "priority", ANY),
+    ("quota", "lanes", ANY),
+    ("quota", "max_attempts", ANY),
+    ("quota", "parallelism", GIVEN),
+    ("quota", "removal_policy", ANY),
+    ("tier", "limit", WHOLE | {"None"}),
+    ("tier", "period", ANY),
+    ("tier", "start", ANY),
+    ("tier", "time_zone", GIVEN),
+    ("tier", "counted", ANY),
+    ("tier", "arrives_within", GIVEN),
+    ("alarms", "topic_or_action", GIVEN),
 ]
 
 SOURCES: dict[str, Callable[..., InvocationSource]] = {
@@ -152,9 +198,34 @@ def call(maker: str, number: int, stack: cdk.Stack, right: dict[str, Any], optio
             key = dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING)
             options = {"table": dynamodb.TableV2(stack, f"Table{number}", partition_key=key), **options}
         DecoupledInvocation(stack, id_, function=function, source=SOURCES[maker](**options))
+    elif maker == "tier":
+        QuotaTier(**{"limit": 10, "period": cdk.Duration.seconds(1), **options})
     else:
         function = VpcDatabaseFunction(stack, f"Worker{number}", database=database, vpc=vpc, **code)
-        ThrottledApi(stack, id_, **{"function": function, **options})
+        call_behind(maker, id_, stack, function, options)
+
+
+def call_behind(maker: str, id_: str, stack: cdk.Stack, function: VpcDatabaseFunction, options: dict[str, Any]) -> None:
+    """Call what stands before a function."""
+    if maker == "api":
+        ThrottledApi(stack, id_, **{"function": function, "rate_limit": 5, **options})
+    elif maker == "limit":
+        ThrottledApi.limit(apigateway.RestApi(stack, id_), **{"function": function, **options})
+    elif maker == "route":
+        api = ThrottledApi(stack, id_, function=function, rate_limit=5)
+        rate = {} if "expected_duration" in options else {"rate_limit": 1}
+        api.add_route(**{"method": "GET", "path": "/orders", **rate, **options})
+    elif maker == "client":
+        ThrottledApi(stack, id_, function=function, rate_limit=5).add_client(
+            **{"name": "partner", "rate_limit": 1, **options}
+        )
+    elif maker == "door":
+        DecoupledInvocation(stack, id_, function=function).add_front_door("Door", **{"path": "orders", **options})
+    elif maker == "quota":
+        tiers = [QuotaTier(limit=10, period=cdk.Duration.seconds(1))]
+        QuotaThrottledInvocation(stack, id_, **{"function": function, "tiers": tiers, **options})
+    else:
+        function.alarms(**options)
 
 
 @pytest.mark.parametrize(("maker", "parameter", "refused"), PARAMETERS, ids=[f"{a}-{b}" for a, b, _ in PARAMETERS])
@@ -174,9 +245,8 @@ def test_what_a_parameter_does_not_take(
         try:
             call(maker, number, stack, right, {parameter: value})
         except BreakwaterError as error:
-            told = (
-                error.path.startswith("Stack/") and error.remedy and parameter.removeprefix("share_") in error.problem
-            )
+            placed = error.path.startswith(("Stack/", "QuotaTier"))
+            told = placed and error.remedy and parameter.removeprefix("share_") in error.problem
             if not told:
                 wrong.append(f"{name}: {error}")
         except Exception as error:
@@ -193,3 +263,17 @@ def test_a_queue_is_no_source(
     queue: Any = sqs.Queue(stack, "Queue")
     with pytest.raises(BreakwaterError, match=r"Stack/Jobs: source is a Queue\. .*InvocationSource\.sqs\(queue\)"):
         DecoupledInvocation(stack, "Jobs", function=function, source=queue)
+
+
+def test_routes_and_clients_of_one_name(
+    stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+) -> None:
+    function = VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, **code)
+    api = ThrottledApi(stack, "Api", function=function, rate_limit=5)
+    api.add_route("GET", "/orders", rate_limit=1)
+    api.add_route("POST", "/orders", rate_limit=1)
+    with pytest.raises(BreakwaterError, match=r"Stack/Api: it has GET /orders already\. Give it once"):
+        api.add_route("get", "/orders", rate_limit=2)
+    api.add_client("partner", rate_limit=1)
+    with pytest.raises(BreakwaterError, match=r"Stack/Api: it has client 'partner' already\. Give it once"):
+        api.add_client("partner", rate_limit=2)

@@ -68,12 +68,21 @@ def _are_texts(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value)
 
 
+def _is_alarm_target(value: Any) -> bool:
+    return hasattr(value, "topic_arn") or hasattr(value, "bind")
+
+
 _LAST_PORT = 65535
 FLAG = instance_of(bool, "True or False")
 TEXT = Kind("a text that is not empty", _is_text)
 ABOVE_ZERO = Kind("a number above 0 that is known at synth", _is_above_zero)
 PORT = Kind("a port, 1 to 65535", _is_port)
 TEXTS = Kind("a list of texts, such as ['pymysql==1.2.4']", _are_texts)
+SIZE = having("to_kibibytes", "a Size, such as Size.kibibytes(64)")
+ALARM_TARGET = Kind(
+    "an sns.Topic (an imported one: sns.Topic.from_topic_arn), or an action of aws_cloudwatch_actions",
+    _is_alarm_target,
+)
 DURATION = having("to_seconds", "a Duration, such as Duration.seconds(30)")
 SECONDS = Kind("a Duration of whole seconds that is known at synth", _is_seconds)
 FUNCTION = having("function_arn", "a lambda_.Function, an alias or a version")

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from constructs import IConstruct
 
 
-def required_number(where: IConstruct, name: str, value: float, *, minimum: int = 1) -> int:
+def required_number(where: IConstruct | str, name: str, value: float, *, minimum: int = 1) -> int:
     """Insist on a whole number that is known now.
 
     Parameters
     ----------
     where
-        The construct that the error names.
+        The construct that the error names, or its path.
     name
         The parameter's name.
     value

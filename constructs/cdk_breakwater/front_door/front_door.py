@@ -10,12 +10,14 @@ from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from .._cdk.arguments import DURATION, SIZE, TEXT, require
 from .._cdk.nag import acknowledge, compliance_rules
 from .._cdk.temporary_bucket import acknowledge_objects
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from ..monitoring.alarms import register_alarms
 from ..throttled_api.api import ApiProtocol, ThrottledApi
+from ..throttled_api.throttle import Throttle
 from .answering_function import warn_of_a_function_that_keeps_none
 from .cors import allow_header, browser_headers
 from .failures import note_failures
@@ -36,6 +38,14 @@ if TYPE_CHECKING:
 _VARIABLE = "BREAKWATER_FRONT_DOOR"
 # Of a path without parameters: one would put what a client sends into the location of the result.
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+_ARGUMENTS = {
+    "path": TEXT,
+    "max_body": SIZE,
+    "order_by": TEXT,
+    "partition_key": TEXT,
+    "result_ttl": DURATION,
+    "retry_after": DURATION,
+}
 _KEY_HEADER = "Idempotency-Key"
 _GET_DURATION = Duration.millis(100)
 
@@ -73,6 +83,15 @@ class FrontDoor(Construct):
         options: dict[str, Any],
     ) -> None:
         super().__init__(scope, id)
+        given = {
+            "path": path,
+            "max_body": max_body,
+            "order_by": order_by,
+            "partition_key": partition_key,
+            "result_ttl": result_ttl,
+            "retry_after": retry_after,
+        }
+        require(self, given, _ARGUMENTS, needed=_ARGUMENTS.keys() - {"order_by", "partition_key"})
         route = self._route(path)
         if options.get("protocol", ApiProtocol.REST) not in (ApiProtocol.REST, "REST"):
             raise BreakwaterError(
@@ -100,7 +119,9 @@ class FrontDoor(Construct):
         if entrance.table is not None:
             hand_over_inserts_alone(scope)
         self.results_function = self._hand_out(entrance, scope.failures_queue, results_concurrency)
-        rate = entrance.rate_limit if rate_limit is None else rate_limit
+        rate = entrance.rate_limit
+        if rate_limit is not None:
+            rate = Throttle.given(self, f"POST {route}", rate_limit, None).rate_limit
         burst = burst_limit if burst_limit is not None else max(1, int(rate) // 2)
         self.api = ThrottledApi(
             self, "Api", function=self.results_function, rate_limit=rate, burst_limit=burst, proxy=False, **options

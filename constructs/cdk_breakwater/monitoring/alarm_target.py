@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Stack
 
+from .._cdk.arguments import ALARM_TARGET, require
 from ..errors import BreakwaterError
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ def alarm_action(construct: IConstruct, topic_or_action: AlarmTarget | None) -> 
     Raises
     ------
     BreakwaterError
-        When the topic is encrypted with a key that CloudWatch may not use.
+        When it is neither, or the topic is encrypted with a key that CloudWatch may not use.
     """
+    require(construct, {"topic_or_action": topic_or_action}, {"topic_or_action": ALARM_TARGET})
     if topic_or_action is None or not hasattr(topic_or_action, "topic_arn"):
         return cast("cloudwatch.IAlarmAction | None", topic_or_action)
     from aws_cdk.aws_cloudwatch_actions import SnsAction

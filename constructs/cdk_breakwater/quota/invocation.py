@@ -5,20 +5,22 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import Duration, RemovalPolicy, Stack, Token
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from .._cdk.arguments import FLAG, FUNCTION, Kind, instance_of, require
 from .._cdk.nag import acknowledge, compliance_rules
+from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from ..limits.lambda_service import DEFAULT_TIMEOUT_SECONDS, MAXIMUM_TIMEOUT_SECONDS
 from .functions import INTAKE_TIMEOUT, make_function, map_queue
 from .guarded_function import guard_function, reserved_concurrency
 from .queues import QuotaQueues
 from .reach import annotate_rate, dispatcher_memory
-from .tier import LATE_MILLISECONDS, fingerprint
+from .tier import LATE_MILLISECONDS, QuotaTier, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +29,24 @@ if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs
 
     from ..monitoring.alarm_target import AlarmTarget
-    from .tier import QuotaTier
 
 # Milliseconds. The dispatcher starts a call at most 2 s after its slot (LATE in its code), and has a connection within
 # 1 s; a cold start lasts at most 10 s before the timeout counts (AWS Lambda Developer Guide, "Init phase"); 1 s for the
 # way there and back.
 _AROUND_THE_CALL = LATE_MILLISECONDS + 1_000 + 10_000 + 1_000
+
+
+def _are_tiers(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(each, QuotaTier) for each in value)
+
+
+_ARGUMENTS = {
+    "function": FUNCTION,
+    "tiers": Kind("a list of QuotaTier(limit=…, period=…)", _are_tiers),
+    "ordered": FLAG,
+    "priority": FLAG,
+    "removal_policy": instance_of(RemovalPolicy, "a RemovalPolicy, such as RemovalPolicy.RETAIN"),
+}
 _WORKING_SECONDS = 300
 _SHORTEST_WORK_SECONDS = 60
 _MAXIMUM_PARALLELISM = 100
@@ -117,18 +131,26 @@ class QuotaThrottledInvocation(Construct):
         removal_policy: RemovalPolicy = RemovalPolicy.DESTROY,
     ) -> None:
         super().__init__(scope, id)
+        given = {
+            "function": function,
+            "tiers": tiers,
+            "ordered": ordered,
+            "priority": priority,
+            "removal_policy": removal_policy,
+        }
+        require(self, given, _ARGUMENTS, needed=_ARGUMENTS)
         # jsii's Function is no IFunction in the eyes of a type checker.
         self.function = cast("lambda_.IFunction", function)
         self.tiers = list(tiers)
         self._check_tiers()
         rate = min(tier.per_second for tier in self.tiers)
         environments = reserved_concurrency(function)
-        threads = parallelism
-        if threads is None:
+        ranges = (("lanes", lanes, 32), ("max_attempts", max_attempts, 1_000))
+        lanes, max_attempts = (self._in_range(name, value, most) for name, value, most in ranges)
+        if parallelism is not None:
+            threads = self._in_range("parallelism", parallelism, _MAXIMUM_PARALLELISM)
+        else:
             threads = min(_MAXIMUM_PARALLELISM, max(10, ceil(2 * rate)), environments or _MAXIMUM_PARALLELISM)
-        for name, value, most in (("lanes", lanes, 32), ("max_attempts", max_attempts, 1_000)):
-            self._check_range(name, value, most)
-        self._check_range("parallelism", threads, _MAXIMUM_PARALLELISM)
         longest_call = 1_000 * self._function_timeout() + _AROUND_THE_CALL
         timeout = self._dispatcher_timeout(longest_call)
         tiers_setting = [tier.setting() for tier in self.tiers]
@@ -288,9 +310,11 @@ class QuotaThrottledInvocation(Construct):
                 )
             seen[key] = tier
 
-    def _check_range(self, name: str, value: int, most: int) -> None:
-        if Token.is_unresolved(value) or not 1 <= value <= most or value != int(value):
+    def _in_range(self, name: str, value: int, most: int) -> int:
+        number = required_number(self, name, value)
+        if number > most:
             raise BreakwaterError(self, f"{name}={value} is out of range.", f"It is a whole number from 1 to {most}.")
+        return number
 
     def _function_timeout(self) -> int:
         timeout = getattr(self.function, "timeout", None)

@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from aws_cdk import Token
-
+from .._cdk.arguments import DURATION, TEXT, require
+from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from .time_zones import zone_rule, zone_transitions
 
@@ -60,14 +60,12 @@ class QuotaTier:
     arrives_within: Duration | None = None
 
     def __post_init__(self) -> None:
-        if Token.is_unresolved(self.limit) or self.period.is_unresolved():
-            raise BreakwaterError(
-                "QuotaTier", "limit or period is a token.", "Give plain numbers: the code reads them."
-            )
-        if self.limit != int(self.limit) or self.limit < 1:
-            raise BreakwaterError(
-                "QuotaTier", f"limit={self.limit} grants no whole call.", "It must be 1 or more, without a fraction."
-            )
+        given = {"period": self.period, "time_zone": self.time_zone, "arrives_within": self.arrives_within}
+        kinds = {"period": DURATION, "time_zone": TEXT, "arrives_within": DURATION}
+        require("QuotaTier", given, kinds, needed=("period",))
+        if self.period.is_unresolved():
+            raise BreakwaterError("QuotaTier", "period is a token.", "Give a plain number: the code reads it.")
+        required_number("QuotaTier", "limit", self.limit)
         seconds = self.period.to_milliseconds() / 1000
         if seconds < 1:
             raise BreakwaterError(
@@ -77,7 +75,9 @@ class QuotaTier:
             raise BreakwaterError("QuotaTier", f"start={self.start!r} is unknown.", "It is 'rolling' or 'calendar'.")
         if self.start == "rolling" and self.time_zone is not None:
             raise BreakwaterError(
-                "QuotaTier", f"a rolling tier has no time zone (given {self.time_zone!r}).", "Use start='calendar'."
+                "QuotaTier",
+                f"time_zone={self.time_zone!r} is given, and a rolling tier has none.",
+                "Use start='calendar'.",
             )
         if self.start == "calendar" and seconds not in (_WEEK, _MONTH) and (seconds > _DAY or _DAY % seconds):
             raise BreakwaterError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from constructs import Construct
 
-from .._cdk.arguments import DURATION, FUNCTION, require
+from .._cdk.arguments import DURATION, FLAG, FUNCTION, TEXT, require
 from ..errors import BreakwaterError
 from .route_limits import THE_API, RouteLimits
 from .throttle import Throttle
@@ -34,6 +34,13 @@ class ApiProtocol(Enum):
     HTTP = "HTTP"
 
 
+_ARGUMENTS = {
+    "function": FUNCTION,
+    "expected_duration": DURATION,
+    "acknowledge_no_authorization": TEXT,
+    "proxy": FLAG,
+}
+_ROUTE_ARGUMENTS = {"method": TEXT, "path": TEXT, "expected_duration": DURATION, "function": FUNCTION}
 # Source: API Gateway Developer Guide, "Amazon API Gateway quotas": the integration's timeout.
 _LONGEST_SECONDS = {ApiProtocol.REST: 29, ApiProtocol.HTTP: 30}
 
@@ -117,8 +124,14 @@ class ThrottledApi(Construct):
         **options: Unpack[ApiOptions],
     ) -> None:
         super().__init__(scope, id)
-        given = {"function": function, "expected_duration": expected_duration}
-        require(self, given, {"function": FUNCTION, "expected_duration": DURATION}, needed=("function",))
+        given = {
+            "function": function,
+            "expected_duration": expected_duration,
+            "acknowledge_no_authorization": acknowledge_no_authorization,
+            "proxy": proxy,
+        }
+        require(self, given, _ARGUMENTS, needed=("function", "proxy"))
+        self._names: set[str] = set()
         # jsii's Function is no IFunction in the eyes of a type checker.
         self.function = cast("lambda_.IFunction", function)
         self.protocol = protocol = _protocol(self, protocol)
@@ -190,6 +203,8 @@ class ThrottledApi(Construct):
 
         from .existing_api import limit_existing_api
 
+        given = {"function": function, "expected_duration": expected_duration}
+        require(api, given, {name: _ARGUMENTS[name] for name in given}, needed=("function",))
         protocol = ApiProtocol.HTTP if isinstance(api, apigatewayv2.HttpApi) else ApiProtocol.REST
         limits = RouteLimits(cast("Construct", api), late=refuse == "late", longest=_LONGEST_SECONDS[protocol])
         throttle = limits.throttle(
@@ -247,6 +262,8 @@ class ThrottledApi(Construct):
             When a limit is a token or not above 0, the path does not start with a slash, a rate shall be derived
             without a duration or a concurrency, or an HTTP API shall validate requests.
         """
+        given = {"method": method, "path": path, "expected_duration": expected_duration, "function": function}
+        require(self, given, _ROUTE_ARGUMENTS, needed=("method", "path"))
         if not path.startswith("/"):
             raise BreakwaterError(self, f"the path of a route starts with a slash (given {path!r}).", f"'/{path}'?")
         target = cast("lambda_.IFunction", function or self.function)
@@ -255,6 +272,7 @@ class ThrottledApi(Construct):
             seconds = self._seconds
         method = method.upper()
         what = f"{method} {path}"
+        self._name_once(what)
         if options.get("integration") is None:
             throttle = self._limits.throttle(what, target, seconds, rate_limit, burst_limit)
         elif rate_limit is not None:
@@ -296,8 +314,15 @@ class ThrottledApi(Construct):
         BreakwaterError
             When a limit is a token or not above 0, or the API is an HTTP API, which knows no clients.
         """
+        require(self, {"name": name}, {"name": TEXT}, needed=("name",))
         throttle = Throttle.given(self, f"client {name!r}", rate_limit, burst_limit)
+        self._name_once(f"client {name!r}")
         return self._api.add_client(name, throttle, quota)
+
+    def _name_once(self, what: str) -> None:
+        if what in self._names:
+            raise BreakwaterError(self, f"it has {what} already.", "Give it once, with all of its limits.")
+        self._names.add(what)
 
     def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
         """Add alarms, once: a tenth of the rate is refused on top of it; 5xx; the function fails or is slow.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Token
 
+from .._cdk.arguments import shown
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 
@@ -53,6 +54,10 @@ class Throttle:
         BreakwaterError
             When one is a token or not above 0.
         """
+        if isinstance(rate_limit, bool) or not isinstance(rate_limit, (int, float)):
+            raise BreakwaterError(
+                where, f"rate_limit of {what} is {shown(rate_limit)}.", "Give a plain number of requests per second."
+            )
         if math.isfinite(rate_limit) and Token.is_unresolved(rate_limit):  # jsii cannot carry inf and nan
             raise BreakwaterError(
                 where,

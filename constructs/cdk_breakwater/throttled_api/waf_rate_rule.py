@@ -11,6 +11,7 @@ from aws_cdk import Annotations, Stack, Token
 from aws_cdk import aws_wafv2 as wafv2
 from constructs import IValidation
 
+from .._cdk.arguments import shown
 from .._cdk.nag import acknowledge, compliance_rules
 from ..errors import BreakwaterError
 
@@ -57,9 +58,13 @@ class RateRule:
             When the rate is a token, or out of WAF's reach.
         """
         name = "rate_limit_per_address"
+        if isinstance(rate_limit, bool) or not isinstance(rate_limit, (int, float)):
+            raise BreakwaterError(
+                where, f"{name} is {shown(rate_limit)}.", "Give a plain number of requests per second."
+            )
         known = math.isfinite(rate_limit)  # jsii cannot carry inf and nan
         if known and Token.is_unresolved(rate_limit):
-            raise BreakwaterError(where, f"{name} is a token.", "Give a plain number of requests per second.")
+            raise BreakwaterError(where, f"{name} is a token.", "Give a plain number of requests a second.")
         for window in WINDOWS if known else ():
             limit = math.floor(round(rate_limit * window, 6))  # 2.05 x 60 is 122.99… to a float
             if MINIMUM <= limit <= MAXIMUM:

@@ -225,12 +225,12 @@ def test_cfn_lint_finds_nothing(stack: cdk.Stack, code: dict[str, Any], tmp_path
 @pytest.mark.parametrize(
     ("tier", "words"),
     [
-        ({"limit": 0, "period": Duration.seconds(1)}, "limit=0"),
-        ({"limit": 1.5, "period": Duration.seconds(1)}, "limit=1.5"),
+        ({"limit": 0, "period": Duration.seconds(1)}, "given 0"),
+        ({"limit": 1.5, "period": Duration.seconds(1)}, "given 1.5"),
         ({"limit": 1, "period": Duration.millis(500)}, "period=0.5 s"),
         ({"limit": 1, "period": Duration.minutes(7), "start": "calendar"}, "period=420 s"),
         ({"limit": 1, "period": Duration.days(1), "start": "midnight"}, "start='midnight'"),
-        ({"limit": 1, "period": Duration.days(1), "time_zone": "UTC"}, "no time zone"),
+        ({"limit": 1, "period": Duration.days(1), "time_zone": "UTC"}, "time_zone='UTC'"),
         ({"limit": 1, "period": Duration.days(1), "counted": "start"}, "counted='start'"),
         ({"limit": 1, "period": Duration.days(1), "counted": "arrival"}, "arrives_within=None"),
         ({"limit": 1, "period": Duration.days(1), "arrives_within": Duration.seconds(1)}, "arrives_within=1"),
@@ -259,8 +259,8 @@ def test_a_tier_that_nobody_can_grant_is_refused(tier: dict[str, Any], words: st
         ({"tiers": []}, "no tiers"),
         ({"tiers": [TIERS[0], QuotaTier(limit=9, period=Duration.seconds(1))]}, "same period"),
         ({"lanes": 33}, "lanes=33"),
-        ({"parallelism": 0}, "parallelism=0"),
-        ({"max_attempts": 0}, "max_attempts=0"),
+        ({"parallelism": 0}, "parallelism must be .* at least 1"),
+        ({"max_attempts": 0}, "max_attempts must be .* at least 1"),
     ],
 )
 def test_a_quota_that_cannot_be_kept_is_refused(

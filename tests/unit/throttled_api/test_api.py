@@ -205,7 +205,7 @@ class TestAuthorization:
 
     def test_an_empty_reason_is_none(self, stack: cdk.Stack, function: lambda_.Function) -> None:
         with pytest.raises(BreakwaterError, match=r"Stack/Api: acknowledge_no_authorization is empty"):
-            ThrottledApi(stack, "Api", function=function, rate_limit=1, acknowledge_no_authorization="")
+            ThrottledApi(stack, "Api", function=function, rate_limit=1, acknowledge_no_authorization=" ")
 
 
 def test_props_of_the_l2_pass_through(stack: cdk.Stack, function: lambda_.Function) -> None:

@@ -73,6 +73,32 @@ As a step of a GitHub workflow:
 
 As a pre-commit hook: `id: breakwater-check` of this repository.
 
+Nested stacks are followed to the file beside their parent, by a path or by the URL of their upload; what they are given
+and what they give is known then. So name the root template or the folder.
+
+## What they find
+
+`python -m benchmarks.checks` plants each mistake of the tests' corpus, and beside it a template almost like it that is
+right. A tool tells a mistake apart when it says something that it doesn't say of the right ones.
+
+| of 135 mistakes | this | cdk-nag, five packs | cfn-lint | CDK's validation | checkov | cdk-preflight |
+|---|---|---|---|---|---|---|
+| told apart | 135 | 18 | 16 | 11 | 10 | 7 |
+| found, and said of right ones as well | 0 | 93 | 48 | 35 | 77 | 32 |
+
+The corpus is this library's own, so its 135 say only that none is missed again; the others look for much that these
+rules don't, and belong beside them. cfn-lint finds a dead-letter queue of the wrong kind too, and cdk-preflight a
+BatchSize without a window and too much provisioned concurrency.
+
+2,161 public templates of 32 repositories, each a file of its own and with its nested stacks, have 1,176 findings
+in 584 of them, and no rule fails on any. All 208 findings of fifteen rules were read against their templates, the 16 of
+functions that connect to a database without a limit among them: none was false. The other 968 are mostly APIs without a
+rate (389), and targets, functions and subscriptions that drop what they fail on (386); they were read in samples.
+
+2,000 resources of a hundred services (functions, roles, queues, APIs, databases) take 0.4 s of processor time, fifteen
+times what it takes to parse the file and look at each value once, and 8,000 take 2 to 3 s. 500 functions that may all
+reach 100 databases take 0.4 s. `python -m benchmarks.checks.speed` measures it.
+
 ## Rules
 """
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Duration, Token
+from aws_cdk import Duration
+
+from .rendered import rendered
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs
 
 # Source: Amazon SQS Developer Guide, "Amazon SQS message quotas".
 MAXIMUM_RETENTION = Duration.days(14)
-# CloudFormation's default of MessageRetentionPeriod.
+_RETENTION = "MessageRetentionPeriod"
+# CloudFormation's default.
 _DEFAULT_SECONDS = 345_600
 
 
@@ -20,7 +23,5 @@ def retention_seconds(queue: sqs.IQueue) -> int | None:
     resource: Any = queue.node.default_child
     if resource is None:
         return None
-    given = resource.message_retention_period
-    if given is None:
-        return _DEFAULT_SECONDS
-    return None if Token.is_unresolved(given) else int(given)
+    given = rendered(resource, _RETENTION).get(_RETENTION, _DEFAULT_SECONDS)
+    return int(given) if isinstance(given, (int, float)) else None

@@ -29,6 +29,7 @@ def compare_queues(budget: ConnectionBudget) -> None:
     """
     shares = {f"{share.reserves.node.path}/Resource": share for share in budget.shares if share.reserves is not None}
     limited: dict[str, list[int]] = {}
+    queued: dict[str, int] = {}
     for mapping, function in _mappings(budget.node.root) if shares else ():
         share = shares.get(function.node.path)
         if share is None:
@@ -37,6 +38,7 @@ def compare_queues(budget: ConnectionBudget) -> None:
         maximum = _maximum(mapping) if is_queue else None
         # A stream's mapping may take all of it, as far as can be told here.
         limited.setdefault(function.node.path, []).append(share.resolve() if maximum is None else maximum)
+        queued[function.node.path] = queued.get(function.node.path, 0) + (maximum or 0)
         if mapping.scaling_config is None and is_queue:
             Annotations.of(mapping).add_warning_v2(
                 "cdk-breakwater:unlimited-queue",
@@ -48,7 +50,15 @@ def compare_queues(budget: ConnectionBudget) -> None:
             )
     for path, numbers in limited.items():
         share, most = shares[path], sum(numbers)
-        if most < (granted := share.resolve()):
+        granted = share.resolve()
+        if queued[path] > granted:
+            Annotations.of(budget).add_warning_v2(
+                "cdk-breakwater:queue-above-share",
+                f"the queues before {share.name} let {queued[path]} run, and its share is {granted}: messages are "
+                "received only to be throttled, and end in the dead-letter queue untried. Pass "
+                "max_concurrency=share.concurrency to its SqsEventSource, or a part of share.concurrency.split(…).",
+            )
+        if most < granted:
             Annotations.of(budget).add_info_v2(
                 "cdk-breakwater:stranded-concurrency",
                 f"the queues before {share.name} let {most} of its share of {granted} run: {granted - most} x "

@@ -10,7 +10,7 @@ from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from .._cdk.arguments import DURATION, SIZE, TEXT, require
+from .._cdk.arguments import SECONDS, SIZE, TEXT, require
 from .._cdk.nag import acknowledge, compliance_rules
 from .._cdk.temporary_bucket import acknowledge_objects
 from .._cdk.whole_numbers import required_number
@@ -43,8 +43,8 @@ _ARGUMENTS = {
     "max_body": SIZE,
     "order_by": TEXT,
     "partition_key": TEXT,
-    "result_ttl": DURATION,
-    "retry_after": DURATION,
+    "result_ttl": SECONDS,
+    "retry_after": SECONDS,
 }
 _KEY_HEADER = "Idempotency-Key"
 _GET_DURATION = Duration.millis(100)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import Annotations, Duration, RemovalPolicy, Token
+from aws_cdk import Annotations, Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from .._cdk.arguments import SECONDS, require, shown
 from .._cdk.function_qualifiers import unqualified
 from .._cdk.nag import acknowledge, compliance_rules
 from .._cdk.temporary_bucket import acknowledge_objects, make_private_bucket
@@ -97,8 +98,9 @@ class JobResults(Construct):
                 f"{function.node.path} is imported, so it cannot be told where answers are kept.",
                 "Add the front door in the function's app.",
             )
-        if ttl.is_unresolved() or Token.is_unresolved(ttl.to_seconds()) or ttl.to_seconds() < _SHORTEST:
-            raise BreakwaterError(where, f"result_ttl={ttl} is no known time of {_SHORTEST} s or more.", "")
+        require(where, {"result_ttl": ttl}, {"result_ttl": SECONDS})
+        if ttl.to_seconds() < _SHORTEST:
+            raise BreakwaterError(where, f"result_ttl is {shown(ttl)}.", f"It is {_SHORTEST} s or more.")
         if function not in _KNOWN:
             _KNOWN[function] = JobResults(scope, "JobResults", function=function, ttl=ttl)
         results = _KNOWN[function]

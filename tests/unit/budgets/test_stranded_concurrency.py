@@ -1,4 +1,4 @@
-"""A source that is capped below its function's share keeps connections from others: said at synth, with numbers."""
+"""A source that is capped below its function's share keeps connections from others, one above it receives in vain."""
 
 from __future__ import annotations
 
@@ -49,9 +49,20 @@ def test_two_queues_count_together(stack: cdk.Stack, code: dict[str, Any]) -> No
     assert "let 100 of its share of 107 run: 7 x 1" in said
 
 
+def test_more_than_the_share_is_received_in_vain(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    function = limited(stack, code)
+    for number in (1, 2):
+        function.add_event_source(SqsEventSource(sqs.Queue(stack, f"Queue{number}"), max_concurrency=54))
+    Annotations.from_stack(stack).has_warning(
+        "/Stack/Budget", Match.string_like_regexp("let 108 run, and its share is 107: messages are received only to")
+    )
+    assert infos(stack) == []
+
+
 def test_a_source_of_ours_has_the_whole_share(stack: cdk.Stack, code: dict[str, Any]) -> None:
     DecoupledInvocation(stack, "Jobs", function=limited(stack, code), source=InvocationSource.sqs())
     assert infos(stack) == []
+    Annotations.from_stack(stack).has_no_warning("*", Match.string_like_regexp("received only"))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """`python -m benchmarks.deployments`: README's app deployed, changed and rolled back under load, guarded and not.
 
 The real CDK CLI on an emulated account, and a real MariaDB. It draws docs/deployments.svg: what is reserved after each
-call of Lambda's API, and what the server counts meanwhile. It takes about three minutes.
+call of Lambda's API, and what the server counts meanwhile. It takes three to six minutes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_CONNECTIONS = 20
-CALLERS = 4
+CALLERS, HELD_SECONDS = 16, 1.0
 PAUSE_SECONDS, SETTLE_SECONDS = 0.05, 2
 STEPS = {"weighted": "a weight from 1 to 9", "failed": "one more, failed, rolled back", "renamed": "one renamed"}
 
@@ -59,7 +59,7 @@ def measure(account: Account, server: MariaDbServer, stack: str) -> Panel:
     before = len(account.changes())
     spans = []
     errors: list[str] = []
-    with counted(server) as sessions, load(account, errors, CALLERS) as done:
+    with counted(server) as sessions, load(account, errors, CALLERS, HELD_SECONDS) as done:
         for stage, title in STEPS.items():
             began = time.time()
             with suppress(CommandError):  # the one that is to fail

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def draw(panels: Sequence[Panel], budget: int, usable: int) -> str:
 
 
 def _panel(panel: Panel, budget: int, usable: int, most: int) -> list[str]:
-    first, last = panel.spans[0].began - 1, panel.spans[-1].done + 1
+    first, last = panel.spans[0].began - 1, max(panel.spans[-1].done + 1, panel.sessions[-1][0])
     floor, right = HEIGHT - BOTTOM, WIDTH - RIGHT
 
     def x(moment: float) -> float:
@@ -69,9 +70,16 @@ def _panel(panel: Panel, budget: int, usable: int, most: int) -> list[str]:
         ]
     lines = ((panel.sessions, SESSIONS, "sessions", 1), (panel.reserved, RESERVED, "reserved", 2))
     for place, (points, colour, name, stroke) in enumerate(lines):
-        known = [number for moment, number in points if moment <= first]
-        path = f"M{LEFT} {y(known[-1] if known else points[0][1]):.1f}"
-        path += "".join(f"H{x(moment):.1f}V{y(number):.1f}" for moment, number in points if first < moment < last)
+        before = [number for moment, number in points if moment <= first][-1:] or [points[0][1]]
+        within = [(moment, number) for moment, number in points if first < moment < last]
+        changes = [
+            (moment, number)
+            for (_, earlier), (moment, number) in pairwise([(first, *before), *within])
+            if number != earlier
+        ]
+        path = f"M{LEFT} {y(before[0]):.0f}" + "".join(
+            f"H{x(moment):.0f}V{y(number):.0f}" for moment, number in changes
+        )
         parts += [
             f'<path d="{path}H{right}" fill="none" stroke="{colour}" stroke-width="{stroke}"/>',
             f'<text x="{right + 6}" y="{floor - 4 - 16 * place}" fill="{colour}">{name}</text>',

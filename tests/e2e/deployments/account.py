@@ -97,28 +97,31 @@ class Account(Emulator):
 
 
 @contextmanager
-def load(account: Account, errors: list[str], callers: int = 2) -> Iterator[dict[str, int]]:
+def load(account: Account, errors: list[str], callers: int = 2, seconds: float = 0.05) -> Iterator[dict[str, int]]:
     """Invoke every function that there is, over and over, and count what comes of it."""
     done, over = {"answered": 0, "throttled": 0, "failed": 0, "lost": 0}, threading.Event()
+    payload = json.dumps({"seconds": seconds})
 
-    def invoke() -> None:
+    def invoke(first: int) -> None:
         client = account.client("lambda")
         while not over.is_set():
-            names = [f["FunctionName"] for f in client.list_functions()["Functions"]]
-            for name in [name for name in names if "DeploymentGuard" not in name]:
+            found = [f["FunctionName"] for f in client.list_functions()["Functions"]]
+            names = [name for name in found if "DeploymentGuard" not in name]
+            for name in names[first % max(1, len(names)) :] + names[: first % max(1, len(names))]:
                 try:
-                    answer = client.invoke(FunctionName=name)
+                    answer = client.invoke(FunctionName=name, Payload=payload)
                     done["failed" if "FunctionError" in answer else "answered"] += 1
                     if "FunctionError" in answer:
                         errors.append(answer["Payload"].read().decode())
                 except ClientError as error:  # noqa: PERF203 -- throttles are counted
                     gone = error.response["Error"]["Code"] == "ResourceNotFoundException"
                     done["answered" if gone else "throttled"] += 1
+                    over.wait(0.2)
                 except HTTPClientError:
                     # The emulator ended the process of a function that it changed or deleted, and says nothing.
                     done["lost"] += 1
 
-    threads = [threading.Thread(target=invoke) for _ in range(callers)]
+    threads = [threading.Thread(target=invoke, args=(number,)) for number in range(callers)]
     for thread in threads:
         thread.start()
     try:

@@ -11,5 +11,5 @@ database = breakwater.database()
 
 def handler(event: dict[str, Any], context: Any) -> int:
     with database.connection(context) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT SLEEP(0.05), 1")
+        cursor.execute("SELECT SLEEP(%s), 1", (event.get("seconds", 0.05),))
         return int(cursor.fetchone()[1])

@@ -15,6 +15,7 @@ from .budgets.budget import ConnectionBudget
 from .budgets.share import ConnectionShare
 from .errors import BreakwaterError
 from .monitoring.alarms import HEIGHT, WIDTH, alarms_of
+from .monitoring.shown_with import shown_with
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,37 +92,16 @@ def _downstream(construct: Any) -> IConstruct:
         if construct.downstream is None:
             return construct
         return construct.downstream.server.construct
-    if _is_quota(construct):
-        return construct
-    construct = _behind(construct)
     budget = _budget(construct)
-    if budget is not None:
-        return _downstream(budget)
-    function = getattr(construct, "function", construct)
-    return getattr(function, "cluster", function)
-
-
-def _behind(construct: Any) -> Any:
-    """Return the decoupled invocation behind a front door or a front door's API; any other construct as it is."""
-    for each in (construct, construct.node.scope):
-        if hasattr(each, "results_function"):
-            return each.node.scope
-    return construct
-
-
-def _is_quota(construct: Any) -> bool:
-    return hasattr(construct, "tiers")
+    return shown_with(construct) if budget is None else _downstream(budget)
 
 
 def _budget(construct: Any) -> ConnectionBudget | None:
     """Return the budget that a construct is, or that its function has a share of."""
     if isinstance(construct, ConnectionBudget):
         return construct
-    # What stands behind a quota is a third party, whatever else the function that calls it connects to.
-    if _is_quota(construct):
-        return None
-    behind = _behind(construct)
-    share = ConnectionShare.of(getattr(behind, "function", behind))
+    shown: Any = shown_with(construct)
+    share = ConnectionShare.of(shown)
     return None if share is None else share.budget
 
 

@@ -9,6 +9,7 @@ from aws_cdk import Stack
 from ._cdk.arguments import FUNCTION, instance_of, require
 from .budgets.mapping_division import FunctionConcurrency
 from .errors import BreakwaterError
+from .monitoring.shown_with import show_with
 from .sources.buffer import Buffer
 from .sources.single_mapping import SingleMappingValidation
 from .sources.source import InvocationSource
@@ -86,6 +87,7 @@ class DecoupledInvocation(Buffer):
         require(self, {"function": function, "source": source}, _ARGUMENTS, needed=("function",))
         # jsii's Function is no IFunction in the eyes of a type checker.
         self.function = cast("lambda_.IFunction", function)
+        show_with(self, self.function)
         concurrency = FunctionConcurrency.of(self.function)
         if concurrency is None:
             raise BreakwaterError(

@@ -16,6 +16,7 @@ from .._cdk.temporary_bucket import acknowledge_objects
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from ..monitoring.alarms import register_alarms
+from ..monitoring.shown_with import show_with
 from ..throttled_api.api import ApiProtocol, ThrottledApi
 from ..throttled_api.throttle import Throttle
 from .answering_function import warn_of_a_function_that_keeps_none
@@ -119,6 +120,8 @@ class FrontDoor(Construct):
         if entrance.table is not None:
             hand_over_inserts_alone(scope)
         self.results_function = self._hand_out(entrance, scope.failures_queue, results_concurrency)
+        for each in (self, self.results_function):
+            show_with(each, scope)
         rate = entrance.rate_limit
         if rate_limit is not None:
             rate = Throttle.given(self, f"POST {route}", rate_limit, None).rate_limit

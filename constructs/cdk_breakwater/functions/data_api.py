@@ -14,6 +14,7 @@ from ..errors import BreakwaterError
 from ..layers import runtime_settings as environment
 from ..layers.runtime_layer import RuntimeLayer
 from ..limits.engines import DatabaseEngine
+from ..monitoring.shown_with import show_with
 from .base import PreparedFunction
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class DataApiFunction(PreparedFunction):
             },
         )
         self.cluster: rds.IDatabaseCluster = cluster
+        show_with(self, cluster)
         _grant(self)
         acknowledge(
             self,

@@ -9,6 +9,7 @@ from constructs import Construct
 
 from .._cdk.arguments import DURATION, FLAG, FUNCTION, TEXT, require
 from ..errors import BreakwaterError
+from ..monitoring.shown_with import show_with
 from .route_limits import THE_API, RouteLimits
 from .throttle import Throttle
 
@@ -134,6 +135,7 @@ class ThrottledApi(Construct):
         self._names: set[str] = set()
         # jsii's Function is no IFunction in the eyes of a type checker.
         self.function = cast("lambda_.IFunction", function)
+        show_with(self, self.function)
         self.protocol = protocol = _protocol(self, protocol)
         self.proxy = proxy
         if refuse not in ("early", "late"):

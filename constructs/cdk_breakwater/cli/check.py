@@ -50,6 +50,7 @@ def check_command(  # noqa: PLR0917 -- typer makes an option of each
     ] = None,
     stack: Annotated[list[str] | None, typer.Option(help="A deployed stack instead of a file.")] = None,
     region: Annotated[str | None, typer.Option(help="Without --stack: every deployed stack of the Region.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile of the AWS configuration to log in with.")] = None,
     parameter: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of a template's parameter.")] = None,
     parameter_file: Annotated[Path | None, typer.Option(help="A file of parameters, as the AWS CLI takes it.")] = None,
     format_: Annotated[str, typer.Option("--format", help=f"table, {', '.join(FORMATS)}")] = "table",
@@ -91,7 +92,7 @@ def check_command(  # noqa: PLR0917 -- typer makes an option of each
             sources = Sources(account_concurrency or _QUOTA, _parameters(parameter or [], parameter_file))
             sources.read(paths or [])
             if stack or (region and not paths):
-                _read_deployed(sources, stack or [], region, quota_is_given=account_concurrency is not None)
+                _read_deployed(sources, stack or [], region, profile, quota_is_given=account_concurrency is not None)
             applied = [each for each in chosen if each.id not in own.skip]
             reports = [check(assembly, applied) for assembly in sources.assemblies]
     except BreakwaterError as error:
@@ -177,14 +178,21 @@ def _parameters(given: list[str], file: Path | None) -> dict[str, str]:
     return found
 
 
-def _read_deployed(sources: Sources, stacks: list[str], region: str | None, *, quota_is_given: bool) -> None:
+def _read_deployed(
+    sources: Sources, stacks: list[str], region: str | None, profile: str | None, *, quota_is_given: bool
+) -> None:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     from .check_deployed import account_quota, read_deployed
 
+    try:
+        session = boto3.Session(profile_name=profile, region_name=region)
+    except BotoCoreError as error:  # a profile that is not there
+        raise BreakwaterError("breakwater check", f"{error}.", "Name a profile of the AWS configuration.") from error
+
     def client(service: str) -> Any:
-        return boto3.client(cast("Any", service), region_name=region)
+        return session.client(cast("Any", service))
 
     try:
         quota = None if quota_is_given else account_quota(client)

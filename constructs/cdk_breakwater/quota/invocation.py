@@ -16,6 +16,7 @@ from .._cdk.nag import acknowledge, compliance_rules
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from ..limits.lambda_service import DEFAULT_TIMEOUT_SECONDS, MAXIMUM_TIMEOUT_SECONDS
+from .environment_size import require_room
 from .functions import INTAKE_TIMEOUT, make_function, map_queue
 from .guarded_function import guard_function, reserved_concurrency
 from .queues import QuotaQueues
@@ -179,20 +180,24 @@ class QuotaThrottledInvocation(Construct):
             **{door: [0] if door is queues.priority_queue else numbers for door in queues.doors},
             **{lane: [number] for lane, number in former.items()},
         }
-        settings = {
+        others = {
             "name": self.node.path,
-            "table": self.table.table_name,
-            "function": function.function_arn,
-            "lanes": {queue.queue_arn: found for queue, found in feeds.items()},
             "first": [*(sorted(former.values()) if ordered else []), 0],
-            "former": [lane.queue_url for lane in former] if ordered else [],
-            "dead_letters": queues.dead_letter_queue.queue_url,
-            "doorbell": queues.doorbell.queue_url,
             "ordered": ordered,
             "parallelism": threads,
             "longest_call": longest_call,
             "max_attempts": max_attempts,
             "tiers": tiers_setting,
+        }
+        require_room(self, feeds, [*(former if ordered else []), queues.dead_letter_queue, queues.doorbell], others)
+        settings = {
+            **others,
+            "table": self.table.table_name,
+            "function": function.function_arn,
+            "lanes": {queue.queue_arn: found for queue, found in feeds.items()},
+            "former": [lane.queue_url for lane in former] if ordered else [],
+            "dead_letters": queues.dead_letter_queue.queue_url,
+            "doorbell": queues.doorbell.queue_url,
         }
         environment = {"BREAKWATER_QUOTA": Stack.of(self).to_json_string(settings)}
         self.intake = make_function(

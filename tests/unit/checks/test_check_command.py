@@ -233,10 +233,16 @@ def test_a_deployed_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     cloudformation = boto3.client("cloudformation", region_name="eu-west-1")
     functions = boto3.client("lambda", region_name="eu-west-1")
 
-    def client(name: str, **_: object) -> object:
-        return cloudformation if name == "cloudformation" else functions
+    asked: list[dict[str, object]] = []
 
-    monkeypatch.setattr(boto3, "client", client)
+    class Session:
+        def __init__(self, **options: object) -> None:
+            asked.append(options)
+
+        def client(self, name: str) -> object:
+            return cloudformation if name == "cloudformation" else functions
+
+    monkeypatch.setattr(boto3, "Session", Session)
     stack = {
         "StackName": "shop",
         "StackId": "arn:aws:cloudformation:eu-west-1:123456789012:stack/shop/1",
@@ -249,6 +255,7 @@ def test_a_deployed_stack(monkeypatch: pytest.MonkeyPatch) -> None:
         wanted = {"StackName": "shop", "TemplateStage": "Processed"}
         stubs.add_response("get_template", {"TemplateBody": BAD}, wanted)
         stubs.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": "shop"})
-        result = run("--stack", "shop")
+        result = run("--stack", "shop", "--profile", "production", "--region", "eu-west-1")
+    assert asked == [{"profile_name": "production", "region_name": "eu-west-1"}]
     assert result.exit_code == 1
     assert "40 s → 60 s" in result.stdout

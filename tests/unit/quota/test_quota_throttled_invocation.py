@@ -270,6 +270,40 @@ def test_a_quota_that_cannot_be_kept_is_refused(
         QuotaThrottledInvocation(stack, "Crm", **{"function": caller(stack, code), "tiers": TIERS, **options})
 
 
+def test_lanes_fit_into_the_environment_or_are_refused(code: dict[str, Any]) -> None:
+    def largest(lanes: int, ordered: bool, name: str) -> int:
+        stack = cdk.Stack(cdk.App(), name, env=cdk.Environment(account="123456789012", region="ap-southeast-1"))
+        QuotaThrottledInvocation(
+            stack, "Crm", function=caller(stack, code), tiers=TIERS, lanes=lanes, ordered=ordered, priority=True
+        )
+        sizes = []
+        for function in Template.from_stack(stack).find_resources("AWS::Lambda::Function").values():
+            variables = function["Properties"].get("Environment", {}).get("Variables", {})
+            sizes.append(sum(len(key) + written(value, name) for key, value in variables.items()))
+        return max(sizes)
+
+    assert 3_500 < largest(32, False, "Shop") <= 4_096
+    assert 3_500 < largest(14, True, "Shop") <= 4_096
+    for lanes, ordered, name in ((17, True, "Shop"), (32, True, "Shop"), (24, False, "S" * 60)):
+        with pytest.raises(BreakwaterError, match=r"/Crm: its \d+ queues make about .* takes 4,096"):
+            largest(lanes, ordered, name)
+
+
+def written(value: Any, stack: str) -> int:
+    """Return how long a variable is once CloudFormation has named what it refers to."""
+    if isinstance(value, str):
+        return len(value)
+    if "Fn::Join" in value:
+        return sum(written(part, stack) for part in value["Fn::Join"][1])
+    if "Ref" in value and value["Ref"].startswith("AWS::"):
+        return len("ap-southeast-1")
+    if "Fn::GetAtt" in value:
+        name = value["Fn::GetAtt"][0]
+        service = "sqs:ap-southeast-1" if "Queues" in name else "lambda:ap-southeast-1:function"
+        return len(f"arn:aws:{service}:123456789012:") + min(80, len(stack) + len(name) + 14)
+    return len("https://sqs.ap-southeast-1.amazonaws.com/123456789012/") + min(80, len(stack) + len(value["Ref"]) + 14)
+
+
 def test_a_function_that_may_outlive_its_dispatcher_is_refused(stack: cdk.Stack, code: dict[str, Any]) -> None:
     with pytest.raises(BreakwaterError, match="826 s at most"):
         QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code, 827), tiers=TIERS)

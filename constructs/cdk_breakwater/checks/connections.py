@@ -12,7 +12,7 @@ from .evidence import to_server
 from .reach import reach
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from .assembly import Assembly
     from .connection import Connection
@@ -56,7 +56,13 @@ def proxied_by(proxy: Resource) -> list[Resource]:
     return found.get(proxy, [])
 
 
-def other_clients(server: Server) -> list[Resource]:
+def others_of(servers: Iterable[Server]) -> str:
+    """Say what else connects to some servers, for the end of a problem."""
+    names = sorted({resource.name for server in servers for resource in _other_clients(server)})
+    return f" Others connect as well, how often is unknown: {', '.join(names)}." if names else ""
+
+
+def _other_clients(server: Server) -> list[Resource]:
     """Give what else is told the address of a server: containers, instances and jobs, whose pools no template tells."""
     found: list[Resource] = []
     for member in server.members:

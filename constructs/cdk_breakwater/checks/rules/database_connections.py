@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..answers import Absent, Amount, DefaultText, Unknown
-from ..connections import connected_to, other_clients
+from ..connections import connected_to, others_of
 from ..rule import Finding, Rule, Severity
 from ..server_limit import server_limit
 from ..servers import server_of
@@ -31,11 +31,10 @@ def check(resource: Resource) -> Iterator[Finding]:
     if total <= limit.usable:
         return
     holders = ", ".join(f"{function.name} {amount:g}" for function, amount in _sorted(holding) if amount)
-    clients = other_clients(server)
-    beside = f" Others connect as well, how often is unknown: {', '.join(_names(clients))}." if clients else ""
     problem = (
         f"{server.name} gives functions {limit.usable} connections (max_connections {limit.limit.value}, "
-        f"{limit.limit.basis}), and theirs may hold {total:g}: {holders}.{beside}"
+        f"{limit.limit.basis}), and theirs may hold {total:g}: {holders}."
+        f"{others_of([server])}"
     )
     yield Finding(
         resource,
@@ -51,10 +50,6 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 def _sorted(holding: dict[Resource, Amount]) -> list[tuple[Resource, Amount]]:
     return sorted(holding.items(), key=lambda holder: holder[0].name)
-
-
-def _names(resources: list[Resource]) -> list[str]:
-    return sorted(resource.name for resource in resources)
 
 
 RULE = Rule(

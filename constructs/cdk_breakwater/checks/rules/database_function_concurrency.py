@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..answers import ABSENT
 from ..concurrency import most_at_once
-from ..connections import direct_connections
+from ..connections import direct_connections, others_of
 from ..rule import Finding, Rule, Severity
 from ..server_limit import server_limit
 
@@ -25,18 +25,19 @@ def check(resource: Resource) -> Iterator[Finding]:
         return
     scheduled = direct[0].scheduled
     to = ", ".join(dict.fromkeys(connection.to for connection in direct))
-    known = [limit for connection in direct if connection.server and (limit := server_limit(connection.server))]
+    servers = [connection.server for connection in direct if connection.server]
+    known = [limit for server in servers if (limit := server_limit(server))]
     gives = f"at most {min(limit.usable for limit in known)}" if known else "a share of its connections"
-    unknown = "" if any(connection.server for connection in direct) else ", whose limit is unknown here,"
+    unknown = "" if servers else ", whose limit is unknown here,"
     called = "; only a schedule calls it" if scheduled else ""
     yield Finding(
         resource,
         "Properties.ReservedConcurrentExecutions",
-        f"{resource.name} connects to {to}{unknown} and has no reserved concurrency{called}.",
+        f"{resource.name} connects to {to}{unknown} and has no reserved concurrency{called}.{others_of(servers)}",
         found="no limit",
         needed=gives,
         evidence="; ".join(dict.fromkeys(connection.evidence for connection in direct)),
-        others=tuple(connection.server.resource for connection in direct if connection.server),
+        others=tuple(server.resource for server in servers),
         severity=Severity.NOTE if scheduled or all(connection.carries_a_burst for connection in direct) else None,
     )
 

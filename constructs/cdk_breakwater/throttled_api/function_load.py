@@ -118,16 +118,18 @@ class FunctionLoad:
     ) -> Throttle:
         """Count a route, and derive its limits from what the routes with given rates leave."""
         self._add(api, _Route(_name(api, what), seconds, None, burst_limit, late))
-        return derived_throttle(self._part, seconds, burst_limit, late=late)
+        return derived_throttle(lambda: self._part(late=late), seconds, burst_limit, late=late)
 
     def _add(self, api: Construct, route: _Route) -> None:
         if not self._routes:
             api.node.add_validation(_FunctionLoadValidation(self, api))
         self._routes.append(route)
 
-    def _part(self) -> float:
-        """Return what each derived route has: what is left by the given rates and by the bursts beside them."""
+    def _part(self, *, late: bool) -> float:
+        """Return what each derived route has: what the given rates leave, and where it refuses early, their bursts."""
         derived = sum(route.rate_limit is None for route in self._routes)
+        if late:
+            return self._free() / derived
         bursts = sum(self._burst(route) for route in self._routes if route.wants_burst and route.rate_limit is not None)
         return max(self._left() - bursts, self._left() / 2) / derived
 
@@ -141,11 +143,14 @@ class FunctionLoad:
 
     def _left(self) -> float:
         """Return what given rates and bursts leave; half of what the rates leave, where bursts take more than that."""
-        free = max(0.0, self._concurrency.resolve() - self._given())
+        free = self._free()
         bursts = sum(
             route.burst_limit or 0 for route in self._routes if route.rate_limit is not None and not route.late
         )
         return max(free - bursts, free / 2)
+
+    def _free(self) -> float:
+        return max(0.0, self._concurrency.resolve() - self._given())
 
     def _given(self) -> float:
         return sum(route.concurrency for route in self._routes)
@@ -209,7 +214,7 @@ class FunctionLoad:
     def _limits(self, route: _Route) -> tuple[float, int]:
         """Return the load and the burst that a route has."""
         if route.rate_limit is None:
-            found = Derived.of(self._part(), late=route.late)
+            found = Derived.of(self._part(late=route.late), late=route.late)
             return found.load, route.burst_limit or found.burst
         return route.concurrency, route.burst_limit or self._burst(route)
 

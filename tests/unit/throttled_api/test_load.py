@@ -76,6 +76,8 @@ def test_refusing_late_lets_in_what_the_function_can_do_at_best(stack: cdk.Stack
         stack, "Api", function=functions.orders, expected_duration=MILLIS_200, refuse="late", proxy=False
     )
     api.add_route("GET", "/reports", function=functions.reports, expected_duration=cdk.Duration.seconds(2))
+    # What another API before the same function lets in early takes nothing from that.
+    ThrottledApi(stack, "Early", function=functions.reports, rate_limit=1, protocol=ApiProtocol.HTTP)
     assert rest_limits(stack) == {"* /*": Limits(80, 16), "GET reports": Limits(4, 8)}
 
 

@@ -39,7 +39,7 @@ def main() -> None:
             code=lambda_.Code.from_inline(CODE),
             handler="index.handler",
             runtime=lambda_.Runtime.PYTHON_3_14,  # the emulator runs functions under this machine's Python
-            timeout=Duration.seconds(20),
+            timeout=Duration.seconds(29),
             environment={"NAME": name, **environment},
             reserved_concurrent_executions=concurrency,
         )

@@ -190,14 +190,17 @@ class QuotaThrottledInvocation(Construct):
             "tiers": tiers_setting,
         }
         require_room(self, feeds, [*(former if ordered else []), queues.dead_letter_queue, queues.doorbell], others)
+        # In this order, so that an upgrade leaves the variable as it is.
         settings = {
-            **others,
+            "name": others["name"],
             "table": self.table.table_name,
             "function": function.function_arn,
             "lanes": {queue.queue_arn: found for queue, found in feeds.items()},
+            "first": others["first"],
             "former": [lane.queue_url for lane in former] if ordered else [],
             "dead_letters": queues.dead_letter_queue.queue_url,
             "doorbell": queues.doorbell.queue_url,
+            **others,
         }
         environment = {"BREAKWATER_QUOTA": Stack.of(self).to_json_string(settings)}
         self.intake = make_function(

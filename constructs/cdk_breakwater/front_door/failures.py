@@ -12,7 +12,9 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import IValidation
 
+from .._cdk.lazy import lazy_number
 from .._cdk.nag import acknowledge
+from .._cdk.queue_retention import MAXIMUM_RETENTION, retention_seconds
 from .._cdk.temporary_bucket import acknowledge_objects
 from ..errors import BreakwaterError
 from ..limits.visibility_timeout import VISIBILITY_FACTOR
@@ -88,12 +90,13 @@ def _on_the_way(invocation: Buffer, results: JobResults) -> sqs.IQueue | None:
         encryption_master_key=key,
         enforce_ssl=True,
         visibility_timeout=Duration.seconds(VISIBILITY_FACTOR * int(TIMEOUT.to_seconds())),
-        retention_period=_retention(dead_letter_queue),
         # Nothing lost when noting fails; and SQS moves messages back only from a queue that is some queue's.
         dead_letter_queue=sqs.DeadLetterQueue(
             queue=cast("sqs.IQueue", dead_letter_queue), max_receive_count=min(_MOST_RECEIVES, spent + _RECEIVES)
         ),
     )
+    made = cast("sqs.CfnQueue", failed.node.default_child)
+    made.message_retention_period = lazy_number(lambda: _retention(dead_letter_queue))
     resource.redrive_policy = {"deadLetterTargetArn": failed.queue_arn, "maxReceiveCount": receives}
     failed.grant_consume_messages(function)
     dead_letter_queue.grant_send_messages(function)
@@ -201,8 +204,9 @@ def _function(invocation: Buffer, results: JobResults, settings: dict[str, objec
     return function
 
 
-def _retention(dead_letter_queue: sqs.IQueue) -> Duration:
-    """Return a day less than the dead-letter queue's: a message's age counts from when it was first sent."""
-    seconds = getattr(dead_letter_queue.node.default_child, "message_retention_period", None)
-    known = seconds is not None and not Token.is_unresolved(seconds)
-    return Duration.seconds(max(_DAY, int(seconds) - _DAY)) if known else Duration.days(13)
+def _retention(dead_letter_queue: sqs.IQueue) -> int:
+    """Return seconds, fewer than the dead-letter queue's: a message's age counts from when it was first sent."""
+    seconds = retention_seconds(dead_letter_queue)
+    if seconds is None:
+        seconds = int(MAXIMUM_RETENTION.to_seconds())
+    return seconds - min(_DAY, seconds // 2)

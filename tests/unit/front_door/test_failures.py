@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import aws_cdk as cdk
 import pytest
@@ -130,3 +130,21 @@ def test_a_queue_in_a_stack_of_its_own_and_two_doors(
     )
     # Both look into the queue and into the one that its failures pass.
     assert [text(handler).count("Queues:ExportsOutputRef") for handler in handlers.values()] == [2, 2]
+
+
+@pytest.mark.parametrize(("kept", "before"), [(None, 259_200), (172_800, 86_400), (43_200, 21_600)])
+def test_a_failure_does_not_expire_on_its_way(
+    stack: cdk.Stack, function: lambda_.Function, kept: int | None, before: int
+) -> None:
+    dead = sqs.Queue(stack, "Dead")
+    minute = cdk.Duration.minutes(1)
+    redrive = sqs.DeadLetterQueue(queue=dead, max_receive_count=5)
+    mine = sqs.Queue(stack, "Mine", visibility_timeout=minute, retention_period=minute, dead_letter_queue=redrive)
+    jobs = DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(mine))
+    jobs.add_front_door("Door", path="orders")
+    # whoever has the last word; without one, CloudFormation's four days
+    cast("sqs.CfnQueue", dead.node.default_child).message_retention_period = kept
+    queues = Template.from_stack(stack).find_resources("AWS::SQS::Queue")
+    periods = {id_: queue.get("Properties", {}).get("MessageRetentionPeriod") for id_, queue in queues.items()}
+    (failures,) = (period for id_, period in periods.items() if "Failures" in id_)
+    assert failures == before, periods

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from constructs import Construct, IConstruct
     from typing_extensions import Unpack
 
+    from ._cdk.accepted import Function
     from .front_door.front_door import FrontDoor
     from .front_door.job_results import JobResults
     from .monitoring.alarm_target import AlarmTarget
@@ -80,7 +81,7 @@ class DecoupledInvocation(Buffer):
         scope: Construct,
         id: str,
         *,
-        function: lambda_.IFunction | lambda_.Function,
+        function: Function,
         source: InvocationSource | None = None,
     ) -> None:
         super().__init__(scope, id)

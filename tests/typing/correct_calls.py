@@ -5,14 +5,26 @@ from __future__ import annotations
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_docdb as docdb
+from aws_cdk import aws_dsql as dsql
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticache as elasticache
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kinesis as kinesis
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from aws_cdk.aws_cloudwatch_actions import SnsAction
+from aws_cdk.aws_lambda_event_sources import S3OnFailureDestination, SqsDlq
 
 from cdk_breakwater import (
     ApiProtocol,
     ConnectionBudget,
+    ConnectionShare,
     DataApiFunction,
     DatabaseCredentials,
     DatabaseEngine,
@@ -38,7 +50,11 @@ def databases(
     cluster: rds.DatabaseCluster,
     imported_cluster: rds.IDatabaseCluster,
     documents: docdb.DatabaseCluster,
+    documents_elsewhere: docdb.IDatabaseCluster,
     cache: elasticache.CfnReplicationGroup,
+    serverless_cache: elasticache.CfnServerlessCache,
+    distributed: dsql.CfnCluster,
+    restored_cluster: rds.DatabaseClusterFromSnapshot,
 ) -> list[ConnectionBudget]:
     return [
         ConnectionBudget.of(instance, max_connections=500, external_connections=40, utilization=0.8),
@@ -48,7 +64,11 @@ def databases(
         ConnectionBudget.of(cluster),
         ConnectionBudget.of(imported_cluster),
         ConnectionBudget.of(documents),
+        ConnectionBudget.of(documents_elsewhere),
         ConnectionBudget.of(cache),
+        ConnectionBudget.of(serverless_cache),
+        ConnectionBudget.of(distributed),
+        ConnectionBudget.of(restored_cluster),
         ConnectionBudget.of(Downstream.readers(cluster)),
     ]
 
@@ -90,3 +110,47 @@ def functions(stack: Stack, database: rds.DatabaseInstance, aurora: rds.Database
     )
     ConnectionBudget.of(database).share("worker", concurrency=20).limit(orders)
     breakwater_dashboard(stack, "Dashboard", [orders, jobs, api], default_interval=Duration.hours(1))
+
+
+def what_the_cdk_makes(
+    stack: Stack,
+    database: rds.DatabaseInstance,
+    vpc: ec2.Vpc,
+    function: lambda_.Function,
+    alias: lambda_.Alias,
+    action: SnsAction,
+) -> None:
+    """Classes of the CDK where its own signatures name an interface, which a type checker tells apart."""
+    key, topic, queue = kms.Key(stack, "Key"), sns.Topic(stack, "Topic"), sqs.Queue(stack, "Queue")
+    secret, role = secretsmanager.Secret(stack, "Secret"), iam.Role.from_role_name(stack, "Role", "name")
+    attached = secret.attach(database)
+    orders = VpcDatabaseFunction(
+        stack,
+        "Own",
+        database=database,
+        vpc=vpc,
+        handler="orders.handler",
+        code=lambda_.Code.from_inline("def handler(event, context): pass"),
+        runtime=PYTHON,
+        credentials=DatabaseCredentials.user("orders", grants=["SELECT ON shop.*"], administrator=secret),
+        role=role,
+        environment_encryption=key,
+        dead_letter_queue=queue,
+        dead_letter_topic=topic,
+    )
+    for credentials in (DatabaseCredentials.secret(secret), DatabaseCredentials.secret(attached)):
+        orders.add_database("Second", database=database, credentials=credentials)
+    DatabaseCredentials.iam("orders", administrator=secret)
+    Downstream.endpoint(
+        stack, "Own", host="h", port=1, engine=DatabaseEngine.MYSQL, max_connections=9, secret=secret
+    ).connect(function, vpc=vpc)
+    InvocationSource.sqs(queue, encryption_key=key, filter_encryption=key)
+    InvocationSource.kinesis(kinesis.Stream(stack, "Stream"), encryption_key=key, on_failure=SqsDlq(queue))
+    InvocationSource.kinesis(on_failure=S3OnFailureDestination(s3.Bucket(stack, "Bucket")), filter_encryption=key)
+    table = dynamodb.TableV2(stack, "T", partition_key=dynamodb.Attribute(name="i", type=dynamodb.AttributeType.STRING))
+    InvocationSource.dynamodb_stream(table, on_failure=SqsDlq(queue))
+    for each in (function, orders, alias):
+        ConnectionShare.of(each)
+        DecoupledInvocation(stack, "Buffer", function=each).alarms(topic)
+        ThrottledApi(stack, "Door", function=each, rate_limit=5).alarms(action)
+    QuotaThrottledInvocation(stack, "Quota", function=alias, tiers=[]).alarms(topic)

@@ -10,7 +10,9 @@ from aws_cdk import aws_sqs as sqs
 
 from cdk_breakwater import (
     ConnectionBudget,
+    ConnectionShare,
     DataApiFunction,
+    DatabaseCredentials,
     DatabaseEngine,
     DecoupledInvocation,
     Downstream,
@@ -18,6 +20,7 @@ from cdk_breakwater import (
     PublicSslDatabaseFunction,
     QuotaThrottledInvocation,
     QuotaTier,
+    RuntimeLayer,
     ThrottledApi,
     VpcDatabaseFunction,
     breakwater_dashboard,
@@ -56,3 +59,18 @@ def wrong(stack: Stack, db: rds.DatabaseInstance, vpc: ec2.Vpc, queue: sqs.Queue
     QuotaTier(limit=10, period=1)  # wrong
     breakwater_dashboard(stack, "O", [queue])  # wrong
     breakwater_dashboard(stack, "P", [api], default_intervall=Duration.hours(1))  # wrong
+    ConnectionShare.of("orders")  # wrong
+    ConnectionBudget.of(db).share("worker", wieght=2)  # wrong
+    ConnectionBudget.of(db).share("worker").limit(queue)  # wrong
+    DatabaseCredentials.user("orders", grants="SELECT ON shop.*", removal_policy="RETAIN")  # wrong
+    DatabaseCredentials.secret("arn:aws:secretsmanager:…")  # wrong
+    VpcDatabaseFunction(stack, "Q", database=db, vpc=vpc, handler="a.b", code=CODE, runtime=PYTHON, proxy="x")  # wrong
+    DatabaseCredentials.iam(1)  # wrong
+    PublicSslDatabaseFunction(stack, "S", database=db, handler="a.b", code=CODE, runtime=PYTHON, memroy_size=5)  # wrong
+    orders.add_database("Second", database=42)  # wrong
+    orders.alarms("arn:aws:sns:…")  # wrong
+    Downstream.proxy(db, max_connection_percent=70)  # wrong
+    Downstream.of(db).connect(queue)  # wrong
+    InvocationSource.dynamodb_stream(queue)  # wrong
+    api.add_client("partner", rate_limit="5")  # wrong
+    RuntimeLayer(stack, "T", runtime="python3.14")  # wrong

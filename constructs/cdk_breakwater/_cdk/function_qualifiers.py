@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from constructs import IConstruct
 
+    from .._cdk.accepted import Function
 
-def unqualified(function: lambda_.IFunction | lambda_.Function) -> lambda_.IFunction:
+
+def unqualified(function: Function) -> lambda_.IFunction:
     """Return the function behind an alias or a version; a function as it is."""
     found: Any = function
     if hasattr(found, "alias_name"):

@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Duration
 
+from ..limits.sqs import DEFAULT_RETENTION_SECONDS, MAXIMUM_RETENTION_SECONDS
 from .rendered import rendered
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs
 
-# Source: Amazon SQS Developer Guide, "Amazon SQS message quotas".
-MAXIMUM_RETENTION = Duration.days(14)
+MAXIMUM_RETENTION = Duration.seconds(MAXIMUM_RETENTION_SECONDS)
 _RETENTION = "MessageRetentionPeriod"
-# CloudFormation's default.
-_DEFAULT_SECONDS = 345_600
 
 
 def retention_seconds(queue: sqs.IQueue) -> int | None:
@@ -23,5 +21,5 @@ def retention_seconds(queue: sqs.IQueue) -> int | None:
     resource: Any = queue.node.default_child
     if resource is None:
         return None
-    given = rendered(resource, _RETENTION).get(_RETENTION, _DEFAULT_SECONDS)
+    given = rendered(resource, _RETENTION).get(_RETENTION, DEFAULT_RETENTION_SECONDS)
     return int(given) if isinstance(given, (int, float)) else None

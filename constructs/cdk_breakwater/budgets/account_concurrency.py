@@ -11,7 +11,7 @@ from .._cdk.same_app import same_app
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from ..limits.apportionment import Claim, OversubscribedError, apportion_capped
-from ..limits.lambda_service import ACCOUNT_CONCURRENCY, UNRESERVED_MINIMUM
+from ..limits.lambda_service import ACCOUNT_CONCURRENCY, reservable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -159,7 +159,7 @@ def environment_of(construct: IConstruct) -> str:
 
 
 def _reservable(root: IConstruct) -> int:
-    return max(0, account_concurrency(root) - UNRESERVED_MINIMUM)
+    return reservable(account_concurrency(root))
 
 
 def _reserved_elsewhere(

@@ -10,16 +10,12 @@ from .._cdk.function_qualifiers import unqualified
 from .._cdk.rendered import rendered
 from ..errors import BreakwaterError
 from ..limits.apportionment import Claim, OversubscribedError, apportion
+from ..limits.sqs import MAXIMUM_CONCURRENCY
 from .share import ConnectionShare
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from constructs import IConstruct
-
-# MaximumConcurrency of an SQS mapping is 2 to 1,000.
-# Source: AWS Lambda API Reference, ScalingConfig.
-MINIMUM = 2
-MAXIMUM = 1000
 
 _KNOWN: dict[lambda_.IFunction, FunctionConcurrency] = {}
 
@@ -73,7 +69,7 @@ class FunctionConcurrency:
     def follow(self, position: int, mapping: lambda_.CfnEventSourceMapping) -> None:
         """Let a mapping's MaximumConcurrency, which is its part, change in the right order where that is guarded."""
         if self.share is not None:
-            self.share.add_mapping(mapping, lambda: min(MAXIMUM, self.part(position)))
+            self.share.add_mapping(mapping, lambda: min(MAXIMUM_CONCURRENCY, self.part(position)))
 
     def part(self, position: int) -> int:
         """Compute one mapping's part: as even as minima and whole numbers allow, the earlier ones first.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from constructs import IConstruct
 
+    from .._cdk.accepted import Function
     from .budget import ConnectionBudget
 
 _SHARES: dict[lambda_.IFunction, ConnectionShare] = {}
@@ -58,7 +59,7 @@ class ConnectionShare:
         self._mappings: list[FollowingMapping] = []
 
     @staticmethod
-    def of(function: lambda_.IFunction) -> ConnectionShare | None:
+    def of(function: Function) -> ConnectionShare | None:
         """Return the share that bounds a function, an alias or a version, or None."""
         return _SHARES.get(unqualified(function))
 
@@ -216,7 +217,7 @@ class ConnectionShare:
             share._overlaps = 2 if overlap else 1
         self.budget.recompute()
 
-    def limit(self, function: lambda_.IFunction | lambda_.Function, *, overlap: bool = True) -> None:
+    def limit(self, function: Function, *, overlap: bool = True) -> None:
         """Set the share as the reserved concurrency of a function made elsewhere.
 
         On Lambda Managed Instances, which have none, execution environments x requests per environment stay within it.

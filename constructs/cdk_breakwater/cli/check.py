@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ..checks import RULES, Severity, check
 from ..errors import BreakwaterError
+from ..limits.lambda_service import ACCOUNT_CONCURRENCY
 from .check_exceptions import (
     SEVERITIES,
     Settings,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 CLEAN, FINDINGS, UNREADABLE = 0, 1, 2
 _SETTINGS = Path(".breakwater.yaml")
-_QUOTA = 1000
 
 
 class _TimeIsUp(BaseException):
@@ -89,7 +89,7 @@ def check_command(  # noqa: PLR0917 -- typer makes an option of each
         own = read_settings(settings) if settings != _SETTINGS or settings.is_file() else Settings()
         before = read_baseline(baseline) if baseline else set()
         with _limited(time_limit):
-            sources = Sources(account_concurrency or _QUOTA, _parameters(parameter or [], parameter_file))
+            sources = Sources(account_concurrency or ACCOUNT_CONCURRENCY, _parameters(parameter or [], parameter_file))
             sources.read(paths or [])
             if stack or (region and not paths):
                 _read_deployed(sources, stack or [], region, profile, quota_is_given=account_concurrency is not None)
@@ -144,7 +144,11 @@ def _print(found: list[tuple[Rule, Finding]], sources: Sources, format_: str, *,
     if found:
         console.print(report_table(found, lambda finding: "{}:{}".format(*place(finding)), all_rows=all_rows))
     templates = sum(len(assembly.templates) for assembly in sources.assemblies)
-    console.print(f"{len(found)} findings in {templates} templates.", highlight=False)
+    console.print(f"{_count(len(found), 'finding')} in {_count(templates, 'template')}.", highlight=False)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _rule(name: str) -> Rule:

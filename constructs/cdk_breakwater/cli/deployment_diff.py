@@ -12,6 +12,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 from ..layers.packaged_sources import handler_module
+from ..limits.lambda_service import ACCOUNT_CONCURRENCY, reservable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 _arithmetic: Any = handler_module("deployment_guard", "reservations")
 
-# What must stay unreserved. Source: AWS Lambda Developer Guide, "Configuring reserved concurrency".
-_UNRESERVED_MINIMUM = 100
 # Orders of more stacks than these are not all tried.
 _STACKS_TO_PERMUTE = 6
 FITS, OVER_BUDGET, OVER_LIMIT = 0, 3, 4
@@ -148,7 +147,7 @@ class Diff:
         return max([budget.severity for budget in self.budgets] + [OVER_LIMIT for _ in self.pools], default=FITS)
 
 
-def compare(old: State, new: State, account_concurrency: int = 1000) -> Diff:
+def compare(old: State, new: State, account_concurrency: int = ACCOUNT_CONCURRENCY) -> Diff:
     """Compute what the deployment from one state to the other does.
 
     Parameters
@@ -170,7 +169,7 @@ def compare(old: State, new: State, account_concurrency: int = 1000) -> Diff:
     return Diff(
         tuple(b for b in budgets if b.worst > b.shared or any(move.change != "stays" for move in b.moves)),
         tuple(order),
-        tuple(_pools(old, new, account_concurrency - _UNRESERVED_MINIMUM)),
+        tuple(_pools(old, new, reservable(account_concurrency))),
     )
 
 

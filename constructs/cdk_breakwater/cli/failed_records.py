@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BreakwaterError
+from ..limits.lambda_service import MAXIMUM_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
 
 # Reserved concurrency is in use by the stream itself: another try every second, for as long as a function may run.
-# Source of 900 s: AWS Lambda Developer Guide, "Lambda quotas".
-_PATIENCE_SECONDS = 900
+_PATIENCE_SECONDS = MAXIMUM_TIMEOUT_SECONDS
 _PAUSE_SECONDS = 1.0
 # What an invocation takes. Source: AWS Lambda Developer Guide, "Lambda quotas".
 _LARGEST_EVENT = 6 * 1024 * 1024

@@ -13,6 +13,7 @@ try:
 except ImportError:  # the wheel without its extra
     sys.exit("The command breakwater needs the extra cli: pip install 'cdk-breakwater[cli]'")
 
+from ..limits.lambda_service import ACCOUNT_CONCURRENCY
 from .check import check_command
 from .init import init_command
 from .streams import write_plainly_where_needed
@@ -66,7 +67,9 @@ def plan(  # noqa: PLR0917 -- the command's options
     first_step: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write the first of two deployments, for cdk deploy --app.")
     ] = None,
-    account_concurrency: Annotated[int, typer.Option(help="The account's quota of concurrent executions.")] = 1000,
+    account_concurrency: Annotated[
+        int, typer.Option(help="The account's quota of concurrent executions.")
+    ] = ACCOUNT_CONCURRENCY,
     region: Region = None,
     profile: Profile = None,
 ) -> None:

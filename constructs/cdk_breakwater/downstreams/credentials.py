@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from .._cdk.secret_access import grant_secret_read
 from ..errors import BreakwaterError
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_secretsmanager as secretsmanager
 
+    from .._cdk.accepted import Secret
     from .downstream import Downstream
 
 
@@ -36,22 +37,22 @@ class DatabaseCredentials:
     def __init__(
         self,
         *,
-        secret: secretsmanager.ISecret | None = None,
+        secret: Secret | None = None,
         iam_user: str | None = None,
         own_login: OwnLogin | None = None,
-        administrator: secretsmanager.ISecret | None = None,
+        administrator: Secret | None = None,
     ) -> None:
-        self._secret = secret
+        self._secret = cast("secretsmanager.ISecret | None", secret)
         self._iam_user = iam_user
         self.own_login = own_login
-        self._administrator = administrator
+        self._administrator = cast("secretsmanager.ISecret | None", administrator)
 
     @staticmethod
     def user(
         name: str,
         *,
         grants: Sequence[str],
-        administrator: secretsmanager.ISecret | None = None,
+        administrator: Secret | None = None,
         removal_policy: RemovalPolicy | None = None,
     ) -> DatabaseCredentials:
         """Log in as a user of the function's own, which the deployment makes: MySQL, MariaDB, PostgreSQL.
@@ -76,7 +77,7 @@ class DatabaseCredentials:
         return DatabaseCredentials(own_login=OwnLogin(name, grants, False, removal_policy), administrator=administrator)
 
     @staticmethod
-    def secret(secret: secretsmanager.ISecret) -> DatabaseCredentials:
+    def secret(secret: Secret) -> DatabaseCredentials:
         """Log in with a secret of Secrets Manager, in the format of RDS."""
         return DatabaseCredentials(secret=secret)
 
@@ -85,7 +86,7 @@ class DatabaseCredentials:
         user: str,
         *,
         grants: Sequence[str] | None = None,
-        administrator: secretsmanager.ISecret | None = None,
+        administrator: Secret | None = None,
         removal_policy: RemovalPolicy | None = None,
     ) -> DatabaseCredentials:
         """Log in as a database user with an IAM token: no password anywhere.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from constructs import Construct, IConstruct
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from aws_cdk import Duration
     from aws_cdk import aws_ec2 as ec2
     from aws_cdk import aws_iam as iam
-    from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_rds as rds
     from aws_cdk import aws_secretsmanager as secretsmanager
     from typing_extensions import Unpack
 
+    from .._cdk.accepted import Function, Secret
     from ..limits.engines import DatabaseEngine
     from ..limits.max_connections import MaxConnections
     from .credentials import DatabaseCredentials
@@ -65,7 +65,7 @@ class Downstream(ABC):
         engine: DatabaseEngine,
         host: str,
         port: float,
-        secret: secretsmanager.ISecret | None = None,
+        secret: Secret | None = None,
         database_name: str | None = None,
         connectable: ec2.IConnectable | None = None,
         certificate_authority: str | None = None,
@@ -74,7 +74,7 @@ class Downstream(ABC):
         self.engine = engine
         self.host = host
         self.port = port
-        self.secret = secret
+        self.secret = cast("secretsmanager.ISecret | None", secret)
         self.database_name = database_name
         self.connectable = connectable
         self._certificate_authority = certificate_authority
@@ -148,7 +148,7 @@ class Downstream(ABC):
 
     def connect(
         self,
-        function: lambda_.IFunction | lambda_.Function,
+        function: Function,
         *,
         name: str | None = None,
         credentials: DatabaseCredentials | None = None,
@@ -302,7 +302,7 @@ class Downstream(ABC):
         max_connections: int | None = None,
         atlas_tier: str | None = None,
         port: int | None = None,
-        secret: secretsmanager.ISecret | None = None,
+        secret: Secret | None = None,
         security_group: ec2.ISecurityGroup | None = None,
         database_name: str | None = None,
         certificate_authority: str | None = None,

@@ -14,9 +14,10 @@ from constructs import IValidation
 
 from .._cdk.lazy import lazy_number
 from .._cdk.nag import acknowledge
-from .._cdk.queue_retention import MAXIMUM_RETENTION, retention_seconds
+from .._cdk.queue_retention import retention_seconds
 from .._cdk.temporary_bucket import acknowledge_objects
 from ..errors import BreakwaterError
+from ..limits.sqs import MAXIMUM_RECEIVES, MAXIMUM_RETENTION_SECONDS, MINIMUM_CONCURRENCY, MINIMUM_RECEIVES
 from ..limits.visibility_timeout import VISIBILITY_FACTOR
 from ..monitoring.alarms import alarms_of
 from ..sources.binding import QueueBinding
@@ -30,10 +31,7 @@ if TYPE_CHECKING:
 
 _ID = "Failures"
 _VARIABLE = "BREAKWATER_FRONT_DOOR_FAILURES"
-_RECEIVES = 5
-_MOST_RECEIVES = 1_000
 _DAY = 86_400
-_CONCURRENCY = 2  # the least that a mapping takes
 _KNOWN: set[Buffer] = set()
 
 
@@ -76,7 +74,7 @@ def _on_the_way(invocation: Buffer, results: JobResults) -> sqs.IQueue | None:
     # SQS counts the receives of a message across all queues (Amazon SQS API Reference, ReceiveMessage,
     # ApproximateReceiveCount), so it arrives with these spent.
     receives = queue.dead_letter_queue.max_receive_count  # type: ignore[attr-defined]
-    spent = _MOST_RECEIVES if Token.is_unresolved(receives) else int(receives)
+    spent = MAXIMUM_RECEIVES if Token.is_unresolved(receives) else int(receives)
     key = queue.encryption_master_key
     # In the queue's stack, which refers to it, and which the function's stack refers to already.
     beside = Stack.of(queue) is Stack.of(invocation)
@@ -92,7 +90,8 @@ def _on_the_way(invocation: Buffer, results: JobResults) -> sqs.IQueue | None:
         visibility_timeout=Duration.seconds(VISIBILITY_FACTOR * int(TIMEOUT.to_seconds())),
         # Nothing lost when noting fails; and SQS moves messages back only from a queue that is some queue's.
         dead_letter_queue=sqs.DeadLetterQueue(
-            queue=cast("sqs.IQueue", dead_letter_queue), max_receive_count=min(_MOST_RECEIVES, spent + _RECEIVES)
+            queue=cast("sqs.IQueue", dead_letter_queue),
+            max_receive_count=min(MAXIMUM_RECEIVES, spent + MINIMUM_RECEIVES),
         ),
     )
     made = cast("sqs.CfnQueue", failed.node.default_child)
@@ -106,7 +105,7 @@ def _on_the_way(invocation: Buffer, results: JobResults) -> sqs.IQueue | None:
         target=cast("lambda_.IFunction", function),
         event_source_arn=failed.queue_arn,
         batch_size=10,
-        max_concurrency=_CONCURRENCY,
+        max_concurrency=MINIMUM_CONCURRENCY,
         report_batch_item_failures=True,
     )
     acknowledge(
@@ -208,5 +207,5 @@ def _retention(dead_letter_queue: sqs.IQueue) -> int:
     """Return seconds, fewer than the dead-letter queue's: a message's age counts from when it was first sent."""
     seconds = retention_seconds(dead_letter_queue)
     if seconds is None:
-        seconds = int(MAXIMUM_RETENTION.to_seconds())
+        seconds = MAXIMUM_RETENTION_SECONDS
     return seconds - min(_DAY, seconds // 2)

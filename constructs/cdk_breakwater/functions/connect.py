@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from constructs import Construct
 
+    from .._cdk.accepted import Function
     from ..budgets.share import ConnectionShare
     from ..downstreams.credentials import DatabaseCredentials
     from ..downstreams.downstream import Downstream
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 def connect(
     downstream: Downstream,
-    function: lambda_.IFunction | lambda_.Function,
+    function: Function,
     *,
     name: str | None,
     credentials: DatabaseCredentials | None,

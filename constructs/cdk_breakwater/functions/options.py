@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from aws_cdk import aws_codeguruprofiler as codeguruprofiler
     from aws_cdk import aws_ec2 as ec2
     from aws_cdk import aws_iam as iam
-    from aws_cdk import aws_kms as kms
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_logs as logs
-    from aws_cdk import aws_sns as sns
     from aws_cdk import aws_sqs as sqs
+
+    from .._cdk.accepted import Key, Role, Topic
 
 
 class FunctionOptions(TypedDict, total=False):
@@ -36,11 +36,11 @@ class FunctionOptions(TypedDict, total=False):
     current_version_options: lambda_.VersionOptions | dict[str, Any] | None
     dead_letter_queue: sqs.IQueue | None
     dead_letter_queue_enabled: bool | None
-    dead_letter_topic: sns.ITopic | None
+    dead_letter_topic: Topic | None
     description: str | None
     durable_config: lambda_.DurableConfig | dict[str, Any] | None
     environment: Mapping[str, str] | None
-    environment_encryption: kms.IKey | None
+    environment_encryption: Key | None
     ephemeral_storage_size: cdk.Size | None
     events: Sequence[lambda_.IEventSource] | None
     filesystem: lambda_.FileSystem | None
@@ -55,13 +55,13 @@ class FunctionOptions(TypedDict, total=False):
     log_removal_policy: cdk.RemovalPolicy | None
     log_retention: logs.RetentionDays | None
     log_retention_retry_options: lambda_.LogRetentionRetryOptions | dict[str, Any] | None
-    log_retention_role: iam.IRole | None
+    log_retention_role: Role | None
     memory_size: float | None
     params_and_secrets: lambda_.ParamsAndSecretsLayerVersion | None
     profiling: bool | None
     profiling_group: codeguruprofiler.IProfilingGroup | None
     recursive_loop: lambda_.RecursiveLoop | None
-    role: iam.IRole | None
+    role: Role | None
     runtime_management_mode: lambda_.RuntimeManagementMode | None
     security_groups: Sequence[ec2.ISecurityGroup] | None
     snap_start: lambda_.SnapStartConf | None

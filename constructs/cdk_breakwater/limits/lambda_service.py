@@ -11,5 +11,13 @@ MOST_LAYERS = 5
 
 ACCOUNT_CONCURRENCY = 1000
 """Concurrent executions that AWS grants an account and Region by default. Source: the same page."""
-UNRESERVED_MINIMUM = 100
-"""What reserved concurrency must leave of it. Source: AWS Lambda API Reference, PutFunctionConcurrency."""
+_UNRESERVED, _UNRESERVED_OF_SMALL_ACCOUNT = 100, 10
+
+
+def reservable(quota: int) -> int:
+    """Return how much of an account's concurrency functions may reserve.
+
+    Sources: AWS Lambda API Reference, PutFunctionConcurrency, of the 100 that must stay; an account with a quota of 100
+    or less is refused with "below its minimum value of [10]".
+    """
+    return max(0, quota - (_UNRESERVED if quota > _UNRESERVED else _UNRESERVED_OF_SMALL_ACCOUNT))

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from aws_cdk import aws_sns as sns
     from constructs import IConstruct
 
-    # jsii's Topic is no ITopic in the eyes of a type checker.
-    AlarmTarget: TypeAlias = sns.ITopic | sns.Topic | cloudwatch.IAlarmAction
+    from .._cdk.accepted import AlarmAction, Topic
+
+    AlarmTarget: TypeAlias = AlarmAction | Topic
 
 _MANAGED_KEY = "alias/aws/sns"
 _CLOUDWATCH = "cloudwatch.amazonaws.com"

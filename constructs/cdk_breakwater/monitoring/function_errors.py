@@ -8,15 +8,14 @@ from .alarms import PERIOD, make_alarm
 
 if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
-    from aws_cdk import aws_lambda as lambda_
     from constructs import Construct, IConstruct
+
+    from .._cdk.accepted import Function
 
 _WATCHED: set[IConstruct] = set()
 
 
-def errors_alarm(
-    scope: Construct, function: lambda_.IFunction | lambda_.Function, *, id: str = "Errors"
-) -> list[cloudwatch.Alarm]:
+def errors_alarm(scope: Construct, function: Function, *, id: str = "Errors") -> list[cloudwatch.Alarm]:
     """Make it, unless there is one.
 
     Parameters

@@ -8,9 +8,10 @@ from .alarms import PERIOD
 
 if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
-    from aws_cdk import aws_lambda as lambda_
+
+    from .._cdk.accepted import Function
 
 
-def concurrency(function: lambda_.IFunction | lambda_.Function) -> cloudwatch.Metric:
+def concurrency(function: Function) -> cloudwatch.Metric:
     """Return how many invocations run at once, to be read as a maximum."""
     return function.metric("ConcurrentExecutions", statistic="max", period=PERIOD)

@@ -17,6 +17,7 @@ from ..layers.runtime_layer import RuntimeLayer
 if TYPE_CHECKING:
     from constructs import IConstruct
 
+    from .._cdk.accepted import Function
     from .invocation import QuotaThrottledInvocation
 
 _OLDEST_PYTHON = 10
@@ -24,7 +25,7 @@ _QUOTA = "cdk-breakwater:quota"
 """The key of the metadata by which a function's quota is found."""
 
 
-def guard_function(quota: QuotaThrottledInvocation, function: lambda_.IFunction | lambda_.Function) -> None:
+def guard_function(quota: QuotaThrottledInvocation, function: Function) -> None:
     """Give a function the runtime, and see to it that only its quota invokes it.
 
     Raises
@@ -45,7 +46,7 @@ def guard_function(quota: QuotaThrottledInvocation, function: lambda_.IFunction 
     quota.node.add_validation(_SoleInvoker(quota, function))
 
 
-def reserved_concurrency(function: lambda_.IFunction | lambda_.Function) -> int | None:
+def reserved_concurrency(function: Function) -> int | None:
     """Return the environments that are reserved for a function, if that is known."""
     resource = function.node.default_child
     if not isinstance(resource, lambda_.CfnFunction):
@@ -78,7 +79,7 @@ def _has_runtime(function: lambda_.Function) -> bool:
 class _SoleInvoker:
     """Warns of whatever else may invoke the function: it would call the provider without a slot."""
 
-    def __init__(self, quota: QuotaThrottledInvocation, function: lambda_.IFunction | lambda_.Function) -> None:
+    def __init__(self, quota: QuotaThrottledInvocation, function: Function) -> None:
         self._quota = quota
         self._function = function
 

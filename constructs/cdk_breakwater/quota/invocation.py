@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_sqs as sqs
 
+    from .._cdk.accepted import Function
     from ..monitoring.alarm_target import AlarmTarget
 
 # Milliseconds. The dispatcher starts a call at most 2 s after its slot (LATE in its code), and has a connection within
@@ -122,7 +123,7 @@ class QuotaThrottledInvocation(Construct):
         scope: Construct,
         id: str,
         *,
-        function: lambda_.IFunction | lambda_.Function,
+        function: Function,
         tiers: Sequence[QuotaTier],
         ordered: bool = False,
         lanes: int = 1,
@@ -241,17 +242,17 @@ class QuotaThrottledInvocation(Construct):
         """Allow sending to `queue`, and to `priority_queue` if there is one."""
         return self._queues.grant_send(grantee)
 
-    def alarms(self, action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
+    def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
         """Add alarms, once: something in the dead-letter queue, a message older than ten days, failing functions.
 
         Parameters
         ----------
-        action
+        topic_or_action
             Whom they call: a topic, or any action. Default: nobody, they show in the console.
         """
         from .alarms import quota_alarms
 
-        return quota_alarms(self, self._queues, action)
+        return quota_alarms(self, self._queues, topic_or_action)
 
     def widgets(self) -> list[cloudwatch.IWidget]:
         """Return widgets: calls per tier against the limit, backlog, and time until drained at today's rate."""

@@ -9,14 +9,12 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from .._cdk.nag import acknowledge
+from .._cdk.queue_retention import MAXIMUM_RETENTION
+from ..limits.sqs import MAXIMUM_RECEIVES
 from ..limits.visibility_timeout import VISIBILITY_FACTOR
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
-
-# Amazon SQS Developer Guide, "Amazon SQS message quotas" and "Dead-letter queues": 14 days, 1,000 receives at most.
-_RETENTION = Duration.days(14)
-_RECEIVES = 1_000
 
 
 class QuotaQueues(Construct):
@@ -57,7 +55,7 @@ class QuotaQueues(Construct):
             "sends that as a new message, whose age begins anew.",
             "Breakwater::DeadLetterQueueRetention",
         )
-        redrive = sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=_RECEIVES)
+        redrive = sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=MAXIMUM_RECEIVES)
         visibility = Duration.seconds(VISIBILITY_FACTOR * int(intake_timeout.to_seconds()) + int(window.to_seconds()))
         self.queue = self._queue("Queue", visibility, redrive, deduplicate=True)
         self.priority_queue = self._queue("Priority", visibility, redrive, deduplicate=True) if priority else None
@@ -70,7 +68,7 @@ class QuotaQueues(Construct):
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             visibility_timeout=dispatcher_timeout,
-            retention_period=_RETENTION,
+            retention_period=MAXIMUM_RETENTION,
         )
         Tags.of(self.doorbell).add("breakwater:tiers", tiers)
         acknowledge(
@@ -117,7 +115,7 @@ class QuotaQueues(Construct):
             content_based_deduplication=True if self._fifo and deduplicate else None,
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
-            retention_period=_RETENTION,
+            retention_period=MAXIMUM_RETENTION,
             visibility_timeout=visibility,
             dead_letter_queue=redrive,
         )

@@ -11,6 +11,7 @@ from .._cdk.nag import acknowledge
 from .._cdk.queue_retention import MAXIMUM_RETENTION, retention_seconds
 from .._cdk.rendered import rendered
 from ..errors import BreakwaterError
+from ..limits.sqs import DEFAULT_VISIBILITY_SECONDS, MINIMUM_RECEIVES
 from .foreign_source import check_environment
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
 
     from .buffer import Buffer
 
-# Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
-MINIMUM_RECEIVES = 5
-# CloudFormation's default of VisibilityTimeout.
-_VISIBILITY_DEFAULT_SECONDS = 30
 _DAY = 86_400
 
 
@@ -141,7 +138,7 @@ class ExistingQueue:
 
 def rendered_visibility(queue: IConstruct) -> int | None:
     """Return a queue's visibility timeout in seconds, as the template will have it; None for a token."""
-    given = rendered(queue, "VisibilityTimeout").get("VisibilityTimeout", _VISIBILITY_DEFAULT_SECONDS)
+    given = rendered(queue, "VisibilityTimeout").get("VisibilityTimeout", DEFAULT_VISIBILITY_SECONDS)
     return int(given) if isinstance(given, (int, float)) else None
 
 

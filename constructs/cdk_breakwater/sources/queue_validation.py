@@ -10,9 +10,9 @@ from aws_cdk import Annotations
 from .._cdk.function_qualifiers import unqualified
 from .._cdk.function_settings import rendered_timeout
 from .._cdk.rendered import rendered
-from ..budgets.mapping_division import MAXIMUM
+from ..limits.sqs import MAXIMUM_CONCURRENCY, MINIMUM_RECEIVES
 from ..limits.visibility_timeout import VISIBILITY_FACTOR
-from .existing_queue import MINIMUM_RECEIVES, rendered_receives, rendered_visibility
+from .existing_queue import rendered_receives, rendered_visibility
 
 if TYPE_CHECKING:
     from constructs import IConstruct
@@ -63,10 +63,11 @@ class QueueValidation:
     def errors(self) -> list[str]:
         """Return what the synth fails with."""
         part = self.invocation.concurrency.part(self.position)
-        if part > MAXIMUM:
+        if part > MAXIMUM_CONCURRENCY:
             Annotations.of(self.invocation).add_info_v2(
                 "cdk-breakwater:maximum-concurrency",
-                f"MaximumConcurrency is {MAXIMUM}, the most that SQS allows, where the function's share grants {part}.",
+                f"MaximumConcurrency is {MAXIMUM_CONCURRENCY}, the most that SQS allows, where the function's share "
+                f"grants {part}.",
             )
         return [*self._validate_maximum(part), *self._validate_queue(), *self.fit.errors()]
 

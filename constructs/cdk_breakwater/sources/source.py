@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_kinesis as kinesis
-    from aws_cdk import aws_kms as kms
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sqs as sqs
 
+    from .._cdk.accepted import FailureDestination, Key
     from .binding import QueueBinding, StreamBinding
     from .buffer import Buffer
 
@@ -36,9 +36,9 @@ class InvocationSource(ABC):
         max_batching_window: Duration | None = None,
         max_receive_count: int | None = None,
         content_based_deduplication: bool = False,
-        encryption_key: kms.IKey | None = None,
+        encryption_key: Key | None = None,
         filters: Sequence[Mapping[str, Any]] | None = None,
-        filter_encryption: kms.IKey | None = None,
+        filter_encryption: Key | None = None,
         dead_letter_alarm: bool | None = None,
         replaces_event_source: bool = False,
         acknowledge_visibility_timeout: str | None = None,
@@ -122,9 +122,9 @@ class InvocationSource(ABC):
         retry_attempts: int = 10,
         max_record_age: Duration | None = None,
         filters: Sequence[Mapping[str, Any]] | None = None,
-        filter_encryption: kms.IKey | None = None,
-        encryption_key: kms.IKey | None = None,
-        on_failure: lambda_.IEventSourceDlq | None = None,
+        filter_encryption: Key | None = None,
+        encryption_key: Key | None = None,
+        on_failure: FailureDestination | None = None,
         replaces_event_source: bool = False,
     ) -> InvocationSource:
         """Read from a Kinesis data stream.
@@ -217,8 +217,8 @@ class InvocationSource(ABC):
         retry_attempts: int = 10,
         max_record_age: Duration | None = None,
         filters: Sequence[Mapping[str, Any]] | None = None,
-        filter_encryption: kms.IKey | None = None,
-        on_failure: lambda_.IEventSourceDlq | None = None,
+        filter_encryption: Key | None = None,
+        on_failure: FailureDestination | None = None,
         replaces_event_source: bool = False,
     ) -> InvocationSource:
         """Read the changes of a DynamoDB table.
@@ -270,7 +270,7 @@ class InvocationSource(ABC):
         """Allow sending to the source."""
 
 
-def check_filters(invocation: Buffer, filters: Sequence[Mapping[str, Any]] | None, encryption: kms.IKey | None) -> None:
+def check_filters(invocation: Buffer, filters: Sequence[Mapping[str, Any]] | None, encryption: Key | None) -> None:
     """Refuse a key without filters, which Lambda would refuse at the deployment."""
     if encryption is not None and not filters:
         raise BreakwaterError(invocation, "filter_encryption is given without filters.", "Give filters, or no key.")

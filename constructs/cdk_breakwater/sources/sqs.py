@@ -14,13 +14,21 @@ from .._cdk.lazy import lazy_number
 from .._cdk.nag import acknowledge
 from .._cdk.queue_retention import MAXIMUM_RETENTION
 from .._cdk.whole_numbers import required_number
-from ..budgets.mapping_division import MAXIMUM, MINIMUM
 from ..errors import BreakwaterError
+from ..limits.sqs import (
+    MAXIMUM_BATCH,
+    MAXIMUM_BATCH_WITHOUT_WINDOW,
+    MAXIMUM_CONCURRENCY,
+    MAXIMUM_RECEIVES,
+    MAXIMUM_WINDOW_SECONDS,
+    MINIMUM_CONCURRENCY,
+    MINIMUM_RECEIVES,
+)
 from ..limits.visibility_timeout import VISIBILITY_FACTOR
 from .batch_size import LateFit, fitting_batch_size
 from .binding import QueueBinding
 from .dead_letter_alarm import make_dead_letter_alarm
-from .existing_queue import MINIMUM_RECEIVES, ExistingQueue
+from .existing_queue import ExistingQueue
 from .function_timeout import timeout_seconds
 from .queue_validation import QueueValidation, visibility_seconds
 from .source import InvocationSource, check_filters
@@ -31,14 +39,9 @@ if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_kms as kms
 
+    from .._cdk.accepted import Key
     from .buffer import Buffer
 
-# Source of these numbers: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS": batches up to 10,000, up to 10
-# without a window or from a FIFO queue; windows up to 300 s.
-_MAXIMUM_RECEIVES = 1000
-_BATCH_WITHOUT_WINDOW = 10
-_MAXIMUM_BATCH = 10_000
-_MAXIMUM_WINDOW_SECONDS = 300
 _KINDS = {
     "queue": having("queue_arn", "an sqs.Queue, or an imported one"),
     "fifo": FLAG,
@@ -66,9 +69,9 @@ class SqsSource(InvocationSource):
         max_batching_window: Duration | None,
         max_receive_count: int | None,
         content_based_deduplication: bool,
-        encryption_key: kms.IKey | None,
+        encryption_key: Key | None,
         filters: Sequence[Mapping[str, Any]] | None,
-        filter_encryption: kms.IKey | None,
+        filter_encryption: Key | None,
         dead_letter_alarm: bool | None,
         replaces_event_source: bool,
         **exceptions: str | None,
@@ -80,9 +83,9 @@ class SqsSource(InvocationSource):
         self._max_batching_window = max_batching_window
         self._max_receive_count = MINIMUM_RECEIVES if max_receive_count is None else max_receive_count
         self._content_based_deduplication = content_based_deduplication
-        self._encryption_key = encryption_key
+        self._encryption_key = cast("kms.IKey | None", encryption_key)
         self._filters = filters
-        self._filter_encryption = filter_encryption
+        self._filter_encryption = cast("kms.IKey | None", filter_encryption)
         self._dead_letter_alarm = dead_letter_alarm
         self._replaces_event_source = replaces_event_source
         self._exceptions = exceptions
@@ -110,9 +113,9 @@ class SqsSource(InvocationSource):
             if self._replaces_event_source:
                 replaced = invocation.replaced_event_source("SqsEventSource", queue)
         position = invocation.concurrency.add_mapping(
-            f"MaximumConcurrency of an SQS mapping is {MINIMUM} or more", minimum=MINIMUM
+            f"MaximumConcurrency of an SQS mapping is {MINIMUM_CONCURRENCY} or more", minimum=MINIMUM_CONCURRENCY
         )
-        maximum_concurrency = lazy_number(lambda: min(MAXIMUM, invocation.concurrency.part(position)))
+        maximum_concurrency = lazy_number(lambda: min(MAXIMUM_CONCURRENCY, invocation.concurrency.part(position)))
         queue.grant_consume_messages(invocation.function)
         mapping = lambda_.EventSourceMapping(
             *invocation.mapping_scope(replaced),
@@ -181,17 +184,17 @@ class SqsSource(InvocationSource):
 
     def _check_numbers(self, invocation: Buffer) -> None:
         receives = required_number(invocation, "max_receive_count", self._max_receive_count)
-        if not MINIMUM_RECEIVES <= receives <= _MAXIMUM_RECEIVES:
+        if not MINIMUM_RECEIVES <= receives <= MAXIMUM_RECEIVES:
             raise BreakwaterError(
                 invocation,
-                f"max_receive_count must be {MINIMUM_RECEIVES} to {_MAXIMUM_RECEIVES} (given {receives}).",
+                f"max_receive_count must be {MINIMUM_RECEIVES} to {MAXIMUM_RECEIVES} (given {receives}).",
                 "Below that, throttled receives alone send a message to the dead-letter queue untried.",
             )
-        if self._window_seconds > _MAXIMUM_WINDOW_SECONDS or (self._is_fifo and self._window_seconds):
+        if self._window_seconds > MAXIMUM_WINDOW_SECONDS or (self._is_fifo and self._window_seconds):
             raise BreakwaterError(
                 invocation,
                 f"max_batching_window={self._window_seconds} s is not possible here.",
-                f"It is at most {_MAXIMUM_WINDOW_SECONDS} s, and a FIFO queue has none.",
+                f"It is at most {MAXIMUM_WINDOW_SECONDS} s, and a FIFO queue has none.",
             )
         if self._batch_size is not None:
             batch = required_number(invocation, "batch_size", self._batch_size)
@@ -199,12 +202,12 @@ class SqsSource(InvocationSource):
                 raise BreakwaterError(
                     invocation,
                     f"batch_size must be 1 to {self._largest_batch} (given {batch}).",
-                    f"More than {_BATCH_WITHOUT_WINDOW} records need a standard queue and a max_batching_window.",
+                    f"More than {MAXIMUM_BATCH_WITHOUT_WINDOW} need a standard queue and a max_batching_window.",
                 )
 
     @property
     def _largest_batch(self) -> int:
-        return _MAXIMUM_BATCH if self._window_seconds else _BATCH_WITHOUT_WINDOW
+        return MAXIMUM_BATCH if self._window_seconds else MAXIMUM_BATCH_WITHOUT_WINDOW
 
     def _fitting_batch_size(self, invocation: Buffer, timeout: int) -> int:
         """Return a size at which no message spends a receive without being begun."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
     from constructs import IConstruct
 
+    from .._cdk.accepted import FailureDestination, Key
     from .binding import Table
     from .buffer import Buffer
 
@@ -97,9 +98,9 @@ class StreamSource(InvocationSource):
         retry_attempts: int,
         max_record_age: Duration | None,
         filters: Sequence[Mapping[str, Any]] | None,
-        filter_encryption: kms.IKey | None,
-        encryption_key: kms.IKey | None,
-        on_failure: lambda_.IEventSourceDlq | None,
+        filter_encryption: Key | None,
+        encryption_key: Key | None,
+        on_failure: FailureDestination | None,
         replaces_event_source: bool,
     ) -> None:
         self._batch_size = batch_size
@@ -117,9 +118,9 @@ class StreamSource(InvocationSource):
         self._retry_attempts = retry_attempts
         self._max_record_age = max_record_age
         self._filters = filters
-        self._filter_encryption = filter_encryption
-        self._on_failure = on_failure
-        self._encryption_key = encryption_key
+        self._filter_encryption = cast("kms.IKey | None", filter_encryption)
+        self._on_failure = cast("lambda_.IEventSourceDlq | None", on_failure)
+        self._encryption_key = cast("kms.IKey | None", encryption_key)
         self._replaces_event_source = replaces_event_source
 
     @abstractmethod

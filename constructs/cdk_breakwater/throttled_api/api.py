@@ -9,6 +9,7 @@ from constructs import Construct
 
 from .._cdk.arguments import DURATION, FLAG, FUNCTION, TEXT, require
 from ..errors import BreakwaterError
+from ..limits.api_gateway import HTTP_TIMEOUT_SECONDS, REST_TIMEOUT_SECONDS
 from ..monitoring.shown_with import show_with
 from .route_limits import THE_API, RouteLimits
 from .throttle import Throttle
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_wafv2 as wafv2
     from typing_extensions import Unpack
 
+    from .._cdk.accepted import Function
     from ..monitoring.alarm_target import AlarmTarget
     from .http_api import ThrottledHttpApi
     from .options import ApiOptions, RouteOptions
@@ -42,8 +44,7 @@ _ARGUMENTS = {
     "proxy": FLAG,
 }
 _ROUTE_ARGUMENTS = {"method": TEXT, "path": TEXT, "expected_duration": DURATION, "function": FUNCTION}
-# Source: API Gateway Developer Guide, "Amazon API Gateway quotas": the integration's timeout.
-_LONGEST_SECONDS = {ApiProtocol.REST: 29, ApiProtocol.HTTP: 30}
+_LONGEST_SECONDS = {ApiProtocol.REST: REST_TIMEOUT_SECONDS, ApiProtocol.HTTP: HTTP_TIMEOUT_SECONDS}
 
 
 class ThrottledApi(Construct):
@@ -113,7 +114,7 @@ class ThrottledApi(Construct):
         scope: Construct,
         id: str,
         *,
-        function: lambda_.IFunction | lambda_.Function,
+        function: Function,
         expected_duration: Duration | None = None,
         rate_limit: float | None = None,
         burst_limit: int | None = None,
@@ -175,7 +176,7 @@ class ThrottledApi(Construct):
     def limit(
         api: apigateway.RestApi | apigatewayv2.HttpApi,
         *,
-        function: lambda_.IFunction | lambda_.Function,
+        function: Function,
         expected_duration: Duration | None = None,
         rate_limit: float | None = None,
         burst_limit: int | None = None,
@@ -226,7 +227,7 @@ class ThrottledApi(Construct):
         rate_limit: float | None = None,
         burst_limit: int | None = None,
         expected_duration: Duration | None = None,
-        function: lambda_.IFunction | lambda_.Function | None = None,
+        function: Function | None = None,
         request_schema: apigateway.JsonSchema | None = None,
         **options: Unpack[RouteOptions],
     ) -> apigateway.Method | apigatewayv2.HttpRoute:

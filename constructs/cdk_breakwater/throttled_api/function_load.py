@@ -11,6 +11,7 @@ from aws_cdk import Annotations
 from constructs import IValidation
 
 from .._cdk.lazy import lazy_number
+from ..limits.api_gateway import ACCOUNT_RATE
 from ..limits.loss import safe_load
 from .throttle import Throttle
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from ..budgets.mapping_division import FunctionConcurrency
 
-# Source: API Gateway Developer Guide, "Amazon API Gateway quotas": throttle quota per account, per Region.
-_ACCOUNT_RATE = 10_000
 _KNOWN: dict[FunctionConcurrency, FunctionLoad] = {}
 
 
@@ -203,11 +202,11 @@ class FunctionLoad:
             route.rate_limit or self._limits(route)[0] / (route.seconds or 1)  # a route without a rate has a duration
             for route in self._routes
         )
-        if rate > _ACCOUNT_RATE:
+        if rate > ACCOUNT_RATE:
             Annotations.of(api).add_info_v2(
                 "cdk-breakwater:api-account-rate",
                 f"{self._concurrency.function.node.path} can answer {rate:,.0f} requests per second, and API Gateway "
-                f"lets {_ACCOUNT_RATE:,} (in its smaller Regions 2,500) in, all APIs of an account and Region: "
+                f"lets {ACCOUNT_RATE:,} (in its smaller Regions 2,500) in, all APIs of an account and Region: "
                 "beyond that callers get 429 as well. The quota can be raised.",
             )
 

@@ -76,7 +76,7 @@ def test_findings(bad: Path) -> None:
 
 def test_clean(bad: Path) -> None:
     result = run(bad, "--parameter", "Seconds=60")
-    assert (result.exit_code, result.stdout) == (0, "0 findings in 1 templates.\n")
+    assert (result.exit_code, result.stdout) == (0, "0 findings in 1 template.\n")
     (bad.parent / "p.json").write_text('[{"ParameterKey": "Seconds", "ParameterValue": "60"}]')
     assert run(bad, "--parameter-file", bad.parent / "p.json").exit_code == 0
 

@@ -30,7 +30,7 @@ def test_the_cdk_synthesizes_it_and_has_nothing_to_say(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (done.stdout + done.stderr).strip() == ""
     checked = CliRunner().invoke(app, ["check", str(folder / "cdk.out"), "--strict"])
-    assert (checked.exit_code, checked.stdout) == (0, "0 findings in 1 templates.\n")
+    assert (checked.exit_code, checked.stdout) == (0, "0 findings in 1 template.\n")
 
 
 def test_its_own_test_passes_and_sees_a_change(folder: Path) -> None:

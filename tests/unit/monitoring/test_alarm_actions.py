@@ -101,7 +101,7 @@ def test_an_action_and_an_imported_topic(stack: cdk.Stack, constructs: list[Any]
     budget, jobs, _, quota = constructs
     budget.alarms(cloudwatch_actions.SnsAction(topic))
     jobs.alarms(topic)
-    quota.alarms(action=topic)
+    quota.alarms(topic_or_action=topic)
     assert all(alarm["AlarmActions"] == [arn] for alarm in alarms(stack).values())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...limits.lambda_service import UNRESERVED_MINIMUM
+from ...limits.lambda_service import reservable
 from ..answers import Absent, Amount, Unknown
 from ..rule import Finding, Rule, Severity
 
@@ -25,7 +25,7 @@ def check(resource: Resource) -> Iterator[Finding]:
     assembly = resource.template.assembly
     place = _place(resource.template)
     known: dict[Resource, Amount] = assembly.choices.cached(("reserved", place), lambda: _reserved(assembly, place))
-    total, most = sum(known.values()), max(0, assembly.account_concurrency - UNRESERVED_MINIMUM)
+    total, most = sum(known.values()), reservable(assembly.account_concurrency)
     if total <= most or next((function for function in known if known[function]), None) is not resource:
         return
     where = f" in {place[1]}" if place[1] and "unknown" not in place[1] else ""

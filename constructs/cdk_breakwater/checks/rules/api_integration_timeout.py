@@ -6,6 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from ...limits.api_gateway import HTTP_TIMEOUT_SECONDS, REST_TIMEOUT_SECONDS
+from ...limits.lambda_service import DEFAULT_TIMEOUT_SECONDS, MAXIMUM_TIMEOUT_SECONDS
 from ..answers import ABSENT, Block, Unknown
 from ..callers import mentions
 from ..pointing import pointing_at
@@ -18,10 +20,8 @@ if TYPE_CHECKING:
 
 # Source: Amazon API Gateway Developer Guide, "Quotas": the integration timeout of a REST and a WebSocket API is 29 s
 # unless a Region's quota was raised and TimeoutInMillis says so, that of an HTTP API at most 30 s.
-_SECONDS = {"AWS::ApiGateway::RestApi": 29, "AWS::ApiGatewayV2::Api": 30}
+_SECONDS = {"AWS::ApiGateway::RestApi": REST_TIMEOUT_SECONDS, "AWS::ApiGatewayV2::Api": HTTP_TIMEOUT_SECONDS}
 _INTEGRATIONS = {"AWS::ApiGateway::Method": "RestApiId", "AWS::ApiGatewayV2::Integration": "ApiId"}
-_FUNCTION_SECONDS = 3
-_LONGEST = 900
 # What OpenAPI says of an integration that streams, or that waits for no answer.
 _STREAMED = re.compile(
     r"response-streaming-invocations|\"responseTransferMode\": *\"STREAM\"|X-Amz-Invocation-Type\": *\"'Event'",
@@ -33,7 +33,7 @@ _INVOCATION_TYPE = "integration.request.header.X-Amz-Invocation-Type"
 
 def check(resource: Resource) -> Iterator[Finding]:
     """Compare a function's timeout with that of the APIs that call it."""
-    timeout = resource.number("Timeout", default=_FUNCTION_SECONDS)
+    timeout = resource.number("Timeout", default=DEFAULT_TIMEOUT_SECONDS)
     if isinstance(timeout, Unknown) or timeout <= min(_SECONDS.values()):
         return
     apis = _apis(resource)
@@ -69,7 +69,7 @@ def _seconds(api: Resource) -> float:
     definition = json.dumps(api.body, default=str)
     # Streamed answers take up to 15 minutes: Amazon API Gateway Developer Guide, "Stream the integration response".
     if _STREAMED.search(definition) or _is_elsewhere(api):
-        return _LONGEST
+        return MAXIMUM_TIMEOUT_SECONDS
     if api.get("ProtocolType") == "WEBSOCKET":
         # Without a response of its route, nobody waits for what a function sends back by the connection's own URL.
         answers = any(
@@ -77,16 +77,16 @@ def _seconds(api: Resource) -> float:
             for route in mentions(api.template.assembly).get(api, ())
             if route.type == "AWS::ApiGatewayV2::Route"
         )
-        return 29 if answers else _LONGEST
+        return REST_TIMEOUT_SECONDS if answers else MAXIMUM_TIMEOUT_SECONDS
     longest = max([_SECONDS[api.type], *(int(given) / 1000 for given in _MILLISECONDS.findall(definition))])
     for method in mentions(api.template.assembly).get(api, ()):
         if method.type == "AWS::ApiGateway::Method":
             given = method.number("Integration", "TimeoutInMillis", default=0)
             # One that isn't known may be long enough.
-            longest = max(longest, _LONGEST if isinstance(given, Unknown) else given / 1000)
+            longest = max(longest, MAXIMUM_TIMEOUT_SECONDS if isinstance(given, Unknown) else given / 1000)
             streamed = method.get("Integration", "ResponseTransferMode") == "STREAM"
             if streamed or method.get("Integration", "RequestParameters", _INVOCATION_TYPE) == "'Event'":
-                return _LONGEST
+                return MAXIMUM_TIMEOUT_SECONDS
     return longest
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...limits.sqs import MAXIMUM_BATCH_WITHOUT_WINDOW
 from ..answers import Unknown
 from ..event_source import MAPPING, event_source
 from ..rule import Finding, Rule, Severity
@@ -13,19 +14,16 @@ if TYPE_CHECKING:
 
     from ..resource import Resource
 
-# Source: AWS Lambda Developer Guide, "Creating and configuring an Amazon SQS event source mapping".
-_WITHOUT_WINDOW = 10
-
 
 def check(resource: Resource) -> Iterator[Finding]:
     """Find a queue's mapping with a batch size that Lambda refuses."""
     source = event_source(resource)
     if not source.is_queue:
         return
-    size = resource.number("BatchSize", default=_WITHOUT_WINDOW)
+    size = resource.number("BatchSize", default=MAXIMUM_BATCH_WITHOUT_WINDOW)
     window = resource.number("MaximumBatchingWindowInSeconds", default=0)
     fifo = source.source.flag("FifoQueue") if source.source else Unknown()
-    if isinstance(size, Unknown) or isinstance(window, Unknown) or size <= _WITHOUT_WINDOW:
+    if isinstance(size, Unknown) or isinstance(window, Unknown) or size <= MAXIMUM_BATCH_WITHOUT_WINDOW:
         return
     if fifo is True:
         problem, needed = "a FIFO queue gives at most 10", "at most 10"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...limits.sqs import DEFAULT_RETENTION_SECONDS, MAXIMUM_RETENTION_SECONDS
 from ..answers import Unknown
 from ..queues import redriven_to
 from ..rule import Finding, Rule, Severity
@@ -13,22 +14,19 @@ if TYPE_CHECKING:
 
     from ..resource import Resource
 
-# CloudFormation's default of MessageRetentionPeriod, and its maximum.
-_FOUR_DAYS = 345_600
-_FOURTEEN_DAYS = 1_209_600
 _DAY = 86_400
 
 
 def check(resource: Resource) -> Iterator[Finding]:
     """Compare the retention of a dead-letter queue with that of the standard queue that keeps messages longest."""
-    kept_dead = resource.number("MessageRetentionPeriod", default=_FOUR_DAYS)
+    kept_dead = resource.number("MessageRetentionPeriod", default=DEFAULT_RETENTION_SECONDS)
     # A FIFO queue counts anew from the move.
     if resource.flag("FifoQueue") is not False or isinstance(kept_dead, Unknown):
         return
     sources = {
         source: kept
         for source in redriven_to(resource)
-        if not isinstance(kept := source.number("MessageRetentionPeriod", default=_FOUR_DAYS), Unknown)
+        if not isinstance(kept := source.number("MessageRetentionPeriod", default=DEFAULT_RETENTION_SECONDS), Unknown)
     }
     if not sources or kept_dead > (longest := max(sources.values())):
         return
@@ -40,7 +38,7 @@ def check(resource: Resource) -> Iterator[Finding]:
         f"dead-letter queue it is ({longest / _DAY:g} days).",
         found=f"{kept_dead / _DAY:g} days",
         needed=f"more than {longest / _DAY:g} days"
-        if longest < _FOURTEEN_DAYS
+        if longest < MAXIMUM_RETENTION_SECONDS
         else "more than its source's, at most 14 days",
         others=(source,),
         based_on=(longest, kept_dead),

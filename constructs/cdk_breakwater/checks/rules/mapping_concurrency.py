@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...limits.sqs import MINIMUM_CONCURRENCY, UNLIMITED_CONCURRENCY
 from ..answers import Absent, Amount, Block, Unknown
 from ..event_source import sources_of
 from ..rule import Finding, Rule, Severity
@@ -13,10 +14,7 @@ if TYPE_CHECKING:
 
     from ..resource import Resource
 
-# Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS": up to 1,250 concurrent batches without a maximum,
-# of which 2 is the least; in provisioned mode up to 10 per poller, and 200 pollers unless said otherwise.
-_UNLIMITED = 1250
-_LEAST = 2
+# In provisioned mode, unless said otherwise. Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
 _PER_POLLER = 10
 _DEFAULT_POLLERS = 200
 
@@ -31,7 +29,8 @@ def check(resource: Resource) -> Iterator[Finding]:
     known = {source: most for source, most in limits.items() if not isinstance(most, Unknown)}
     total = sum(known.values())
     # The least that a mapping can be told is 2.
-    if (total <= max(limit, _LEAST * len(known)) and all(most <= _LEAST for most in known.values())) or total <= limit:
+    least = MINIMUM_CONCURRENCY
+    if total <= limit or (total <= least * len(known) and all(most <= least for most in known.values())):
         return
     problem = f"{resource.name} has a reserved concurrency of {limit:g}, and its queues start up to {total:g}."
     yield Finding(
@@ -40,8 +39,8 @@ def check(resource: Resource) -> Iterator[Finding]:
         problem,
         found=f"up to {total:g}",
         needed=f"at most {limit:g} in all"
-        if limit >= _LEAST * len(known)
-        else f"reserved {_LEAST * len(known)} or more",
+        if limit >= MINIMUM_CONCURRENCY * len(known)
+        else f"reserved {MINIMUM_CONCURRENCY * len(known)} or more",
         others=(resource, *(source.mapping for source in known)),
         based_on=(limit, *known.values()),
     )
@@ -51,7 +50,7 @@ def _concurrency(mapping: Resource) -> Amount | Unknown:
     if isinstance(mapping.get("ProvisionedPollerConfig"), Block):
         pollers = mapping.number("ProvisionedPollerConfig", "MaximumPollers", default=_DEFAULT_POLLERS)
         return pollers if isinstance(pollers, Unknown) else Amount(pollers * _PER_POLLER, pollers.parameter)
-    return mapping.number("ScalingConfig", "MaximumConcurrency", default=_UNLIMITED)
+    return mapping.number("ScalingConfig", "MaximumConcurrency", default=UNLIMITED_CONCURRENCY)
 
 
 RULE = Rule(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...limits.lambda_service import DEFAULT_TIMEOUT_SECONDS
+from ...limits.sqs import DEFAULT_VISIBILITY_SECONDS
+from ...limits.visibility_timeout import VISIBILITY_FACTOR
 from ..answers import ABSENT, Unknown
 from ..event_source import function_of
 from ..rule import Finding, Rule, Severity
@@ -14,10 +17,6 @@ if TYPE_CHECKING:
     from ..resource import Resource
 
 _STREAMS = ("KinesisStreamParameters", "DynamoDBStreamParameters")
-# Source: Amazon EventBridge User Guide, "Amazon SQS queue as a source": six times what the pipe may take for a batch.
-_FACTOR = 6
-_FUNCTION_SECONDS = 3
-_QUEUE_SECONDS = 30
 
 
 def check(resource: Resource) -> Iterator[Finding]:
@@ -49,10 +48,10 @@ def _queue(pipe: Resource, queue: Resource) -> Iterator[Finding]:
             others=(pipe,),
         )
     called = [function_of(pipe.target(name, of="AWS::Lambda::Function")) for name in ("Enrichment", "Target")]
-    timeouts = [function.number("Timeout", default=_FUNCTION_SECONDS) for function in called if function]
-    visibility = queue.number("VisibilityTimeout", default=_QUEUE_SECONDS)
+    timeouts = [function.number("Timeout", default=DEFAULT_TIMEOUT_SECONDS) for function in called if function]
+    visibility = queue.number("VisibilityTimeout", default=DEFAULT_VISIBILITY_SECONDS)
     known = [timeout for timeout in timeouts if not isinstance(timeout, Unknown)]
-    needed = _FACTOR * sum(known)
+    needed = VISIBILITY_FACTOR * sum(known)
     if not isinstance(visibility, Unknown) and len(known) == len(timeouts) and visibility < needed:
         yield Finding(
             queue,

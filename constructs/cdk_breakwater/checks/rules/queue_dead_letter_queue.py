@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...limits.sqs import MINIMUM_RECEIVES
 from ..answers import ABSENT, Absent, Unknown
 from ..callers import mentions
 from ..event_source import readers_of
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..resource import Resource
-
-# Source: AWS Lambda Developer Guide, "Creating and configuring an Amazon SQS event source mapping".
-_MINIMUM_RECEIVES = 5
 
 
 def check(resource: Resource) -> Iterator[Finding]:
@@ -32,13 +30,13 @@ def check(resource: Resource) -> Iterator[Finding]:
     # In a FIFO queue a message that fails holds up those behind it, so that a low count may be meant.
     if isinstance(receives, Unknown | Absent) or resource.flag("FifoQueue") is not False:
         return
-    if receives < _MINIMUM_RECEIVES:
+    if receives < MINIMUM_RECEIVES:
         yield Finding(
             resource,
             "Properties.RedrivePolicy.maxReceiveCount",
             f"{resource.name} has a maxReceiveCount of {receives:g}.",
             found=f"{receives:g} receives",
-            needed=f"at least {_MINIMUM_RECEIVES}",
+            needed=f"at least {MINIMUM_RECEIVES}",
             others=tuple(source.mapping for source in readers),
             based_on=(receives,),
         )

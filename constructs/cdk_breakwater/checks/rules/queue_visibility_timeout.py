@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...limits.lambda_service import DEFAULT_TIMEOUT_SECONDS
+from ...limits.sqs import DEFAULT_VISIBILITY_SECONDS
 from ...limits.visibility_timeout import VISIBILITY_FACTOR
 from ..answers import Unknown
 from ..event_source import MAPPING, event_source
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
     from ..resource import Resource
 
-# CloudFormation's default of VisibilityTimeout.
-_QUEUE_SECONDS = 30
-
 
 def check(resource: Resource) -> Iterator[Finding]:
     """Compare the visibility timeout with six times the function's timeout and the batching window."""
@@ -26,7 +24,7 @@ def check(resource: Resource) -> Iterator[Finding]:
         return
     timeout = function.number("Timeout", default=DEFAULT_TIMEOUT_SECONDS)
     window = mapping.number("MaximumBatchingWindowInSeconds", default=0)
-    visibility = source.number("VisibilityTimeout", default=_QUEUE_SECONDS)
+    visibility = source.number("VisibilityTimeout", default=DEFAULT_VISIBILITY_SECONDS)
     if isinstance(timeout, Unknown) or isinstance(window, Unknown) or isinstance(visibility, Unknown):
         return
     if visibility >= (needed := VISIBILITY_FACTOR * timeout + window):

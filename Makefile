@@ -61,7 +61,7 @@ unit: install  ## the unit tests, without servers
 
 .PHONY: test
 test: install servers lint  ## every test, against real servers and the emulator
-	pytest -n 3 --cov --cov-report=
+	pytest -n 2 --cov --cov-report=
 	@printf "coverage of the constructs and the runtime: %s %%\n" "$$(coverage report --format=total)"
 
 .PHONY: conformance

@@ -44,9 +44,12 @@ def direct_connections(function: Resource) -> list[Connection]:
 
 def connected_to(server: Server) -> list[Connection]:
     """Give the functions that hold connections of a server's writer themselves."""
-    assembly = server.resource.template.assembly
-    found: dict[Server, list[Connection]] = assembly.choices.cached("connected", lambda: _connected(assembly))
-    return found.get(server, [])
+    return [connection for connection in _to(server) if not connection.reads]
+
+
+def reading_from(server: Server) -> list[Connection]:
+    """Give the functions that hold connections of a server's readers and of nothing else."""
+    return [connection for connection in _to(server) if connection.reads]
 
 
 def proxied_by(proxy: Resource) -> list[Resource]:
@@ -74,6 +77,12 @@ def _other_clients(server: Server) -> list[Resource]:
     return found
 
 
+def _to(server: Server) -> list[Connection]:
+    assembly = server.resource.template.assembly
+    found: dict[Server, list[Connection]] = assembly.choices.cached("connected", lambda: _connected(assembly))
+    return found.get(server, [])
+
+
 def _connections(function: Resource) -> Iterator[Connection]:
     if called_rarely(function):
         return
@@ -96,7 +105,7 @@ def _connected(assembly: Assembly) -> dict[Server, list[Connection]]:
     found: defaultdict[Server, list[Connection]] = defaultdict(list)
     for function in assembly.resources(_FUNCTION):
         for connection in direct_connections(function):
-            if connection.server is not None and not connection.reads:
+            if connection.server is not None:
                 found[connection.server].append(connection)
     return dict(found)
 

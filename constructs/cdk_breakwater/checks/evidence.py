@@ -42,7 +42,7 @@ def to_server(function: Resource, server: Server, environment: list[tuple[str, A
     if reading is not None:
         return Connection(function, server, reading, reads=True)
     if (parameter := reach(function.template.assembly).parameter(function, server)) is not None:
-        return Connection(function, server, f"its address in the parameter {parameter.name}, which only it reads")
+        return Connection(function, server, f"its address in the parameter {parameter.name}, which it reads")
     if _uses_data_api(function, server):
         return None
     return _by_permission(function, server, environment)

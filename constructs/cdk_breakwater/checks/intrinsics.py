@@ -53,17 +53,21 @@ def _mentioned(answer: Answer) -> Iterable[Reference]:
 
 
 def _ref(template: Template, argument: Any) -> Answer:
-    return template.ref(argument) if isinstance(argument, str) else UNKNOWN
+    # AWS::LanguageExtensions lets functions stand for the name.
+    name = argument if isinstance(argument, str) else template.resolve(argument)
+    return template.ref(name) if isinstance(name, str) else UNKNOWN
 
 
 def _get_att(template: Template, argument: Any) -> Answer:
     parts = argument.split(".", 1) if isinstance(argument, str) else argument
-    if not isinstance(parts, list) or len(parts) != 2 or not isinstance(parts[0], str):
+    if not isinstance(parts, list) or len(parts) != 2:
         return UNKNOWN
-    attribute = template.resolve(parts[1])
+    name, attribute = template.resolve(parts[0]), template.resolve(parts[1])
+    if not isinstance(name, str):
+        return UNKNOWN
     if isinstance(attribute, str):
-        return template.attribute(parts[0], attribute)
-    resource = template.resources.get(parts[0])
+        return template.attribute(name, attribute)
+    resource = template.resources.get(name)
     return Unknown(references=frozenset({Reference(resource, None)})) if resource else UNKNOWN
 
 
@@ -149,7 +153,7 @@ def _joined(template: Template, parts: list[tuple[str, Answer]]) -> Answer:
             known = False
     if known and "{{resolve:" not in text:
         return text if parameter is None else DefaultText(text, parameter)
-    return Unknown(text, frozenset(found))
+    return template.dynamic(text, frozenset(found))
 
 
 def _select(template: Template, argument: Any) -> Answer:

@@ -43,6 +43,9 @@ _NAMES = {
 _PART = r"(?:\{[^}]*\}|[^:{])*"
 _ARN = re.compile(rf"arn:{_PART}:([a-z0-9-]+):{_PART}:{_PART}:(.+)", re.DOTALL)
 _QUEUE_URL = re.compile(r"https://[^/]+/[^/]+/([^/]+)")
+# A dynamic reference to a parameter of Parameter Store, with or without its version.
+_DYNAMIC = re.compile(r"\{\{resolve:ssm:((?:[\w.\-/]|\{[^{}]*\})+)(?::\d+)?\}\}")
+_SSM = "AWS::SSM::Parameter"
 _PLACEHOLDER = re.compile(r"\{([^{}.]+)(?:\.[^{}]*)?\}")
 
 
@@ -51,6 +54,7 @@ class Names:
 
     def __init__(self, assembly: Assembly) -> None:
         self._assembly = assembly
+        self._indexing = False
 
     def resource(self, template: Template, answer: Answer, of: str | tuple[str, ...] = ()) -> Resource | None:
         """Give the resource that an answer stands for: a reference, an ARN, a URL, or a name of one of some types."""
@@ -69,13 +73,18 @@ class Names:
             return self._named(template, url[1], ("AWS::SQS::Queue",))
         return self._named(template, text, wanted) if wanted else None
 
+    def parameter(self, template: Template, name: str) -> Resource | None:
+        """Give the parameter of Parameter Store that has a name, with or without the slash that begins it."""
+        # What is called after a parameter is not asked while names are put together.
+        return None if self._indexing else self._named(template, name, (_SSM,))
+
     def _named(self, template: Template, name: str, types: tuple[str, ...]) -> Resource | None:
         if placeholder := _PLACEHOLDER.fullmatch(name):
             resource = template.resources.get(placeholder[1])
             if resource is not None and (not types or resource.type in types):
                 return resource
         index: dict[tuple[str, str], list[Resource]] = self._assembly.choices.cached("names", self._index)
-        found = [resource for type_ in types for resource in index.get((type_, name), ())]
+        found = [resource for type_ in types for resource in index.get((type_, _key(type_, name)), ())]
         own = [resource for resource in found if resource.template is template]
         # Files of one folder may be stages of one app, with the same names: then nothing tells which is meant. And a
         # name that is made of a parameter is another one elsewhere.
@@ -84,6 +93,13 @@ class Names:
         return chosen[0] if len(chosen) == 1 else None
 
     def _index(self) -> dict[tuple[str, str], list[Resource]]:
+        self._indexing = True
+        try:
+            return self._by_name()
+        finally:
+            self._indexing = False
+
+    def _by_name(self) -> dict[tuple[str, str], list[Resource]]:
         index: defaultdict[tuple[str, str], list[Resource]] = defaultdict(list)
         for type_, (property_, _) in _NAMES.items():
             for resource in self._assembly.resources(type_):
@@ -92,8 +108,18 @@ class Names:
                     continue
                 text = answer.text if isinstance(answer, Unknown) else str(answer)
                 if text:
-                    index[type_, text].append(resource)
+                    index[type_, _key(type_, text)].append(resource)
         return dict(index)
+
+
+def parameters_in(text: str) -> list[str]:
+    """Give the names of the parameters that dynamic references in a text stand for."""
+    return _DYNAMIC.findall(text)
+
+
+def _key(type_: str, name: str) -> str:
+    # The ARN of /shop/host is parameter/shop/host, and that of host is parameter/host.
+    return name.lstrip("/") if type_ == _SSM else name
 
 
 def _last(service: str, rest: str) -> str:
@@ -105,6 +131,8 @@ def _last(service: str, rest: str) -> str:
         return rest.removeprefix("table/").split("/")[0]
     if service == "kinesis":
         return rest.removeprefix("stream/").split("/")[0]
+    if service == "ssm":
+        return rest.removeprefix("parameter").lstrip("/")
     if service in ("rds", "secretsmanager", "states", "elasticache"):
         return rest.partition(":")[2] or rest
     return rest.rsplit("/", 1)[-1]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from .answers import ABSENT, references_in
+from .answers import ABSENT, Unknown, references_in
 from .environment import environment
 from .network import Group, groups, network_of
 from .permissions import statements
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from .servers import Server
 
 _FUNCTION = "AWS::Lambda::Function"
+# A name in Parameter Store that nothing else looks like.
+_NAME = re.compile(r"/(?:[\w.\-/]|\{[^{}]*\})+")
 _READ_PARAMETER = ("ssm:getparameter", "ssm:getparameters", "ssm:getparametersbypath")
 
 
@@ -51,7 +54,7 @@ class Reach:
         return sorted(found, key=self._places.__getitem__)
 
     def parameter(self, function: Resource, server: Server) -> Resource | None:
-        """Give the parameter with a server's address that only this function reads."""
+        """Give the parameter with a server's address that a function is told and may read, or that only it reads."""
         return self._in_parameters.get(function, {}).get(server)
 
     def _open_to(self, function: Resource) -> set[Server]:
@@ -68,13 +71,17 @@ class Reach:
                     if server.writes(reference):
                         addresses.setdefault(parameter, []).append(server)
         readers: defaultdict[Resource, list[Resource]] = defaultdict(list)
-        for function in assembly.resources(_FUNCTION) if addresses else ():
-            for parameter in _read_by(function) & addresses.keys():
-                readers[parameter].append(function)
         found: defaultdict[Resource, dict[Server, Resource]] = defaultdict(dict)
-        for parameter, told in addresses.items():
+        for function in assembly.resources(_FUNCTION) if addresses else ():
+            told, allowed = _told(function), _may_read(function)
+            for parameter in addresses.keys() & (told | allowed):
+                readers[parameter].append(function)
+            for parameter in addresses.keys() & told & allowed:
+                for server in addresses[parameter]:
+                    found[function].setdefault(server, parameter)
+        for parameter, servers_told in addresses.items():
             if len(readers[parameter]) == 1:
-                for server in told:
+                for server in servers_told:
                     found[readers[parameter][0]].setdefault(server, parameter)
         return dict(found)
 
@@ -84,9 +91,18 @@ def reach(assembly: Assembly) -> Reach:
     return assembly.choices.cached("reach", lambda: Reach(assembly))
 
 
-def _read_by(function: Resource) -> set[Resource]:
-    found = {reference.resource for _, answer in environment(function) for reference in references_in(answer)}
-    for statement in statements(function):
-        if any(statement.allows(action) for action in _READ_PARAMETER):
-            found |= statement.named
+def _told(function: Resource) -> set[Resource]:
+    """Give what a function's variables name, parameters also by their names as they are written."""
+    template = function.template
+    found: set[Resource] = set()
+    for _, answer in environment(function):
+        found |= {reference.resource for reference in references_in(answer)}
+        text = answer if isinstance(answer, str) else answer.text if isinstance(answer, Unknown) else ""
+        if _NAME.fullmatch(text) and (parameter := template.assembly.names.parameter(template, text)) is not None:
+            found.add(parameter)
     return found
+
+
+def _may_read(function: Resource) -> set[Resource]:
+    granted = [each for each in statements(function) if any(each.allows(action) for action in _READ_PARAMETER)]
+    return {resource for statement in granted for resource in statement.named}

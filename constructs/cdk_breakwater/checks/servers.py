@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..limits.engines import DatabaseEngine
-from .answers import ABSENT, Reference, Unknown
+from .answers import ABSENT, Absent, Reference, Unknown
 from .network import Group, groups
 
 if TYPE_CHECKING:
@@ -167,6 +167,21 @@ class Server:
         return self.resource.type == "AWS::DSQL::Cluster" or any(
             member.flag("PubliclyAccessible") is True for member in self.members
         )
+
+    @property
+    def most_readers(self) -> int | None:
+        """How many readers the reader endpoint leads to at most; None where the templates don't tell."""
+        found = max(0, len(self.instances) - 1)
+        for target in self.resource.template.assembly.resources("AWS::ApplicationAutoScaling::ScalableTarget"):
+            if target.get("ScalableDimension") != "rds:cluster:ReadReplicaCount":
+                continue
+            if self.resource not in {reference.resource for reference in target.references("ResourceId")}:
+                continue
+            most = target.limit("MaxCapacity")
+            if isinstance(most, Unknown | Absent):
+                return None
+            found = max(found, int(most))
+        return found
 
     def writes(self, reference: Reference) -> bool:
         """Tell whether a reference is an address that takes connections of the writer."""

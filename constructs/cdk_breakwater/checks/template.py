@@ -10,6 +10,7 @@ from .answers import ABSENT, UNKNOWN, Answer, Block, DefaultText, Items, Referen
 from .conditions import holds, switches
 from .intrinsics import FUNCTIONS, references
 from .loops import expand
+from .names import parameters_in
 from .resource import Resource, as_text
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Template:
         """Answer what a value is: follow its functions, across nested and other stacks."""
         if isinstance(value, str):
             # A dynamic reference: AWS CloudFormation User Guide, "Get values stored in other services".
-            return Unknown(value) if "{{resolve:" in value else value
+            return self.dynamic(value) if "{{resolve:" in value else value
         if isinstance(value, bool | int | float):
             return value
         if isinstance(value, list):
@@ -118,6 +119,14 @@ class Template:
             return FUNCTIONS[function](self, argument)
         finally:
             self._depth -= 1
+
+    def dynamic(self, text: str, found: frozenset[Reference] = frozenset()) -> Unknown:
+        """Answer a text with dynamic references: what a parameter of the templates stands for is what is in it."""
+        for name in parameters_in(text):
+            parameter = self.assembly.names.parameter(self, name)
+            if parameter is not None:
+                found |= self._in_value(parameter)
+        return Unknown(text, found)
 
     def references(self, value: Any) -> Iterator[Reference]:
         """Find every reference in a value, however deep."""
@@ -151,6 +160,10 @@ class Template:
         nested = self.assembly.nested_in(resource)
         if nested is not None and attribute.startswith("Outputs."):
             return nested.output(attribute.removeprefix("Outputs."))
+        if resource.type == "AWS::SSM::Parameter" and attribute == "Value":
+            value = self._once("value", name, lambda: resource.get("Value"))
+            # A plain text says nothing of what changes it meanwhile.
+            return value if isinstance(value, Reference | Unknown) else Reference(resource, attribute)
         if resource.type == "Custom::BreakwaterGate":
             # A reservation that the deployment guard answers: in the end it is the share.
             share = resource.get("Functions", attribute, "Share")
@@ -230,6 +243,16 @@ class Template:
             candidates = [*self._switches[name], unknown]
             return self.assembly.choices.take((self.root, name), candidates)
         return unknown
+
+    def _in_value(self, parameter: Resource) -> frozenset[Reference]:
+        key = ("in value", parameter.logical_id)
+        if key in self._resolving:  # it stands for itself
+            return frozenset()
+        self._resolving.add(key)
+        try:
+            return frozenset(parameter.references("Value"))
+        finally:
+            self._resolving.discard(key)
 
     def _collection(self, value: Any) -> list[str] | None:
         answer = self.resolve(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..answers import Absent, Amount, DefaultText, Unknown
-from ..connections import connected_to, others_of
+from ..connections import connected_to, others_of, reading_from
 from ..rule import Finding, Rule, Severity
 from ..server_limit import server_limit
 from ..servers import server_of
@@ -13,7 +13,10 @@ from ..servers import server_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..connection import Connection
     from ..resource import Resource
+    from ..server_limit import ServerLimit
+    from ..servers import Server
 
 
 def check(resource: Resource) -> Iterator[Finding]:
@@ -22,27 +25,42 @@ def check(resource: Resource) -> Iterator[Finding]:
     limit = server_limit(server) if server is not None else None
     if server is None or limit is None:
         return
+    readers = server.most_readers
+    writing, reading = connected_to(server), reading_from(server)
+    if readers == 0:
+        # Without a reader the reader endpoint leads to the writer: Amazon Aurora User Guide, "Reader endpoint".
+        writing, reading = [*writing, *reading], []
+    found = _beyond(server, limit, writing, f"{server.name} gives functions {limit.usable}")
+    if found is None and readers:
+        # The endpoint spreads connections by chance: only what is too much for all readers together is sure.
+        all_of_them = limit._replace(usable=limit.usable * readers)
+        who = f"The reader of {server.name} gives" if readers == 1 else f"The {readers} readers of {server.name} give"
+        found = _beyond(server, all_of_them, reading, f"{who} functions {all_of_them.usable}")
+    if found is not None:
+        yield found
+
+
+def _beyond(server: Server, limit: ServerLimit, connections: list[Connection], gives: str) -> Finding | None:
     holding = {
         connection.function: amount
-        for connection in connected_to(server)
+        for connection in connections
         if not isinstance(amount := connection.at_once, Absent | Unknown)
     }
     total = sum(holding.values())
     if total <= limit.usable:
-        return
+        return None
     holders = ", ".join(f"{function.name} {amount:g}" for function, amount in _sorted(holding) if amount)
     problem = (
-        f"{server.name} gives functions {limit.usable} connections (max_connections {limit.limit.value}, "
-        f"{limit.limit.basis}), and theirs may hold {total:g}: {holders}."
-        f"{others_of([server])}"
+        f"{gives} connections (max_connections {limit.limit.value}, {limit.limit.basis}), "
+        f"and theirs may hold {total:g}: {holders}.{others_of([server])}"
     )
-    yield Finding(
-        resource,
+    return Finding(
+        server.resource,
         "Properties",
         problem,
         found=f"{total:g} connections",
         needed=f"at most {limit.usable}",
-        evidence="; ".join(sorted({connection.evidence for connection in connected_to(server)})[:3]),
+        evidence="; ".join(sorted({connection.evidence for connection in connections})[:3]),
         others=tuple(holding),
         based_on=(*holding.values(), *(DefaultText("", name) for name in limit.parameters)),
     )

@@ -7,9 +7,13 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from .engines import DatabaseEngine
 from .parameter_formula import FormulaError, UnknownVariableError, evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _REMEDY = "Pass max_connections=…, or set max_connections in the database's own parameter group."
 
@@ -132,10 +136,27 @@ def for_instance_class(
         return MaxConnections(_PARAMETERS[engine].maximum, "SQL Server's maximum, its default is unlimited")
     if engine not in _PARAMETERS:
         raise UnknownMaxConnections(f"The connections of {engine.value} don't follow from {name!r}.", _remedy(engine))
-    default = _PARAMETERS[engine].default
-    if engine is DatabaseEngine.MARIADB and _older_than_10_5(engine_version):
-        default = _MARIADB_BEFORE_10_5
-    return _estimate(engine, default, name, f"{name}'s memory")
+    return _estimate(engine, _default(engine, engine_version), name, f"{name}'s memory")
+
+
+def most_for_instance_class(
+    engine: DatabaseEngine, instance_class: str, engine_version: str | None = None
+) -> MaxConnections:
+    """Find what the default limit of an instance can't exceed: as if nothing else took of the class's memory.
+
+    Parameters and errors are those of `for_instance_class`, from whose limit it differs only where that is estimated.
+    """
+    found = for_instance_class(engine, instance_class, engine_version)
+    if not found.estimated:
+        return found
+    name = _class_name(instance_class)
+    return _estimate(engine, _default(engine, engine_version), name, f"{name}'s full memory", _nominal_memory)
+
+
+def _default(engine: DatabaseEngine, version: str | None) -> str:
+    if engine is DatabaseEngine.MARIADB and _older_than_10_5(version):
+        return _MARIADB_BEFORE_10_5
+    return _PARAMETERS[engine].default
 
 
 def for_serverless_v2(engine: DatabaseEngine, max_acu: float, min_acu: float | None = None) -> MaxConnections:
@@ -213,9 +234,27 @@ def from_parameter(engine: DatabaseEngine, value: str, instance_class: str | Non
     return found
 
 
-def _estimate(engine: DatabaseEngine, formula: str, name: str, basis: str) -> MaxConnections:
+def _usable_memory(name: str) -> int:
+    """Estimate ``DBInstanceClassMemory`` in bytes: the nominal memory less what the OS and RDS's processes take.
+
+    AWS publishes no formula for that part. 0.90 of the nominal memory less 256 MiB stays below every value of
+    max_connections that was observed (tests/unit/limits/data/observed_max_connections.csv).
+    """
+    return int(0.90 * _nominal_memory(name) - 256 * 1024**2)
+
+
+def _nominal_memory(name: str) -> int:
+    memory = _column("rds_instance_memory.csv", "memory_gib")
+    if name not in memory:
+        raise UnknownMaxConnections(f"The memory of the class {name!r} is not known.")
+    return int(float(memory[name]) * 1024**3)
+
+
+def _estimate(
+    engine: DatabaseEngine, formula: str, name: str, basis: str, memory: Callable[[str], int] = _usable_memory
+) -> MaxConnections:
     try:
-        value = evaluate(formula, {"DBInstanceClassMemory": _usable_memory(name)})
+        value = evaluate(formula, {"DBInstanceClassMemory": memory(name)})
     except FormulaError as error:
         raise UnknownMaxConnections(f"{_PARAMETERS[engine].name}: {error}") from error
     # MySQL's default has no cap, the server has: it takes its maximum for anything above. Source: MySQL Reference
@@ -223,18 +262,6 @@ def _estimate(engine: DatabaseEngine, formula: str, name: str, basis: str) -> Ma
     if engine in (DatabaseEngine.MYSQL, DatabaseEngine.MARIADB) and value > _PARAMETERS[engine].maximum:
         return MaxConnections(_PARAMETERS[engine].maximum, f"{engine.value}'s own maximum", estimated=True)
     return MaxConnections(value, f"estimated from {basis}", estimated=True)
-
-
-def _usable_memory(name: str) -> int:
-    """Estimate ``DBInstanceClassMemory`` in bytes: the nominal memory less what the OS and RDS's processes take.
-
-    AWS publishes no formula for that part. 0.90 of the nominal memory less 256 MiB stays below every value of
-    max_connections that was observed (tests/unit/limits/data/observed_max_connections.csv).
-    """
-    memory = _column("rds_instance_memory.csv", "memory_gib")
-    if name not in memory:
-        raise UnknownMaxConnections(f"The memory of the class {name!r} is not known.")
-    return int((0.90 * float(memory[name]) * 1024 - 256) * 1024**2)
 
 
 @cache

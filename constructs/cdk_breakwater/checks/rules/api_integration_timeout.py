@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from ...limits.api_gateway import HTTP_TIMEOUT_SECONDS, REST_TIMEOUT_SECONDS
 from ...limits.lambda_service import DEFAULT_TIMEOUT_SECONDS, MAXIMUM_TIMEOUT_SECONDS
-from ..answers import ABSENT, Block, Unknown
+from ..answers import ABSENT, Answer, Block, Items, Unknown, references_in
 from ..callers import mentions
+from ..event_source import function_of
 from ..pointing import pointing_at
 from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..assembly import Assembly
     from ..resource import Resource
 
 # Source: Amazon API Gateway Developer Guide, "Quotas": the integration timeout of a REST and a WebSocket API is 29 s
@@ -61,7 +64,40 @@ def _apis(function: Resource) -> list[Resource]:
         if integration.type in _INTEGRATIONS and integration.exists:
             api = integration.target(_INTEGRATIONS[integration.type])
             found += [api] if api is not None and api.type in _SECONDS else []
+    found += _by_definition(assembly).get(function, ())
     return list(dict.fromkeys(found))
+
+
+def _by_definition(assembly: Assembly) -> dict[Resource, list[Resource]]:
+    """Give the APIs whose OpenAPI definition has an integration of each function."""
+    return assembly.choices.cached("APIs by definition", lambda: _read_definitions(assembly))
+
+
+def _read_definitions(assembly: Assembly) -> dict[Resource, list[Resource]]:
+    found: defaultdict[Resource, list[Resource]] = defaultdict(list)
+    for api in assembly.resources(*_SECONDS):
+        for integration in _integrations(api.get("Body")):
+            for reference in references_in(integration.get("uri")):
+                function = function_of(reference.resource)
+                if function is not None:
+                    found[function].append(api)
+    return dict(found)
+
+
+def _integrations(answer: Answer) -> Iterator[Block]:
+    """Give the integrations of a definition; what authorizes a call is none."""
+    if isinstance(answer, Items):
+        for item in answer:
+            yield from _integrations(item)
+    elif isinstance(answer, Block):
+        for name in answer.names():
+            inner = answer.get(name)
+            if name == "x-amazon-apigateway-integration" and isinstance(inner, Block):
+                yield inner
+            elif name == "x-amazon-apigateway-integrations" and isinstance(inner, Block):
+                yield from (each for key in inner.names() if isinstance(each := inner.get(key), Block))
+            else:
+                yield from _integrations(inner)
 
 
 def _seconds(api: Resource) -> float:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ..answers import Answer, Block, Unknown, parameter_of
+from ..answers import UNKNOWN, Answer, Block, Unknown, parameter_of
 from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..assembly import Assembly
     from ..resource import Resource
 
 
@@ -26,6 +27,16 @@ _URL = re.compile(
     r"\b(?:mysql2?|mariadb|postgres(?:ql)?|rediss?|mongodb(?:\+srv)?)(?:\+[a-z0-9]+)?://[^:/@\s{}]*:(?:[^@/\s{}]+|\{+[^@/]*)@",
     re.IGNORECASE,
 )
+# The property with the password of each, and those with what may be called the same.
+_USER = ("MasterUsername", "DBName", "DatabaseName")
+_PASSWORDS = {
+    "AWS::RDS::DBInstance": ("MasterUserPassword", *_USER),
+    "AWS::RDS::DBCluster": ("MasterUserPassword", *_USER),
+    "AWS::DocDB::DBCluster": ("MasterUserPassword", *_USER),
+    "AWS::Redshift::Cluster": ("MasterUserPassword", *_USER),
+    "AWS::RedshiftServerless::Namespace": ("AdminUserPassword", "AdminUsername", "DbName"),
+    "AWS::ElastiCache::ReplicationGroup": ("AuthToken",),
+}
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -34,11 +45,13 @@ def check(resource: Resource) -> Iterator[Finding]:
     variables = resource.block("Environment", "Variables")
     if not isinstance(variables, Block):
         return
+    passwords = _passwords(resource.template.assembly)
     found = [
         str(name)
         for name in variables.names()
         if (_NAME.search(_CAMEL.sub("_", str(name))) and _is_clear(variables.get(name)))
         or _has_password(variables.get(name))
+        or any(_holds(resource, variables.get(name), *password) for password in passwords)
     ]
     if found:
         yield Finding(
@@ -48,6 +61,30 @@ def check(resource: Resource) -> Iterator[Finding]:
             found=", ".join(found),
             needed="a secret's ARN",
         )
+
+
+def _passwords(assembly: Assembly) -> list[tuple[Resource, str | Unknown]]:
+    """Give the passwords of the databases and caches in the templates."""
+    return assembly.choices.cached("passwords", lambda: list(_find_passwords(assembly)))
+
+
+def _find_passwords(assembly: Assembly) -> Iterator[tuple[Resource, str | Unknown]]:
+    for type_, (property_, *names) in _PASSWORDS.items():
+        for server in assembly.resources(type_):
+            password = server.get(property_)
+            # A user of the same name is no secret.
+            known = ("", *(server.get(name) for name in names))
+            if isinstance(password, str | Unknown) and password not in known and password != UNKNOWN:
+                yield server, password
+
+
+def _holds(function: Resource, answer: Answer, server: Resource, password: str | Unknown) -> bool:
+    """Tell whether a value is a password or has it in it, by the same parameter or the same dynamic reference."""
+    if isinstance(password, Unknown):
+        # What is in braces has a meaning in its own app only; a secret's name has it everywhere.
+        apart = function.template.root is not server.template.root and "{" in password.text.replace("{{", "")
+        return not apart and isinstance(answer, Unknown) and bool(password.text) and password.text in answer.text
+    return parameter_of(answer) == parameter_of(password) and isinstance(answer, str) and answer == password
 
 
 def _is_clear(answer: Answer) -> bool:

@@ -29,7 +29,7 @@ def check(resource: Resource) -> Iterator[Finding]:
     writing, reading = connected_to(server), reading_from(server)
     if readers == 0:
         # Without a reader the reader endpoint leads to the writer: Amazon Aurora User Guide, "Reader endpoint".
-        writing, reading = [*writing, *reading], []
+        writing = [*writing, *reading]
     found = _beyond(server, limit, writing, f"{server.name} gives functions {limit.usable}")
     if found is None and readers:
         # The endpoint spreads connections by chance: only what is too much for all readers together is sure.

@@ -8,6 +8,7 @@ from ...limits.max_connections import (
     UnknownMaxConnections,
     for_instance_class,
     from_parameter,
+    most_for_instance_class,
     parameter_name,
 )
 from ..rule import Finding, Rule, Severity
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..resource import Resource
 
-# The default follows from the class's memory; it is estimated from below, so that less than this may be right.
+# Somewhat more than the default is right where connections hold little; twice as many is a mistake.
 _TOLERANCE = 2
 
 
@@ -36,15 +37,17 @@ def check(resource: Resource) -> Iterator[Finding]:
         if not isinstance(class_, str) or class_ == "db.serverless":
             continue
         try:
-            default = for_instance_class(server.engine, class_, ".".join(map(str, version(server) or ()))).value
-            most = from_parameter(server.engine, given, class_).value
+            most = from_parameter(server.engine, given, class_)
+            # A formula was evaluated with memory that is estimated from below; a number has all of the class's.
+            for_class = for_instance_class if most.estimated else most_for_instance_class
+            default = for_class(server.engine, class_, ".".join(map(str, version(server) or ()))).value
         except UnknownMaxConnections:
             continue
-        if most > _TOLERANCE * default:
+        if most.value > _TOLERANCE * default:
             yield Finding(
                 resource,
                 "Properties.DBInstanceClass",
-                f"{resource.name} lets in {most} connections; {class_} has the memory for about {default}.",
+                f"{resource.name} lets in {most.value} connections; {class_} has the memory for about {default}.",
                 found=f"max_connections {given}",
                 needed=f"about {default}",
                 others=(instance,),

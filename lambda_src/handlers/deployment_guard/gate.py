@@ -32,6 +32,11 @@ _LET_GO_SECONDS = 20
 _UNRESERVED, _UNRESERVED_OF_SMALL_ACCOUNT = 100, 10
 
 
+def unreserved_minimum(quota: int) -> int:
+    """Return what functions must leave of an account's concurrency."""
+    return _UNRESERVED if quota > _UNRESERVED else _UNRESERVED_OF_SMALL_ACCOUNT
+
+
 @dataclass
 class _Deployment:
     """What the gate knows while it works, by the functions' names; newcomers have those of their logical ids."""
@@ -124,12 +129,10 @@ def _sort(stack: str, table: Table, old: Table | None, found: Registry, account:
         if row.logical_id not in deployment.staying:
             deployment.new[row.logical_id] = row
             deployment.uses[f"new {row.logical_id}"] = {**row.uses, POOL: 1}
+    deployment.budgets[POOL] = sum(function.held or 0 for function in found.mine.values())
     if deployment.new:
         left, quota = account.unreserved()
-        least = _UNRESERVED if quota > _UNRESERVED else _UNRESERVED_OF_SMALL_ACCOUNT
-        deployment.budgets[POOL] = left - least + sum(function.held or 0 for function in found.mine.values())
-    else:
-        deployment.budgets[POOL] = sum(function.held or 0 for function in found.mine.values())
+        deployment.budgets[POOL] += left - unreserved_minimum(quota)
     return deployment
 
 

@@ -42,6 +42,13 @@ class Template:
         The values of parameters that are sure: those of the deployment.
     nested_by
         For the template of a nested stack: the resource in the parent that makes it.
+
+    Attributes
+    ----------
+    resources
+        Its resources, by their logical ids.
+    open_loops
+        How many loops are not written out, as their collections are known at deployment only.
     """
 
     assembly: Assembly = field(repr=False)
@@ -51,6 +58,7 @@ class Template:
     arguments: Mapping[str, str] = field(default_factory=dict, repr=False)
     nested_by: Resource | None = None
     resources: dict[str, Resource] = field(init=False, repr=False)
+    open_loops: int = field(init=False, default=0, repr=False)
 
     def __post_init__(self) -> None:
         sections = {name: self.body.get(name) for name in _SECTIONS}
@@ -258,7 +266,9 @@ class Template:
         answer = self.resolve(value)
         found = [as_text(item) for item in (answer if isinstance(answer, Items) else [])]
         literals = [item for item in found if isinstance(item, str)]
-        return literals if isinstance(answer, Items) and len(literals) == len(found) else None
+        known = isinstance(answer, Items) and len(literals) == len(found)
+        self.open_loops += not known
+        return literals if known else None
 
     def _once(self, kind: str, name: str, answer: Any) -> Answer:
         """Answer, but not for what is asked while its own answer is sought."""

@@ -79,12 +79,8 @@ def check_command(  # noqa: PLR0917 -- typer makes an option of each
             return
         if not paths and not stack and not region:
             raise BreakwaterError("breakwater check", "nothing to check is named.", "Name a path, --stack or --region.")
-        if format_ not in ("table", *FORMATS) or severity not in SEVERITIES:
-            raise BreakwaterError(
-                "breakwater check",
-                f"there is no format {format_!r} or no severity {severity!r}.",
-                f"Formats: table, {', '.join(FORMATS)}. Severities: {', '.join(SEVERITIES)}.",
-            )
+        _see_to("--format", format_, ("table", *FORMATS))
+        _see_to("--severity", severity, tuple(SEVERITIES))
         chosen = _rules(rule or [], skip or [])
         own = read_settings(settings) if settings != _SETTINGS or settings.is_file() else Settings()
         before = read_baseline(baseline) if baseline else set()
@@ -114,11 +110,16 @@ def check_command(  # noqa: PLR0917 -- typer makes an option of each
     found = [each for each in found if severity_of(*each) <= SEVERITIES[severity] and fingerprint(*each) not in before]
     found.sort(key=lambda each: severity_of(*each))
     _print(found, sources, format_, all_rows=all_rows)
-    for line in [*(sources.unreadable if format_ == "table" else []), *failures]:
+    for line in [*(sources.unreadable if format_ == "table" else []), *sources.notes, *failures]:
         typer.echo(line, err=True)
     if meant and format_ == "table":
         errors.print(f"{meant} more are meant: acknowledged or suppressed.", style="dim")
     raise typer.Exit(_exit_code(found, sources, strict=strict, written=write is not None))
+
+
+def _see_to(option: str, given: str, known: tuple[str, ...]) -> None:
+    if given not in known:
+        raise BreakwaterError(option, f"there is no {given!r}.", f"Take one of {', '.join(known)}.")
 
 
 def _exit_code(found: list[tuple[Rule, Finding]], sources: Sources, *, strict: bool, written: bool) -> int:

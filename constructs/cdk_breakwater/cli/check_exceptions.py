@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Found = tuple["Rule", "Finding"]
 SEVERITIES = {"deployment": Severity.DEPLOYMENT, "database": Severity.DATABASE, "messages": Severity.MESSAGES,
               "note": Severity.NOTE}  # fmt: skip
+_SETTINGS = ("suppress", "skip", "severity")
+_SUPPRESSION = ("rule", "resource", "reason")
 _METADATA = "breakwater"
 
 
@@ -82,15 +84,33 @@ def read_settings(path: Path) -> Settings:
         raise BreakwaterError(str(path), f"it can't be read ({error}).", "Write it as YAML.") from error
     if not isinstance(body, dict):
         raise BreakwaterError(str(path), "it has no settings.", "Write suppress:, skip: or severity:.")
-    settings = Settings([_exception(str(path), each) for each in body.get("suppress") or []])
-    settings.skip = [known_rule(str(path), name) for name in body.get("skip") or []]
-    for name, severity in (body.get("severity") or {}).items():
+    for name in body:
+        if name not in _SETTINGS:
+            raise BreakwaterError(str(path), f"there is no setting {name!r}.", f"Settings: {', '.join(_SETTINGS)}.")
+    skipped = body.get("skip") or []
+    settings = Settings([_exception(str(path), each) for each in _listed(path, body, "suppress")])
+    # One rule is as good as a list of one.
+    names = [skipped] if isinstance(skipped, str) else _listed(path, body, "skip")
+    settings.skip = [known_rule(str(path), name) for name in names]
+    severities = body.get("severity") or {}
+    if not isinstance(severities, dict):
+        raise BreakwaterError(
+            str(path), f"severity is no mapping (given {severities!r}).", "Write severity: {Rule: note}."
+        )
+    for name, severity in severities.items():
         if severity not in SEVERITIES:
             raise BreakwaterError(
                 str(path), f"there is no severity {severity!r}.", f"Take one of {', '.join(SEVERITIES)}."
             )
         settings.severity[known_rule(str(path), name)] = SEVERITIES[severity]
     return settings
+
+
+def _listed(path: Path, body: dict[str, Any], name: str) -> list[Any]:
+    given = body.get(name) or []
+    if not isinstance(given, list):
+        raise BreakwaterError(str(path), f"{name} is no list (given {given!r}).", f"Write {name}: [...].")
+    return given
 
 
 def known_rule(where: str, name: object) -> str:
@@ -166,5 +186,12 @@ def _exception(where: str, entry: Any) -> Suppression:
         raise BreakwaterError(
             where, f"a suppression needs a rule and a reason (given {entry}).", "Say why it is right."
         )
+    for name in entry:
+        if name not in _SUPPRESSION:
+            raise BreakwaterError(
+                where, f"a suppression has no {name!r} (given {entry}).", f"It takes {', '.join(_SUPPRESSION)}."
+            )
     rule = str(entry["rule"]).removeprefix("Breakwater::")
+    if not any(fnmatchcase(each.id, rule) for each in RULES):
+        known_rule(where, rule)
     return Suppression(rule, str(entry.get("resource", "*")), str(entry["reason"]))

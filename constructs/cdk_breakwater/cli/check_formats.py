@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LEVELS = {
     Severity.DEPLOYMENT: "error",
     Severity.DATABASE: "error",
-    Severity.MESSAGES: "warning",
+    Severity.MESSAGES: "error",
     Severity.NOTE: "note",
 }
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
@@ -74,8 +74,8 @@ def as_sarif(found: Found, place: Place, unreadable: list[str]) -> str:
 
 
 def as_junit(found: Found, place: Place, unreadable: list[str]) -> str:
-    """Give a test suite whose cases are the findings; notes are no failures."""
-    failures = sum(_level(rule, finding) != "note" for rule, finding in found)
+    """Give a test suite whose cases are the findings; notes, and what is on trial, are no failures."""
+    failures = sum(_level(rule, finding) == "error" for rule, finding in found)
     suite = ElementTree.Element(
         "testsuite",
         name="breakwater check",
@@ -88,7 +88,7 @@ def as_junit(found: Found, place: Place, unreadable: list[str]) -> str:
         case = ElementTree.SubElement(
             suite, "testcase", classname=rule.id, name=f"{file}:{line} {finding.resource.name}"
         )
-        if _level(rule, finding) == "note":
+        if _level(rule, finding) != "error":
             ElementTree.SubElement(case, "system-out").text = finding.text
         else:
             ElementTree.SubElement(
@@ -146,8 +146,9 @@ def _object(rule: Rule, finding: Finding, place: Place) -> dict[str, Any]:
 
 
 def _level(rule: Rule, finding: Finding) -> str:
+    """Give an error for what fails the command; a rule on trial warns."""
     level = _LEVELS[severity_of(rule, finding)]
-    return "note" if rule.trial and level == "warning" else level
+    return "warning" if rule.trial and level == "error" else level
 
 
 def _escaped(text: str, *, property_: bool = False) -> str:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _SUFFIXES = (".json", ".yaml", ".yml", ".template")
 # Templates that a build wrote from others, and what isn't the project's own.
 _SKIPPED = ("node_modules", ".git", ".venv", "venv", ".aws-sam", "__pycache__", ".tox", ".mypy_cache")
+# The APIs that SAM makes for events that name none, and the type of those events.
+_IMPLICIT = {"ServerlessRestApi": "Api", "ServerlessHttpApi": "HttpApi"}
+_OPEN_LOOP = "a Fn::ForEach was not read: its collection is known at deployment only; give it by --parameter"
 
 
 @dataclass
@@ -33,6 +36,8 @@ class Sources:
         Each template file that was read.
     unreadable
         One line for each file that could not be.
+    notes
+        One line for each part of a file that was read otherwise than one may think.
     acknowledgments
         The exceptions that the apps of cloud assemblies made.
     """
@@ -42,6 +47,7 @@ class Sources:
     assemblies: list[Assembly] = field(default_factory=list)
     files: dict[Path, TemplateFile] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     acknowledgments: Acknowledgments = field(default_factory=Acknowledgments)
 
     def read(self, paths: Iterable[Path]) -> None:
@@ -74,11 +80,29 @@ class Sources:
         lines = self.files[file].lines if file in self.files else {}
         property_ = location.removeprefix("Properties.").split(".")[0]
         known = lines.get((logical_id, property_)) or lines.get((logical_id,))
+        if known is None and (event := self._event(file, logical_id)) is not None:
+            return lines.get(event, 1)
         if known is None:
             # What SAM makes of a resource has a name that begins with the resource's.
             names = [key[0] for key in lines if len(key) == 1 and logical_id.startswith(key[0])]
             known = lines[max(names, key=len),] if names else 1
         return known
+
+    def _event(self, file: Path, logical_id: str) -> tuple[str, ...] | None:
+        """Give the event for which SAM makes an API that no resource stands for."""
+        type_ = next((type_ for prefix, type_ in _IMPLICIT.items() if logical_id.startswith(prefix)), None)
+        resources = self.files[file].body.get("Resources") if file in self.files else None
+        if type_ is None or not isinstance(resources, dict):
+            return None
+        for name, resource in resources.items():
+            properties = resource.get("Properties") if isinstance(resource, dict) else None
+            events = properties.get("Events") if isinstance(properties, dict) else None
+            for event, body in events.items() if isinstance(events, dict) else ():
+                if isinstance(body, dict) and body.get("Type") == type_:
+                    given = body.get("Properties")
+                    if not isinstance(given, dict) or not {"RestApiId", "ApiId"} & given.keys():
+                        return (str(name), "Events", str(event))
+        return None
 
     def _add(self, files: list[Path]) -> None:
         read = {file: found for file in files if (found := self._read(file)) is not None}
@@ -96,7 +120,17 @@ class Sources:
                     self.unreadable.append(f"{file}: {error}")
                     continue
                 assembly.add(file, body, environment, arguments=self.parameters)
+        for stack in assembly.declared("AWS::CloudFormation::Stack"):
+            if assembly.nested_in(stack) is None:
+                self._note(f"{stack.template.path}: the template of {stack.name} is not at hand, and is not checked")
+        for template in assembly.templates:
+            if template.open_loops:
+                self._complain(f"{template.path}: {_OPEN_LOOP}")
         self.assemblies.append(assembly)
+
+    def _note(self, line: str) -> None:
+        if line not in self.notes:
+            self.notes.append(line)
 
     def _nested(self, file: Path, body: dict[str, Any]) -> Iterator[Path]:
         """Give the files of a template's nested stacks and applications, which are no apps of their own."""
@@ -123,8 +157,13 @@ class Sources:
             if named:
                 self._complain(f"{file}: it is no template: it has no resources with a type")
             return None
-        self.files[file] = found
+        self._keep(file, found)
         return found
+
+    def _keep(self, file: Path, found: TemplateFile) -> None:
+        self.files[file] = found
+        for name, line in found.repeated:
+            self._note(f"{file}:{line}: {name} is there twice, and this one is read")
 
     def _complain(self, line: str) -> None:
         if line not in self.unreadable:
@@ -132,11 +171,19 @@ class Sources:
 
     def _parse(self, file: Path) -> dict[str, Any]:
         found = read_template(file)
-        self.files[file] = found
+        self._keep(file, found)
         return self._expanded(found)
 
     def _expanded(self, found: TemplateFile) -> dict[str, Any]:
-        return expand(found.body, self.parameters, found.path.parent) if is_sam(found.body) else found.body
+        if not is_sam(found.body):
+            return found.body
+        if "Fn::ForEach::" in repr(found.body):
+            alone = Assembly(self.account_concurrency).add(
+                found.path, found.body, arguments=self.parameters, nest=False
+            )
+            if alone.open_loops:
+                self._complain(f"{found.path}: {_OPEN_LOOP}")
+        return expand(found.body, self.parameters, found.path.parent)
 
     def _files_in(self, folder: Path) -> Iterator[Path]:
         if (folder / "manifest.json").is_file() and (templates := _of_assembly(folder)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,11 +37,14 @@ class TemplateFile:
         The template, with the long forms of functions.
     find_lines
         Finds the lines: in JSON that takes as long as all the rest, and a file without findings needs none.
+    repeated
+        The logical ids that YAML has more than once, and the line of each further one.
     """
 
     path: Path
     body: dict[str, Any]
     find_lines: Callable[[], dict[tuple[str, ...], int]] = dict
+    repeated: tuple[tuple[str, int], ...] = ()
 
     @cached_property
     def lines(self) -> dict[tuple[str, ...], int]:
@@ -95,8 +98,8 @@ def parse_template(path: Path, text: str) -> TemplateFile:
 
 
 def _yaml_template(path: Path, text: str) -> TemplateFile:
-    body, lines = _yaml(text)
-    return _template(path, body, lambda: lines)
+    body, lines, repeated = _yaml(text)
+    return replace(_template(path, body, lambda: lines), repeated=repeated)
 
 
 def _template(path: Path, body: Any, find_lines: Callable[[], dict[tuple[str, ...], int]]) -> TemplateFile:
@@ -105,7 +108,7 @@ def _template(path: Path, body: Any, find_lines: Callable[[], dict[tuple[str, ..
     return TemplateFile(path, body, find_lines)
 
 
-def _yaml(text: str) -> tuple[Any, dict[tuple[str, ...], int]]:
+def _yaml(text: str) -> tuple[Any, dict[tuple[str, ...], int], tuple[tuple[str, int], ...]]:
     _see_to_depth(text)
     loader = _Loader(text)
     try:
@@ -113,7 +116,7 @@ def _yaml(text: str) -> tuple[Any, dict[tuple[str, ...], int]]:
         if node is None:
             raise UnreadableTemplateError("it is empty")
         _count(node, {}, set())
-        return loader.construct_document(node), _yaml_lines(node)
+        return loader.construct_document(node), _yaml_lines(node), _repeated(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "it is no YAML"
@@ -190,7 +193,19 @@ def _yaml_lines(node: yaml.Node) -> dict[tuple[str, ...], int]:
         lines[name,] = key.start_mark.line + 1
         for property_, inner, _ in _pairs(_value(resource, "Properties")):
             lines[name, property_] = inner.start_mark.line + 1
+        for event, inner, _ in _pairs(_value(_value(resource, "Properties"), "Events")):
+            lines[name, "Events", event] = inner.start_mark.line + 1
     return lines
+
+
+def _repeated(node: yaml.Node) -> tuple[tuple[str, int], ...]:
+    seen: set[str] = set()
+    found: list[tuple[str, int]] = []
+    for name, key, _ in _pairs(_value(node, "Resources")):
+        if name in seen and name != "<<":
+            found.append((name, key.start_mark.line + 1))
+        seen.add(name)
+    return tuple(found)
 
 
 def _pairs(node: yaml.Node | None) -> list[tuple[str, yaml.Node, yaml.Node]]:

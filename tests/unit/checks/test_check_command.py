@@ -181,7 +181,7 @@ def test_formats(bad: Path) -> None:
     assert run_["results"][0]["locations"][0]["physicalLocation"]["region"] == {"startLine": 11}
     suite = ElementTree.fromstring(run(bad, "--format", "junit").stdout)  # noqa: S314 -- its own output
     assert (suite.get("failures"), suite.get("errors")) == ("1", "0")
-    assert run(bad, "--format", "github").stdout.startswith(f"::warning file={bad.as_posix()},line=11,title=Queue")
+    assert run(bad, "--format", "github").stdout.startswith(f"::error file={bad.as_posix()},line=11,title=Queue")
 
 
 def test_suppressed_with_a_reason(bad: Path) -> None:
@@ -197,6 +197,85 @@ def test_suppressed_with_a_reason(bad: Path) -> None:
     metadata = "    Metadata: {breakwater: {suppress: [{rule: QueueVisibilityTimeout, reason: idempotent}]}}\n"
     bad.write_text(BAD.replace("  Orders:\n", f"  Orders:\n{metadata}"))
     assert run(bad).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ("suppress: [{rule: NoSuch, reason: r}]", "there is no rule 'NoSuch'"),
+        ("suppress: [{rule: '*', resources: Ord*, reason: r}]", "a suppression has no 'resources'"),
+        ("suppress: {rule: BatchWindow, reason: r}", "suppress is no list"),
+        ("skips: [BatchWindow]", "there is no setting 'skips'"),
+        ("severity: [BatchWindow]", "severity is no mapping"),
+        ("skip: BatchWindows", "there is no rule 'BatchWindows'"),
+    ],
+)
+def test_settings_that_nobody_can_have_meant(settings: str, problem: str, bad: Path) -> None:
+    file = bad.parent / "settings.yaml"
+    file.write_text(settings)
+    result = run(bad, "--settings", file)
+    assert (result.exit_code, problem in " ".join(result.stderr.split())) == (2, True)
+
+
+def test_one_rule_is_skipped_without_a_list(bad: Path) -> None:
+    file = bad.parent / "settings.yaml"
+    file.write_text("skip: QueueVisibilityTimeout")
+    assert run(bad, "--settings", file).exit_code == 0
+    file.write_text("suppress: [{rule: Queue*, reason: r}]")
+    assert run(bad, "--settings", file).exit_code == 0
+
+
+def test_only_what_is_wrong_is_named(bad: Path) -> None:
+    stderr = " ".join(run(bad, "--severity", "bogus").stderr.split())
+    assert "--severity: there is no 'bogus'." in stderr
+    assert "table" not in stderr
+
+
+def test_what_is_read_otherwise_than_one_may_think(tmp_path: Path) -> None:
+    file = tmp_path / "template.yaml"
+    file.write_text(
+        "Resources:\n  Q: {Type: AWS::SQS::Queue}\n"
+        "  Data: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: ./missing.yaml}}\n"
+        "  Q: {Type: AWS::SNS::Topic}\n"
+    )
+    result = run(file)
+    assert result.exit_code == 0
+    assert f"{file}:4: Q is there twice, and this one is read" in result.stderr
+    assert f"{file}: the template of Data is not at hand, and is not checked" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "transform", ["AWS::LanguageExtensions", "[AWS::LanguageExtensions, AWS::Serverless-2016-10-31]"]
+)
+def test_a_loop_over_what_the_deployment_knows_is_not_called_clean(transform: str, tmp_path: Path) -> None:
+    file = tmp_path / "template.yaml"
+    file.write_text(f"""\
+Transform: {transform}
+Parameters: {{Names: {{Type: CommaDelimitedList}}}}
+Resources:
+  Topic: {{Type: AWS::SNS::Topic}}
+  Fn::ForEach::Queues: [Name, !Ref Names, {{'Queue${{Name}}': {{Type: AWS::SQS::Queue}}}}]
+""")
+    result = run(file)
+    assert (result.exit_code, "a Fn::ForEach was not read" in result.stderr) == (2, True)
+
+
+def test_a_finding_of_an_implicit_api_is_at_its_event(tmp_path: Path) -> None:
+    file = tmp_path / "template.yaml"
+    file.write_text("""\
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Work:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.13
+      Handler: app.handler
+      CodeUri: src/
+      Events:
+        Get: {Type: HttpApi, Properties: {Path: /a, Method: get}}
+""")
+    found = json.loads(run(file, "--rule", "ApiThrottling", "--format", "json").stdout)["findings"]
+    assert [each["line"] for each in found] == [10]
 
 
 def test_a_baseline_lets_only_new_findings_fail(bad: Path) -> None:

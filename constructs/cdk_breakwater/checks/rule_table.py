@@ -33,15 +33,24 @@ Validations.of(queue).acknowledge(exception)
 A value that is known at deployment only is taken to be right. Where conditions decide, a finding holds in every world
 that has its resources; what rests on a parameter's default says so. "Connects" is known by evidence, which the finding
 names: an address in the environment or in a parameter of Parameter Store, a readable secret together with a way on the
-network, or a permission such as `rds-db:connect`. The Data API, change streams, proxies and functions that only
-deployments or rotations call hold no such connections. A new rule is on trial: it warns, and fails nothing.
+network, or a permission such as `rds-db:connect`. A parameter counts where the template has it with the address: its
+value in the environment, its name there together with the permission to read it, or either where one function alone
+has it. A permission for all databases, such as `rds-db:*` on `*` or `dbuser:*`, counts only together with a way on the
+network. The Data API, change streams, proxies and functions that only deployments or rotations call hold no such
+connections. A new rule is on trial: it warns, and fails nothing.
+
+A function without a limit that connects to ElastiCache, MemoryDB or Aurora DSQL gets a note: these take more
+connections than an account of 1,000 concurrent executions opens. Of a function with a reservation, `MappingConcurrency`
+looks at its queues, and `DatabaseQueueConcurrency` doesn't. A cluster's reader endpoint counts for the writer where
+there is no reader, else for all readers together.
 
 ## Any template, without the CDK
 
 `breakwater check PATH…` (extra `cli`) takes CloudFormation in JSON and YAML, SAM (expanded by AWS's translator), cloud
 assemblies, the Serverless Framework's `.serverless`, and folders; `--stack NAME` or `--region REGION` what is deployed.
-It exits with 0 when nothing is to be found, 1 when something is, 2 when something could not be read. What the app
-acknowledged is not reported from its cloud assembly again.
+It exits with 0 when nothing is to be found but notes, 1 when something is, 2 when something could not be read, such as
+a loop (`Fn::ForEach`) over what the deployment knows. What fails the command is an error in `sarif`, `junit` and
+`github`; what is on trial is a warning there. What the app acknowledged is not reported from its cloud assembly again.
 
 ```
 breakwater check template.yaml --parameter Stage=prod
@@ -74,7 +83,8 @@ As a step of a GitHub workflow:
 As a pre-commit hook: `id: breakwater-check` of this repository.
 
 Nested stacks are followed to the file beside their parent, by a path or by the URL of their upload; what they are given
-and what they give is known then. So name the root template or the folder.
+and what they give is known then. So name the root template or the folder. Which of them are not at hand, a line on
+standard error says.
 
 ## What they find
 

@@ -100,7 +100,7 @@ def test_the_step_of_a_workflow(template: Path) -> None:
     assert executable
     ran = ran_in(template.parent, executable, *arguments)
     assert ran.returncode == 1
-    assert ran.stdout.startswith("::warning file=template.json,line=1,title=QueueDeadLetterQueue::")
+    assert ran.stdout.startswith("::error file=template.json,line=1,title=QueueDeadLetterQueue::")
 
 
 def test_what_the_serverless_framework_packages(tmp_path: Path) -> None:

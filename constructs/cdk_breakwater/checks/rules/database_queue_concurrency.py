@@ -41,7 +41,8 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 RULE = Rule(
     id="DatabaseQueueConcurrency",
-    requires="The mapping of a queue on a function that connects to a database has a MaximumConcurrency.",
+    requires="The mapping of a queue on a function that connects to a database, and has no reserved concurrency, has a "
+    "MaximumConcurrency.",
     reason="A backlog makes the mapping start up to 1,250 executions, and each opens a connection.",
     fix="Set ScalingConfig.MaximumConcurrency to the function's share of the connections, and "
     "ReservedConcurrentExecutions to at least as much.",

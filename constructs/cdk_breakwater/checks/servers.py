@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..limits.engines import DatabaseEngine
 from .answers import ABSENT, Absent, Reference, Unknown
+from .callers import mentions
 from .network import Group, groups
 
 if TYPE_CHECKING:
@@ -172,10 +173,8 @@ class Server:
     def most_readers(self) -> int | None:
         """How many readers the reader endpoint leads to at most; None where the templates don't tell."""
         found = max(0, len(self.instances) - 1)
-        for target in self.resource.template.assembly.resources("AWS::ApplicationAutoScaling::ScalableTarget"):
-            if target.get("ScalableDimension") != "rds:cluster:ReadReplicaCount":
-                continue
-            if self.resource not in {reference.resource for reference in target.references("ResourceId")}:
+        for target in mentions(self.resource.template.assembly).get(self.resource, ()):
+            if not target.exists or target.get("ScalableDimension") != "rds:cluster:ReadReplicaCount":
                 continue
             most = target.limit("MaxCapacity")
             if isinstance(most, Unknown | Absent):

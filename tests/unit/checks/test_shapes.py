@@ -147,6 +147,25 @@ def test_loops_are_written_out() -> None:
     assert found({**body, "Parameters": names}, RETENTION) == []
 
 
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        ({"Fn::GetAtt": [{"Fn::Sub": "Queue${Name}"}, "Arn"]}, ["QueueOrders", "QueueBills"]),
+        ({"Fn::GetAtt": ["Queue${Name}", "Arn"]}, ["QueueOrders", "QueueBills"]),
+        ({"Fn::GetAtt": [{"Fn::Sub": "Queue${AWS::Region}"}, "Arn"]}, []),
+    ],
+)
+def test_a_loop_may_put_the_name_of_a_resource_together(function: Any, expected: list[str]) -> None:
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": 30}}
+    reads = {
+        "Type": "AWS::Lambda::EventSourceMapping",
+        "Properties": {"EventSourceArn": function, "FunctionName": {"Ref": {"Fn::Sub": "Fn"}}},
+    }
+    loop = ["Name", ["Orders", "Bills"], {"Queue${Name}": queue, "Map${Name}": reads}]
+    work = {"Type": "AWS::Lambda::Function", "Properties": {"Timeout": 60}}
+    assert found({"Resources": {"Fn": work, "Fn::ForEach::Queues": loop}}, VISIBILITY) == expected
+
+
 BUCKET = "https://${AWS::StackName}.s3.${AWS::Region}.amazonaws.com"
 UPLOADED: dict[str, Any] = {
     "by a path": "nested.json",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from ..answers import UNKNOWN, Answer, Block, Unknown, parameter_of
+from ..answers import Answer, Block, Unknown, parameter_of
 from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ _URL = re.compile(
     r"\b(?:mysql2?|mariadb|postgres(?:ql)?|rediss?|mongodb(?:\+srv)?)(?:\+[a-z0-9]+)?://[^:/@\s{}]*:(?:[^@/\s{}]+|\{+[^@/]*)@",
     re.IGNORECASE,
 )
+# Of a text that is not known, the parts that are not: parameters, attributes and dynamic references.
+_PART = "{"
+_PARTS = re.compile(r"\{\{(?:[^{}]|\{[^{}]*\})*\}\}|\{[^{}]*\}")
 # The property with the password of each, and those with what may be called the same.
 _USER = ("MasterUsername", "DBName", "DatabaseName")
 _PASSWORDS = {
@@ -45,13 +49,12 @@ def check(resource: Resource) -> Iterator[Finding]:
     variables = resource.block("Environment", "Variables")
     if not isinstance(variables, Block):
         return
-    passwords = _passwords(resource.template.assembly)
     found = [
         str(name)
         for name in variables.names()
         if (_NAME.search(_CAMEL.sub("_", str(name))) and _is_clear(variables.get(name)))
         or _has_password(variables.get(name))
-        or any(_holds(resource, variables.get(name), *password) for password in passwords)
+        or _is_a_servers(resource, variables.get(name))
     ]
     if found:
         yield Finding(
@@ -63,28 +66,38 @@ def check(resource: Resource) -> Iterator[Finding]:
         )
 
 
-def _passwords(assembly: Assembly) -> list[tuple[Resource, str | Unknown]]:
-    """Give the passwords of the databases and caches in the templates."""
-    return assembly.choices.cached("passwords", lambda: list(_find_passwords(assembly)))
+def _passwords(assembly: Assembly) -> dict[tuple[str | None, str], list[Resource]]:
+    """Give the databases and caches by their passwords: the parameter whose default it is, and its text."""
+    return assembly.choices.cached("passwords", lambda: _find_passwords(assembly))
 
 
-def _find_passwords(assembly: Assembly) -> Iterator[tuple[Resource, str | Unknown]]:
+def _find_passwords(assembly: Assembly) -> dict[tuple[str | None, str], list[Resource]]:
+    found: defaultdict[tuple[str | None, str], list[Resource]] = defaultdict(list)
     for type_, (property_, *names) in _PASSWORDS.items():
         for server in assembly.resources(type_):
             password = server.get(property_)
             # A user of the same name is no secret.
-            known = ("", *(server.get(name) for name in names))
-            if isinstance(password, str | Unknown) and password not in known and password != UNKNOWN:
-                yield server, password
+            if isinstance(password, str) and password and password not in [server.get(name) for name in names]:
+                found[parameter_of(password), str(password)].append(server)
+            elif isinstance(password, Unknown) and password.text:
+                found[_PART, password.text].append(server)
+    return dict(found)
 
 
-def _holds(function: Resource, answer: Answer, server: Resource, password: str | Unknown) -> bool:
-    """Tell whether a value is a password or has it in it, by the same parameter or the same dynamic reference."""
-    if isinstance(password, Unknown):
+def _is_a_servers(function: Resource, answer: Answer) -> bool:
+    """Tell whether a value is a server's password or has it in it, by the same parameter or dynamic reference."""
+    passwords = _passwords(function.template.assembly)
+    if isinstance(answer, str):
+        return (parameter_of(answer), str(answer)) in passwords
+    if not isinstance(answer, Unknown):
+        return False
+    root = function.template.root
+    return any(
         # What is in braces has a meaning in its own app only; a secret's name has it everywhere.
-        apart = function.template.root is not server.template.root and "{" in password.text.replace("{{", "")
-        return not apart and isinstance(answer, Unknown) and bool(password.text) and password.text in answer.text
-    return parameter_of(answer) == parameter_of(password) and isinstance(answer, str) and answer == password
+        "{" not in part.replace("{{", "") or any(server.template.root is root for server in passwords[_PART, part])
+        for part in {answer.text, *_PARTS.findall(answer.text)}
+        if (_PART, part) in passwords
+    )
 
 
 def _is_clear(answer: Answer) -> bool:

@@ -96,6 +96,7 @@ right. A tool tells a mistake apart when it says something that it doesn't say o
 | told apart | 135 | 18 | 16 | 11 | 10 | 7 |
 | found, and said of right ones as well | 0 | 93 | 48 | 35 | 77 | 32 |
 
+The corpus has grown by 21 mistakes since, which this tells apart as well; the others were not measured with them.
 The corpus is this library's own, so its 135 say only that none is missed again; the others look for much that these
 rules don't, and belong beside them. cfn-lint finds a dead-letter queue of the wrong kind too, and cdk-preflight a
 BatchSize without a window and too much provisioned concurrency.

@@ -119,9 +119,10 @@ class DecoupledInvocation(Buffer):
     def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
         """Add alarms, once and after `add_front_door`.
 
-        A queue's: less done than at full share, too old until it is drained, dead letters, failures stuck before those.
-        A stream's: half of the record age; records failed for good; records lost. Its mapping reports counts for them.
-        Of both: errors of the function, unless it has that alarm, and of the one that notes a front door's failures.
+        Of a queue: too little work done for its share; a backlog that will be too old before it is drained; dead
+        letters; failures that do not reach the dead-letter queue. Of a stream: records half as old as they may become;
+        records that failed for good; records lost (the mapping reports counts for these alarms). Of both: errors of the
+        function, unless it has that alarm, and of the function that notes a front door's failures.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""A share's concurrency as a number: plain where it is known, else a token that nobody computes with unawares."""
+"""A share's concurrency as a number: plain where it is known, else a token that raises when it is computed with."""
 
 from __future__ import annotations
 

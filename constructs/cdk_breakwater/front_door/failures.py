@@ -88,7 +88,7 @@ def _on_the_way(invocation: Buffer, results: JobResults) -> sqs.IQueue | None:
         encryption_master_key=key,
         enforce_ssl=True,
         visibility_timeout=Duration.seconds(VISIBILITY_FACTOR * int(TIMEOUT.to_seconds())),
-        # Nothing lost when noting fails; and SQS moves messages back only from a queue that is some queue's.
+        # If noting fails, nothing is lost. SQS redrives only from a queue that is another queue's dead-letter queue.
         dead_letter_queue=sqs.DeadLetterQueue(
             queue=cast("sqs.IQueue", dead_letter_queue),
             max_receive_count=min(MAXIMUM_RECEIVES, spent + MINIMUM_RECEIVES),

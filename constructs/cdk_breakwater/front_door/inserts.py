@@ -1,4 +1,4 @@
-"""A front door before a table: what it puts there is a job, and what becomes of the item afterwards is none."""
+"""A front door before a table: only inserts are jobs, later changes of the item are not."""
 
 from __future__ import annotations
 

@@ -188,8 +188,8 @@ def _end(name: str, longest: int) -> str:
     )
 
 
-# A template cannot end a request by itself, but it can make one that is refused for this reason alone, and before any
-# other is looked for: what is no JSON has no parameters.
+# A template cannot refuse a request by itself. It can send one that is no JSON, which AWS refuses before it looks at
+# any parameter.
 _NO_JSON = "too large"
 _TOO_LARGE = ("SerializationException", "ValidationException")
 

@@ -106,7 +106,7 @@ class PreparedFunction(lambda_.Function):
     def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
         """Add alarms, once: it ends with errors; Lambda refuses it; the concurrency is at its share for 15 minutes.
 
-        Not the latter for a function that a queue or stream feeds: call it after that was made.
+        A function that a queue or stream feeds gets no alarm on its concurrency: call this after the source was made.
 
         Parameters
         ----------

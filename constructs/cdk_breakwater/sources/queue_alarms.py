@@ -1,4 +1,4 @@
-"""What a queue before a function shows and when it calls for help: what a full share does against what is done."""
+"""Alarms and widgets of a queue: the work that is done, compared with what the full share could do."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ class StreamSource(InvocationSource):
     def _take_over(
         self, invocation: Buffer, kind: str, source: IConstruct | None, read: IConstruct | None
     ) -> str | None:
-        """Ask what a mapping that is replaced had, or warn that one without a past begins at the stream's beginning.
+        """Require the replaced mapping's starting position, or warn that a new mapping starts at the oldest record.
 
         Parameters
         ----------

@@ -63,9 +63,8 @@ class ThrottledApi(Construct):
         Who answers.
     expected_duration
         How long one request takes on average, at most the function's timeout and the 29 s that API Gateway waits (30 s
-        for HTTP). The rate follows
-        from it and from the share's concurrency, less what routes with given rates need: so much that Lambda refuses
-        one in a hundred at most of what was let in (`limits.loss`).
+        for HTTP). The rate follows from it and from the share's concurrency, less what routes with given rates need: so
+        much that Lambda refuses one in a hundred at most of what was let in (`limits.erlang`).
     rate_limit
         Requests per second in steady state instead, above 0.
     burst_limit
@@ -182,7 +181,7 @@ class ThrottledApi(Construct):
         burst_limit: int | None = None,
         refuse: Literal["early", "late"] = "early",
     ) -> None:
-        """Give an API that the app made by itself limits that its function's share can serve, in place.
+        """Throttle an existing API to what its function's share can serve.
 
         Only the stage's settings change. Limits that are derived are divided by the API's methods, since API Gateway
         applies a stage's limits to each by itself; those that are given hold for each. Methods with limits of their own

@@ -12,7 +12,7 @@ from constructs import IValidation
 
 from .._cdk.lazy import lazy_number
 from ..limits.api_gateway import ACCOUNT_RATE
-from ..limits.loss import safe_load
+from ..limits.erlang import safe_load
 from .throttle import Throttle
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk.assertions import Template
 
 from cdk_breakwater import ApiProtocol, BreakwaterError, ConnectionBudget, ThrottledApi
-from cdk_breakwater.limits.loss import safe_load
+from cdk_breakwater.limits.erlang import safe_load
 
 from .templates import alarms, bodies, limits, metrics_of_alarm, metrics_of_graph, widgets
 

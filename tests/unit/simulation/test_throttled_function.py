@@ -11,7 +11,7 @@ from random import Random
 import aws_cdk as cdk
 import pytest
 
-from cdk_breakwater.limits.loss import erlang_b, regular_loss, safe_load
+from cdk_breakwater.limits.erlang import erlang_b, regular_loss, safe_load
 from cdk_breakwater.simulation.throttled_function import Admission, Route, admit
 from cdk_breakwater.throttled_api.function_load import Derived, FunctionLoad
 from cdk_breakwater.throttled_api.throttle import Throttle

@@ -13,7 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match, Template
 
 from cdk_breakwater import ApiProtocol, BreakwaterError, ConnectionBudget, ThrottledApi
-from cdk_breakwater.limits.loss import safe_load
+from cdk_breakwater.limits.erlang import safe_load
 
 MILLIS_200 = cdk.Duration.millis(200)
 

@@ -1,4 +1,4 @@
-"""EC2 refuses two rules of a kind between two security groups: where the app has made one, ours goes, at the end.
+"""EC2 refuses duplicate security group rules, so ours is removed at synth where the app has the same one.
 
 The app's keeps its logical id, whether it was made before ours or after, by this handle of the group or another.
 """

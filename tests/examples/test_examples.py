@@ -69,7 +69,7 @@ def test_the_packs_would_have_found_something(tmp_path: Path, synthesize: Callab
 def test_example(example: Path, tmp_path: Path, synthesize: Callable[[Path, Path], None]) -> None:
     synthesize(example, tmp_path)
     assert set(conclusions(tmp_path).values()) <= {"success"}
-    templates = sorted(tmp_path.glob("*.template.json"))
+    templates = sorted(tmp_path.rglob("*.template.json"))
     assert templates
     # W3005: the CDK writes each dependency, those that a GetAtt implies as well. E3620: cfn-lint's list of DocumentDB's
     # classes lacks db.serverless (Amazon DocumentDB Developer Guide, "Using DocumentDB serverless").

@@ -92,7 +92,7 @@ def source_integration(
     invocation
         Whose source.
     job
-        See `front_door_templates.job_name`.
+        See `mapping_templates.job_name`.
     order_by
         JSON path of what keeps jobs in order.
     partition_key

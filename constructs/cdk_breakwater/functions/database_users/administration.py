@@ -37,7 +37,7 @@ _TIMEOUT = Duration.minutes(2)
 # Requests of one deployment wait for each other: as long as a function can.
 _ANSWER_TIMEOUT = Duration.minutes(15)
 
-# jsii keeps Python objects by weak reference, see connection_budget.py.
+# jsii keeps Python objects by weak reference, see budgets/budget.py.
 _ADMINISTRATIONS: list[DatabaseAdministration] = []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from servers.server import Server
 
-VERSION = "of-a-private-clone"
+VERSION = f"of-a-private-clone-{os.getpid()}"  # each worker of the tests removes its own copy
 COPY = SERVERS_FOLDER / f"breakwater-postgresql-{VERSION}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..limits.lambda_service import DEFAULT_TIMEOUT_SECONDS
-from .rendered import rendered
+from .rendered import rendered_number
 
 if TYPE_CHECKING:
     from constructs import IConstruct
@@ -14,7 +14,4 @@ if TYPE_CHECKING:
 def rendered_timeout(function: IConstruct) -> int | None:
     """Return a function's timeout; None where it is imported, or known at deployment only."""
     resource: Any = function.node.default_child
-    if resource is None:
-        return None
-    value = rendered(resource, "Timeout").get("Timeout", DEFAULT_TIMEOUT_SECONDS)
-    return int(value) if isinstance(value, (int, float)) else None
+    return None if resource is None else rendered_number(resource, "Timeout", DEFAULT_TIMEOUT_SECONDS)

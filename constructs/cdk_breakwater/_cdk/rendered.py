@@ -117,6 +117,20 @@ def rendered(resource: IConstruct, *names: str) -> dict[str, Any]:
     return jsii.sinvoke(_rendered_class(), "of", [resource, list(names)])
 
 
+def rendered_number(resource: IConstruct, name: str, default: int | None = None) -> int | None:
+    """Return a whole number as the template will have it; the default where it has none, and None for a token.
+
+    Parameters
+    ----------
+    resource, name
+        As for `rendered`.
+    default
+        What CloudFormation takes where the property is left out.
+    """
+    value = rendered(resource, name).get(name, default)
+    return int(value) if isinstance(value, (int, float)) else None
+
+
 def rendered_resources(
     root: IConstruct, type_: str, *names: str, skipped: Iterable[str] = ()
 ) -> list[tuple[Any, dict[str, Any]]]:

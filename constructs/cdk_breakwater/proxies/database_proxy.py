@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-import jsii
 from aws_cdk import Duration, Token
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_rds as rds
-from constructs import Construct, IValidation
+from constructs import Construct
 
+from .._cdk.late_validation import validate_at_synth
 from .._cdk.lazy import lazy_any, lazy_number, lazy_string
 from .._cdk.nag import acknowledge, compliance_rules
 from ..errors import BreakwaterError
@@ -69,7 +69,7 @@ class DatabaseProxy(Construct):
         self._timeouts = FunctionTimeouts()
         self.given_percent: int | None = None
         self._subnets = self._two_zones(vpc)
-        self.node.add_validation(_LoginValidation(self))
+        validate_at_synth(self, self._login_errors)
         self._security_group = ec2.SecurityGroup(
             self, "SecurityGroup", vpc=vpc, description="RDS Proxy", allow_all_outbound=False
         )
@@ -153,10 +153,11 @@ class DatabaseProxy(Construct):
             )
         return DatabaseProxy(database, vpc, percent, options)
 
-    @property
-    def has_logins(self) -> bool:
-        """Whether a function logs in through it."""
-        return self._logins.any
+    def _login_errors(self) -> list[str]:
+        # RDS refuses a proxy without a login. Source: Amazon RDS API Reference, CreateDBProxy, Auth.
+        if self._logins.any:
+            return []
+        return ["no function logs in through it. Pass it to one: VpcDatabaseFunction(…, proxy=True)."]
 
     def register_function(self, function: Construct, credentials: DatabaseCredentials, timeout: Duration) -> None:
         """Take part in a function's login, and answer before its timeout.
@@ -198,18 +199,6 @@ class DatabaseProxy(Construct):
                 "Add private subnets in another zone.",
             )
         return subnets
-
-
-@jsii.implements(IValidation)
-class _LoginValidation:
-    def __init__(self, proxy: DatabaseProxy) -> None:
-        self._proxy = proxy
-
-    def validate(self) -> list[str]:
-        # RDS refuses a proxy without a login. Source: Amazon RDS API Reference, CreateDBProxy, Auth.
-        if self._proxy.has_logins:
-            return []
-        return ["no function logs in through it. Pass it to one: VpcDatabaseFunction(…, proxy=True)."]
 
 
 def _rules(database: Any) -> set[IConstruct]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .._cdk.function_qualifiers import unqualified
 from .._cdk.function_settings import rendered_timeout
-from .._cdk.rendered import rendered
+from .._cdk.rendered import rendered_number
 from ..errors import BreakwaterError
 
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ class LateFit:
         """Return what the synth fails with."""
         if self.expected_duration is None:
             return []
-        batch = rendered(self.mapping, "BatchSize").get("BatchSize")
+        batch = rendered_number(self.mapping, "BatchSize")
         timeout = rendered_timeout(unqualified(self.invocation.function))
         seconds = self.expected_duration.to_milliseconds() / 1000
-        if timeout is None or not isinstance(batch, (int, float)) or batch * seconds <= timeout:
+        if timeout is None or batch is None or batch * seconds <= timeout:
             return []
-        return [f"{_too_long(self.invocation, int(batch), seconds, timeout)} Change neither after the source was made."]
+        return [f"{_too_long(self.invocation, batch, seconds, timeout)} Change neither after the source was made."]

@@ -9,7 +9,7 @@ from aws_cdk import Annotations
 
 from .._cdk.nag import acknowledge
 from .._cdk.queue_retention import MAXIMUM_RETENTION, retention_seconds
-from .._cdk.rendered import rendered
+from .._cdk.rendered import rendered, rendered_number
 from ..errors import BreakwaterError
 from ..limits.sqs import DEFAULT_VISIBILITY_SECONDS, MINIMUM_RECEIVES
 from .foreign_source import check_environment
@@ -138,8 +138,7 @@ class ExistingQueue:
 
 def rendered_visibility(queue: IConstruct) -> int | None:
     """Return a queue's visibility timeout in seconds, as the template will have it; None for a token."""
-    given = rendered(queue, "VisibilityTimeout").get("VisibilityTimeout", DEFAULT_VISIBILITY_SECONDS)
-    return int(given) if isinstance(given, (int, float)) else None
+    return rendered_number(queue, "VisibilityTimeout", DEFAULT_VISIBILITY_SECONDS)
 
 
 def rendered_receives(queue: IConstruct) -> int | None:

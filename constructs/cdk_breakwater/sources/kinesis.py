@@ -9,7 +9,7 @@ from aws_cdk import Annotations, Duration, Names
 from aws_cdk import aws_kinesis as kinesis
 
 from .._cdk.arguments import Kind, having, require
-from .._cdk.rendered import rendered
+from .._cdk.rendered import rendered_number
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from .binding import Kinesis
@@ -152,12 +152,8 @@ class KinesisSource(StreamSource):
                 f"{stream.node.path} is imported, so it can't be checked: it must keep records for {hours} h or more.",
             )
             return self._own_shard_count(invocation), hours
-        found = rendered(resource, "ShardCount", "RetentionPeriodHours")
-        shards, hours = found.get("ShardCount"), found.get("RetentionPeriodHours")
-        return (
-            int(shards) if isinstance(shards, (int, float)) else None,
-            int(hours) if isinstance(hours, (int, float)) else _LEAST_RETENTION_HOURS,
-        )
+        hours = rendered_number(resource, "RetentionPeriodHours")
+        return rendered_number(resource, "ShardCount"), _LEAST_RETENTION_HOURS if hours is None else hours
 
     def _retention_needed(self) -> int:
         if self._max_record_age is None:

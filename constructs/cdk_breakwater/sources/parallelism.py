@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._cdk.rendered import rendered
+from .._cdk.rendered import rendered_number
 
 if TYPE_CHECKING:
     from constructs import IConstruct
@@ -46,8 +46,8 @@ class Parallelism:
         """How many shards the template will say; None where nobody knows."""
         if self._bound_shards is None or self._stream is None:
             return self._bound_shards
-        late = rendered(self._stream, "ShardCount").get("ShardCount")
-        return int(late) if isinstance(late, (int, float)) else self._bound_shards
+        late = rendered_number(self._stream, "ShardCount")
+        return self._bound_shards if late is None else late
 
     @property
     def part(self) -> int:

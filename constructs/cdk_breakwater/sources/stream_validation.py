@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations
 
-from .._cdk.rendered import rendered
+from .._cdk.rendered import rendered_number
 
 if TYPE_CHECKING:
     from constructs import IConstruct
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 # CloudFormation's default of RetentionPeriodHours.
 _RETENTION_DEFAULT_HOURS = 24
 _HOUR = 3600
-_FACTOR, _RETENTION = "ParallelizationFactor", "RetentionPeriodHours"
 
 
 @dataclass(frozen=True)
@@ -55,11 +54,11 @@ class StreamValidation:
         """Compare the record age with a retention that was changed after it, by an Aspect or an override."""
         if self.stream is None:
             return []
-        given = rendered(self.stream, _RETENTION).get(_RETENTION, _RETENTION_DEFAULT_HOURS)
-        if not isinstance(given, (int, float)) or self.record_age <= (given - 1) * _HOUR:
+        given = rendered_number(self.stream, "RetentionPeriodHours", _RETENTION_DEFAULT_HOURS)
+        if given is None or self.record_age <= (given - 1) * _HOUR:
             return []
         return [
-            f"the stream keeps records for {given:g} h, and one is kept as failed after {self.record_age / _HOUR:g} h: "
+            f"the stream keeps records for {given} h, and one is kept as failed after {self.record_age / _HOUR:g} h: "
             "it would be gone by then. Set max_record_age to an hour below the retention, or less."
         ]
 
@@ -68,8 +67,8 @@ class StreamValidation:
         part, shards = parallelism.part, parallelism.shards
         if shards is None:
             return self._validate_unknown(part)
-        late = rendered(self.mapping, _FACTOR).get(_FACTOR)
-        factor = int(late) if isinstance(late, (int, float)) else parallelism.factor()
+        late = rendered_number(self.mapping, "ParallelizationFactor")
+        factor = parallelism.factor() if late is None else late
         needed = shards * factor
         if needed <= part:
             self._say_what_is_stranded(shards, factor, part)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-import jsii
 from aws_cdk import Annotations
-from constructs import IValidation
 
+from .._cdk.late_validation import validate_at_synth
 from .._cdk.lazy import lazy_number
 from ..limits.api_gateway import ACCOUNT_RATE
 from ..limits.erlang import safe_load
@@ -121,7 +121,7 @@ class FunctionLoad:
 
     def _add(self, api: Construct, route: _Route) -> None:
         if not self._routes:
-            api.node.add_validation(_FunctionLoadValidation(self, api))
+            validate_at_synth(api, partial(self.check, api))
         self._routes.append(route)
 
     def _part(self, *, late: bool) -> float:
@@ -229,16 +229,6 @@ def derived_throttle(part: Callable[[], float], seconds: float, burst_limit: int
 def burst_within(room: float, rate_limit: float, seconds: float | None) -> int:
     """Return the burst beside a given rate: no more than a second of it, and half of the room where durations vary."""
     return max(1, min(math.ceil(rate_limit), math.floor(room if seconds is not None else room / 2)))
-
-
-@jsii.implements(IValidation)
-class _FunctionLoadValidation:
-    def __init__(self, load: FunctionLoad, api: Construct) -> None:
-        self._load = load
-        self._api = api
-
-    def validate(self) -> list[str]:
-        return self._load.check(self._api)
 
 
 def _name(api: Construct, what: str) -> str:

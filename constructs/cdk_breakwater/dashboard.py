@@ -15,7 +15,7 @@ from .budgets.budget import ConnectionBudget
 from .budgets.share import ConnectionShare
 from .errors import BreakwaterError
 from .monitoring.alarms import HEIGHT, WIDTH, alarms_of
-from .monitoring.shown_with import shown_with
+from .monitoring.dashboard_page import shown_with
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from aws_cdk import Stack
 from ._cdk.arguments import FUNCTION, instance_of, require
 from .budgets.mapping_division import FunctionConcurrency
 from .errors import BreakwaterError
-from .monitoring.shown_with import show_with
+from .monitoring.dashboard_page import show_with
 from .sources.buffer import Buffer
 from .sources.single_mapping import SingleMappingValidation
 from .sources.source import InvocationSource
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from constructs import Construct, IConstruct
     from typing_extensions import Unpack
 
-    from ._cdk.accepted import Function
+    from ._cdk.parameter_types import Function
     from .front_door.front_door import FrontDoor
     from .front_door.job_results import JobResults
     from .monitoring.alarm_target import AlarmTarget

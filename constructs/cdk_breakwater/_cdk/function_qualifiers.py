@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from constructs import IConstruct
 
-    from .accepted import Function
+    from .parameter_types import Function
 
 
 def unqualified(function: Function) -> lambda_.IFunction:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..limits.lambda_service import DEFAULT_TIMEOUT_SECONDS
+from ..limits.aws_lambda import DEFAULT_TIMEOUT_SECONDS
 from .rendered import rendered_number
 
 if TYPE_CHECKING:

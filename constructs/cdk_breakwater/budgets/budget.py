@@ -16,16 +16,16 @@ from ..downstreams.downstream import Downstream
 from ..errors import BreakwaterError
 from ..limits.max_connections import MaxConnections, UnknownMaxConnections
 from .assembly_metadata import METADATA, description
-from .database_identity import existing_budget, require_one_number
-from .division import BudgetDivision
+from .budget_division import BudgetDivision
+from .budget_validation import BudgetValidation
 from .proxy_pools import Pool, unnamed_pools
 from .share import ConnectionShare
-from .validation import BudgetValidation
+from .shared_imported_database import existing_budget, require_one_number
 
 if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
 
-    from ..downstreams.databases import Database
+    from ..downstreams.database_types import Database
     from ..monitoring.alarm_target import AlarmTarget
 
 # jsii keeps Python objects by weak reference: without this one, a budget whose last Python reference is gone would

@@ -30,7 +30,7 @@ from .._cdk.references import references
 from .._cdk.rendered import rendered
 from ..errors import BreakwaterError
 from ..layers.handler_code import handler_code
-from .guard_table import ANSWERS, GuardTable
+from .deployment_guard_table import ANSWERS, GuardTable
 
 if TYPE_CHECKING:
     from constructs import IConstruct

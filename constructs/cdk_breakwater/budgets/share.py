@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 from .._cdk.function_qualifiers import unqualified
 from ..errors import BreakwaterError
 from ..limits.apportionment import Claim
-from .account_concurrency import environment_of
-from .concurrency import Concurrency
+from .account_reservations import environment_of
+from .share_concurrency import Concurrency
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from constructs import IConstruct
 
-    from .._cdk.accepted import Function
+    from .._cdk.parameter_types import Function
     from .budget import ConnectionBudget
 
 _SHARES: dict[lambda_.IFunction, ConnectionShare] = {}

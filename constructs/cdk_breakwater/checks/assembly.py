@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..limits.lambda_service import ACCOUNT_CONCURRENCY
+from ..limits.account_quota import ACCOUNT_CONCURRENCY
 from .answers import UNKNOWN, Answer, Unknown
 from .choices import Choices
 from .names import Names

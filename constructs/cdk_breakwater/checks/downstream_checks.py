@@ -16,9 +16,9 @@ from aws_cdk import (
     PolicyViolation,
 )
 
-from ..budgets.account_concurrency import account_concurrency
+from ..budgets.account_reservations import account_concurrency
 from ..errors import BreakwaterError
-from ..limits.lambda_service import ACCOUNT_CONCURRENCY
+from ..limits.account_quota import ACCOUNT_CONCURRENCY
 from . import RULES, Severity, check, read
 
 if TYPE_CHECKING:

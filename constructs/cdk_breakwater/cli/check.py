@@ -13,7 +13,7 @@ from rich.console import Console
 
 from ..checks import RULES, Severity, check
 from ..errors import BreakwaterError
-from ..limits.lambda_service import ACCOUNT_CONCURRENCY
+from ..limits.account_quota import ACCOUNT_CONCURRENCY
 from .check_exceptions import (
     SEVERITIES,
     Settings,

@@ -12,7 +12,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 from ..layers.packaged_sources import handler_module
-from ..limits.lambda_service import ACCOUNT_CONCURRENCY, reservable
+from ..limits.account_quota import ACCOUNT_CONCURRENCY, reservable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -13,10 +13,10 @@ try:
 except ImportError:  # the wheel without its extra
     sys.exit("The command breakwater needs the extra cli: pip install 'cdk-breakwater[cli]'")
 
-from ..limits.lambda_service import ACCOUNT_CONCURRENCY
+from ..limits.account_quota import ACCOUNT_CONCURRENCY
 from .check import check_command
 from .init import init_command
-from .streams import write_plainly_where_needed
+from .plain_output import write_plainly_where_needed
 
 if TYPE_CHECKING:
     from .deployment_diff import Diff

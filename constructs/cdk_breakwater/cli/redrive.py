@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import BreakwaterError
-from .failed_records import FailedRecords
+from .redrive_failed_records import FailedRecords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_secretsmanager as secretsmanager
 
-    from .._cdk.accepted import Secret
+    from .._cdk.parameter_types import Secret
     from .downstream import Downstream
 
 

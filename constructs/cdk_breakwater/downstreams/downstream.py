@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from aws_cdk import aws_secretsmanager as secretsmanager
     from typing_extensions import Unpack
 
-    from .._cdk.accepted import Function, Secret
+    from .._cdk.parameter_types import Function, Secret
     from ..limits.engines import DatabaseEngine
     from ..limits.max_connections import MaxConnections
     from .credentials import DatabaseCredentials
-    from .databases import Database, RdsCluster
+    from .database_types import Database, RdsCluster
     from .proxy_options import ProxyOptions
 
 

@@ -16,17 +16,17 @@ from .._cdk.temporary_bucket import acknowledge_objects
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from ..monitoring.alarms import register_alarms
-from ..monitoring.shown_with import show_with
+from ..monitoring.dashboard_page import show_with
 from ..throttled_api.api import ApiProtocol, ThrottledApi
 from ..throttled_api.throttle import Throttle
 from .answering_function import warn_of_a_function_that_keeps_none
 from .cors import allow_header, browser_headers
-from .failures import note_failures
+from .failed_jobs import note_failures
 from .functions import make_function
-from .inserts import hand_over_inserts_alone
 from .integrations import SourceIntegration, source_integration
 from .job_results import JobResults
 from .mapping_templates import Caller, job_name
+from .table_inserts import hand_over_inserts_alone
 
 if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from constructs import Construct
 
-    from .._cdk.accepted import Function
+    from .._cdk.parameter_types import Function
     from ..budgets.share import ConnectionShare
     from ..downstreams.credentials import DatabaseCredentials
     from ..downstreams.downstream import Downstream

@@ -14,7 +14,7 @@ from ..errors import BreakwaterError
 from ..layers import runtime_settings as environment
 from ..layers.runtime_layer import RuntimeLayer
 from ..limits.engines import DatabaseEngine
-from ..monitoring.shown_with import show_with
+from ..monitoring.dashboard_page import show_with
 from .base import PreparedFunction
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from constructs import Construct
     from typing_extensions import Unpack
 
-    from ..downstreams.databases import RdsCluster
+    from ..downstreams.database_types import RdsCluster
     from .options import FunctionOptions
 
 # Source: Service Authorization Reference, "Actions defined by Amazon RDS Data API"; not the deprecated ExecuteSql.

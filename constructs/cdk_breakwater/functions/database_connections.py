@@ -22,8 +22,8 @@ from ..downstreams.downstream import Downstream
 from ..errors import BreakwaterError
 from ..layers import runtime_settings as environment
 from ..layers.runtime_layer import RuntimeLayer
+from ..limits.aws_lambda import DEFAULT_TIMEOUT_SECONDS, MOST_LAYERS
 from ..limits.engines import DatabaseEngine
-from ..limits.lambda_service import DEFAULT_TIMEOUT_SECONDS, MOST_LAYERS
 from .database_users.deployment import DatabaseDeployment
 from .runtime_presence import LayerFitsValidation, require_drivers, say_what_is_lost
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_ec2 as ec2
 
     from ..budgets.share import ConnectionShare
-    from ..downstreams.databases import Database
+    from ..downstreams.database_types import Database
     from .database_users.placement import FunctionPlacement
     from .database_users.user import DatabaseUser
 

@@ -8,7 +8,7 @@ from ..network.reachability import warn_of_another_vpc
 from ..network.secrets_manager_endpoint import ensure_secrets_manager_endpoint
 from ..network.subnet_capacity import SubnetAddresses
 from ..network.subnets import without_way_out
-from .security_groups import allow_to_database
+from .security_group_rules import allow_to_database
 
 if TYPE_CHECKING:
     from aws_cdk import aws_ec2 as ec2

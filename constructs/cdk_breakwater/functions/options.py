@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_logs as logs
     from aws_cdk import aws_sqs as sqs
 
-    from .._cdk.accepted import Key, Role, Topic
+    from .._cdk.parameter_types import Key, Role, Topic
 
 
 class FunctionOptions(TypedDict, total=False):

@@ -10,7 +10,7 @@ from .._cdk.nag import acknowledge, compliance_rules
 from ..downstreams.rds import RdsDownstream
 from ..errors import BreakwaterError
 from .database import DatabaseFunction
-from .public_security_group import open_to_public
+from .public_access import open_to_public
 from .tls_enforcement import enforce_tls
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..budgets.share import ConnectionShare
     from ..downstreams.credentials import DatabaseCredentials
-    from ..downstreams.databases import Database
+    from ..downstreams.database_types import Database
     from ..downstreams.downstream import Downstream
     from .options import FunctionOptions
 

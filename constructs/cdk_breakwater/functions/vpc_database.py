@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..budgets.share import ConnectionShare
     from ..downstreams.credentials import DatabaseCredentials
-    from ..downstreams.databases import Database
+    from ..downstreams.database_types import Database
     from .options import FunctionOptions
 
 

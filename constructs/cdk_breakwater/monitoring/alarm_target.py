@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_sns as sns
     from constructs import IConstruct
 
-    from .._cdk.accepted import AlarmAction, Topic
+    from .._cdk.parameter_types import AlarmAction, Topic
 
     AlarmTarget: TypeAlias = AlarmAction | Topic
 

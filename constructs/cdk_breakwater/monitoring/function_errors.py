@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
     from constructs import Construct, IConstruct
 
-    from .._cdk.accepted import Function
+    from .._cdk.parameter_types import Function
 
 _WATCHED: set[IConstruct] = set()
 

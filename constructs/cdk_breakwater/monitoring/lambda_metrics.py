@@ -9,7 +9,7 @@ from .alarms import PERIOD
 if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
 
-    from .._cdk.accepted import Function
+    from .._cdk.parameter_types import Function
 
 
 def concurrency(function: Function) -> cloudwatch.Metric:

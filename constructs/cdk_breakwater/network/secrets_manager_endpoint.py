@@ -10,8 +10,8 @@ from aws_cdk import Annotations, Stage, Token
 from aws_cdk import aws_ec2 as ec2
 from constructs import IValidation
 
-from .._cdk.lookups import PENDING_VPC
 from .._cdk.nag import acknowledge, compliance_rules
+from .._cdk.pending_lookups import PENDING_VPC
 from .vpc_scope import beneath_vpc
 
 if TYPE_CHECKING:

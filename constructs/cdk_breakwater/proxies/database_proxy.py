@@ -17,7 +17,7 @@ from ..errors import BreakwaterError
 from ..network.subnets import private_subnets, select
 from .borrow_timeout import FunctionTimeouts
 from .logins import ProxyLogins
-from .names import proxy_name
+from .proxy_name import proxy_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from ..layers.runtime_layer import RuntimeLayer
 if TYPE_CHECKING:
     from constructs import IConstruct
 
-    from .._cdk.accepted import Function
+    from .._cdk.parameter_types import Function
     from .invocation import QuotaThrottledInvocation
 
 _OLDEST_PYTHON = 10

@@ -15,12 +15,12 @@ from .._cdk.arguments import FLAG, FUNCTION, Kind, instance_of, require
 from .._cdk.nag import acknowledge, compliance_rules
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
-from ..limits.lambda_service import DEFAULT_TIMEOUT_SECONDS, MAXIMUM_TIMEOUT_SECONDS
+from ..limits.aws_lambda import DEFAULT_TIMEOUT_SECONDS, MAXIMUM_TIMEOUT_SECONDS
 from .environment_size import require_room
 from .functions import INTAKE_TIMEOUT, make_function, map_queue
 from .guarded_function import guard_function, reserved_concurrency
 from .queues import QuotaQueues
-from .reach import annotate_rate, dispatcher_memory
+from .reachable_rate import annotate_rate, dispatcher_memory
 from .tier import LATE_MILLISECONDS, QuotaTier, fingerprint
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_sqs as sqs
 
-    from .._cdk.accepted import Function
+    from .._cdk.parameter_types import Function
     from ..monitoring.alarm_target import AlarmTarget
 
 # Milliseconds. The dispatcher starts a call at most 2 s after its slot (LATE in its code), and has a connection within

@@ -11,7 +11,7 @@ from constructs import Construct
 from .._cdk.nag import acknowledge
 from .._cdk.queue_retention import MAXIMUM_RETENTION
 from ..limits.sqs import MAXIMUM_RECEIVES
-from ..limits.visibility_timeout import VISIBILITY_FACTOR
+from ..limits.visibility_factor import VISIBILITY_FACTOR
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam

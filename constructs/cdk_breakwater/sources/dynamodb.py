@@ -12,8 +12,8 @@ from aws_cdk import aws_lambda as lambda_
 from .._cdk.arguments import having, require
 from ..errors import BreakwaterError
 from .binding import Table
-from .foreign_source import check_environment
-from .shared_readers import add_shared_reader
+from .cross_account_source import check_environment
+from .shared_throughput import add_shared_reader
 from .streams import Shards, StreamSource
 
 if TYPE_CHECKING:

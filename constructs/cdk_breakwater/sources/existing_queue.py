@@ -12,7 +12,7 @@ from .._cdk.queue_retention import MAXIMUM_RETENTION, retention_seconds
 from .._cdk.rendered import rendered, rendered_number
 from ..errors import BreakwaterError
 from ..limits.sqs import DEFAULT_VISIBILITY_SECONDS, MINIMUM_RECEIVES
-from .foreign_source import check_environment
+from .cross_account_source import check_environment
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .._cdk.function_qualifiers import unqualified
 from ..errors import BreakwaterError
-from ..limits.lambda_service import DEFAULT_TIMEOUT_SECONDS
+from ..limits.aws_lambda import DEFAULT_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from .buffer import Buffer

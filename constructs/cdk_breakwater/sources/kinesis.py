@@ -13,8 +13,8 @@ from .._cdk.rendered import rendered_number
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from .binding import Kinesis
-from .foreign_source import check_environment
-from .shared_readers import add_shared_reader
+from .cross_account_source import check_environment
+from .shared_throughput import add_shared_reader
 from .streams import RETENTION_MARGIN, Shards, StreamSource
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from .._cdk.function_qualifiers import unqualified
 from .._cdk.function_settings import rendered_timeout
 from .._cdk.rendered import rendered
 from ..limits.sqs import MAXIMUM_CONCURRENCY, MINIMUM_RECEIVES
-from ..limits.visibility_timeout import VISIBILITY_FACTOR
+from ..limits.visibility_factor import VISIBILITY_FACTOR
 from .existing_queue import rendered_receives, rendered_visibility
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sqs as sqs
 
-    from .._cdk.accepted import FailureDestination, Key
+    from .._cdk.parameter_types import FailureDestination, Key
     from .binding import QueueBinding, StreamBinding
     from .buffer import Buffer
 

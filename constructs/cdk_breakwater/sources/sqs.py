@@ -24,7 +24,7 @@ from ..limits.sqs import (
     MINIMUM_CONCURRENCY,
     MINIMUM_RECEIVES,
 )
-from ..limits.visibility_timeout import VISIBILITY_FACTOR
+from ..limits.visibility_factor import VISIBILITY_FACTOR
 from .batch_size import LateFit, fitting_batch_size
 from .binding import QueueBinding
 from .dead_letter_alarm import make_dead_letter_alarm
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_kms as kms
 
-    from .._cdk.accepted import Key
+    from .._cdk.parameter_types import Key
     from .buffer import Buffer
 
 _KINDS = {

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .batch_size import LateFit
     from .buffer import Buffer
-    from .parallelism import Parallelism
+    from .parallelization_factor import Parallelism
 
 # CloudFormation's default of RetentionPeriodHours.
 _RETENTION_DEFAULT_HOURS = 24

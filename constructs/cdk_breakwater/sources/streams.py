@@ -16,10 +16,10 @@ from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from .batch_size import LateFit, fitting_batch_size
 from .binding import Kinesis, StreamBinding
-from .failed_record_bucket import failure_destination, make_failure_bucket
 from .function_timeout import timeout_seconds
-from .parallelism import MAXIMUM_FACTOR, Parallelism
+from .parallelization_factor import MAXIMUM_FACTOR, Parallelism
 from .source import InvocationSource, check_filters
+from .stream_failed_records import failure_destination, make_failure_bucket
 from .stream_validation import StreamValidation
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
     from constructs import IConstruct
 
-    from .._cdk.accepted import FailureDestination, Key
+    from .._cdk.parameter_types import FailureDestination, Key
     from .binding import Table
     from .buffer import Buffer
 

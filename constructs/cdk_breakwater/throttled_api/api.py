@@ -10,7 +10,7 @@ from constructs import Construct
 from .._cdk.arguments import DURATION, FLAG, FUNCTION, TEXT, require
 from ..errors import BreakwaterError
 from ..limits.api_gateway import HTTP_TIMEOUT_SECONDS, REST_TIMEOUT_SECONDS
-from ..monitoring.shown_with import show_with
+from ..monitoring.dashboard_page import show_with
 from .route_limits import THE_API, RouteLimits
 from .throttle import Throttle
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_wafv2 as wafv2
     from typing_extensions import Unpack
 
-    from .._cdk.accepted import Function
+    from .._cdk.parameter_types import Function
     from ..monitoring.alarm_target import AlarmTarget
     from .http_api import ThrottledHttpApi
     from .options import ApiOptions, RouteOptions

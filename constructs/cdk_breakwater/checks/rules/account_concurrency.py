@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...limits.lambda_service import reservable
+from ...limits.account_quota import reservable
 from ..answers import Absent, Amount, Unknown
 from ..rule import Finding, Rule, Severity
 

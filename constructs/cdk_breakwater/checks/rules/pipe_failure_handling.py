@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...limits.lambda_service import DEFAULT_TIMEOUT_SECONDS
+from ...limits.aws_lambda import DEFAULT_TIMEOUT_SECONDS
 from ...limits.sqs import DEFAULT_VISIBILITY_SECONDS
-from ...limits.visibility_timeout import VISIBILITY_FACTOR
+from ...limits.visibility_factor import VISIBILITY_FACTOR
 from ..answers import ABSENT, Unknown
 from ..event_source import function_of
 from ..rule import Finding, Rule, Severity

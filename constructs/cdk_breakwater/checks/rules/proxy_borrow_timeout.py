@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...limits.lambda_service import DEFAULT_TIMEOUT_SECONDS
+from ...limits.aws_lambda import DEFAULT_TIMEOUT_SECONDS
 from ..answers import Amount, Unknown
 from ..connections import proxied_by
 from ..rule import Finding, Rule, Severity

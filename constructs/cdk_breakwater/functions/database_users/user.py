@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ...budgets.share import ConnectionShare
     from ...downstreams.credentials import OwnLogin
-    from ...downstreams.databases import RdsCluster
+    from ...downstreams.database_types import RdsCluster
     from ...downstreams.rds import RdsDownstream
     from .placement import FunctionPlacement
 

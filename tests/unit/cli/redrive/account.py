@@ -13,7 +13,7 @@ import boto3
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
-from cdk_breakwater.cli.failed_records import FailedRecords
+from cdk_breakwater.cli.redrive_failed_records import FailedRecords
 
 REGION = "eu-central-1"
 QUEUES = f"https://sqs.{REGION}.amazonaws.com/123456789012"

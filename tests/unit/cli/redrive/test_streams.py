@@ -12,8 +12,8 @@ import pytest
 from botocore.stub import ANY
 
 from cdk_breakwater import BreakwaterError
-from cdk_breakwater.cli.failed_records import FailedRecords
 from cdk_breakwater.cli.redrive import find_failures
+from cdk_breakwater.cli.redrive_failed_records import FailedRecords
 from cdk_breakwater.simulation.invocation import Outcome
 from tests.unit.simulation.virtual_function import VirtualFunction
 
@@ -119,7 +119,7 @@ class TestStreams:
         assert kept("a", "b").redrive(account) == "1 done, 1 failed again"
 
     def test_a_throttled_function_is_waited_for(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("cdk_breakwater.cli.failed_records._PAUSE_SECONDS", 0)
+        monkeypatch.setattr("cdk_breakwater.cli.redrive_failed_records._PAUSE_SECONDS", 0)
         account.object("a", {"Records": [record(1)]})
         for _ in range(3):
             account.stub("lambda").add_client_error("invoke", "TooManyRequestsException", http_status_code=429)
@@ -128,7 +128,7 @@ class TestStreams:
         assert kept("a").redrive(account) == "1 done"
 
     def test_but_not_for_good(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("cdk_breakwater.cli.failed_records._PATIENCE_SECONDS", -1)
+        monkeypatch.setattr("cdk_breakwater.cli.redrive_failed_records._PATIENCE_SECONDS", -1)
         account.object("a", {"Records": [record(1)]})
         account.stub("lambda").add_client_error("invoke", "TooManyRequestsException", http_status_code=429)
         with pytest.raises(BreakwaterError, match=r"it is throttled for -1 s.*reserved concurrency is 0"):

@@ -11,7 +11,7 @@ from aws_cdk import AspectPriority, Aspects, IAspect
 from .._cdk.same_app import same_app
 from ..errors import BreakwaterError
 from ..limits.apportionment import OversubscribedError, apportion, apportion_together
-from .account_concurrency import limit_to_account
+from .account_reservations import limit_to_account
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from .._cdk.queue_retention import retention_seconds
 from .._cdk.temporary_bucket import acknowledge_objects
 from ..errors import BreakwaterError
 from ..limits.sqs import MAXIMUM_RECEIVES, MAXIMUM_RETENTION_SECONDS, MINIMUM_CONCURRENCY, MINIMUM_RECEIVES
-from ..limits.visibility_timeout import VISIBILITY_FACTOR
+from ..limits.visibility_factor import VISIBILITY_FACTOR
 from ..monitoring.alarms import alarms_of
 from ..sources.binding import QueueBinding
 from .functions import TIMEOUT, make_function

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cdk_breakwater.limits.lambda_service import reservable
+from cdk_breakwater.limits.account_quota import reservable
 from handlers.deployment_guard import gate
 
 

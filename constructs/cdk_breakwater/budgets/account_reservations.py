@@ -10,8 +10,8 @@ from .._cdk.rendered import rendered_resources
 from .._cdk.same_app import same_app
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
+from ..limits.account_quota import ACCOUNT_CONCURRENCY, reservable
 from ..limits.apportionment import Claim, OversubscribedError, apportion_capped
-from ..limits.lambda_service import ACCOUNT_CONCURRENCY, reservable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

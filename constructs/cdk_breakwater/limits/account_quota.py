@@ -1,16 +1,9 @@
-"""What AWS Lambda sets and allows, for functions, accounts and event source mappings."""
+"""An account's quota of concurrent executions in a Region, and how much of it functions may reserve."""
 
 from __future__ import annotations
 
-DEFAULT_TIMEOUT_SECONDS = 3
-"""Source: AWS Lambda Developer Guide, "Configure Lambda function timeout"."""
-MAXIMUM_TIMEOUT_SECONDS = 900
-"""Source: AWS Lambda Developer Guide, "Lambda quotas"."""
-MOST_LAYERS = 5
-"""Source: the same page."""
-
 ACCOUNT_CONCURRENCY = 1000
-"""Concurrent executions that AWS grants an account and Region by default. Source: the same page."""
+"""Concurrent executions that AWS grants by default. Source: AWS Lambda Developer Guide, "Lambda quotas"."""
 _UNRESERVED, _UNRESERVED_OF_SMALL_ACCOUNT = 100, 10
 
 

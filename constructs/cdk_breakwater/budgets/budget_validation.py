@@ -9,10 +9,10 @@ from aws_cdk import Annotations, Stack
 from constructs import IValidation
 
 from ..errors import BreakwaterError
-from .account_concurrency import account_concurrency_errors
+from .account_reservations import account_concurrency_errors
 from .provisioned_concurrency import provisioned_concurrency_errors
 from .proxy_pools import pools_error
-from .queue_limits import compare_queues
+from .queue_maximum_concurrency import compare_queues
 from .reserved_concurrency import reserved_concurrency_errors
 
 if TYPE_CHECKING:

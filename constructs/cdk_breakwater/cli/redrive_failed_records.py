@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BreakwaterError
-from ..limits.lambda_service import MAXIMUM_TIMEOUT_SECONDS
+from ..limits.aws_lambda import MAXIMUM_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

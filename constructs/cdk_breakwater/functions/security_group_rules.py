@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import Annotations, Token
 from aws_cdk import aws_ec2 as ec2
 
-from .duplicate_security_group_rules import OwnRules
+from .duplicate_rule_removal import OwnRules
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from aws_cdk import Annotations, Token
 from aws_cdk import aws_ec2 as ec2
 
-from .._cdk.lookups import is_pending
 from .._cdk.nag import acknowledge, compliance_rules
+from .._cdk.pending_lookups import is_pending
 from ..errors import BreakwaterError
 
 if TYPE_CHECKING:

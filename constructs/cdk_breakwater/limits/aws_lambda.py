@@ -1,0 +1,8 @@
+"""What AWS Lambda sets and allows for a function. Source: AWS Lambda Developer Guide, "Lambda quotas"."""
+
+from __future__ import annotations
+
+DEFAULT_TIMEOUT_SECONDS = 3
+"""Source: AWS Lambda Developer Guide, "Configure Lambda function timeout"."""
+MAXIMUM_TIMEOUT_SECONDS = 900
+MOST_LAYERS = 5

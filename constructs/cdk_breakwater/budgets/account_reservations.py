@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from aws_cdk import Annotations, Stack, Stage
 
 from .._cdk.rendered import rendered_resources
-from .._cdk.same_app import same_app
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from ..limits.account_quota import ACCOUNT_CONCURRENCY, reservable
@@ -94,12 +93,10 @@ def account_concurrency_errors(budget: ConnectionBudget, budgets: Sequence[Conne
     budget
         The budget being validated. It reports the accounts in which it is the first to reserve.
     budgets
-        Every budget there is; those of other apps are left out.
+        Every budget of the app.
     """
     root = budget.node.root
-    shares = [
-        share for other in budgets if same_app(other, budget) for share in other.shares if share.reserves is not None
-    ]
+    shares = [share for other in budgets for share in other.shares if share.reserves is not None]
     first: dict[str, ConnectionBudget] = {}
     for share in shares:
         first.setdefault(share.environment, share.budget)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from constructs import Construct
 
+from .._cdk.app_identity import app_identity
 from .._cdk.arguments import ABOVE_ZERO, TEXT, require
 from .._cdk.lazy import lazy_any, lazy_string
 from .._cdk.whole_numbers import required_number
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 # jsii keeps Python objects by weak reference: without this one, a budget whose last Python reference is gone would
 # come back from the construct tree as a bare Construct, its shares forgotten.
-_BUDGETS: list[ConnectionBudget] = []
+_BUDGETS_BY_APP: defaultdict[str, list[ConnectionBudget]] = defaultdict(list)
 
 
 class ConnectionBudget(Construct):
@@ -80,14 +82,15 @@ class ConnectionBudget(Construct):
         self._shares: list[ConnectionShare] = []
         self._pools: list[Downstream] = []
         self._unnamed: tuple[Pool, ...] | None = None
-        self.division = BudgetDivision(self, _BUDGETS)
+        of_app = _BUDGETS_BY_APP[app_identity(self)]
+        self.division = BudgetDivision(self, of_app)
         self._settled: MaxConnections | None = None
         self.guards_deployments = guard_deployments
         self._kept = False
         self._configure(max_connections, external_connections, utilization)
-        self.node.add_validation(BudgetValidation(self, _BUDGETS))
+        self.node.add_validation(BudgetValidation(self, of_app))
         self.node.add_metadata(METADATA, lazy_any(lambda: description(self)))
-        _BUDGETS.append(self)
+        of_app.append(self)
 
     def _configure(self, max_connections: int | None, external_connections: int, utilization: float) -> None:
         self._given = None if max_connections is None else required_number(self, "max_connections", max_connections)
@@ -123,7 +126,7 @@ class ConnectionBudget(Construct):
             When the database is no downstream, or a number comes after the first share.
         """
         downstream = Downstream.of(database)
-        budget = existing_budget(downstream, _BUDGETS)
+        budget = existing_budget(downstream, _BUDGETS_BY_APP[app_identity(downstream.construct)])
         options = {
             "max_connections": max_connections,
             "external_connections": external_connections,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, cast
 import jsii
 from aws_cdk import AspectPriority, Aspects, IAspect
 
-from .._cdk.same_app import same_app
 from ..errors import BreakwaterError
 from ..limits.apportionment import OversubscribedError, apportion, apportion_together
 from .account_reservations import limit_to_account
@@ -30,7 +29,7 @@ class BudgetDivision:
     budget
         The budget.
     budgets
-        Every budget there is, since they share the account's concurrency.
+        Every budget of the app, since they share the account's concurrency.
     """
 
     def __init__(self, budget: ConnectionBudget, budgets: Sequence[ConnectionBudget]) -> None:
@@ -83,20 +82,19 @@ class BudgetDivision:
     def _by_account(self) -> dict[ConnectionShare, int]:
         if self._lowered is None:
             root = self._budget.node.root
-            budgets = [budget for budget in self._budgets if same_app(budget, self._budget)]
             wanted = {
                 share: budget.division.granted_to(share)
-                for budget in budgets
+                for budget in self._budgets
                 for share in budget.shares
                 if share.reserves is not None
             }
             lowered: dict[ConnectionShare, int] = {}
             # A function that was given `share.concurrency` asks again while it is read.
-            for budget in budgets:
+            for budget in self._budgets:
                 budget.division._lowered = lowered
             with suppress(BreakwaterError):  # a wrong context value, which the budgets' validation reports
                 lowered = limit_to_account(root, wanted)
-            for budget in budgets:
+            for budget in self._budgets:
                 budget.division._lowered = lowered
         return cast("dict[ConnectionShare, int]", self._lowered)
 

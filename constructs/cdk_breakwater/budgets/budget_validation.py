@@ -30,7 +30,7 @@ class BudgetValidation:
     budget
         The budget.
     budgets
-        Every budget there is, since they share the account's concurrency.
+        Every budget of the app, since they share the account's concurrency.
     """
 
     def __init__(self, budget: ConnectionBudget, budgets: Sequence[ConnectionBudget]) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Token
 
-from .._cdk.same_app import same_app
 from ..downstreams.endpoint import EndpointDownstream
 from ..errors import BreakwaterError
 
@@ -33,7 +32,6 @@ def existing_budget(downstream: Downstream, budgets: Sequence[ConnectionBudget])
             if budget.downstream is not None
             and _host(budget.downstream) == _host(downstream)
             and budget.downstream.port == downstream.port
-            and same_app(budget, downstream.construct)
         ),
         None,
     )

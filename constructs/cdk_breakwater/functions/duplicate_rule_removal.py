@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import jsii
 from aws_cdk import AspectPriority, Aspects, IAspect, Stack
 
+from .._cdk.app_identity import app_identity
 from .._cdk.references import references
 from .._cdk.rendered import rendered_resources
-from .._cdk.same_app import same_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ _PEERS = {
 }
 _INLINE = {"SecurityGroupIngress": "SourceSecurityGroupId", "SecurityGroupEgress": "DestinationSecurityGroupId"}
 # jsii keeps Python objects by weak reference.
-_BY_APP: list[OwnRules] = []
+_BY_APP: dict[str, OwnRules] = {}
 
 
 class _Rule(NamedTuple):
@@ -45,16 +45,14 @@ class OwnRules:
 
     def __init__(self) -> None:
         self._databases: dict[str, IConstruct] = {}
-        self._first: Any = None
 
     @staticmethod
     def note(rule: IConstruct, database: IConstruct) -> None:
         """Note a rule that was made here, an L1 construct."""
-        own = next((each for each in reversed(_BY_APP) if same_app(each._first, rule)), None)
+        app = app_identity(rule)
+        own = _BY_APP.get(app)
         if own is None:
-            own = OwnRules()
-            own._first = rule
-            _BY_APP.append(own)
+            own = _BY_APP[app] = OwnRules()
             # After the Aspects of the app, which may change what a rule says.
             Aspects.of(rule).add(cast("IAspect", own), priority=AspectPriority.READONLY)
         own._databases[rule.node.path] = database

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import aws_cdk as cdk
@@ -33,6 +34,18 @@ class TestIdentity:
     def test_names_are_the_same_in_any_case_and_with_a_final_dot(self, stack: cdk.Stack, host: str) -> None:
         budget = ConnectionBudget.of(endpoint(stack, "One", "db.example.net"))
         assert ConnectionBudget.of(endpoint(stack, "Two", host)) is budget
+
+    def test_stacks_of_an_app_whose_own_object_is_gone_share_one_budget(self) -> None:
+        app = cdk.App()
+        one, two = cdk.Stack(app, "One"), cdk.Stack(app, "Two")
+        del app
+        gc.collect()
+        budget = ConnectionBudget.of(endpoint(one, "Database", "db.example.net"))
+        assert ConnectionBudget.of(endpoint(two, "Database", "db.example.net")) is budget
+
+    def test_apps_do_not(self) -> None:
+        one, two = (ConnectionBudget.of(endpoint(cdk.Stack(), "Database", "db.example.net")) for _ in range(2))
+        assert one is not two
 
     def test_two_numbers_for_one_host_are_refused(self, stack: cdk.Stack) -> None:
         ConnectionBudget.of(endpoint(stack, "One", "db.example.net"))

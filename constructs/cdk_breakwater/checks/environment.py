@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .answers import Block
+from .answers import Block, references_in
 
 if TYPE_CHECKING:
     from .answers import Answer
@@ -17,3 +17,13 @@ def environment(function: Resource) -> list[tuple[str, Answer]]:
     if not isinstance(variables, Block):
         return []
     return [(str(name), variables.get(name)) for name in variables.names()]
+
+
+def named_in(function: Resource, variable: str, answer: Answer) -> set[Resource]:
+    """Give the resources that a variable tells of: by references, or a secret by its name."""
+    found = {reference.resource for reference in references_in(answer)}
+    if isinstance(answer, str) and ("/" in answer or "secret" in variable.lower()):
+        template = function.template
+        secret = template.assembly.names.resource(template, answer, "AWS::SecretsManager::Secret")
+        found |= {secret} if secret is not None else set()
+    return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .answers import ABSENT, Answer, Reference, Unknown, references_in
 from .connection import Connection
+from .environment import named_in
 from .event_source import sources_of
 from .network import Way, groups, network_of
 from .permissions import Allowed, allowed, statements
@@ -81,11 +82,12 @@ def _by_permission(function: Resource, server: Server, environment: list[tuple[s
 def _secret(function: Resource, server: Server, environment: list[tuple[str, Answer]]) -> tuple[str, Allowed] | None:
     """Tell how a function may read the password of a server."""
     for name, answer in environment:
-        for reference in references_in(answer):
-            if reference.resource in server.secrets or (
-                reference.resource in server.members and reference.attribute in SECRET_ATTRIBUTES
-            ):
-                return f"its secret in the variable {name}", Allowed.NAMED
+        kept_by_rds = any(
+            reference.resource in server.members and reference.attribute in SECRET_ATTRIBUTES
+            for reference in references_in(answer)
+        )
+        if kept_by_rds or not server.secrets.isdisjoint(named_in(function, name, answer)):
+            return f"its secret in the variable {name}", Allowed.NAMED
     kept = server.secrets or any(
         member.flag(property_) is True
         for member in server.members

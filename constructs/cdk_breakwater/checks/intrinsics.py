@@ -24,6 +24,8 @@ def variables(text: str) -> list[str]:
 
 def references(template: Template, value: Any, depth: int) -> Iterator[Reference]:
     """Find every reference in a value, however deep."""
+    if isinstance(value, str) and "{{resolve:" in value:
+        yield from _mentioned(template.resolve(value))
     if depth == 0 or not isinstance(value, (dict, list)):
         return
     if isinstance(value, dict):

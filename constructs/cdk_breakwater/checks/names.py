@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from .answers import ABSENT, Answer, Reference, Unknown
 from .resource import as_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .assembly import Assembly
     from .resource import Resource
     from .template import Template
@@ -46,6 +49,11 @@ _QUEUE_URL = re.compile(r"https://[^/]+/[^/]+/([^/]+)")
 # A dynamic reference to a parameter of Parameter Store, with or without its version.
 _DYNAMIC = re.compile(r"\{\{resolve:ssm:((?:[\w.\-/]|\{[^{}]*\})+)(?::\d+)?\}\}")
 _SSM = "AWS::SSM::Parameter"
+# What dynamic references in a text name: a parameter, or a secret by its name.
+_IN_TEXT = {
+    _SSM: _DYNAMIC,
+    "AWS::SecretsManager::Secret": re.compile(r"\{\{resolve:secretsmanager:((?:[\w.\-/+=@]|\{[^{}]*\})+)(?=:|\}\})"),
+}
 _PLACEHOLDER = re.compile(r"\{([^{}.]+)(?:\.[^{}]*)?\}")
 
 
@@ -73,10 +81,39 @@ class Names:
             return self._named(template, url[1], ("AWS::SQS::Queue",))
         return self._named(template, text, wanted) if wanted else None
 
+    def matching(self, template: Template, answer: Answer) -> list[Resource]:
+        """Give the resources whose ARNs a pattern takes in, such as ``arn:aws:ssm:*:*:parameter/shop/*``."""
+        text = answer.text if isinstance(answer, Unknown) else answer if isinstance(answer, str) else ""
+        arn = _ARN.fullmatch(text)
+        if arn is None or not {"*", "?"} & {*arn[2]}:
+            return []
+        service, pattern = arn[1], _last(arn[1], arn[2])
+        if not pattern.strip("*?"):
+            return []  # all of a kind are not named
+        index: dict[tuple[str, str], list[Resource]] = self._assembly.choices.cached("names", self._index)
+        # Secrets Manager ends the ARN of a secret with a hyphen and six characters.
+        end = "-abcdef" if service == "secretsmanager" else ""
+        found = [
+            resource
+            for (type_, name), resources in index.items()
+            if _NAMES[type_][1] == service and fnmatchcase(name + end, pattern)
+            for resource in resources
+        ]
+        own = [resource for resource in found if resource.template is template]
+        return own or (found if "{" not in pattern else [])
+
     def parameter(self, template: Template, name: str) -> Resource | None:
         """Give the parameter of Parameter Store that has a name, with or without the slash that begins it."""
         # What is called after a parameter is not asked while names are put together.
         return None if self._indexing else self._named(template, name, (_SSM,))
+
+    def in_text(self, template: Template, text: str) -> Iterator[Resource]:
+        """Give the parameters and secrets that dynamic references in a text stand for."""
+        if not self._indexing:
+            for type_, pattern in _IN_TEXT.items():
+                for name in pattern.findall(text):
+                    if (found := self._named(template, name, (type_,))) is not None:
+                        yield found
 
     def _named(self, template: Template, name: str, types: tuple[str, ...]) -> Resource | None:
         if placeholder := _PLACEHOLDER.fullmatch(name):
@@ -110,11 +147,6 @@ class Names:
                 if text:
                     index[type_, _key(type_, text)].append(resource)
         return dict(index)
-
-
-def parameters_in(text: str) -> list[str]:
-    """Give the names of the parameters that dynamic references in a text stand for."""
-    return _DYNAMIC.findall(text)
 
 
 def _key(type_: str, name: str) -> str:

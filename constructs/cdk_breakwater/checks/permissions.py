@@ -112,8 +112,9 @@ def _statements(policy: Resource, document: Answer) -> Iterator[Statement]:
         wild = False
         for answer in resources:
             mentioned = {reference.resource for reference in references_in(answer)}
-            by_name = policy.template.assembly.names.resource(policy.template, answer)
-            named |= mentioned | ({by_name} if by_name else set())
+            names = policy.template.assembly.names
+            by_name = names.resource(policy.template, answer)
+            named |= mentioned | ({by_name} if by_name else {*names.matching(policy.template, answer)})
             text = answer.text if isinstance(answer, Unknown) else answer if isinstance(answer, str) else ""
             wild |= not mentioned and (text == "*" or text.endswith((":*", "*/*", "rds!*")))
         yield Statement(actions, resources, frozenset(named), wild)

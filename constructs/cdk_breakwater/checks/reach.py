@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from .answers import ABSENT, Unknown, references_in
-from .environment import environment
+from .environment import environment, named_in
 from .network import Group, groups, network_of
 from .permissions import statements
 from .servers import proxy_of, servers
@@ -44,7 +44,7 @@ class Reach:
     def of(self, function: Resource, variables: list[tuple[str, Answer]]) -> list[Server]:
         """Give the servers that a function may have to do with."""
         granted = statements(function)
-        named = {reference.resource for _, answer in variables for reference in references_in(answer)}
+        named = {resource for name, answer in variables for resource in named_in(function, name, answer)}
         named |= {proxy for resource in named if (proxy := proxy_of(resource)) is not None}
         named |= {resource for statement in granted for resource in statement.named}
         found = {server for resource in named for server in self._by_resource.get(resource, ())}

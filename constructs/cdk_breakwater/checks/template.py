@@ -10,7 +10,6 @@ from .answers import ABSENT, UNKNOWN, Answer, Block, DefaultText, Items, Referen
 from .conditions import holds, switches
 from .intrinsics import FUNCTIONS, references
 from .loops import expand
-from .names import parameters_in
 from .resource import Resource, as_text
 
 if TYPE_CHECKING:
@@ -130,10 +129,9 @@ class Template:
 
     def dynamic(self, text: str, found: frozenset[Reference] = frozenset()) -> Unknown:
         """Answer a text with dynamic references: what a parameter of the templates stands for is what is in it."""
-        for name in parameters_in(text):
-            parameter = self.assembly.names.parameter(self, name)
-            if parameter is not None:
-                found |= self._in_value(parameter)
+        for resource in self.assembly.names.in_text(self, text):
+            is_secret = resource.type == "AWS::SecretsManager::Secret"
+            found |= {Reference(resource, None)} if is_secret else self._in_value(resource)
         return Unknown(text, found)
 
     def references(self, value: Any) -> Iterator[Reference]:
@@ -202,14 +200,16 @@ class Template:
         return self.resolve(value)
 
     def _parameter(self, name: str) -> Answer:
+        declared = self._sections["Parameters"].get(name)
         if name in self.arguments:
-            return self.arguments[name]
+            given = self.arguments[name]
+            is_list = isinstance(declared, dict) and _is_list(str(declared.get("Type")))
+            return Items(self, [part.strip() for part in given.split(",")]) if is_list else given
         if self.nested_by is not None:
-            given = self.nested_by.block("Parameters")
-            answer = given.get(name) if isinstance(given, Block) else given
+            parameters = self.nested_by.block("Parameters")
+            answer = parameters.get(name) if isinstance(parameters, Block) else parameters
             if answer is not ABSENT:
                 return answer
-        declared = self._sections["Parameters"].get(name)
         if not isinstance(declared, dict):
             return UNKNOWN
         if name in self._switches:
@@ -222,7 +222,7 @@ class Template:
             return Unknown(f"{{{name}}}")
         if isinstance(default, bool):
             return DefaultText(str(default).lower(), name)
-        if type_ == "CommaDelimitedList" or type_.startswith("List<"):
+        if _is_list(type_):
             return Items(self, [DefaultText(part.strip(), name) for part in str(default).split(",")])
         return DefaultText(default, name)
 
@@ -279,3 +279,7 @@ class Template:
             return answer()
         finally:
             self._resolving.discard((kind, name))
+
+
+def _is_list(parameter_type: str) -> bool:
+    return parameter_type == "CommaDelimitedList" or parameter_type.startswith("List<")

@@ -56,7 +56,9 @@ class TemplateFile:
         """Whether it looks like a template: a folder holds other files as well."""
         resources = self.body.get("Resources")
         return isinstance(resources, dict) and any(
-            isinstance(resource, dict) and isinstance(resource.get("Type"), str) for resource in resources.values()
+            str(id_).startswith("Fn::ForEach::")
+            or (isinstance(resource, dict) and isinstance(resource.get("Type"), str))
+            for id_, resource in resources.items()
         )
 
 

@@ -260,6 +260,18 @@ Resources:
     assert (result.exit_code, "a Fn::ForEach was not read" in result.stderr) == (2, True)
 
 
+def test_a_template_of_loops_alone_is_one(tmp_path: Path) -> None:
+    (tmp_path / "topics.yaml").write_text("""\
+Transform: AWS::LanguageExtensions
+Parameters: {Names: {Type: CommaDelimitedList}}
+Resources: {'Fn::ForEach::Topics': [Name, !Ref Names, {'${Name}': {Type: AWS::SNS::Topic}}]}
+""")
+    result = run(tmp_path)
+    assert result.exit_code == 2
+    assert "a Fn::ForEach was not read" in result.stderr
+    assert run(tmp_path, "--parameter", "Names=a,b").exit_code == 0
+
+
 def test_a_finding_of_an_implicit_api_is_at_its_event(tmp_path: Path) -> None:
     file = tmp_path / "template.yaml"
     file.write_text("""\

@@ -66,7 +66,7 @@ test: install servers lint  ## every test, against real servers and the emulator
 
 .PHONY: conformance
 conformance: install servers  ## every promise of the runtime against every client; FUZZ=600 makes its fuzz longer
-	BREAKWATER_FUZZ_SECONDS=$${FUZZ:-6} pytest -n 2 tests/runtime/conformance tests/runtime/test_life.py
+	BREAKWATER_FUZZ_SECONDS=$${FUZZ:-4} pytest -n 2 tests/runtime/conformance tests/runtime/test_life.py
 
 .PHONY: release-check
 release-check: install  ## build both distributions, look at what they say and hold, and compare the API with the last release's

@@ -87,22 +87,25 @@ class Keeper:
                     "This block was given up, since another invocation has begun; nothing is committed."
                 )
             return
+        failure = error
         try:
             if error is None:
                 await session.commit()
             else:
                 await session.rollback()
-        except BaseException as failure:
-            if error is None:
-                error = failure
-                raise
+        except BaseException as raised:
+            failure = error or raised
         finally:
             self._finish(session)
             del handle
             self.slot.leave(lease)
             self.counters.flush(lease.context)
-        if error is not None and (unknown := self.unknown(session, error)):
-            raise unknown from error
+        if failure is None:
+            return
+        if unknown := self.unknown(session, failure):
+            raise unknown from failure
+        if error is None:
+            raise failure
 
     def drop(self) -> None:
         """Close the session, if there is one; the next block opens another."""

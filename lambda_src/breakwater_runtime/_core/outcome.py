@@ -10,7 +10,7 @@ class Outcome(IntEnum):
 
     OPEN = 0
     """Nothing has been applied, and nothing can be any more once the session is gone."""
-    UNKNOWN = 1
-    """The answer to something that may have been applied never came."""
-    APPLIED = 2
+    APPLIED = 1
     """Something is applied: committed, or written where there are no transactions."""
+    UNKNOWN = 2
+    """The answer to something that may have been applied never came, whatever was applied before."""

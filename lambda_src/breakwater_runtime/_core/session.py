@@ -148,8 +148,6 @@ class Session(ABC):
         ------
         TransactionAborted
             The server has rolled the transaction back, though no error left the block.
-        OutcomeUnknown
-            From the driver's error, when the answer to COMMIT is lost.
         """
 
     @abstractmethod

@@ -10,7 +10,8 @@ import struct
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from pymysql.constants import COMMAND, SERVER_STATUS
+from pymysql.constants import COMMAND, CR, SERVER_STATUS
+from pymysql.err import OperationalError
 
 from breakwater_runtime._core.outcome import Outcome
 from breakwater_runtime._core.trouble import Trouble
@@ -120,7 +121,8 @@ class Exchange:
             return
         if trouble(error) not in (Trouble.LOST, Trouble.PASSING) and self.is_busy and not self._is_read():
             # what was sent behind it may have been run without a transaction
-            self.outcome = max(self.outcome, Outcome.UNKNOWN)
+            self.outcome = Outcome.UNKNOWN
+            error = OperationalError(CR.CR_SERVER_LOST, f"Lost connection to MySQL server during query ({error})")
         self.error = error
         self.lost = True
         raise error
@@ -207,7 +209,7 @@ class Exchange:
             self._is_plain = True
         self.unsure = self.in_transaction
         if not self._is_plain and not self._is_harmless():
-            self.outcome = max(self.outcome, Outcome.UNKNOWN)
+            self.outcome = Outcome.UNKNOWN
 
     def told(self, *, was_plain: bool) -> None:
         """After an error the server was asked whether the transaction is still open."""
@@ -217,7 +219,7 @@ class Exchange:
                 self.aborted = True
             else:
                 # DDL that fails has committed what was before it
-                self.outcome = max(self.outcome, Outcome.UNKNOWN)
+                self.outcome = Outcome.UNKNOWN
 
     @property
     def failed_plainly(self) -> bool:
@@ -231,4 +233,4 @@ class Exchange:
         if not self.is_busy or self._own or self._is_read():
             return
         if not (self._is_plain and (self.in_transaction or self._word == b"set")):
-            self.outcome = max(self.outcome, Outcome.UNKNOWN)
+            self.outcome = Outcome.UNKNOWN

@@ -21,7 +21,7 @@ from breakwater_runtime._mysql.exchange import ABORTED, Exchange
 from breakwater_runtime._mysql.handle import Lent
 from breakwater_runtime._mysql.limits import Limits
 from breakwater_runtime._mysql.options import names, text_or_none
-from breakwater_runtime.errors import OutcomeUnknown, TransactionAborted
+from breakwater_runtime.errors import TransactionAborted
 from breakwater_runtime.tls import ssl_context
 
 if TYPE_CHECKING:
@@ -276,15 +276,7 @@ class MySqlSession(Session, Generic[Handle]):
             raise TransactionAborted(ABORTED)
         if not exchange.has_open_work:
             return
-        try:
-            await settled(handle.commit())
-        except Error as error:
-            if exchange.lost:
-                raise OutcomeUnknown(
-                    "The connection was lost before the answer to COMMIT came: it is unknown whether the transaction "
-                    f"was applied; nothing is repeated: {error}"
-                ) from error
-            raise
+        await settled(handle.commit())
 
     async def rollback(self) -> None:
         exchange = self.exchange

@@ -129,4 +129,4 @@ class Ledger:
         outside = self._before == TransactionStatus.IDLE and Kind.BEGIN not in kinds
         failed_before = self._before == TransactionStatus.INERROR and Kind.ANYTHING not in kinds
         if outside or (kinds & {Kind.COMMIT, Kind.ANYTHING} and not failed_before):
-            self.outcome = max(self.outcome, Outcome.UNKNOWN)
+            self.outcome = Outcome.UNKNOWN

@@ -142,20 +142,14 @@ class PostgreSqlSession(Wire, Session):
                 self.pgconn.send_query(b"COMMIT")
                 result = (await self._within(generators.execute(self.pgconn), self.deadline.remaining()))[0]
             check(result)
-        except psycopg.Error as error:
-            self._errors.append(error)
-            if error.sqlstate is not None and trouble_of(error) is not Trouble.LOST:
-                # the server's own answer: rolled back, and the rest of the message was not run
-                await self._within(generators.fetch_many(self.pgconn), self._patience)
-                self._posted_at, self._touched = None, True
-                raise
-            self._ledger.lost()
-            self.shut()
-            raise OutcomeUnknown(
-                f"postgresql at {self.where}: the answer to COMMIT did not come; {UNKNOWN}: "
-                f"{' '.join(str(error).split())}"
-            ) from error
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, psycopg.Error):
+                self._errors.append(error)
+                if error.sqlstate is not None and trouble_of(error) is not Trouble.LOST:
+                    # the server's own answer: rolled back, and the rest of the message was not run
+                    await self._within(generators.fetch_many(self.pgconn), self._patience)
+                    self._posted_at, self._touched = None, True
+                    raise
             self._ledger.lost()
             self.shut()
             raise

@@ -2,8 +2,9 @@
 
 `python -m tests.runtime.conformance.fuzz --seconds 3600 --seed 7 --client psycopg`
 
-Each piece of work writes pairs of rows. Whatever happens to the line: what was acknowledged is there, once; what failed
-is not, unless the error says that it is unknown; a pair is never half there; an answer belongs to its question.
+Each piece of work writes pairs of rows. `walk` loses each answer in turn, `run` does what the seed says. Whatever
+happens to the line: what was acknowledged is there, once; what failed is not, unless the error says that it is unknown;
+a pair is never half there; an answer belongs to its question.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import random
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +24,19 @@ from tests.runtime.conformance.trouble import Fault, Trouble
 from tests.runtime.sql import execute, rows, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
     from tests.runtime.conformance.clients import Session
     from tests.runtime.sql import SqlServer
+
+    Shape = Callable[["Fuzz", Session, int, int], Awaitable[None]]
 
 # the runtime gives up half a second earlier: a lost packet costs 0.7 s
 SECONDS = 1.2
 LEAST_INVOCATIONS = 20
+# nothing waits for a line that was cut
+WALK_SECONDS = 20.0
+MOST_MESSAGES = 60
 _FAULTS = (
     [Fault.CUT_BEFORE] * 5 + [Fault.CUT_AFTER] * 5 + [Fault.SILENT_AFTERWARDS, Fault.MESSAGE_LOST, Fault.ANSWER_LOST]
 )
@@ -64,33 +73,60 @@ class Fuzz:
 
     def run(self, seconds: float) -> Report:
         """Invoke until the time is over."""
+        with self._environment(SECONDS) as (environment, network):
+            ends = time.monotonic() + seconds
+            while time.monotonic() < ends or self.report.invocations < LEAST_INVOCATIONS:
+                if self._random.random() < 0.4:
+                    network.at(
+                        self._random.choice(_MARKERS),
+                        self._random.choice(_FAULTS),
+                        times=self._random.choice((1, 1, 2)),
+                    )
+                repeats = self._client.name in RUN_CLIENTS and self._random.random() < 0.6
+                self._invoke(environment, network, self._random.choice(_SHAPES), repeats=repeats)
+        return self.report
+
+    def walk(self) -> Report:
+        """Cut the line after each message of each shape, so that its answer is lost: by run() where there is one."""
+        repeats = self._client.name in RUN_CLIENTS
+        with self._environment(WALK_SECONDS) as (environment, network):
+            for shape in _WALKED:
+                self._walk(environment, network, shape, repeats=repeats)
+        return self.report
+
+    def _walk(self, environment: Any, network: Trouble, shape: Shape, *, repeats: bool) -> None:
+        for passing in range(MOST_MESSAGES):
+            # what the block before has sent last is on its way
+            time.sleep(0.003)
+            strikes = network.strikes
+            network.at("", Fault.CUT_AFTER, passing=passing)
+            error = self._invoke(environment, network, shape, repeats=repeats)
+            if repeats and shape not in _COMMITTING and error is not None and "unknown" not in str(error):
+                self.report.violations.append(f"{shape.__name__} was not repeated after {network.struck!r}: {error!r}")
+            if network.strikes == strikes:
+                return
+        self.report.violations.append(f"{shape.__name__} has more than {MOST_MESSAGES} messages")
+
+    @contextmanager
+    def _environment(self, seconds: float) -> Iterator[tuple[Any, Trouble]]:
         with observer(self._server) as seer:
             self._seer = seer
             execute(seer, f"DROP TABLE IF EXISTS {self._table}", f"CREATE TABLE {self._table} (id INT, half INT)")
-            ends = time.monotonic() + seconds
             with Trouble(self._server) as network:
-                environment = self._client.open(network.settings(), SECONDS)
-                while time.monotonic() < ends or self.report.invocations < LEAST_INVOCATIONS:
-                    self._invoke(environment, network)
+                environment = self._client.open(network.settings(), seconds)
+                yield environment, network
                 environment.close()
         # the network is gone, and with it what it had kept from the server: every line's end
         try:
             wait_until(lambda: self._server.sessions() == 0, seconds=SECONDS + 5)
         except AssertionError:
             self.report.violations.append(f"{self._server.sessions()} sessions are left")
-        return self.report
 
-    def _invoke(self, environment: Any, network: Trouble) -> None:
+    def _invoke(self, environment: Any, network: Trouble, shape: Shape, *, repeats: bool) -> Exception | None:
         self.report.invocations += 1
         before = network.strikes
-        if self._random.random() < 0.4:
-            network.at(
-                self._random.choice(_MARKERS), self._random.choice(_FAULTS), times=self._random.choice((1, 1, 2))
-            )
         first, second = self._last + 1, self._last + 2
         self._last = second
-        shape = self._random.choice(_SHAPES)
-        repeats = self._client.name in RUN_CLIENTS and self._random.random() < 0.6
 
         async def work(session: Session) -> None:
             await shape(self, session, first, second)
@@ -109,7 +145,9 @@ class Fuzz:
             error = raised
         network.at("", Fault.CUT_BEFORE, times=0)
         self.report.struck += network.strikes - before
-        self._judge(f"{shape.__name__}, {'run' if repeats else 'block'}", first, second, error)
+        place = f", at {network.struck!r}" if network.strikes > before else ""
+        self._judge(f"{shape.__name__}, {'run' if repeats else 'block'}{place}", first, second, error)
+        return error
 
     def _judge(self, what: str, first: int, second: int, error: Exception | None) -> None:
         unknown = error is not None and "unknown" in str(error)
@@ -202,6 +240,11 @@ _SHAPES = (
     _committed_in_sql,
     _failing,
 )
+
+
+_WALKED = (_committed_in_between, _committed_by_itself, _rolled_back_first, _savepoint, _committed_in_sql)
+# run() repeats the others wherever the line is cut, but for the last COMMIT
+_COMMITTING = (_committed_in_between, _committed_by_itself, _committed_in_sql)
 
 
 def main() -> None:

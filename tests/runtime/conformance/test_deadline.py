@@ -60,7 +60,7 @@ LONG = {
 SILENT = ("127.0.0.21", "127.0.0.22", "127.0.0.23")
 NAMES: dict[str, tuple[str, ...] | None] = {
     "silent.test": SILENT,
-    "one-of-three.test": (*SILENT[:2], "127.0.0.1"),
+    "one-of-three.test": (SILENT[0], "127.0.0.1", SILENT[1]),
     "nowhere.test": (),
     "nobody-answers.test": None,
 }

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.runtime.sql import SqlServer
 
 SEED = 43
-SECONDS = float(os.environ.get("BREAKWATER_FUZZ_SECONDS", "6"))
+SECONDS = float(os.environ.get("BREAKWATER_FUZZ_SECONDS", "4"))
 
 
 @promise(43)
@@ -23,3 +23,11 @@ def test_a_fuzz(client: Client, sql_server: SqlServer) -> None:
     # it did something, and something happened to it
     assert report.acknowledged
     assert report.struck
+
+
+@promise(24)
+def test_each_answer_lost(client: Client, sql_server: SqlServer) -> None:
+    report = Fuzz(client, sql_server, SEED).walk()
+    assert not report.violations
+    assert report.acknowledged
+    assert report.unknown

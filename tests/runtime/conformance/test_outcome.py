@@ -409,7 +409,7 @@ async def test_options_of_the_driver_are_joined(client: Client, sql_server: SqlS
 @promise(33, clients=DRIVERS)
 async def test_a_stream_that_outlives_its_block_raises(client: Client, sql_server: SqlServer) -> None:
     environment = client.open(sql_server.settings, SECONDS)
-    long = "seq_1_to_200000" if client.engine == "mariadb" else "generate_series(1, 200000)"
+    long = "seq_1_to_20000" if client.engine == "mariadb" else "generate_series(1, 20000)"
     async with environment.block() as connection:
         stream = connection.stream(f"SELECT * FROM {long}")
         await anext(stream)

@@ -73,6 +73,8 @@ class Trouble:
     ----------
     delay
         Seconds that each answer takes on its way.
+    struck
+        The message at which the last fault happened.
     """
 
     def __init__(self, server: Server, *, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -83,8 +85,10 @@ class Trouble:
         self._marker = b""
         self._fault: Fault | None = None
         self._times = 0
+        self._passing = 0
         self.connections = 0
         self.strikes = 0
+        self.struck = b""
         self._lines: list[_Line] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -93,7 +97,7 @@ class Trouble:
         """Return the server's settings, with this network in between."""
         return self._server.settings | {"host": self.host, "port": self.port}
 
-    def at(self, marker: str, fault: Fault, *, times: int = 1) -> None:
+    def at(self, marker: str, fault: Fault, *, times: int = 1, passing: int = 0) -> None:
         """Let a fault happen to the connections on which a message with these characters is sent next.
 
         Parameters
@@ -104,8 +108,13 @@ class Trouble:
             What happens then.
         times
             On how many connections, before all is well again.
+        passing
+            How many messages with these characters pass before.
         """
-        self._marker, self._fault, self._times = marker.encode(), fault, times
+        # the network's thread looks at `_times` first
+        self._times = 0
+        self._marker, self._fault, self._passing = marker.encode(), fault, passing
+        self._times = times
 
     def black_hole(self) -> None:
         """Lose whatever is sent on the connections that exist now; new ones pass."""
@@ -147,7 +156,12 @@ class Trouble:
             writer.close()
             return
         line = _Line(writer, server)
-        if self._marker == b"" and self._times and self._fault in (Fault.MESSAGE_LOST, Fault.CUT_BEFORE):
+        if (
+            self._times
+            and self._marker == b""
+            and not self._passing
+            and self._fault in (Fault.MESSAGE_LOST, Fault.CUT_BEFORE)
+        ):
             # a server that speaks first is silent from the beginning
             self._strike(line)
         self._lines.append(line)
@@ -156,8 +170,9 @@ class Trouble:
             asyncio.create_task(self._back(line, back)),
         ]
 
-    def _strike(self, line: _Line) -> None:
+    def _strike(self, line: _Line, message: bytes = b"") -> None:
         line.fault, line.answered = self._fault, 0
+        self.struck = message
         self._times -= 1
         self.strikes += 1
 
@@ -165,7 +180,10 @@ class Trouble:
         with contextlib.suppress(OSError, asyncio.CancelledError):
             while data := await reader.read(1 << 16):
                 if line.fault is None and self._times and self._marker in data:
-                    self._strike(line)
+                    if self._passing:
+                        self._passing -= 1
+                    else:
+                        self._strike(line, data)
                 if line.fault is Fault.CUT_BEFORE:
                     line.cut()
                     return

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Stack
 
 from ._cdk.arguments import FUNCTION, instance_of, require
+from ._cdk.late_validation import validate_at_synth
 from .budgets.mapping_division import FunctionConcurrency
 from .errors import BreakwaterError
 from .monitoring.dashboard_page import show_with
 from .sources.buffer import Buffer
-from .sources.single_mapping import SingleMappingValidation
+from .sources.second_mapping import second_mapping_errors
 from .sources.source import InvocationSource
 
 if TYPE_CHECKING:
@@ -100,7 +102,7 @@ class DecoupledInvocation(Buffer):
         self.concurrency = concurrency
         self._source = source or InvocationSource.sqs()
         self.binding = self._source.bind(self)
-        self.node.add_validation(SingleMappingValidation(self))
+        validate_at_synth(self, partial(second_mapping_errors, self))
 
     def redrive(self) -> str:
         """Return the command that tries again what failed for good, once its cause is mended.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from constructs import IConstruct
 
 
-def validate_at_synth(where: IConstruct, errors: Callable[[], list[str]]) -> None:
+def validate_at_synth(where: IConstruct, errors: Callable[[], list[str] | None]) -> None:
     """Fail the synth with what a function returns when everybody has had the last word.
 
     Parameters
@@ -21,15 +21,15 @@ def validate_at_synth(where: IConstruct, errors: Callable[[], list[str]]) -> Non
     where
         What the errors are of.
     errors
-        Returns them; an empty list where all is right.
+        Returns them; an empty list where all is right, or None where it only warns.
     """
     where.node.add_validation(_Validation(errors))
 
 
 @jsii.implements(IValidation)
 class _Validation:
-    def __init__(self, errors: Callable[[], list[str]]) -> None:
+    def __init__(self, errors: Callable[[], list[str] | None]) -> None:
         self._errors = errors
 
     def validate(self) -> list[str]:
-        return self._errors()
+        return self._errors() or []

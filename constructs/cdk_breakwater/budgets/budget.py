@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from constructs import Construct
 
 from .._cdk.app_identity import app_identity
 from .._cdk.arguments import ABOVE_ZERO, TEXT, require
+from .._cdk.late_validation import validate_at_synth
 from .._cdk.lazy import lazy_any, lazy_string
 from .._cdk.whole_numbers import required_number
 from ..downstreams.downstream import Downstream
@@ -19,7 +20,7 @@ from ..errors import BreakwaterError
 from ..limits.max_connections import MaxConnections, UnknownMaxConnections
 from .assembly_metadata import METADATA, description
 from .budget_division import BudgetDivision
-from .budget_validation import BudgetValidation
+from .budget_validation import budget_errors
 from .proxy_pools import Pool, unnamed_pools
 from .share import ConnectionShare
 from .shared_imported_database import existing_budget, require_one_number
@@ -88,7 +89,7 @@ class ConnectionBudget(Construct):
         self.guards_deployments = guard_deployments
         self._kept = False
         self._configure(max_connections, external_connections, utilization)
-        self.node.add_validation(BudgetValidation(self, of_app))
+        validate_at_synth(self, partial(budget_errors, self, of_app))
         self.node.add_metadata(METADATA, lazy_any(lambda: description(self)))
         of_app.append(self)
 

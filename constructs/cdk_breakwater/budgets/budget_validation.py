@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import jsii
 from aws_cdk import Annotations, Stack
-from constructs import IValidation
 
 from ..errors import BreakwaterError
 from .account_reservations import account_concurrency_errors
@@ -21,9 +19,8 @@ if TYPE_CHECKING:
     from .budget import ConnectionBudget
 
 
-@jsii.implements(IValidation)
-class BudgetValidation:
-    """Validates one budget, once every construct and Aspect has had its say.
+def budget_errors(budget: ConnectionBudget, budgets: Sequence[ConnectionBudget]) -> list[str]:
+    """Validate one budget, once every construct and Aspect has had its say.
 
     Parameters
     ----------
@@ -31,76 +28,75 @@ class BudgetValidation:
         The budget.
     budgets
         Every budget of the app, since they share the account's concurrency.
+
+    Returns
+    -------
+    list
+        What is wrong, in words.
     """
+    errors = _errors(budget)
+    if not errors:
+        compare_queues(budget)
+    return (
+        errors
+        or reserved_concurrency_errors(budget)
+        or provisioned_concurrency_errors(budget)
+        or account_concurrency_errors(budget, budgets)
+    )
 
-    def __init__(self, budget: ConnectionBudget, budgets: Sequence[ConnectionBudget]) -> None:
-        self._budget = budget
-        self._budgets = budgets
 
-    def validate(self) -> list[str]:
-        """Return what is wrong, in words."""
-        errors = self._errors()
-        if not errors:
-            compare_queues(self._budget)
-        return (
-            errors
-            or reserved_concurrency_errors(self._budget)
-            or provisioned_concurrency_errors(self._budget)
-            or account_concurrency_errors(self._budget, self._budgets)
+def _errors(budget: ConnectionBudget) -> list[str]:
+    try:
+        found = budget.settle()
+        proxies = bool(budget.pools or (budget.shares and budget.unnamed_pools))
+        too_much = pools_error(budget) if proxies else None
+    except BreakwaterError as error:
+        return [f"{error.problem} {error.remedy}"]
+    if too_much is not None:
+        return [too_much]
+    if (told := budget.contradiction()) is not None:
+        return [told]
+    if budget.shared_connections < 1 and (budget.shares or not (budget.pools or budget.unnamed_pools)):
+        return [
+            f"max_connections = {found.value} ({found.basis}) leaves nothing to share: {_arithmetic(budget)}. "
+            "Raise max_connections, or lower external_connections."
+        ]
+    if sum(share.claim.least_connections for share in budget.shares) > budget.shared_connections:
+        return [_oversubscription(budget)]
+    _say_who_shares(budget)
+    if budget.shares and budget.downstream is not None and (caution := budget.downstream.caution()) is not None:
+        Annotations.of(budget).add_warning_v2("cdk-breakwater:servers-in-common", caution)
+    if budget.shares and budget.downstream is not None and (lost := budget.downstream.lacks()) is not None:
+        Annotations.of(budget).add_warning_v2("cdk-breakwater:server-lacks-setting", lost)
+    if found.estimated and budget.shares:
+        Annotations.of(budget).add_warning_v2(
+            "cdk-breakwater:estimated-max-connections",
+            f"max_connections = {found.value} is {found.basis}. Set max_connections in the database's parameter "
+            "group, or pass ConnectionBudget.of(database, max_connections=…), and the number is known.",
         )
+    return []
 
-    def _errors(self) -> list[str]:
-        budget = self._budget
-        try:
-            found = budget.settle()
-            proxies = bool(budget.pools or (budget.shares and budget.unnamed_pools))
-            too_much = pools_error(budget) if proxies else None
-        except BreakwaterError as error:
-            return [f"{error.problem} {error.remedy}"]
-        if too_much is not None:
-            return [too_much]
-        if (told := budget.contradiction()) is not None:
-            return [told]
-        if budget.shared_connections < 1 and (budget.shares or not (budget.pools or budget.unnamed_pools)):
-            return [
-                f"max_connections = {found.value} ({found.basis}) leaves nothing to share: {self._arithmetic()}. "
-                "Raise max_connections, or lower external_connections."
-            ]
-        if sum(share.claim.least_connections for share in budget.shares) > budget.shared_connections:
-            return [self._oversubscription()]
-        _say_who_shares(budget)
-        if budget.shares and budget.downstream is not None and (caution := budget.downstream.caution()) is not None:
-            Annotations.of(budget).add_warning_v2("cdk-breakwater:servers-in-common", caution)
-        if budget.shares and budget.downstream is not None and (lost := budget.downstream.lacks()) is not None:
-            Annotations.of(budget).add_warning_v2("cdk-breakwater:server-lacks-setting", lost)
-        if found.estimated and budget.shares:
-            Annotations.of(budget).add_warning_v2(
-                "cdk-breakwater:estimated-max-connections",
-                f"max_connections = {found.value} is {found.basis}. Set max_connections in the database's parameter "
-                "group, or pass ConnectionBudget.of(database, max_connections=…), and the number is known.",
-            )
-        return []
 
-    def _arithmetic(self) -> str:
-        budget = self._budget
-        pools = f" - {budget.pool_connections} of proxies" if budget.pool_connections else ""
-        return (
-            f"({budget.max_connections} - {budget.reserved_connections} reserved - {budget.external_connections} "
-            f"external{pools}) x {budget.utilization} = {budget.shared_connections}"
-        )
+def _arithmetic(budget: ConnectionBudget) -> str:
+    pools = f" - {budget.pool_connections} of proxies" if budget.pool_connections else ""
+    return (
+        f"({budget.max_connections} - {budget.reserved_connections} reserved - {budget.external_connections} "
+        f"external{pools}) x {budget.utilization} = {budget.shared_connections}"
+    )
 
-    def _oversubscription(self) -> str:
-        needs = {share: share.claim.least_connections for share in self._budget.shares}
-        width = max(len(share.name) for share in needs)
-        return "\n".join(
-            [
-                f"the shares need at least {sum(needs.values())} connections of {self._budget.shared_connections}: "
-                f"{self._arithmetic()}.",
-                f"  {'share':<{width}}  {'needs':>6}  because",
-                *(f"  {share.name:<{width}}  {least:>6}  {share.reason}" for share, least in needs.items()),
-                "Lower a concurrency, remove a function, or give the database more connections.",
-            ]
-        )
+
+def _oversubscription(budget: ConnectionBudget) -> str:
+    needs = {share: share.claim.least_connections for share in budget.shares}
+    width = max(len(share.name) for share in needs)
+    return "\n".join(
+        [
+            f"the shares need at least {sum(needs.values())} connections of {budget.shared_connections}: "
+            f"{_arithmetic(budget)}.",
+            f"  {'share':<{width}}  {'needs':>6}  because",
+            *(f"  {share.name:<{width}}  {least:>6}  {share.reason}" for share, least in needs.items()),
+            "Lower a concurrency, remove a function, or give the database more connections.",
+        ]
+    )
 
 
 def _say_who_shares(budget: ConnectionBudget) -> None:

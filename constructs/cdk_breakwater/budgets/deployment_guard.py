@@ -21,8 +21,9 @@ from aws_cdk import (
 )
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from constructs import Construct, IValidation
+from constructs import Construct
 
+from .._cdk.late_validation import validate_at_synth
 from .._cdk.lazy import lazy_string
 from .._cdk.log_groups import make_log_group
 from .._cdk.nag import acknowledge, compliance_rules
@@ -88,7 +89,7 @@ class DeploymentGuard(Construct):
         withheld.override_logical_id("BreakwaterWithheld")
         # Whoever has a release has passed the gate, so that none lets others rise while it is another stack's turn.
         self.release.node.add_dependency(self.gate)
-        self.node.add_validation(cast("IValidation", _OwnNumbers(self)))
+        validate_at_synth(self, self._override_errors)
         Aspects.of(self).add(cast("IAspect", _Finish(self)), priority=AspectPriority.READONLY)
 
     @staticmethod
@@ -240,6 +241,26 @@ class DeploymentGuard(Construct):
             *(f"AwsSolutions-IAM5[Resource::{found}]" for found in sorted(wildcards)),
         )
 
+    def _override_errors(self) -> list[str]:
+        """Refuse a reservation that something else has put over the gate's answer."""
+        gate = Stack.of(self).get_logical_id(cast("CfnResource", self.gate.node.default_child))
+        found = []
+        for resource, key in self.table.resources.items():
+            value = rendered(resource, _RESERVED).get(_RESERVED)
+            if value != {"Fn::GetAtt": [gate, key]}:
+                found.append(
+                    f"{resource.node.path} has {_RESERVED}={value}, put over what the deployment guard answers. Remove "
+                    "what sets it, or pass budget.share(…, concurrency=…)."
+                )
+        for mapping, key in self.table.mappings.items():
+            scaling = rendered(mapping, _SCALING).get(_SCALING)
+            if scaling != {"MaximumConcurrency": {"Fn::GetAtt": [gate, key]}}:
+                found.append(
+                    f"{mapping.node.path} has {_SCALING}={scaling}, put over what the deployment guard answers. Remove "
+                    "what sets it: a mapping's part follows from its function's share."
+                )
+        return found
+
 
 def _parameter_groups(resource: CfnResource) -> list[CfnResource]:
     names = [getattr(resource, name) for name in _GROUPS.get(resource.cfn_resource_type, ())]
@@ -269,31 +290,3 @@ class _Finish:
             release = cast("CfnResource", self._guard.release.node.default_child)
             release.override_logical_id(f"{_ID}Release{digest[:8]}")
             self._guard.grant_access()
-
-
-@jsii.implements(IValidation)
-class _OwnNumbers:
-    """Refuses a reservation that something else has put over the gate's answer."""
-
-    def __init__(self, guard: DeploymentGuard) -> None:
-        self._guard = guard
-
-    def validate(self) -> list[str]:
-        stack = Stack.of(self._guard)
-        gate = stack.get_logical_id(cast("CfnResource", self._guard.gate.node.default_child))
-        found = []
-        for resource, key in self._guard.table.resources.items():
-            value = rendered(resource, _RESERVED).get(_RESERVED)
-            if value != {"Fn::GetAtt": [gate, key]}:
-                found.append(
-                    f"{resource.node.path} has {_RESERVED}={value}, put over what the deployment guard answers. Remove "
-                    "what sets it, or pass budget.share(…, concurrency=…)."
-                )
-        for mapping, key in self._guard.table.mappings.items():
-            scaling = rendered(mapping, _SCALING).get(_SCALING)
-            if scaling != {"MaximumConcurrency": {"Fn::GetAtt": [gate, key]}}:
-                found.append(
-                    f"{mapping.node.path} has {_SCALING}={scaling}, put over what the deployment guard answers. Remove "
-                    "what sets it: a mapping's part follows from its function's share."
-                )
-        return found

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import jsii
 from aws_cdk import aws_lambda as lambda_
-from constructs import IValidation
 
 from .._cdk.function_qualifiers import qualifiers
+from .._cdk.late_validation import validate_at_synth
 from .._cdk.lazy import lazy_number
 from .._cdk.rendered import rendered
 from ..errors import BreakwaterError
@@ -81,7 +81,7 @@ def limit_environments(resource: lambda_.CfnFunction, share: ConnectionShare, re
     def environments() -> int:
         return share.resolve() // requests
 
-    resource.node.add_validation(_CappedVersions(resource))
+    validate_at_synth(resource, partial(_uncapped_versions, resource))
     resource.function_scaling_config = lambda_.CfnFunction.FunctionScalingConfigProperty(
         max_execution_environments=lazy_number(environments),
         # Or else three are started, whatever the maximum is.
@@ -89,22 +89,15 @@ def limit_environments(resource: lambda_.CfnFunction, share: ConnectionShare, re
     )
 
 
-@jsii.implements(IValidation)
-class _CappedVersions:
-    """A function's own cap is that of `$LATEST.PUBLISHED`: each other version scales apart, and needs its own."""
-
-    def __init__(self, resource: lambda_.CfnFunction) -> None:
-        self._resource = resource
-
-    def validate(self) -> list[str]:
-        own = self._resource.node.path
-        return [
-            f"its version {version.node.path} scales apart from $LATEST.PUBLISHED, and has no "
-            "MaxExecutionEnvironments. Invoke the function itself, or set max_execution_environments of the version, "
-            "and let it take part with budget.share(…, concurrency=environments x requests)."
-            for path, version in qualifiers(self._resource.node.root, lambda_.CfnVersion)
-            if path == own and _scaling(version).get("MaxExecutionEnvironments") is None
-        ]
+def _uncapped_versions(resource: lambda_.CfnFunction) -> list[str]:
+    """Find versions without a cap: a function's own is that of `$LATEST.PUBLISHED`: each other scales apart."""
+    return [
+        f"its version {version.node.path} scales apart from $LATEST.PUBLISHED, and has no "
+        "MaxExecutionEnvironments. Invoke the function itself, or set max_execution_environments of the version, "
+        "and let it take part with budget.share(…, concurrency=environments x requests)."
+        for path, version in qualifiers(resource.node.root, lambda_.CfnVersion)
+        if path == resource.node.path and _scaling(version).get("MaxExecutionEnvironments") is None
+    ]
 
 
 def _scaling(resource: IConstruct) -> dict[str, Any]:

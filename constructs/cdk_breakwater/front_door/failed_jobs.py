@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-import jsii
 from aws_cdk import Annotations, Duration, Stack, Token
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
-from constructs import IValidation
 
+from .._cdk.late_validation import validate_at_synth
 from .._cdk.lazy import lazy_number
 from .._cdk.nag import acknowledge
 from .._cdk.queue_retention import retention_seconds
@@ -134,27 +134,21 @@ def _check(invocation: Buffer, dead_letter_queue: sqs.IQueue) -> None:
             "queue of the front door's.",
             "Leave it out, or set redrive_permission=sqs.RedrivePermission.ALLOW_ALL.",
         )
-    invocation.node.add_validation(_RedriveOriginValidation(invocation, dead_letter_queue))
+    validate_at_synth(invocation, partial(_other_origins, invocation, dead_letter_queue))
 
 
-@jsii.implements(IValidation)
-class _RedriveOriginValidation:
-    def __init__(self, invocation: Buffer, dead_letter_queue: sqs.IQueue) -> None:
-        self._invocation = invocation
-        self._dead_letter_queue = dead_letter_queue
-
-    def validate(self) -> list[str]:
-        # A message that was sent on, not moved by SQS, doesn't know where it came from, and a redrive would have to.
-        # Source: Amazon SQS Developer Guide, "Troubleshooting dead-letter queue and DLQ redrive issues".
-        return [
-            f"{self._dead_letter_queue.node.path} is the dead-letter queue of {other.node.path}, too, and what came by "
-            f"a front door no longer tells from where. Give {self._invocation.queue.node.path} one of its own."
-            for other in self._invocation.node.root.node.find_all()
-            if isinstance(other, sqs.Queue)
-            and other not in (self._invocation.queue, self._invocation.failures_queue)
-            and other.dead_letter_queue is not None
-            and other.dead_letter_queue.queue is self._dead_letter_queue
-        ]
+def _other_origins(invocation: Buffer, dead_letter_queue: sqs.IQueue) -> list[str]:
+    # A message that was sent on, not moved by SQS, doesn't know where it came from, and a redrive would have to.
+    # Source: Amazon SQS Developer Guide, "Troubleshooting dead-letter queue and DLQ redrive issues".
+    return [
+        f"{dead_letter_queue.node.path} is the dead-letter queue of {other.node.path}, too, and what came by a front "
+        f"door no longer tells from where. Give {invocation.queue.node.path} one of its own."
+        for other in invocation.node.root.node.find_all()
+        if isinstance(other, sqs.Queue)
+        and other not in (invocation.queue, invocation.failures_queue)
+        and other.dead_letter_queue is not None
+        and other.dead_letter_queue.queue is dead_letter_queue
+    ]
 
 
 def _in_the_bucket(invocation: Buffer, results: JobResults, bucket: s3.Bucket) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Annotations, Duration, Tokenization
@@ -12,6 +13,7 @@ from breakwater_runtime._version import VERSION
 
 from .._cdk.arguments import FLAG, TEXTS, Kind, instance_of, require
 from .._cdk.function_settings import rendered_timeout
+from .._cdk.late_validation import validate_at_synth
 from .._cdk.lazy import lazy_string
 from .._cdk.nag import acknowledge
 from .._cdk.rendered import environment_variables
@@ -25,7 +27,7 @@ from ..layers.runtime_layer import RuntimeLayer
 from ..limits.aws_lambda import DEFAULT_TIMEOUT_SECONDS, MOST_LAYERS
 from ..limits.engines import DatabaseEngine
 from .database_users.deployment import DatabaseDeployment
-from .runtime_presence import LayerFitsValidation, require_drivers, say_what_is_lost
+from .runtime_presence import layer_errors, require_drivers, say_what_is_lost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -138,7 +140,7 @@ class DatabaseConnections:
         if self._layer is None:
             say_what_is_lost(self._function, downstream, overlap=self._overlap)
         else:
-            self._function.node.add_validation(LayerFitsValidation(self._function, self._placement))
+            validate_at_synth(self._function, partial(layer_errors, self._function, self._placement))
         return downstream, credentials, share
 
     def add(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-import jsii
 from aws_cdk import Annotations
 from aws_cdk import aws_lambda as lambda_
-from constructs import IValidation
 
 from .._cdk.rendered import rendered
 from ..errors import BreakwaterError
@@ -60,25 +58,17 @@ def require_drivers(placement: FunctionPlacement, downstreams: Sequence[Downstre
             )
 
 
-@jsii.implements(IValidation)
-class LayerFitsValidation:
-    """An Aspect or an override may change runtime or architecture after the layer was built for others."""
-
-    def __init__(self, function: lambda_.Function, placement: FunctionPlacement) -> None:
-        self._function = function
-        self._placement = placement
-
-    def validate(self) -> list[str]:
-        """Return what does not fit, in words."""
-        resource = cast("IConstruct", self._function.node.default_child)
-        found = rendered(resource, "Runtime", "Architectures")
-        architecture = self._placement.options.get("architecture") or lambda_.Architecture.X86_64
-        layer = (self._placement.runtime.name, architecture.name)
-        has = (found.get("Runtime"), found.get("Architectures", [lambda_.Architecture.X86_64.name])[0])
-        if layer == has:
-            return []
-        return [
-            f"{resource.node.path} is for {' on '.join(map(str, has))} in the template, and its runtime layer was "
-            f"built for {' on '.join(layer)}: an Aspect or an override came after it. Pass runtime=… and "
-            "architecture=… to the construct."
-        ]
+def layer_errors(function: lambda_.Function, placement: FunctionPlacement) -> list[str]:
+    """Say what an Aspect or an override changed of runtime or architecture after the layer was built for others."""
+    resource = cast("IConstruct", function.node.default_child)
+    found = rendered(resource, "Runtime", "Architectures")
+    architecture = placement.options.get("architecture") or lambda_.Architecture.X86_64
+    layer = (placement.runtime.name, architecture.name)
+    has = (found.get("Runtime"), found.get("Architectures", [lambda_.Architecture.X86_64.name])[0])
+    if layer == has:
+        return []
+    return [
+        f"{resource.node.path} is for {' on '.join(map(str, has))} in the template, and its runtime layer was built "
+        f"for {' on '.join(layer)}: an Aspect or an override came after it. Pass runtime=… and architecture=… to the "
+        "construct."
+    ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import jsii
 from aws_cdk import Annotations, Stage, Token
 from aws_cdk import aws_ec2 as ec2
-from constructs import IValidation
 
+from .._cdk.late_validation import validate_at_synth
 from .._cdk.nag import acknowledge, compliance_rules
 from .._cdk.pending_lookups import PENDING_VPC
 from .vpc_scope import beneath_vpc
@@ -68,40 +68,33 @@ def _make(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> ec2.InterfaceVpcEndpoi
     if not isinstance(vpc, ec2.Vpc):
         remark += " If the imported VPC has one, import the subnets as private ones, which have a way out."
     Annotations.of(endpoint).add_info_v2("cdk-breakwater:secrets-manager-endpoint", remark)
-    endpoint.node.add_validation(_SingleEndpointValidation(vpc, endpoint))
+    validate_at_synth(endpoint, partial(_others, vpc, endpoint))
     return endpoint
 
 
-@jsii.implements(IValidation)
-class _SingleEndpointValidation:
-    """Two endpoints with private DNS for one service: EC2 refuses the second, halfway through the deployment."""
+def _others(vpc: ec2.IVpc, endpoint: ec2.InterfaceVpcEndpoint) -> list[str]:
+    """Find a second endpoint with private DNS: EC2 refuses it, halfway through the deployment."""
+    here = [
+        f"{other.node.path} is an endpoint for Secrets Manager as well, and private DNS works for one in a VPC. "
+        "Make it before the first VpcDatabaseFunction of the VPC, which then uses it."
+        for other in _endpoints(vpc)
+        if other.node.path != endpoint.node.path
+    ]
+    return [*here, *_others_in_other_stages(vpc, endpoint)]
 
-    def __init__(self, vpc: ec2.IVpc, endpoint: ec2.InterfaceVpcEndpoint) -> None:
-        self._vpc = vpc
-        self._endpoint = endpoint
 
-    def validate(self) -> list[str]:
-        own = self._endpoint.node.path
-        here = [
-            f"{other.node.path} is an endpoint for Secrets Manager as well, and private DNS works for one in a VPC. "
-            "Make it before the first VpcDatabaseFunction of the VPC, which then uses it."
-            for other in _endpoints(self._vpc)
-            if other.node.path != own
-        ]
-        return [*here, *self._in_other_stages()]
-
-    def _in_other_stages(self) -> list[str]:
-        """Find the endpoints of other Stages in the same VPC, which an id that both import shows."""
-        own = Stage.of(self._endpoint)
-        if Token.is_unresolved(self._vpc.vpc_id) or self._vpc.vpc_id == PENDING_VPC:
-            return []
-        return [
-            f"{other.node.path} of another Stage is an endpoint for Secrets Manager in the same VPC "
-            f"{self._vpc.vpc_id}, and private DNS works for one in a VPC. Make it once, in the stack of the VPC, and "
-            "import its subnets as private ones (private_subnet_ids=[…]), which then have a way to Secrets Manager."
-            for other in _endpoints_beneath(self._vpc.node.root, self._vpc)
-            if Stage.of(other) is not own
-        ]
+def _others_in_other_stages(vpc: ec2.IVpc, endpoint: ec2.InterfaceVpcEndpoint) -> list[str]:
+    """Find the endpoints of other Stages in the same VPC, which an id that both import shows."""
+    own = Stage.of(endpoint)
+    if Token.is_unresolved(vpc.vpc_id) or vpc.vpc_id == PENDING_VPC:
+        return []
+    return [
+        f"{other.node.path} of another Stage is an endpoint for Secrets Manager in the same VPC {vpc.vpc_id}, and "
+        "private DNS works for one in a VPC. Make it once, in the stack of the VPC, and import its subnets as private "
+        "ones (private_subnet_ids=[…]), which then have a way to Secrets Manager."
+        for other in _endpoints_beneath(vpc.node.root, vpc)
+        if Stage.of(other) is not own
+    ]
 
 
 def _endpoints(vpc: ec2.IVpc) -> Iterator[IConstruct]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-import jsii
 from aws_cdk import Annotations, Reference, Stage, Token, Tokenization
-from constructs import Construct, IValidation
+from constructs import Construct
 
+from .._cdk.late_validation import validate_at_synth
 from .vpc_scope import beneath_vpc
 
 if TYPE_CHECKING:
@@ -36,23 +37,17 @@ class SubnetAddresses(Construct):
         """Watch a VPC's private and isolated subnets, once."""
         scope, id = beneath_vpc(vpc, "SubnetAddresses")
         if scope.node.try_find_child(id) is None:
-            SubnetAddresses(scope, id).node.add_validation(_Validation(vpc))
+            validate_at_synth(SubnetAddresses(scope, id), partial(_compare, vpc))
 
 
-@jsii.implements(IValidation)
-class _Validation:
-    def __init__(self, vpc: ec2.IVpc) -> None:
-        self._vpc = vpc
-
-    def validate(self) -> list[str]:
-        """Warn; an app that was deployed already may have what it needs, so nothing fails."""
-        sizes = {subnet: _addresses(subnet) for subnet in (*self._vpc.private_subnets, *self._vpc.isolated_subnets)}
-        if any(size is not None for size in sizes.values()):
-            interfaces = _interfaces(self._vpc)
-            for subnet, size in sizes.items():
-                if size is not None:
-                    _warn(subnet, size, interfaces[subnet.subnet_id])
-        return []
+def _compare(vpc: ec2.IVpc) -> None:
+    """Warn; an app that was deployed already may have what it needs, so nothing fails."""
+    sizes = {subnet: _addresses(subnet) for subnet in (*vpc.private_subnets, *vpc.isolated_subnets)}
+    if any(size is not None for size in sizes.values()):
+        interfaces = _interfaces(vpc)
+        for subnet, size in sizes.items():
+            if size is not None:
+                _warn(subnet, size, interfaces[subnet.subnet_id])
 
 
 def _warn(subnet: ec2.ISubnet, size: int, interfaces: dict[str, set[Any]]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
-import jsii
 from aws_cdk import Annotations, Stack, Token
 from aws_cdk import aws_lambda as lambda_
-from constructs import IValidation
 
+from .._cdk.late_validation import validate_at_synth
 from ..errors import BreakwaterError
 from ..functions.base import PreparedFunction
 from ..layers.runtime_layer import RuntimeLayer
@@ -18,14 +18,13 @@ if TYPE_CHECKING:
     from constructs import IConstruct
 
     from .._cdk.parameter_types import Function
-    from .invocation import QuotaThrottledInvocation
 
 _OLDEST_PYTHON = 10
 _QUOTA = "cdk-breakwater:quota"
 """The key of the metadata by which a function's quota is found."""
 
 
-def guard_function(quota: QuotaThrottledInvocation, function: Function) -> None:
+def guard_function(quota: IConstruct, function: Function) -> None:
     """Give a function the runtime, and see to it that only its quota invokes it.
 
     Raises
@@ -43,7 +42,7 @@ def guard_function(quota: QuotaThrottledInvocation, function: Function) -> None:
     function.node.add_metadata(_QUOTA, quota.node.path)
     if isinstance(function, lambda_.Function):
         _add_runtime(function)
-    quota.node.add_validation(_SoleInvoker(quota, function))
+    validate_at_synth(quota, partial(_warn_of_other_invokers, quota, function))
 
 
 def reserved_concurrency(function: Function) -> int | None:
@@ -75,26 +74,18 @@ def _has_runtime(function: lambda_.Function) -> bool:
     )
 
 
-@jsii.implements(IValidation)
-class _SoleInvoker:
-    """Warns of whatever else may invoke the function: it would call the provider without a slot."""
-
-    def __init__(self, quota: QuotaThrottledInvocation, function: Function) -> None:
-        self._quota = quota
-        self._function = function
-
-    def validate(self) -> list[str]:
-        stack = Stack.of(self._function)
-        own = str(stack.get_logical_id(cast("lambda_.CfnFunction", self._function.node.default_child)))
-        for construct in stack.node.find_all():
-            target = _invokes(construct)
-            if target is not None and own in _words(str(stack.resolve(target))):
-                Annotations.of(self._quota).add_warning_v2(
-                    f"cdk-breakwater:quota-bypass-{construct.node.addr[-8:]}",
-                    f"{construct.node.path} lets {self._function.node.path} be invoked past the quota: such calls "
-                    "take no slot, and may exceed every tier. Let it send to the quota's queue instead.",
-                )
-        return []
+def _warn_of_other_invokers(quota: IConstruct, function: Function) -> None:
+    """Warn of whatever else may invoke the function: it would call the provider without a slot."""
+    stack = Stack.of(function)
+    own = str(stack.get_logical_id(cast("lambda_.CfnFunction", function.node.default_child)))
+    for construct in stack.node.find_all():
+        target = _invokes(construct)
+        if target is not None and own in _words(str(stack.resolve(target))):
+            Annotations.of(quota).add_warning_v2(
+                f"cdk-breakwater:quota-bypass-{construct.node.addr[-8:]}",
+                f"{construct.node.path} lets {function.node.path} be invoked past the quota: such calls take no slot, "
+                "and may exceed every tier. Let it send to the quota's queue instead.",
+            )
 
 
 def _invokes(construct: IConstruct) -> object | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-import jsii
 from aws_cdk import Annotations, Stack, Token
 from aws_cdk import aws_wafv2 as wafv2
-from constructs import IValidation
 
 from .._cdk.arguments import shown
+from .._cdk.late_validation import validate_at_synth
 from .._cdk.nag import acknowledge, compliance_rules
 from ..errors import BreakwaterError
 
@@ -129,7 +129,7 @@ def limit_addresses(
         "(aws-waf-logs-…) and cost by the request: the app's choice.",
         *compliance_rules("WAFv2LoggingEnabled"),
     )
-    scope.node.add_validation(_RateRuleValidation(scope, rate_limit, rate_limit_of_stage))
+    validate_at_synth(scope, partial(_compare, scope, rate_limit, rate_limit_of_stage))
     return web_acl
 
 
@@ -139,19 +139,11 @@ def _visibility(name: str) -> wafv2.CfnWebACL.VisibilityConfigProperty:
     )
 
 
-@jsii.implements(IValidation)
-class _RateRuleValidation:
-    def __init__(self, api: Construct, rate_limit: float, rate_limit_of_stage: float) -> None:
-        self._api = api
-        self._rate_limit = rate_limit
-        self._rate_limit_of_stage = rate_limit_of_stage
-
-    def validate(self) -> list[str]:
-        whole = Stack.of(self._api).resolve(self._rate_limit_of_stage)
-        if self._rate_limit >= whole:
-            Annotations.of(self._api).add_warning_v2(
-                "cdk-breakwater:address-rate-above-api",
-                f"one address may send {self._rate_limit:g} requests per second, and the whole API takes {whole:g}: "
-                "a single address can still have all of it.",
-            )
-        return []
+def _compare(api: Construct, rate_limit: float, rate_limit_of_stage: float) -> None:
+    whole = Stack.of(api).resolve(rate_limit_of_stage)
+    if rate_limit >= whole:
+        Annotations.of(api).add_warning_v2(
+            "cdk-breakwater:address-rate-above-api",
+            f"one address may send {rate_limit:g} requests per second, and the whole API takes {whole:g}: a single "
+            "address can still have all of it.",
+        )

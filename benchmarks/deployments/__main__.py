@@ -13,11 +13,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from demo.deployments.account import BUDGET, GUARDED, UNGUARDED, USABLE, Account, load
 from demo.emulator import REPOSITORY
 from demo.processes import CommandError
 from servers import Certificates, MariaDbServer
 from servers.administrator import NAME
-from tests.e2e.deployments.account import BUDGET, GUARDED, UNGUARDED, USABLE, Account, load
 
 from benchmarks.deployments.plot import Panel, Span, draw
 

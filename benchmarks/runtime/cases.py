@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pymysql
 from servers import MariaDbServer, Network
-from tests.runtime.sql import execute, rows
+from servers.sql import execute, rows
 
 from benchmarks.runtime.bursts import Burst, burst
 from benchmarks.runtime.execution_environment import Environment, Function, start

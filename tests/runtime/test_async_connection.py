@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from servers import MariaDbServer
+from servers.sql import SqlServer, end_session
 
 import breakwater_runtime as breakwater
-from tests.runtime.sql import Context, SqlServer, end_session
+from tests.runtime.lambda_context import Context
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator

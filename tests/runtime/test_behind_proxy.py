@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from servers.sql import SqlServer, execute
 
 import breakwater_runtime as breakwater
-from tests.runtime.sql import Context, SqlServer, execute
+from tests.runtime.lambda_context import Context
 
 
 @pytest.mark.parametrize("proxy", [False, True])

@@ -13,10 +13,11 @@ import psycopg
 import pymysql
 import pytest
 from servers import MariaDbServer, PostgreSqlServer
+from servers.sql import SqlServer, end_session, execute, rows, session
 
 import breakwater_runtime as breakwater
 from breakwater_runtime.errors import TransactionAborted
-from tests.runtime.sql import Context, SqlServer, end_session, execute, rows, session
+from tests.runtime.lambda_context import Context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

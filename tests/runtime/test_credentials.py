@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from servers import Certificates, MariaDbServer
+from servers.sql import SqlServer, execute, rows
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import credentials
@@ -21,7 +22,7 @@ from breakwater_runtime._secret import parse
 from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.environment import Settings
 from tests.runtime.aws_endpoint import AwsEndpoint
-from tests.runtime.sql import Context, SqlServer, execute, rows
+from tests.runtime.lambda_context import Context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ import pytest
 import breakwater_runtime as breakwater
 from breakwater_runtime import credentials
 from tests.runtime.aws_endpoint import AwsEndpoint
-from tests.runtime.sql import Context
+from tests.runtime.lambda_context import Context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

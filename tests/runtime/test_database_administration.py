@@ -14,6 +14,7 @@ import pymysql
 import pytest
 from servers import MariaDbServer, PostgreSqlServer
 from servers.administrator import NAME, create_administrator
+from servers.sql import SqlServer, execute, rows
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import credentials
@@ -22,7 +23,7 @@ from handlers.database_administration.administration import handler
 from handlers.database_administration.mysql_account import MySqlAccount
 from handlers.database_administration.user import UserRefused
 from tests.runtime.aws_endpoint import AwsEndpoint
-from tests.runtime.sql import Context, SqlServer, execute, rows
+from tests.runtime.lambda_context import Context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

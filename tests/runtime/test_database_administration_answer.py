@@ -14,7 +14,7 @@ from botocore.session import Session
 from botocore.stub import Stubber
 
 from handlers.database_administration import answer
-from tests.runtime.sql import Context
+from tests.runtime.lambda_context import Context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

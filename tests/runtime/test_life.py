@@ -15,6 +15,7 @@ import psycopg
 import pymysql
 import pytest
 from servers import MariaDbServer
+from servers.sql import SqlServer, end_session, execute, rows, session
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import credentials
@@ -22,7 +23,7 @@ from breakwater_runtime._core import server_pressure
 from breakwater_runtime._core.session import now
 from breakwater_runtime._secret import Secret
 from breakwater_runtime.deadline import Deadline
-from tests.runtime.sql import Context, SqlServer, end_session, execute, rows, session
+from tests.runtime.lambda_context import Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable

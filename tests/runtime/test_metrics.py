@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from servers.sql import SqlServer
 
 import breakwater_runtime as breakwater
-from tests.runtime.sql import Context, SqlServer
+from tests.runtime.lambda_context import Context
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

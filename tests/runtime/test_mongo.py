@@ -13,8 +13,8 @@ import pymongo.errors
 import pytest
 
 import breakwater_runtime as breakwater
+from tests.runtime.lambda_context import Context
 from tests.runtime.mongo_server import MongoServer
-from tests.runtime.sql import Context
 
 
 def test_one_connection_for_operations_and_one_for_watching() -> None:

@@ -6,9 +6,10 @@ import time
 
 import pytest
 from servers import MariaDbServer
+from servers.sql import execute, rows, session
 
 import breakwater_runtime as breakwater
-from tests.runtime.sql import Context, execute, rows, session
+from tests.runtime.lambda_context import Context
 
 
 def test_a_statement_that_begins_late_has_only_the_time_that_is_left(mariadb: MariaDbServer) -> None:

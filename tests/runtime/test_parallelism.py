@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import breakwater_runtime as breakwater
 from breakwater_runtime.deadline import Deadline
 from tests.runtime.aws_endpoint import AwsEndpoint
-from tests.runtime.sql import Context
+from tests.runtime.lambda_context import Context
 
 
 @given(st.lists(st.integers()), st.integers(1, 8))

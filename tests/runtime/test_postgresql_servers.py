@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from servers import PostgreSqlServer
+from servers.sql import execute, rows, session
 
 import breakwater_runtime as breakwater
-from tests.runtime.sql import Context, execute, rows, session
+from tests.runtime.lambda_context import Context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from servers import Certificates, Network, RedisServer
 import breakwater_runtime as breakwater
 from breakwater_runtime import credentials
 from breakwater_runtime._secret import Secret
-from tests.runtime.sql import Context
+from tests.runtime.lambda_context import Context
 
 
 def settings(server: RedisServer) -> dict[str, Any]:

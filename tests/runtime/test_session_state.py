@@ -8,9 +8,9 @@ import psycopg.rows
 import pymysql.cursors
 import pytest
 from servers import MariaDbServer, PostgreSqlServer
+from servers.sql import execute, rows, session
 
 import breakwater_runtime as breakwater
-from tests.runtime.sql import execute, rows, session
 
 MARIADB = {
     "user variable": ("SET @tenant = 7", "SELECT @tenant", None),

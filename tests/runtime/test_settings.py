@@ -6,11 +6,12 @@ import subprocess
 import sys
 
 import pytest
+from servers.sql import SqlServer, rows
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import environment, testing
 from breakwater_runtime._version import VERSION
-from tests.runtime.sql import Context, SqlServer, rows
+from tests.runtime.lambda_context import Context
 
 
 @pytest.fixture(autouse=True)

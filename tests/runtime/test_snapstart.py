@@ -7,10 +7,10 @@ import types
 from typing import TYPE_CHECKING
 
 import pytest
+from servers.sql import SqlServer, session
 
 import breakwater_runtime as breakwater
 from breakwater_runtime._core import keeper
-from tests.runtime.sql import SqlServer, session
 
 if TYPE_CHECKING:
     from collections.abc import Callable

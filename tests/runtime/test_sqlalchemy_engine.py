@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy
 from servers import MariaDbServer
+from servers.sql import SqlServer, end_session
 from sqlalchemy import text
 
 import breakwater_runtime as breakwater
-from tests.runtime.sql import SqlServer, end_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

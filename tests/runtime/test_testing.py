@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 from servers import PostgreSqlServer
+from servers.sql import SqlServer, rows
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import environment, testing
-from tests.runtime.sql import SqlServer, rows
 
 PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
 

@@ -6,10 +6,11 @@ import ssl
 
 import pytest
 from servers import Certificates, MariaDbServer
+from servers.sql import SqlServer, rows
 
 import breakwater_runtime as breakwater
 from breakwater_runtime.tls import ssl_context
-from tests.runtime.sql import Context, SqlServer, rows
+from tests.runtime.lambda_context import Context
 
 
 @pytest.fixture(params=["mariadb", "postgresql"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from servers import MariaDbServer, PostgreSqlServer
+from servers.sql import execute, rows, session
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import environment
-from tests.runtime.sql import Context, execute, rows, session
+from tests.runtime.lambda_context import Context
 
 
 def test_one_connection_to_each(

@@ -7,11 +7,12 @@ import time
 
 import pytest
 from servers import MariaDbServer
+from servers.sql import SqlServer, execute
 
 import breakwater_runtime as breakwater
 from breakwater_runtime._core import server_pressure
 from breakwater_runtime._core.session import Session
-from tests.runtime.sql import Context, SqlServer, execute
+from tests.runtime.lambda_context import Context
 
 # what the runtime waits for, and a second more since MariaDB counts in whole seconds
 UNTIL_IDLE = server_pressure.ZOMBIE_SECONDS + 1.2

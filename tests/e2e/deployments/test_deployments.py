@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from demo.deployments.account import BUDGET, GUARDED, UNGUARDED, Account, load
 from demo.processes import CommandError
 from servers import Certificates, MariaDbServer
 
 from cdk_breakwater.cli.deployment_facts import DeploymentFacts, measure
-
-from .account import BUDGET, GUARDED, UNGUARDED, Account, load
 
 
 @pytest.fixture(scope="module")

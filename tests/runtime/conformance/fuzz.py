@@ -17,17 +17,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from servers import MariaDbServer, PostgreSqlServer
+from servers.sql import execute, rows
 
 from tests.runtime.conformance.clients import CLIENTS, RUN_CLIENTS, Client
 from tests.runtime.conformance.observer import observer
 from tests.runtime.conformance.trouble import Fault, Trouble
-from tests.runtime.sql import execute, rows, wait_until
+from tests.runtime.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from servers.sql import SqlServer
+
     from tests.runtime.conformance.clients import Session
-    from tests.runtime.sql import SqlServer
 
     Shape = Callable[["Fuzz", Session, int, int], Awaitable[None]]
 

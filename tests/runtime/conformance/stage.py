@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from typing import Any
 
-    from tests.runtime.sql import SqlServer
+    from servers.sql import SqlServer
 
     Scene = Callable[[Client, Trouble, SqlServer], Coroutine[Any, Any, None]]
 

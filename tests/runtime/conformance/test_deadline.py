@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from servers.sql import is_alive
 
 from breakwater_runtime.deadline import MARGIN_SECONDS
 from tests.runtime.conformance.clients import DRIVERS, awaited, each, entered
@@ -15,14 +16,15 @@ from tests.runtime.conformance.process import ClientProcess
 from tests.runtime.conformance.promises import promise
 from tests.runtime.conformance.stage import play
 from tests.runtime.conformance.trouble import Fault, SilentAddress, Trouble
-from tests.runtime.sql import is_alive, wait_until
+from tests.runtime.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from servers.sql import SqlServer
+
     from tests.runtime.conformance.clients import Client
     from tests.runtime.conformance.stage import Scene
-    from tests.runtime.sql import SqlServer
 
 # The runtime stops half a second before that; what it takes longer than that is the machine's. A wait that nothing
 # bounds, or that each statement begins anew, is longer than both.

@@ -8,6 +8,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from servers.sql import execute, session
 
 import breakwater_runtime as breakwater
 from breakwater_runtime._core import keeper
@@ -15,11 +16,11 @@ from tests.runtime.conformance.clients import CLIENTS, RUN_CLIENTS
 from tests.runtime.conformance.observer import observer
 from tests.runtime.conformance.promises import promise
 from tests.runtime.conformance.trouble import Fault, Trouble
-from tests.runtime.sql import execute, session
 
 if TYPE_CHECKING:
+    from servers.sql import SqlServer
+
     from tests.runtime.conformance.clients import Client, Session
-    from tests.runtime.sql import SqlServer
 
 SECONDS = 8.0
 

@@ -9,8 +9,9 @@ from tests.runtime.conformance.fuzz import Fuzz
 from tests.runtime.conformance.promises import promise
 
 if TYPE_CHECKING:
+    from servers.sql import SqlServer
+
     from tests.runtime.conformance.clients import Client
-    from tests.runtime.sql import SqlServer
 
 SEED = 43
 SECONDS = float(os.environ.get("BREAKWATER_FUZZ_SECONDS", "4"))

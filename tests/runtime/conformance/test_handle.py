@@ -12,16 +12,17 @@ import psycopg
 import pymysql
 import pytest
 from psycopg import sql
+from servers.sql import execute
 
 from tests.runtime.conformance.clients import DRIVERS, awaited
 from tests.runtime.conformance.observer import observer
 from tests.runtime.conformance.promises import promise
-from tests.runtime.sql import execute
 
 if TYPE_CHECKING:
+    from servers.sql import SqlServer
+
     from tests.runtime.conformance.clients import Client
     from tests.runtime.conformance.trouble import Trouble
-    from tests.runtime.sql import SqlServer
 
 SECONDS = 15.0
 DEAD = r"(?i)closed|block that is over"

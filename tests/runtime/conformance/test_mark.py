@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pymysql
 import pytest
+from servers.sql import execute, is_alive, rows
 
 import breakwater_runtime as breakwater
 from breakwater_runtime._core.session import now
@@ -22,16 +23,17 @@ from tests.runtime.conformance.process import ClientProcess
 from tests.runtime.conformance.promises import promise
 from tests.runtime.conformance.stage import play
 from tests.runtime.conformance.trouble import Trouble
-from tests.runtime.sql import Context, execute, is_alive, rows, wait_until
+from tests.runtime.lambda_context import Context
+from tests.runtime.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from servers.sql import SqlServer
     from typing_extensions import Self
 
     from tests.runtime.conformance.clients import Session
     from tests.runtime.conformance.stage import Scene
-    from tests.runtime.sql import SqlServer
 
 # A session may be ended once it has been idle for 4 s, and MariaDB counts whole seconds.
 LONGER_THAN_IDLE = 5.5

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from servers.sql import execute, is_alive, rows
 
 import breakwater_runtime as breakwater
 from tests.runtime.conformance.clients import DRIVERS, RUN_CLIENTS, Client
@@ -14,14 +15,15 @@ from tests.runtime.conformance.observer import observer
 from tests.runtime.conformance.promises import promise
 from tests.runtime.conformance.stage import play
 from tests.runtime.conformance.trouble import Fault, Trouble
-from tests.runtime.sql import execute, is_alive, rows, wait_until
+from tests.runtime.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from servers.sql import SqlServer
+
     from tests.runtime.conformance.clients import Session
     from tests.runtime.conformance.stage import Scene
-    from tests.runtime.sql import SqlServer
 
 SECONDS = 8.0
 

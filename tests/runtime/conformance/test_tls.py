@@ -15,8 +15,9 @@ from tests.runtime.conformance.promises import promise
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from servers.sql import SqlServer
+
     from tests.runtime.conformance.clients import Client
-    from tests.runtime.sql import SqlServer
 
 SECONDS = 20.0
 

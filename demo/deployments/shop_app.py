@@ -1,4 +1,4 @@
-"""README's first app at several stages of its life: `python -m tests.e2e.deployments.shop_app`.
+"""README's first app at several stages of its life: `python -m demo.deployments.shop_app`.
 
 Standard input: from each stage's folder to what its stack is made of. One process makes all of them.
 """
@@ -14,9 +14,9 @@ import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
-from demo.app import ARCHITECTURE, ENGINES, RUNTIME
 
 from cdk_breakwater import ConnectionBudget, Downstream, VpcDatabaseFunction
+from demo.app import ARCHITECTURE, ENGINES, RUNTIME
 
 
 class Shop(cdk.Stack):

@@ -6,15 +6,19 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from botocore.exceptions import ClientError, HTTPClientError
-from demo.emulator import REPOSITORY, Emulator
-from servers import MariaDbServer
 from servers.administrator import NAME, create_administrator
+
+from demo.emulator import REPOSITORY, Emulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from servers import MariaDbServer
 
 GUARDED, UNGUARDED = "Guarded", "Unguarded"
 BUDGET, USABLE = 12, 15  # of 20: five are the engine's own, four fifths of the rest are shared
@@ -61,7 +65,7 @@ class Account(Emulator):
             for stack in (GUARDED, UNGUARDED)
             for stage, changed in STAGES.items()
         }
-        command = [sys.executable, "-m", "tests.e2e.deployments.shop_app"]
+        command = [sys.executable, "-m", "demo.deployments.shop_app"]
         subprocess.run(command, input=json.dumps(stages), cwd=REPOSITORY, env=self._environment, text=True, check=True)
 
     def put(self, stage: str) -> int:

@@ -1,20 +1,14 @@
-"""The few statements that differ between the engines, for the tests."""
+"""The few statements that differ between the engines."""
 
 # ruff: noqa: S608 -- the statements are made of numbers that the server gave
 
 from __future__ import annotations
 
-from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any
+from time import sleep
+from typing import Any
 
-from servers import MariaDbServer, PostgreSqlServer
-
-import breakwater_runtime as breakwater
-from breakwater_runtime._core.session import now
-from tests.runtime.lambda_context import Context
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from servers.mariadb import MariaDbServer
+from servers.postgresql import PostgreSqlServer
 
 SqlServer = MariaDbServer | PostgreSqlServer
 
@@ -63,19 +57,3 @@ def _is_alive(server: SqlServer, admin: Any, session_id: int) -> bool:
 
 def sleep_statement(server: SqlServer, seconds: float) -> str:
     return f"SELECT SLEEP({seconds})" if isinstance(server, MariaDbServer) else f"SELECT pg_sleep({seconds})"
-
-
-def hunt(database: breakwater.Database, idle_seconds: int) -> int:
-    """Have an environment end the sessions of others, whether the server is full or not; return how many."""
-    with database.connection(Context(20)):
-        hunting = database._keeper.session
-        assert hunting is not None
-        return now(hunting.hunt(idle_seconds))
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Wait for something that comes true by itself."""
-    ends = monotonic() + seconds
-    while not true():
-        assert monotonic() < ends, f"not within {seconds} s"
-        sleep(0.02)

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from breakwater_runtime._core.event_loop import AsyncLease
-from breakwater_runtime._core.keeper import keeper_for
+from breakwater_runtime._core.lease import Connection
 from breakwater_runtime._core.repetition import Repetition
-from breakwater_runtime.sql_database import settings_from
+from breakwater_runtime.sql_database import Described
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    import aiomysql
+    import psycopg
+
     from breakwater_runtime._core.session import Adapter
     from breakwater_runtime.environment import Settings
-    from breakwater_runtime.metrics import Counters
 
     Result = TypeVar("Result")
 
 
-def async_database(name: str | None = None, *, autocommit: bool = False, **arguments: Any) -> AsyncDatabase:
+@overload
+def async_database(
+    name: str | None = None, *, engine: Literal["postgresql"], autocommit: bool = False, **arguments: Any
+) -> AsyncDatabase[psycopg.AsyncConnection[Any]]: ...
+@overload
+def async_database(
+    name: str | None = None, *, engine: Literal["mysql", "mariadb"], autocommit: bool = False, **arguments: Any
+) -> AsyncDatabase[aiomysql.Connection]: ...
+@overload
+def async_database(name: str | None = None, *, autocommit: bool = False, **arguments: Any) -> AsyncDatabase[Any]: ...
+def async_database(name: str | None = None, *, autocommit: bool = False, **arguments: Any) -> AsyncDatabase[Any]:
     """Describe a SQL database for handlers with an event loop; the arguments are those of `database()`.
 
     `async with database.connection(context) as connection` yields psycopg's AsyncConnection or aiomysql's Connection.
@@ -29,22 +41,26 @@ def async_database(name: str | None = None, *, autocommit: bool = False, **argum
     (`loop.run_until_complete(main(event))`), since `asyncio.run` makes a new one for each invocation, and with it
     another connection.
     """
-    settings, options = settings_from(name, **arguments)
-    return AsyncDatabase(settings, autocommit=autocommit, options=options)
+    return AsyncDatabase(name, arguments, autocommit=autocommit)
 
 
-class AsyncDatabase:
+class AsyncDatabase(Described, Generic[Connection]):
     """One database as one execution environment sees it. Made by `async_database()`."""
 
-    def __init__(self, settings: Settings, *, autocommit: bool, options: dict[str, Any]) -> None:
-        self._keeper = keeper_for(_adapter(settings), settings, autocommit=autocommit, options=options)
+    def _adapter(self, settings: Settings) -> type[Adapter]:
+        if settings.engine in ("mysql", "mariadb"):
+            from breakwater_runtime._mysql.async_adapter import AsyncMySqlAdapter
 
-    @property
-    def counters(self) -> Counters:
-        """What happened since the last line of metrics."""
-        return self._keeper.counters
+            return AsyncMySqlAdapter
+        if settings.engine == "postgresql":
+            from breakwater_runtime._postgresql.async_adapter import AsyncPostgreSqlAdapter
 
-    def connection(self, context: object | None = None) -> AsyncLease:
+            return AsyncPostgreSqlAdapter
+        raise settings.error(
+            "engine", settings.engine, "breakwater.async_database speaks mysql, mariadb and postgresql."
+        )
+
+    def connection(self, context: object | None = None) -> AsyncLease[Connection]:
         """Lend the environment's connection for a block: committed when it ends well, else rolled back.
 
         Tasks of one invocation take turns.
@@ -57,13 +73,13 @@ class AsyncDatabase:
         return AsyncLease(self._keeper, context)
 
     async def run(
-        self, work: Callable[[Any], Awaitable[Result]], context: object | None = None, *, read_only: bool = False
+        self, work: Callable[[Connection], Awaitable[Result]], context: object | None = None, *, read_only: bool = False
     ) -> Result:
         """Await `work(connection)` in a block, and again as `Database.run` does."""
         keeper = self._keeper
         repetition = Repetition(keeper, context, read_only=read_only)
         while True:
-            lease = AsyncLease(keeper, context)
+            lease: AsyncLease[Connection] = AsyncLease(keeper, context)
             try:
                 async with lease as connection:
                     return await work(connection)
@@ -72,19 +88,3 @@ class AsyncDatabase:
                 if pause is None:
                     raise
             await asyncio.sleep(pause)
-
-    def close(self) -> None:
-        """Close the connection; within a block, at its end. The next opens another."""
-        self._keeper.close()
-
-
-def _adapter(settings: Settings) -> type[Adapter]:
-    if settings.engine in ("mysql", "mariadb"):
-        from breakwater_runtime._mysql.async_adapter import AsyncMySqlAdapter
-
-        return AsyncMySqlAdapter
-    if settings.engine == "postgresql":
-        from breakwater_runtime._postgresql.async_adapter import AsyncPostgreSqlAdapter
-
-        return AsyncPostgreSqlAdapter
-    raise settings.error("engine", settings.engine, "breakwater.async_database speaks mysql, mariadb and postgresql.")

@@ -2,41 +2,91 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from time import sleep
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
-from breakwater_runtime._core.keeper import keeper_for
-from breakwater_runtime._core.lease import Lease
+from breakwater_runtime._core.keeper import Keeper, keeper_for
+from breakwater_runtime._core.lease import Connection, Lease
 from breakwater_runtime._core.repetition import Repetition
 from breakwater_runtime._plain import plain, plain_result
-from breakwater_runtime.environment import Settings, configured
+from breakwater_runtime.environment import DEFAULT_PORTS, Settings, configured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import psycopg
+    import pymysql
     import sqlalchemy
 
     from breakwater_runtime._core.session import Adapter
     from breakwater_runtime.metrics import Counters
 
     Result = TypeVar("Result")
-
+    _Text = str | None
+    _Number = float | None
 
 _PLAIN = "Give it a function that does its work when it is called; for coroutines there is async_database()."
 
 
-class Database:
-    """One database as one execution environment sees it. Made by `database()`."""
+class Described:
+    """A database that is described, and looked up where anything is said about it; else, as in tests, at its first use.
 
-    def __init__(self, settings: Settings, *, autocommit: bool, options: dict[str, Any]) -> None:
-        self._keeper = keeper_for(_adapter(settings), settings, autocommit=autocommit, options=options)
+    Parameters
+    ----------
+    name, autocommit
+        As for `database()`.
+    arguments
+        Settings, and options of the driver.
+    """
+
+    def __init__(self, name: str | None, arguments: dict[str, Any], *, autocommit: bool) -> None:
+        self._name = name
+        self._settings = {key: arguments.pop(key) for key in Settings.__annotations__ if key in arguments}
+        self._options = arguments
+        self._autocommit = autocommit
+        said = {key for key, value in self._settings.items() if value is not None}
+        if self._settings.get("engine") in DEFAULT_PORTS:
+            # says which driver it will be, for type checkers, and nothing else
+            said.remove("engine")
+        if said or configured(name):
+            # what is wrong is told at once
+            _ = self._keeper
+
+    @cached_property
+    def _keeper(self) -> Keeper:
+        settings = Settings(self._name, self._settings)
+        return keeper_for(self._adapter(settings), settings, autocommit=self._autocommit, options=self._options)
+
+    def _adapter(self, settings: Settings) -> type[Adapter]:
+        raise NotImplementedError
 
     @property
     def counters(self) -> Counters:
         """What happened since the last line of metrics."""
         return self._keeper.counters
 
-    def connection(self, context: object | None = None) -> Lease:
+    def close(self) -> None:
+        """Close the connection, as before a SnapStart snapshot; within a block, at its end. The next opens another."""
+        self._keeper.close()
+
+
+class Database(Described, Generic[Connection]):
+    """One database as one execution environment sees it. Made by `database()`."""
+
+    def _adapter(self, settings: Settings) -> type[Adapter]:
+        # the library behind it is imported here, not before
+        if settings.engine in ("mysql", "mariadb"):
+            from breakwater_runtime._mysql.adapter import MySqlAdapter
+
+            return MySqlAdapter
+        if settings.engine == "postgresql":
+            from breakwater_runtime._postgresql.adapter import PostgreSqlAdapter
+
+            return PostgreSqlAdapter
+        raise settings.error("engine", settings.engine, "breakwater.database speaks mysql, mariadb and postgresql.")
+
+    def connection(self, context: object | None = None) -> Lease[Connection]:
         """Lend the environment's connection for a block: `with database.connection(context) as connection`.
 
         The block is a transaction: committed when it ends well, rolled back when an exception leaves it. Nothing of a
@@ -63,7 +113,9 @@ class Database:
         """
         return Lease(self._keeper, context)
 
-    def run(self, work: Callable[[Any], Result], context: object | None = None, *, read_only: bool = False) -> Result:
+    def run(
+        self, work: Callable[[Connection], Result], context: object | None = None, *, read_only: bool = False
+    ) -> Result:
         """Call `work(connection)` in a block, and again if nothing of it was applied and another try may help.
 
         A deadlock or a serialization failure is repeated up to 9 times, a lost connection and a server that became a
@@ -88,7 +140,7 @@ class Database:
         keeper = self._keeper
         repetition = Repetition(keeper, context, read_only=read_only)
         while True:
-            lease = Lease(keeper, context)
+            lease: Lease[Connection] = Lease(keeper, context)
             try:
                 with lease as connection:
                     return plain_result(work(connection), "run()", _PLAIN)
@@ -110,24 +162,30 @@ class Database:
 
         return create_engine(self._keeper, options)
 
-    def close(self) -> None:
-        """Close the connection, as before a SnapStart snapshot; within a block, at its end. The next opens another."""
-        self._keeper.close()
 
-
-def _adapter(settings: Settings) -> type[Adapter]:
-    """Return an engine's adapter; the library behind it is imported here, not before."""
-    if settings.engine in ("mysql", "mariadb"):
-        from breakwater_runtime._mysql.adapter import MySqlAdapter
-
-        return MySqlAdapter
-    if settings.engine == "postgresql":
-        from breakwater_runtime._postgresql.adapter import PostgreSqlAdapter
-
-        return PostgreSqlAdapter
-    raise settings.error("engine", settings.engine, "breakwater.database speaks mysql, mariadb and postgresql.")
-
-
+# fmt: off
+@overload
+def database(
+    name: _Text = None, *, engine: Literal["postgresql"], host: _Text = None, port: int | None = None,
+    user: _Text = None, password: _Text = None, database: _Text = None, secret_arn: _Text = None, auth: _Text = None,
+    max_connections: int | None = None, utilization: _Number = None, tls_ca: _Text = None, proxy: bool | None = None,
+    function_timeout: _Number = None, autocommit: bool = False, **options: Any,
+) -> Database[psycopg.Connection[Any]]: ...
+@overload
+def database(
+    name: _Text = None, *, engine: Literal["mysql", "mariadb"], host: _Text = None, port: int | None = None,
+    user: _Text = None, password: _Text = None, database: _Text = None, secret_arn: _Text = None, auth: _Text = None,
+    max_connections: int | None = None, utilization: _Number = None, tls_ca: _Text = None, proxy: bool | None = None,
+    function_timeout: _Number = None, autocommit: bool = False, **options: Any,
+) -> Database[pymysql.Connection]: ...
+@overload
+def database(
+    name: _Text = None, *, engine: _Text = None, host: _Text = None, port: int | None = None,
+    user: _Text = None, password: _Text = None, database: _Text = None, secret_arn: _Text = None, auth: _Text = None,
+    max_connections: int | None = None, utilization: _Number = None, tls_ca: _Text = None, proxy: bool | None = None,
+    function_timeout: _Number = None, autocommit: bool = False, **options: Any,
+) -> Database[Any]: ...
+# fmt: on
 def database(
     name: str | None = None,
     *,
@@ -146,7 +204,7 @@ def database(
     function_timeout: float | None = None,
     autocommit: bool = False,
     **options: Any,
-) -> Database:
+) -> Database[Any]:
     """Describe a SQL database; nothing is opened until a connection is asked for.
 
     Each argument that is left out is read from the environment, where the constructs put it.
@@ -189,7 +247,7 @@ def database(
         A setting is missing or wrong. Where nothing is given and nothing set, as in a unit test that imports a handler,
         it is raised at the first use.
     """
-    arguments = {
+    given = {
         "engine": engine,
         "host": host,
         "port": port,
@@ -201,36 +259,7 @@ def database(
         "max_connections": max_connections,
         "utilization": utilization,
         "tls_ca": tls_ca,
-        "proxy": None if proxy is None else int(proxy),
+        "proxy": proxy,
         "function_timeout": function_timeout,
     }
-    if not configured(name) and all(value is None for value in arguments.values()):
-        return _Unconfigured(name, autocommit=autocommit, options=options)
-    return Database(Settings(name, arguments), autocommit=autocommit, options=options)
-
-
-class _Unconfigured(Database):
-    """A database that nothing says anything about yet, as when a test imports a handler: looked up at its first use."""
-
-    def __init__(self, name: str | None, *, autocommit: bool, options: dict[str, Any]) -> None:
-        self._name, self._autocommit, self._given = name, autocommit, options
-
-    def __getattr__(self, attribute: str) -> Any:
-        if attribute.startswith("__"):
-            raise AttributeError(attribute)
-        super().__init__(Settings(self._name, {}), autocommit=self._autocommit, options=self._given)
-        return getattr(self, attribute)
-
-
-_SETTINGS = frozenset((
-    "engine", "host", "port", "user", "password", "database", "secret_arn", "auth", "max_connections", "utilization",
-    "tls_ca", "proxy", "function_timeout",
-))  # fmt: skip
-
-
-def settings_from(name: str | None, **arguments: Any) -> tuple[Settings, dict[str, Any]]:
-    """Tell the settings of a database from the driver's options."""
-    known = {key: value for key, value in arguments.items() if key in _SETTINGS}
-    if known.get("proxy") is not None:
-        known["proxy"] = int(known["proxy"])
-    return Settings(name, known), {key: value for key, value in arguments.items() if key not in _SETTINGS}
+    return Database(name, given | options, autocommit=autocommit)

@@ -292,7 +292,7 @@ def test_an_iam_token_is_made_for_each_connect(
 @pytest.mark.parametrize(("user", "action"), [("clerk", "DbConnect"), ("admin", "DbConnectAdmin")])
 def test_a_token_for_aurora_dsql(manager: SecretsManager, user: str, action: str) -> None:
     host = "abc.dsql.eu-central-1.on.aws"
-    database = breakwater.database(engine="postgresql", host=host, user=user, auth="iam", proxy="1")
+    database = breakwater.database(engine="postgresql", host=host, user=user, auth="iam", proxy=True)
     token = database._keeper._credentials.login().password
     assert token.startswith(f"{host}/?Action={action}&")
     assert "eu-central-1%2Fdsql%2Faws4_request" in token

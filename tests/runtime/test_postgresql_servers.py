@@ -99,10 +99,11 @@ def test_the_server_s_limits_follow_the_function_s(postgresql: PostgreSqlServer)
 
 @pytest.mark.parametrize("option", ["hostaddr", "service", "conninfo"])
 def test_what_leads_past_the_settings_is_refused(option: str) -> None:
+    options: dict[str, Any] = {option: "elsewhere"}
     with (
         pytest.raises(breakwater.ConfigurationError, match=option),
-        breakwater.database(
-            engine="postgresql", host="127.0.0.1", user="app", password="secret", **{option: "elsewhere"}
-        ).connection(Context(1)),
+        breakwater.database(engine="postgresql", host="127.0.0.1", user="app", password="secret", **options).connection(
+            Context(1)
+        ),
     ):
         pass

@@ -25,7 +25,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"host": "h"}, r"engine .*BREAKWATER_ENGINE.* is None. It is one of mysql"),
         ({"engine": "oracle", "host": "h"}, r"engine .* is 'oracle'"),
         ({"engine": "redis", "host": "h"}, r"speaks mysql, mariadb and postgresql"),
-        ({"engine": "mysql"}, r"host .* is None"),
+        ({"engine": "mysql", "port": 3306}, r"host .* is None"),
         ({"engine": "mysql", "host": "h", "port": 70000}, r"port .* is '70000'. It is a number from 1 to 65535"),
         ({"engine": "mysql", "host": "h", "utilization": 1.5}, r"utilization .*from 0 to 1"),
         ({"engine": "mysql", "host": "h", "max_connections": 0}, r"max_connections .*at least 1"),
@@ -43,8 +43,11 @@ def test_a_database_that_nothing_is_said_about_is_looked_up_when_it_is_used(
 ) -> None:
     database = breakwater.database()
     assert isinstance(database, breakwater.Database)
+    for unconfigured, setting in ((database, "ENGINE"), (breakwater.database(engine="mysql"), "HOST")):
+        with pytest.raises(breakwater.ConfigurationError, match=rf"BREAKWATER_{setting}.* is None"):
+            unconfigured.connection(Context(1)).__enter__()
     with pytest.raises(breakwater.ConfigurationError, match=r"BREAKWATER_ENGINE.* is None"):
-        database.connection(Context(1)).__enter__()
+        breakwater.async_database().connection(Context(1))
     with testing.environment(
         **{name: server.settings[name] for name in ("engine", "host", "port", "user", "password", "database")}
     ):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_docdb as docdb
@@ -21,6 +23,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk.aws_cloudwatch_actions import SnsAction
 from aws_cdk.aws_lambda_event_sources import S3OnFailureDestination, SqsDlq
 
+import breakwater_runtime as breakwater
 from cdk_breakwater import (
     ApiProtocol,
     ConnectionBudget,
@@ -154,3 +157,26 @@ def what_the_cdk_makes(
         DecoupledInvocation(stack, "Buffer", function=each).alarms(topic)
         ThrottledApi(stack, "Door", function=each, rate_limit=5).alarms(action)
     QuotaThrottledInvocation(stack, "Quota", function=alias, tiers=[]).alarms(topic)
+
+
+def handler(event: dict[str, str], context: object, library: breakwater.Database) -> list[object]:
+    orders = breakwater.database(engine="postgresql", prepare_threshold=None)
+    with orders.connection(context) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM products WHERE id = %s", (event["id"],))
+        found = cursor.fetchone()
+    stock = breakwater.database("stock", engine="mysql", port=3306, charset="utf8mb4")
+    with stock.connection(context) as connection_to_stock, connection_to_stock.cursor() as cursor_of_stock:
+        cursor_of_stock.execute("SELECT 1")
+    names: list[Any] = orders.run(
+        lambda connection: connection.execute("SELECT name FROM products").fetchall(), context
+    )
+    with breakwater.database().connection(context) as anything, library.connection() as anything_too:
+        return [found, names, anything.cursor(), anything_too.cursor(), breakwater.redis().get("x")]
+
+
+async def asynchronous_handler(context: object) -> list[Any]:
+    async with breakwater.async_database(engine="postgresql").connection(context) as connection:
+        cursor = await connection.execute("SELECT 1")
+    async with breakwater.async_database("stock", engine="mariadb").connection(context) as connection_to_stock:
+        await connection_to_stock.ping()
+    return await cursor.fetchall()

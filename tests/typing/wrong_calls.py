@@ -8,6 +8,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_sqs as sqs
 
+import breakwater_runtime as breakwater
 from cdk_breakwater import (
     ConnectionBudget,
     ConnectionShare,
@@ -74,3 +75,20 @@ def wrong(stack: Stack, db: rds.DatabaseInstance, vpc: ec2.Vpc, queue: sqs.Queue
     InvocationSource.dynamodb_stream(queue)  # wrong
     api.add_client("partner", rate_limit="5")  # wrong
     RuntimeLayer(stack, "T", runtime="python3.14")  # wrong
+
+
+async def wrong_handler(context: object) -> None:
+    breakwater.database(engine="postgresql", port="5432")  # wrong
+    breakwater.database(engine="mysql", proxy="yes")  # wrong
+    orders = breakwater.database(engine="postgresql")
+    orders.run(lambda: 1)  # wrong
+    orders.run(lambda connection: connection.cursr(), context)  # wrong
+    with orders.connection(context) as connection:
+        connection.exceute("SELECT 1")  # wrong
+        connection.execute("SELECT 1").fetchmanny()  # wrong
+    events = breakwater.async_database(engine="postgresql")
+    await events.run(lambda _: 1)  # wrong
+    async with events.connection(context) as listening:
+        listening.execute("SELECT 1").fetchone()  # wrong
+    breakwater.redis().gett("x")  # wrong
+    breakwater.redis(parallelism="2")  # wrong

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from breakwater_runtime._core.lease import Lease
+from breakwater_runtime._core.lease import Connection, Lease
 from breakwater_runtime._core.session import Adapter, Waker
 from breakwater_runtime.deadline import Deadline
 
@@ -47,7 +47,7 @@ class _LoopWaker(Waker):
         return True
 
 
-class AsyncLease(Lease):
+class AsyncLease(Lease[Connection]):
     """A connection, lent for the duration of an `async with` block."""
 
     __slots__ = ("_task",)
@@ -56,7 +56,7 @@ class AsyncLease(Lease):
         super().__init__(keeper, context)
         self._task: asyncio.Task[Any] | None = None
 
-    async def __aenter__(self) -> Any:
+    async def __aenter__(self) -> Connection:
         self._task = asyncio.current_task()
         self.deadline = Deadline(self.context, self.keeper.settings.function_timeout)
         return await self.keeper.begin(self)
@@ -64,11 +64,11 @@ class AsyncLease(Lease):
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
         await self.keeper.end(self, error)
 
-    def is_over(self, asking: Lease | None = None) -> bool:
+    def is_over(self, asking: Lease[Any] | None = None) -> bool:
         """Tell whether nobody is left who could end this block: its task is done, or its loop is closed."""
         task = self._task
         return super().is_over(asking) or (task is not None and (task.done() or task.get_loop().is_closed()))
 
-    def is_callers_own(self, asking: Lease) -> bool:
+    def is_callers_own(self, asking: Lease[Any]) -> bool:
         """Tell whether this block would have to end before the one that asks could begin: tasks take turns."""
         return super().is_callers_own(asking) and (not isinstance(asking, AsyncLease) or asking._task is self._task)

@@ -58,7 +58,7 @@ class Keeper:
         settings = self.settings
         return f"{settings.engine} at {settings.host or settings.secret_arn}:{settings.port or 'default port'}"
 
-    async def begin(self, lease: Lease, closed: Callable[[], None] | None = None) -> Any:
+    async def begin(self, lease: Lease[Any], closed: Callable[[], None] | None = None) -> Any:
         """Take the turn, see to a living session, and lend its handle."""
         try:
             await self._turn(lease)
@@ -77,7 +77,7 @@ class Keeper:
                 self.counters.flush(lease.context)
             raise
 
-    async def end(self, lease: Lease, error: BaseException | None) -> None:
+    async def end(self, lease: Lease[Any], error: BaseException | None) -> None:
         """Commit or roll back, and take the handle back."""
         session, handle = lease.session, lease.handle
         lease.handle = None
@@ -152,7 +152,7 @@ class Keeper:
             self.drop()
         self._used_at = (monotonic(), time())
 
-    async def _turn(self, lease: Lease) -> None:
+    async def _turn(self, lease: Lease[Any]) -> None:
         slot = self.slot
         if not slot.take(lease):
             self.counters.waits += 1
@@ -162,7 +162,7 @@ class Keeper:
                 slot.holder.drop()
             slot.holder = self
 
-    async def _wait_for_turn(self, lease: Lease) -> None:
+    async def _wait_for_turn(self, lease: Lease[Any]) -> None:
         while True:
             woken = self.adapter.waker()
             if self.slot.take(lease, woken.set):

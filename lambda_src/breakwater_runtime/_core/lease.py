@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from breakwater_runtime._core.session import now
 from breakwater_runtime.deadline import Deadline
@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from breakwater_runtime._core.session import Session
 
 
-class Lease:
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # noqa: TC004 -- its default is for type checkers alone
+
+    Connection = TypeVar("Connection", default=Any)
+else:
+    Connection = TypeVar("Connection")
+
+
+class Lease(Generic[Connection]):
     """A connection, lent for the duration of a `with` block.
 
     Attributes
@@ -42,7 +50,7 @@ class Lease:
         # Lambda's runtime sets the variable anew for each invocation
         self._invocation = getattr(context, "aws_request_id", None) or os.environ.get("_X_AMZN_TRACE_ID")
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> Connection:
         self.deadline = Deadline(self.context, self.keeper.settings.function_timeout)
         return now(self.keeper.begin(self))
 
@@ -55,12 +63,12 @@ class Lease:
             self.handle = handle
         return handle
 
-    def is_over(self, asking: Lease | None = None) -> bool:
+    def is_over(self, asking: Lease[Any] | None = None) -> bool:
         """Tell whether nobody is left who could end this block: its thread is gone, or in another invocation."""
         if asking is not None and asking._thread is self._thread:
             return asking._invocation != self._invocation
         return not self._thread.is_alive()
 
-    def is_callers_own(self, asking: Lease) -> bool:
+    def is_callers_own(self, asking: Lease[Any]) -> bool:
         """Tell whether this block would have to end before the one that asks could begin."""
         return self._thread is asking._thread

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from breakwater_runtime._core.outcome import Outcome
 from breakwater_runtime._core.trouble import Trouble
@@ -46,7 +46,7 @@ class Repetition:
         }
         self._pause = BASE_SECONDS
 
-    def pause_after(self, lease: Lease, error: Exception) -> float | None:
+    def pause_after(self, lease: Lease[Any], error: Exception) -> float | None:
         """Return the seconds until the next call, None if the error is to be raised."""
         session = lease.session
         if session is None or not (self._read_only or session.outcome is Outcome.OPEN):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from breakwater_runtime.errors import BreakwaterError
 
@@ -42,15 +42,15 @@ class Slot:
         self._lock = threading.Lock()
         # weakly: a block that nobody can end any more (an exception came between taking the turn and the block, or an
         # SQLAlchemy pool lost what it had checked out) doesn't hold up the next one
-        self._user: weakref.ref[Lease] | None = None
+        self._user: weakref.ref[Lease[Any]] | None = None
         self._waiting: list[Callable[[], None]] = []
 
     @property
-    def user(self) -> Lease | None:
+    def user(self) -> Lease[Any] | None:
         """Whose turn it is."""
         return None if self._user is None else self._user()
 
-    def take(self, lease: Lease, wake: Callable[[], None] | None = None) -> bool:
+    def take(self, lease: Lease[Any], wake: Callable[[], None] | None = None) -> bool:
         """Take the turn if nobody has it; else have `wake` called when it is worth another try.
 
         Raises
@@ -74,7 +74,7 @@ class Slot:
             self._user = weakref.ref(lease)
             return True
 
-    def leave(self, lease: Lease) -> None:
+    def leave(self, lease: Lease[Any]) -> None:
         """Give the turn back, unless somebody had to take it over."""
         with self._lock:
             if self.user is not lease:

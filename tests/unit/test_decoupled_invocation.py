@@ -117,6 +117,23 @@ def test_a_batch_of_one_is_said_with_its_remedy(stack: cdk.Stack, function: lamb
     annotations.has_no_info("/Stack/Told", Match.string_like_regexp("BatchSize"))
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"batch_size": 10}, "batch_size=10 is given, and nobody says .* counted as tried.* which then is 1"),
+        ({"batch_size": 10, "expected_duration": cdk.Duration.seconds(4)}, "40 s on average, of the 40 s .* 3 at once"),
+        ({"batch_size": 10, "expected_duration": cdk.Duration.seconds(2)}, None),
+        ({"batch_size": 1}, None),
+    ],
+)
+def test_a_batch_whose_messages_may_be_given_up_untried_is_warned_of(
+    stack: cdk.Stack, function: lambda_.Function, options: dict[str, Any], said: str | None
+) -> None:
+    DecoupledInvocation(stack, "Jobs", function=function, source=InvocationSource.sqs(**options))
+    warnings = Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp(said or "batch_size"))
+    assert bool(warnings) is (said is not None)
+
+
 def test_the_alarm_on_the_dead_letter_queue(stack: cdk.Stack, function: lambda_.Function) -> None:
     jobs = DecoupledInvocation(stack, "Jobs", function=function)
     assert jobs.dead_letter_alarm is not None

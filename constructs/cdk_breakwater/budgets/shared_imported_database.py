@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Token
 
+from .._cdk.deployed_value import deployed_value
 from ..downstreams.endpoint import EndpointDownstream
 from ..errors import BreakwaterError
 
@@ -19,22 +20,23 @@ if TYPE_CHECKING:
 def existing_budget(downstream: Downstream, budgets: Sequence[ConnectionBudget]) -> ConnectionBudget | None:
     """Find the budget of a downstream: beneath its construct, or that of the same server described elsewhere.
 
-    A database that two stacks import is one database: the same host and port, in the same app.
+    A database that two stacks import is one database: the same host and port, in the same app. Hosts that are known at
+    deployment only are the same where they come from one export, parameter or secret.
     """
     found = downstream.construct.node.try_find_child(downstream.budget_id)
     own = next((budget for budget in budgets if budget is found), None)
     if own is not None:
         return own
-    return next(
-        (
-            budget
-            for budget in budgets
-            if budget.downstream is not None
-            and _host(budget.downstream) == _host(downstream)
-            and budget.downstream.port == downstream.port
-        ),
-        None,
-    )
+    described = [
+        (budget, other)
+        for budget in budgets
+        if (other := budget.downstream) is not None and other.port == downstream.port
+    ]
+    same = next((budget for budget, other in described if _host(other) == _host(downstream)), None)
+    source = deployed_value(downstream.host, downstream.construct)
+    if same is not None or source is None:
+        return same
+    return next((budget for budget, other in described if deployed_value(other.host, other.construct) == source), None)
 
 
 def require_one_number(budget: ConnectionBudget, downstream: Downstream) -> None:

@@ -245,15 +245,17 @@ class ReadersDownstream(RdsDownstream):
 
     def caution(self) -> str | None:
         """Say that a single reader and the writer are one server for a while, after a failover."""
-        if self.resource is None or len(list(self.instances())) > 1:
+        if self.resource is not None and len(list(self.instances())) > 1:
             return None
         if self.database.node.try_find_child(RdsDownstream.budget_id) is None:
             return None
         # Source: Amazon Aurora User Guide, "Aurora endpoint connections": without a reader, it leads to the writer.
+        readers = "is imported, and may have" if self.resource is None else "has"
+        remedy = "See to it that it has two readers" if self.resource is None else "Add a second reader"
         return (
-            f"{self.construct.node.path} has a single reader: after a failover its reader endpoint leads to the writer "
-            "until there is a reader again, and functions of both budgets connect to one server. Add a second reader, "
-            "or leave external_connections=… in each budget for the other's."
+            f"{self.construct.node.path} {readers} a single reader: after a failover its reader endpoint leads to the "
+            f"writer until there is a reader again, and functions of both budgets connect to one server. {remedy}, or "
+            "leave external_connections=… in each budget for the other's."
         )
 
     def _endpoint(self) -> Any:

@@ -29,4 +29,14 @@ def second_mapping_errors(invocation: Buffer) -> list[str]:
 def _pair(mapping: lambda_.CfnEventSourceMapping) -> tuple[str, str, str]:
     # A reference names a resource within its stack alone, and a function's mappings stand in the function's.
     stack = Stack.of(mapping)
-    return stack.node.path, repr(stack.resolve(mapping.event_source_arn)), repr(stack.resolve(mapping.function_name))
+    return stack.node.path, repr(stack.resolve(mapping.event_source_arn)), _function(stack, mapping)
+
+
+def _function(stack: Stack, mapping: lambda_.CfnEventSourceMapping) -> str:
+    """Return the function's name: Lambda takes its ARN as well."""
+    found: Any = stack.resolve(mapping.function_name)
+    match found:
+        case {"Fn::GetAtt": [str(name), "Arn"]}:
+            return repr({"Ref": name})
+        case _:
+            return repr(found)

@@ -11,6 +11,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_ssm as ssm
 from aws_cdk.assertions import Annotations, Match, Template
 
 from cdk_breakwater import (
@@ -29,6 +30,16 @@ def endpoint(stack: cdk.Stack, id: str, host: str, max_connections: int = 112) -
     return Downstream.endpoint(stack, id, host=host, engine=DatabaseEngine.POSTGRESQL, max_connections=max_connections)
 
 
+def read_host(stack: cdk.Stack, kind: str, name: str = "/shop/host") -> str:
+    if kind == "export":
+        return cdk.Fn.import_value(name)
+    if kind == "parameter":
+        return ssm.StringParameter.value_for_string_parameter(stack, name)
+    if kind == "dynamic":
+        return cdk.CfnDynamicReference(cdk.CfnDynamicReferenceService.SSM, name).to_string()
+    return cdk.SecretValue.secrets_manager(name, json_field="host").unsafe_unwrap()
+
+
 class TestIdentity:
     @pytest.mark.parametrize("host", ["DB.Example.net", "db.example.net.", "db.EXAMPLE.net."])
     def test_names_are_the_same_in_any_case_and_with_a_final_dot(self, stack: cdk.Stack, host: str) -> None:
@@ -42,6 +53,35 @@ class TestIdentity:
         gc.collect()
         budget = ConnectionBudget.of(endpoint(one, "Database", "db.example.net"))
         assert ConnectionBudget.of(endpoint(two, "Database", "db.example.net")) is budget
+
+    @pytest.mark.parametrize("kind", ["export", "parameter", "dynamic", "secret"])
+    def test_a_host_that_two_stacks_read_from_one_place_is_one_host(self, app: cdk.App, kind: str) -> None:
+        """It was two budgets: 80 + 80 of 80."""
+        one, two = (cdk.Stack(app, name) for name in ("One", "Two"))
+        budget = ConnectionBudget.of(endpoint(one, "Database", read_host(one, kind)))
+        assert ConnectionBudget.of(endpoint(two, "Database", read_host(two, kind))) is budget
+        assert ConnectionBudget.of(endpoint(two, "Other", read_host(two, kind, "/other"))) is not budget
+
+    def test_a_parameter_is_one_however_it_is_read(self, stack: cdk.Stack) -> None:
+        budget = ConnectionBudget.of(endpoint(stack, "One", read_host(stack, "parameter")))
+        assert ConnectionBudget.of(endpoint(stack, "Two", read_host(stack, "dynamic"))) is budget
+
+    def test_in_two_environments_one_name_is_two_hosts(self, app: cdk.App) -> None:
+        stacks = [
+            cdk.Stack(app, region, env=cdk.Environment(account="123456789012", region=region))
+            for region in ("eu-central-1", "eu-west-1")
+        ]
+        stacks += [cdk.Stack(cdk.Stage(app, stage), "Shop") for stage in ("Test", "Production")]
+        budgets = {ConnectionBudget.of(endpoint(stack, "Database", read_host(stack, "export"))) for stack in stacks}
+        assert len(budgets) == len(stacks)
+
+    def test_what_a_stacks_own_template_says_is_its_own(self, app: cdk.App) -> None:
+        stacks = [cdk.Stack(app, name) for name in ("One", "Two")]
+        hosts = [cdk.CfnParameter(stack, "Host").value_as_string for stack in stacks]
+        one, two = (
+            ConnectionBudget.of(endpoint(stack, "Database", host)) for stack, host in zip(stacks, hosts, strict=True)
+        )
+        assert one is not two
 
     def test_apps_do_not(self) -> None:
         one, two = (ConnectionBudget.of(endpoint(cdk.Stack(), "Database", "db.example.net")) for _ in range(2))
@@ -144,6 +184,22 @@ def test_a_single_reader_and_the_writer_are_one_server_after_a_failover(
     VpcDatabaseFunction(stack, "Search", database=Downstream.readers(cluster), vpc=vpc, **code)
     found = Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp("has a single reader"))
     assert bool(found) is warns
+
+
+def test_an_imported_clusters_readers_may_be_a_single_one(stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
+    cluster = rds.DatabaseCluster.from_database_cluster_attributes(
+        stack,
+        "Cluster",
+        cluster_identifier="shop",
+        cluster_endpoint_address="shop.cluster-1.example.net",
+        reader_endpoint_address="shop.cluster-ro-1.example.net",
+        engine=AURORA,
+        port=3306,
+        security_groups=[],
+    )
+    for downstream in (Downstream.of(cluster), Downstream.readers(cluster)):
+        ConnectionBudget.of(downstream, max_connections=112).share("worker")
+    Annotations.from_stack(stack).has_warning("*", Match.string_like_regexp("is imported, and may have a single reader"))
 
 
 def test_the_order_of_lines_moves_no_share() -> None:

@@ -103,6 +103,17 @@ def test_two_mappings_of_one_pair_are_refused(code: dict[str, Any], kind: str, f
         app.mappings()
 
 
+@pytest.mark.parametrize("name", ["function_name", "function_arn"])
+def test_a_mapping_of_l1_names_the_function_either_way(code: dict[str, Any], name: str) -> None:
+    app = Existing(code)
+    DecoupledInvocation(app.stack, "Jobs", function=app.worker, source=InvocationSource.sqs(app.queue))
+    lambda_.CfnEventSourceMapping(
+        app.stack, "Theirs", function_name=getattr(app.worker, name), event_source_arn=app.queue.queue_arn
+    )
+    with pytest.raises(RuntimeError, match=r"Shop/Theirs .* refuses a second mapping"):
+        app.mappings()
+
+
 def test_two_invocations_of_one_pair_are_refused(code: dict[str, Any]) -> None:
     app = Existing(code)
     for name in ("Jobs", "Again"):

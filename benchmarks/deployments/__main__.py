@@ -1,7 +1,8 @@
 """`python -m benchmarks.deployments`: README's app deployed, changed and rolled back under load, guarded and not.
 
 The real CDK CLI on an emulated account, and a real MariaDB. It draws docs/deployments.svg: what is reserved after each
-call of Lambda's API, and what the server counts meanwhile. It takes three to six minutes.
+call of Lambda's API, and what the server counts meanwhile: sessions, and those of them that are at work. The rest is
+idle, in environments that are frozen. It takes three to six minutes.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ STEPS = {"weighted": "a weight from 1 to 9", "failed": "one more, failed, rolled
 
 
 @contextmanager
-def counted(server: MariaDbServer) -> Iterator[list[tuple[float, int]]]:
-    """Count the server's sessions all the while."""
-    found: list[tuple[float, int]] = []
+def counted(server: MariaDbServer) -> Iterator[list[tuple[float, int, int]]]:
+    """Count the server's sessions all the while, and those at work; the administrator's own is not among them."""
+    found: list[tuple[float, int, int]] = []
     over = threading.Event()
 
     def count() -> None:
         with server.admin() as admin, admin.cursor() as cursor:
             while not over.wait(PAUSE_SECONDS):
-                cursor.execute("SELECT COUNT(*) FROM information_schema.processlist WHERE user = %s", (NAME,))
-                ((sessions,),) = cursor.fetchall()
-                found.append((time.time(), sessions))
+                cursor.execute("SELECT command FROM information_schema.processlist WHERE user = %s", (NAME,))
+                commands = [command for (command,) in cursor.fetchall()]
+                found.append((time.time(), len(commands), len(commands) - commands.count("Sleep")))
 
     thread = threading.Thread(target=count)
     thread.start()
@@ -72,12 +73,14 @@ def measure(account: Account, server: MariaDbServer, stack: str) -> Panel:
     account.delete_functions(stack)
     print(
         f"{stack:10} reserved at most {max(number for _, number in reserved)}, sessions at most "
-        f"{max(number for _, number in sessions)}, of a budget of {BUDGET} and {USABLE} that clients can have; "
+        f"{max(number for _, number, _ in sessions)}, at work at most {max(number for *_, number in sessions)}, "
+        f"of a budget of {BUDGET} and {USABLE} that clients can have; "
         f"{done['answered']} answered, {done['throttled']} throttled, {refused} refused by the server, "
         f"{done['failed'] - refused + done['lost']} ended by the emulator with their function",
         flush=True,
     )
-    return Panel(stack, spans, reserved, sessions)
+    all_of_them, at_work = ([(line[0], line[column]) for line in sessions] for column in (1, 2))
+    return Panel(stack, spans, reserved, all_of_them, at_work)
 
 
 def main() -> None:

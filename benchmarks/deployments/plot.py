@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 900, 250, 44, 120, 46, 30
-RESERVED, SESSIONS, LIMIT, TEXT = "#c2410c", "#2563eb", "#6b7280", "#111827"
+RESERVED, SESSIONS, AT_WORK, LIMIT, TEXT = "#c2410c", "#2563eb", "#93c5fd", "#6b7280", "#111827"
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,13 @@ class Span:
 
 @dataclass(frozen=True)
 class Panel:
-    """One stack's deployments, what was reserved from each moment on, and the server's sessions at each moment."""
+    """One stack's deployments, what was reserved from each moment on, and the server's sessions, all and at work."""
 
     title: str
     spans: Sequence[Span]
     reserved: Sequence[tuple[float, int]]
     sessions: Sequence[tuple[float, int]]
+    at_work: Sequence[tuple[float, int]]
 
 
 def draw(panels: Sequence[Panel], budget: int, usable: int) -> str:
@@ -68,7 +69,11 @@ def _panel(panel: Panel, budget: int, usable: int, most: int) -> list[str]:
             f'<path d="M{LEFT} {y(number):.1f}H{right}" stroke="{LIMIT}" stroke-dasharray="4 3"/>',
             f'<text x="{right + 6}" y="{y(number) + 4:.1f}" fill="{LIMIT}">{name} {number}</text>',
         ]
-    lines = ((panel.sessions, SESSIONS, "sessions", 1), (panel.reserved, RESERVED, "reserved", 2))
+    lines = (
+        (panel.at_work, AT_WORK, "at work", 1),
+        (panel.sessions, SESSIONS, "sessions", 1),
+        (panel.reserved, RESERVED, "reserved", 2),
+    )
     for place, (points, colour, name, stroke) in enumerate(lines):
         before = [number for moment, number in points if moment <= first][-1:] or [points[0][1]]
         within = [(moment, number) for moment, number in points if first < moment < last]

@@ -63,8 +63,9 @@ def fitting_batch_size(
             _warn(
                 invocation,
                 f"batch_size={given} is given, and nobody says how long a record takes: a record that the function has "
-                "no time to begin is counted as tried, and given up untried in the end. Give expected_duration=Duration…, "
-                f"and the synth compares them; or leave batch_size out, which then is {unknown}.",
+                "no time to begin is counted as tried, and given up untried in the end. Give "
+                "expected_duration=Duration…, and the synth compares them; or leave batch_size out, "
+                f"which then is {unknown}.",
             )
         return unknown if given is None else given
     if expected_duration.is_unresolved() or expected_duration.to_milliseconds() <= 0:
@@ -80,17 +81,21 @@ def fitting_batch_size(
             f"expected_duration is {seconds:g} s, and {invocation.function.node.path} is ended after {timeout} s.",
             "Raise its timeout.",
         )
+    safe = max(1, int(timeout / (_PART_OF_TIMEOUT * seconds)))
     if given is None:
-        return max(1, min(largest, int(timeout / (_PART_OF_TIMEOUT * seconds))))
+        return min(largest, safe)
     if given * seconds > timeout:
-        remedy = f"Leave batch_size out, or give {max(1, int(timeout / (_PART_OF_TIMEOUT * seconds)))}."
-        raise BreakwaterError(invocation, _too_long(invocation, given, seconds, timeout), remedy)
+        raise BreakwaterError(
+            invocation,
+            _too_long(invocation, given, seconds, timeout),
+            f"Leave batch_size out, or give {safe}.",
+        )
     if given > 1 and given * seconds > timeout / _SLACK:
         _warn(
             invocation,
-            f"batch_size={given} records of {seconds:g} s each take {given * seconds:g} s on average, of the {timeout} s "
-            f"after which {invocation.function.node.path} is ended. Where durations vary, some records are counted as "
-            f"tried without having been begun. {max(1, int(timeout / (_PART_OF_TIMEOUT * seconds)))} at once are safe.",
+            f"batch_size={given} records of {seconds:g} s each take {given * seconds:g} s on average, of the {timeout} "
+            f"s after which {invocation.function.node.path} is ended. Where durations vary, some are counted as tried "
+            f"without having been begun; {safe} at once leave room for that.",
         )
     return given
 

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from handlers.quota_dispatcher.clocks import Frame, Reading
 from handlers.quota_dispatcher.dispatcher import AHEAD, FULL_TURN, TURN
-from handlers.quota_dispatcher.quota import Quota, Slot
+from handlers.quota_dispatcher.quota import Quota
 from handlers.quota_dispatcher.rolling_window import RollingWindow
 
 from .world import RECEIVES, VISIBILITY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from handlers.quota_dispatcher.grants import Slot
 
 Tiers = tuple[tuple[int, int], ...]
 Starts = list[tuple[float, Any]]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from breakwater_runtime.parallelism import http as http
     from breakwater_runtime.quota_signals import QuotaSpent as QuotaSpent
     from breakwater_runtime.quota_signals import RetryAfter as RetryAfter
+    from breakwater_runtime.quota_signals import used as used
     from breakwater_runtime.redis_client import redis as redis
     from breakwater_runtime.results import JobBusy as JobBusy
     from breakwater_runtime.results import JobFailed as JobFailed
@@ -53,6 +54,7 @@ _MODULES = {
     "invocation": "deadline",
     "mongo": "mongo_client",
     "redis": "redis_client",
+    "used": "quota_signals",
 }
 
 __all__ = [  # noqa: PLE0604 -- the same list, by name

@@ -1,4 +1,4 @@
-"""What a function called through a quota tells its dispatcher, by raising it.
+"""What a function called through a quota tells its dispatcher, by raising or returning it.
 
 The dispatcher reads the message, not the class: so a function in any language can say the same with an error whose
 message is `RetryAfter(30)` or `QuotaSpent(86400)`.
@@ -54,3 +54,30 @@ class QuotaSpent(Exception):  # noqa: N818 -- a state, not a fault
             raise ValueError(f"QuotaSpent needs the period of a tier in seconds (given {seconds}).")
         super().__init__(f"QuotaSpent({seconds:g})")
         self.period = seconds
+
+
+def used(weight: float) -> dict[str, float]:
+    """Say what a call has used in truth: what its function returns.
+
+    The message's own weight is what it may use at most, which its slot takes. What is less than that is free at once
+    for others; what is more counts, and the next ones wait.
+
+    Parameters
+    ----------
+    weight
+        In the unit of the quota's `weight`: 0 or more.
+
+    Returns
+    -------
+    dict
+        To be returned by the function, alone or with more: ``return breakwater.used(812)``. A function in any language
+        may return ``{"quotaUsed": 812}``.
+
+    Raises
+    ------
+    ValueError
+        When it is negative, or no number.
+    """
+    if isinstance(weight, bool) or not 0 <= weight < float("inf"):
+        raise ValueError(f"used needs a number, 0 or more (given {weight!r}).")
+    return {"quotaUsed": weight}

@@ -8,7 +8,7 @@ from zlib import crc32
 
 from handlers.quota_dispatcher.rolling_window import RollingWindow
 from handlers.quota_dispatcher.tiers import window
-from tests.simulation.world import DOORBELL, LANE, LONGEST_CALL, Sent, tier_of
+from tests.simulation.world import DOORBELL, LANE, LONGEST_CALL, Sent, number_of, tier_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,14 +22,16 @@ def leave_behind(world: World, limits: list[Limit], waiting: int, group: Callabl
     now, draw = world.hub.now, world.random
     least = min(limit.limit for limit in limits)
     ended, flying = draw.randint(0, least // 2), draw.randint(0, min(least // 4, 10))
-    world.provider.instants += [now - 1 - draw.randint(0, 100) for _ in range(ended)]
+    for _ in range(ended):
+        world.provider.count(now - 1 - draw.randint(0, 100))
     lanes = sum(url.startswith(LANE) for url in world.sqs.queues)
     for _ in range(waiting):
         number = len(world.messages)
         sent = world.messages[str(number)] = Sent(str(number), group(number), now)
         world.open.add(sent.body)
         lane = f"{LANE}{crc32((sent.group or sent.body).encode()) % lanes + 1}"
-        id_ = world.sqs.send(lane, sent.body, group=sent.group)
+        text, attributes = world.content(sent.body)
+        id_ = world.sqs.send(lane, text, group=sent.group, attributes=attributes)
         others = [other for other in world.messages.values() if other.group == sent.group and other is not sent]
         if flying and (not sent.group or not others):
             flying -= 1
@@ -55,13 +57,13 @@ class _Call:
 
     def __call__(self) -> None:
         duration, problem = self.world.call(self.sent.body)
-        if problem is None:
+        if not isinstance(problem, str):
             self.world.hub.after(duration, lambda: self.world.sqs.delete(self.lane, self.handle))
 
 
 def _in_the_air(world: World, sent: Sent) -> bool:
     return any(
-        message.body == sent.body and message.visible > world.hub.now
+        number_of(message.body) == sent.body and message.visible > world.hub.now
         for url, queue in world.sqs.queues.items()
         if url.startswith(LANE)
         for message in queue.messages.values()

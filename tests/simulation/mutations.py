@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from handlers.quota_dispatcher import caller, dead_letters, intake, quota, shelf
+from handlers.quota_dispatcher import caller, counter, dead_letters, intake, quota, shelf
 from handlers.quota_dispatcher.call import Verdict
+from handlers.quota_dispatcher.caller import Caller
 from handlers.quota_dispatcher.clocks import Frame, Reading
 from handlers.quota_dispatcher.counter import Counter, Report
 from handlers.quota_dispatcher.dispatcher import Dispatcher
 from handlers.quota_dispatcher.doorbell import Doorbell
+from handlers.quota_dispatcher.grants import Grant, Slot
+from handlers.quota_dispatcher.held import Held
 from handlers.quota_dispatcher.library import Library
 from handlers.quota_dispatcher.quota import Quota
 from handlers.quota_dispatcher.rolling_window import RollingWindow
@@ -21,7 +24,7 @@ from handlers.quota_dispatcher.shelf import Shelf
 from handlers.quota_dispatcher.store import Item, Store
 from tests.simulation.provider import Limit
 from tests.simulation.schedule import run
-from tests.simulation.test_once_broken import failing_for_ever, left_behind, of_long_calls
+from tests.simulation.test_once_broken import failing_for_ever, left_behind, of_long_calls, refused_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,6 +58,11 @@ def failing(seed: int) -> bool:
     return seed == 0 and not failing_for_ever(0)
 
 
+def weighing(seed: int) -> bool:
+    """Tell whether a message is called whose weight no tier grants."""
+    return seed == 0 and any(sent.calls for sent in list(refused_at_once(100).messages.values())[:2])
+
+
 def _breaks(schedule: Callable[[], Result]) -> bool:
     try:
         return not schedule().good
@@ -84,7 +92,7 @@ def _by_start(self: RollingWindow, mark: int) -> int:
     return mark * self.grain + self.period - 120
 
 
-def _arrives_at_once(window: RollingWindow, slot: quota.Slot, begun: int | None) -> int:
+def _arrives_at_once(window: RollingWindow, slot: Slot, begun: int | None) -> int:
     return (slot.start if begun is None else begun) - 500
 
 
@@ -130,7 +138,7 @@ def _leave_without_looking() -> Iterator[None]:
 def _end_counts_at_the_start() -> Iterator[None]:
     ended = Quota.ended
 
-    def early(self: Quota, slot: quota.Slot, at: int, begun: int | None = None) -> None:
+    def early(self: Quota, slot: Slot, at: int, begun: int | None = None) -> None:
         ended(self, slot, slot.start, begun)
 
     with patch.object(Quota, "ended", early):
@@ -139,7 +147,7 @@ def _end_counts_at_the_start() -> Iterator[None]:
 
 @contextmanager
 def _forgets_vanished_takers() -> Iterator[None]:
-    def forget(self: Quota, grant: quota.Grant) -> list[quota.Held]:
+    def forget(self: Quota, grant: Grant) -> list[Held]:
         return grant.messages
 
     with patch.object(Quota, "_expire", forget):
@@ -163,7 +171,7 @@ def _signals_are_failures() -> Iterator[None]:
 def _drops_what_vanished_takers_held() -> Iterator[None]:
     advance = Quota.advance
 
-    def forgetful(self: Quota, now: Reading, mine: Frame | None = None) -> list[quota.Held]:
+    def forgetful(self: Quota, now: Reading, mine: Frame | None = None) -> list[Held]:
         advance(self, now, mine)
         return []
 
@@ -192,13 +200,30 @@ def _recognized_by_the_last_token() -> Iterator[None]:
 def _wall_goes_back() -> Iterator[None]:
     advance = Quota.advance
 
-    def forgetful(self: Quota, now: Reading, mine: Frame | None = None) -> list[quota.Held]:
+    def forgetful(self: Quota, now: Reading, mine: Frame | None = None) -> list[Held]:
         held = advance(self, now, mine)
         self.wall = now.wall
         return held
 
     with patch.object(Quota, "advance", forgetful):
         yield
+
+
+def _takes_the_least(weight: int, most: int) -> int:
+    return 1 if weight else most
+
+
+@contextmanager
+def _refuses_nothing() -> Iterator[None]:
+    def never(*_: object) -> str:
+        return ""
+
+    with patch.object(caller, "refusal", never), patch.object(intake, "refusal", never):
+        yield
+
+
+def _uses_nothing(self: Caller, *_: object) -> int:
+    return 1
 
 
 MUTATIONS = (
@@ -222,6 +247,9 @@ MUTATIONS = (
     _attribute("a late slot is used", caller, "LATE", 30_000, aimed),
     _attribute("a reason goes into the dead letter as it is", dead_letters, "_FORBIDDEN", re.compile("(?!)"), failing),
     _attribute("abandoned pages are not swept", Library, "sweep", _nothing),
+    _attribute("a slot takes less than its message weighs", counter, "charged", _takes_the_least),
+    _attribute("a call is taken to have used less than it has", Caller, "_used", _uses_nothing),
+    Mutation("a message that no tier will ever grant is called", _refuses_nothing, weighing),
 )
 """Found by the schedules of `test_mutations`."""
 

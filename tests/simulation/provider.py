@@ -18,6 +18,11 @@ class Limit:
     zone: str = ""
     arrives: int = 0
     """It counts a call so long after its start at the latest (ms); 0: until its end."""
+    weighted: bool = False
+    """It counts what a call weighs."""
+
+    def cost(self, weight: int) -> int:
+        return weight if self.weighted else 1
 
 
 class Provider:
@@ -25,10 +30,16 @@ class Provider:
         self.limits = limits
         self.skew = skew
         self.instants: list[int] = []
+        self.weights: list[int] = []
+
+    def count(self, instant: int, weight: int = 1) -> None:
+        self.instants.append(instant)
+        self.weights.append(weight)
 
     def exceeded(self, limits: list[Limit], start: int = 0, end: int = 1 << 60) -> list[str]:
         """Return what was exceeded within a span of time."""
-        seen = sorted(instant for instant in self.instants if start <= instant < end)
+        calls = sorted(zip(self.instants, self.weights, strict=True))
+        seen = [(instant, weight) for instant, weight in calls if start <= instant < end]
         return [
             problem
             for limit in limits
@@ -36,16 +47,20 @@ class Provider:
         ]
 
     @staticmethod
-    def _rolling(limit: Limit, seen: list[int]) -> list[str]:
-        return [
-            f"{limit.limit + 1} calls within {seen[i + limit.limit] - seen[i]} ms, {limit}, at {seen[i]}"
-            for i in range(len(seen) - limit.limit)
-            if seen[i + limit.limit] - seen[i] <= limit.period
-        ]
+    def _rolling(limit: Limit, seen: list[tuple[int, int]]) -> list[str]:
+        problems, first, total = list[str](), 0, 0
+        for instant, weight in seen:
+            total += limit.cost(weight)
+            while instant - seen[first][0] > limit.period:
+                total -= limit.cost(seen[first][1])
+                first += 1
+            if total > limit.limit:
+                problems.append(f"{total} within {instant - seen[first][0]} ms, {limit}, at {seen[first][0]}")
+        return problems
 
-    def _calendar(self, limit: Limit, seen: list[int]) -> list[str]:
+    def _calendar(self, limit: Limit, seen: list[tuple[int, int]]) -> list[str]:
         zone, counts = ZoneInfo(limit.zone), dict[str, int]()
-        for instant in seen:
+        for instant, weight in seen:
             local = datetime.fromtimestamp((instant + self.skew) / 1000, timezone.utc).astimezone(zone)
             # Worked out in another way than the code under test does: by what the clock on the wall shows.
             part = (local.hour * 3600 + local.minute * 60 + local.second) * 1000 // limit.period
@@ -53,5 +68,5 @@ class Provider:
             # An hour that comes twice is one in parts of an hour or more, and two of each in shorter ones.
             offset = local.strftime("%z") if limit.period < DAY // 24 else ""
             key = local.strftime(key) + (f" part {part} {offset}" if limit.period < DAY else "")
-            counts[key] = counts.get(key, 0) + 1
+            counts[key] = counts.get(key, 0) + limit.cost(weight)
         return [f"{calls} calls in {key}, {limit}" for key, calls in counts.items() if calls > limit.limit]

@@ -45,6 +45,11 @@ TIERS: tuple[tuple[Limit, ...], ...] = (
     (Limit(100, 30_000, "America/New_York"),),
     (Limit(10, 1_000, arrives=200),),
     (Limit(80, 10_000, arrives=1_000), Limit(200, 60_000, arrives=500)),
+    (Limit(1_000, 10_000, weighted=True), Limit(20, 1_000)),
+    (Limit(50, 1_000, weighted=True),),
+    (Limit(100_000, 60_000, weighted=True), Limit(30, 10_000)),
+    (Limit(10, 1_000), Limit(600, 3_600_000, "UTC", weighted=True)),
+    (Limit(200, 5_000, arrives=300, weighted=True),),
 )
 
 AIMED: tuple[tuple[Limit, ...], ...] = (
@@ -91,6 +96,9 @@ def _run(draw: random.Random, seed: int, *, aimed: bool) -> Result:
     limits = list(draw.choice(AIMED if aimed else TIERS))
     ordered = draw.random() < 0.25 and not aimed
     start = _start(draw, limits)
+    later = limits if any(limit.weighted for limit in limits) and draw.random() < 0.25 else None
+    if later:  # it counts calls at first
+        limits = [replace(limit, limit=min(30, limit.limit), weighted=False) for limit in limits]
     span = 150_000 if aimed else draw.choice((20_000, 60_000, 150_000))
     faults, trouble = _faults(draw, start + span)
     if aimed:
@@ -107,10 +115,12 @@ def _run(draw: random.Random, seed: int, *, aimed: bool) -> Result:
         priority=draw.random() < 0.25,
         parallelism=draw.choice((3, 10, 10, 20)),
         max_attempts=draw.choice((2, 3, 5)),
+        weight=draw.choice(("$.weight", "weight")),
     )
+    world.weighted = world.weighted or bool(later)
     result = Result(seed)
     try:
-        _play(draw, world, limits, span, result)
+        _play(draw, world, limits, later, span, result)
     finally:
         world.finish()
     return result
@@ -145,7 +155,9 @@ def _faults(draw: random.Random, until: int) -> tuple[Faults, Trouble]:
     return faults, trouble
 
 
-def _play(draw: random.Random, world: World, limits: list[Limit], span: int, result: Result) -> None:
+def _play(
+    draw: random.Random, world: World, limits: list[Limit], later: list[Limit] | None, span: int, result: Result
+) -> None:
     hub, began = world.hub, world.hub.now
 
     def group(number: int) -> str:
@@ -155,6 +167,8 @@ def _play(draw: random.Random, world: World, limits: list[Limit], span: int, res
         return "urgent" if world.settings.ordered else ""
 
     changes = [(began, list(limits))]
+    if world.weighted:
+        world.weigh = _weights(draw, later or limits)
     count = draw.choice((5, 25, 80))
 
     def send(number: int) -> None:
@@ -173,9 +187,9 @@ def _play(draw: random.Random, world: World, limits: list[Limit], span: int, res
     else:
         for _ in range(min(count, 30)):
             hub.at(began + draw.randint(0, span), lambda: send(1))
-    if draw.random() < 0.25:
+    if later or draw.random() < 0.25:
         at = began + draw.randint(0, span)
-        new = [replace(limit, limit=max(1, limit.limit * draw.choice((1, 2, 3)) // 3)) for limit in limits]
+        new = later or [replace(limit, limit=max(1, limit.limit * draw.choice((1, 2, 3)) // 3)) for limit in limits]
         hub.at(at, lambda: world.deploy(new))
         changes.append((at, new))
     if draw.random() < 0.2:
@@ -211,10 +225,23 @@ def _sweep(world: World, result: Result) -> None:
                 result.pages.append(f"{name} is left")
 
 
+def _weights(draw: random.Random, limits: list[Limit]) -> Callable[[], int | str]:
+    """Return what draws the weights of messages: most are light, some need a whole period, some make no sense."""
+    most = min(limit.limit for limit in limits if limit.weighted)
+    heavy = draw.choice((most // 20, most // 5, most))
+
+    def weigh() -> int | str:
+        if draw.random() < 0.03:
+            return draw.choice(("abc", "-1", "NaN", "0", str(most + 1)))
+        return draw.randint(1, most // 30) if draw.random() < 0.8 else draw.randint(1, heavy)
+
+    return weigh
+
+
 def _measure(world: World, limits: list[Limit], group: Callable[[int], str], result: Result) -> None:
     """Offer more than can be called, and count what is."""
     hub = world.hub
-    tightest = min(limits, key=lambda limit: limit.limit / limit.period)
+    tightest = min(limits, key=lambda limit: (10 if limit.weighted else limit.limit) / limit.period)
     span = min(20 * tightest.period, max(20_000, 2 * tightest.period))
     if any(limit.zone and limit.period >= DAY // 4 for limit in limits) or world.settings.ordered:
         return  # how much a day has left is not for this to know
@@ -222,8 +249,11 @@ def _measure(world: World, limits: list[Limit], group: Callable[[int], str], res
         result.lost += [f"message {body} waits for ever" for body in world.open]
     hub.run(lambda: False, hub.now + int(1.1 * max(limit.period for limit in limits)) + LONGEST_CALL + 2_000)
     parallel = min(world.settings.parallelism, world.environments)
-    possible = _possible(limits, parallel, span)
+    weight = max(1, min((limit.limit for limit in limits if limit.weighted), default=1) // 10)
+    alike = [replace(limit, limit=limit.limit // weight) if limit.weighted else limit for limit in limits]
+    possible = _possible(alike, parallel, span)
     before = len(world.provider.instants)
+    world.weigh = lambda: weight
     world.send(possible + 30, group=group)
     hub.run(lambda: len(world.provider.instants) > before, hub.now + span)
     hub.run(lambda: False, hub.now + span)
@@ -250,12 +280,17 @@ def _judge(world: World, changes: list[tuple[int, list[Limit]]], result: Result)
         # After a deployment, what is in the air may still be the old tiers' for as long as a function is updated.
         settled = since + (40_000 + LONGEST_CALL if index else 0)
         result.exceeded += world.provider.exceeded(limits, settled, until)
+    most = min((limit.limit for _, limits in changes for limit in limits if limit.weighted), default=1)
+    weighed = 0 if any(limit.weighted for limit in changes[0][1]) else changes[-1][0] + 40_000 + LONGEST_CALL
     for sent in world.messages.values():
         result.calls += len(sent.calls)
         result.repeated += max(0, len(sent.ends) - 1)
         if sent.done is None and not sent.dead:
             result.lost.append(f"message {sent.body} of {sent.sent}, called at {sent.calls}")
-        if sent.dead and sent.failed < world.settings.max_attempts:
+        if sent.poison and any(at > weighed for at in sent.calls):
+            result.exceeded.append(f"message {sent.body} is called, though its weight makes no sense")
+        refused = sent.poison or (world.weighted and sent.weight > most)
+        if sent.dead and not refused and sent.failed < world.settings.max_attempts:
             result.untried.append(f"message {sent.body} failed {sent.failed} times")
     result.order += world.overlaps
     if world.settings.ordered:

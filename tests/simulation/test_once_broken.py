@@ -12,7 +12,7 @@ import pytest
 from tests.simulation.provider import DAY, Limit
 from tests.simulation.schedule import MIDNIGHT
 from tests.simulation.services import Faults
-from tests.simulation.world import DOORBELL, PRIORITY, Trouble, World
+from tests.simulation.world import DEAD, DOORBELL, PRIORITY, Trouble, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,6 +136,40 @@ def test_a_provider_that_asks_for_patience_is_left_alone_and_no_message_pays(ask
     world.send(10)
     finish(world, 2 * HOUR)
     assert len(world.provider.instants) < 10 + 10 + 15
+
+
+def refused_at_once(limit: int) -> World:
+    """Send what can never be called to a quota that rests for a month; then lower it, so that more can't."""
+    world = calm(Limit(limit, MONTH, weighted=True))
+    weights = iter((limit + 1, "none", limit, limit, limit // 2, limit // 2))
+    world.weigh = lambda: next(weights)
+    world.send(6)
+    world.hub.run(lambda: False, MIDNIGHT + MINUTE)
+    return world
+
+
+def test_a_message_that_no_tier_will_ever_grant_is_refused_at_once_and_never_called() -> None:
+    world = refused_at_once(100)
+    assert [sent.dead for sent in world.messages.values()] == [True, True, False, False, False, False]
+    world.deploy([Limit(60, MONTH, weighted=True)])
+    world.hub.run(lambda: False, MIDNIGHT + 3 * MONTH)
+    world.finish()
+    assert [sent.dead for sent in world.messages.values()].count(True) == 3, "the one that is now too heavy, too"
+    assert [len(sent.calls) for sent in world.messages.values()].count(1) == 3
+    assert not world.open
+    reasons = [letter.attributes["Reason"]["StringValue"] for letter in world.sqs.queues[DEAD].messages.values()]
+    assert any("is 101, and a tier grants 100" in reason for reason in reasons)
+
+
+def test_weights_use_all_of_a_tier_and_what_was_not_used_is_free_for_others() -> None:
+    world = calm(Limit(1_000, 10 * SECOND, weighted=True))
+    weights = [1, 7, 40, 100]
+    world.weigh = lambda: world.random.choice(weights)
+    world.send(300)
+    finish(world, 5 * MINUTE)
+    bounds = sum(sent.weight for sent in world.messages.values())
+    seconds = (world.provider.instants[-1] - world.provider.instants[0]) / SECOND
+    assert bounds / seconds > 1.02 * 100, "more than would go if each used what it may"
 
 
 def left_behind(when: int) -> bool:

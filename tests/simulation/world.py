@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import random
+import re
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ReadTimeoutError
@@ -34,6 +36,7 @@ DISPATCHER_TIMEOUT = 120_000
 INTAKE_TIMEOUT = 30_000
 DOOR, PRIORITY, LANE = "door", "priority", "lane"
 DOORBELL, DEAD = "doorbell", "dead"
+NUMBER = re.compile(r"\d+")
 MEMORY = {"intake": 256, "dispatcher": 512}
 """MB."""
 
@@ -70,6 +73,10 @@ class Sent:
     failed: int = 0
     done: int | None = None
     dead: bool = False
+    weight: int = 1
+    """What its call weighs at most."""
+    poison: bool = False
+    """Its weight makes no sense."""
 
 
 class SimulatedHost:
@@ -126,6 +133,8 @@ class World:
         Of everything that is drawn.
     limits
         The provider's tiers.
+    weight
+        Where the weight of a message stands, if a tier counts that.
     """
 
     def __init__(
@@ -141,6 +150,7 @@ class World:
         priority: bool = False,
         parallelism: int = 10,
         max_attempts: int = 3,
+        weight: str = "$.weight",
     ) -> None:
         self.random = random.Random(seed)  # noqa: S311 -- a schedule
         random.seed(seed)  # the jitter of the code under test
@@ -153,6 +163,9 @@ class World:
         self.messages: dict[str, Sent] = {}
         self.open: set[str] = set()
         self.last_called = -1
+        self.weight = weight
+        self.weighted = False
+        self.weigh: Callable[[], int | str] = lambda: 1
         self.follow_up = 0
         self.group: Callable[[int], str] = lambda _: ""
         self.overlaps: list[str] = []
@@ -183,7 +196,7 @@ class World:
             parallelism=parallelism,
             longest_call=LONGEST_CALL,
             max_attempts=max_attempts,
-            tiers=[tier_of(limit) for limit in limits],
+            tiers=self._tiers(limits),
         )
         batch, window = (10, 0) if ordered else (100, 1_000)
         for url in (DOOR, *([PRIORITY] if priority else []), *(f"{LANE}{n}" for n in numbers)):
@@ -199,9 +212,23 @@ class World:
             number = len(self.messages)
             body = str(number)
             name = group(number)
-            self.messages[body] = Sent(body, name, self.hub.now)
+            weight = self.weigh()
+            self.messages[body] = sent = Sent(body, name, self.hub.now)
+            if isinstance(weight, int):
+                sent.weight = weight
+            else:
+                sent.poison = True
             self.open.add(body)
-            self.sqs.send(url, f"{body} {self.random.randbytes(self.padding // 2).hex()}", group=name)
+            text, attributes = self.content(body, weight)
+            self.sqs.send(url, text, group=name, attributes=attributes)
+
+    def content(self, number: str, weight: int | str = 1) -> tuple[str, dict[str, Any]]:
+        """Return the body and the attributes of a message."""
+        if not self.weighted:
+            return f"{number} {self.random.randbytes(self.padding // 2).hex()}", {}
+        if self.weight.startswith("$"):
+            return json.dumps({"number": number, "weight": weight}), {}
+        return number, {self.weight: {"dataType": "String", "stringValue": str(weight)}}
 
     def file(self, group: str = "") -> None:
         """Let a message arrive at the intake at this instant, whatever its queue would do."""
@@ -212,7 +239,7 @@ class World:
 
     def deploy(self, limits: list[Limit]) -> None:
         """Change the tiers: the tag first, the functions some seconds later."""
-        self.settings_next = replace(self.settings, tiers=[tier_of(limit) for limit in limits])
+        self.settings_next = replace(self.settings, tiers=self._tiers(limits))
         self.sqs.queues[DOORBELL].tags[TAG] = fingerprint(self.settings_next.tiers)
         self.hub.after(self.random.randint(0, 20_000), self._deployed)
 
@@ -221,6 +248,10 @@ class World:
         # Lambda may go on with environments of the code before for a while.
         for function, idle in self._environments.items():
             self._environments[function] = [old for old in idle if self.random.random() < 0.2]
+
+    def _tiers(self, limits: list[Limit]) -> list[dict[str, Any]]:
+        self.weighted |= any(limit.weighted for limit in limits)
+        return [tier_of(limit) | ({"weight": self.weight} if limit.weighted else {}) for limit in limits]
 
     def _tag(self) -> None:
         self.sqs.queues[DOORBELL].tags[TAG] = fingerprint(self.settings.tiers)
@@ -245,7 +276,7 @@ class World:
             machine.dead = True
 
     def _buried(self, body: str) -> None:
-        number = body.split(maxsplit=1)[0]
+        number = number_of(body)
         self.messages[number].dead = True
         self.open.discard(number)
 
@@ -384,7 +415,7 @@ class World:
         self._invoke("dispatcher", work, DISPATCHER_TIMEOUT, over)
 
     def call(self, body: str) -> tuple[int, Any]:
-        """Run the user's function for a message: return how long it takes, and its answer (None: it fails)."""
+        """Run the user's function for a message: return how long it takes, and its answer (text: an error)."""
         trouble, troubled, now = self.trouble, self._troubled(), self.hub.now
         sent = self.messages[body]
         duration = self.random.randint(*self.durations)
@@ -395,7 +426,8 @@ class World:
         if now < self._flying.get(sent.group, 0) and sent.group and self.settings.ordered:
             self.overlaps.append(f"{body} of group {sent.group} at {now}, another until {self._flying[sent.group]}")
         self._flying[sent.group] = max(self._flying.get(sent.group, 0), now + duration)
-        self.provider.instants.append(counted)
+        real = sent.weight if self.random.random() < 0.3 else self.random.randint(-(-sent.weight // 3), sent.weight)
+        self.provider.count(counted, real)
         sent.calls.append(now)
         self.last_called = max(self.last_called, int(body))
         if self.follow_up:
@@ -417,7 +449,8 @@ class World:
         if sent.done is None:
             sent.done = now + duration
             self.open.discard(body)
-        return duration, None
+        used = self.random.choice((real, real, sent.weight, None, "some"))
+        return duration, {} if used is None else {"quotaUsed": used}
 
 
 class Function:
@@ -438,10 +471,10 @@ class Function:
 
         def arrive() -> None:
             world._strike(machine)
-            duration, problem = world.call(record["body"].split()[0])
+            duration, problem = world.call(number_of(record["body"]))
             hub.after(duration, ends)
-            answer: Any = {"Payload": io.BytesIO(b"null")}
-            if problem is not None:
+            answer: Any = {"Payload": io.BytesIO(json.dumps(problem).encode())}
+            if isinstance(problem, str):
                 payload = json.dumps({"errorType": "Error", "errorMessage": problem}).encode()
                 answer = {"Payload": io.BytesIO(payload), "FunctionError": "Unhandled"}
             if troubled and random.random() < world.trouble.unanswered:
@@ -463,6 +496,14 @@ class Function:
         return answer
 
 
+def number_of(body: str) -> str:
+    """Return the number of a message."""
+    found = NUMBER.search(body)
+    assert found
+    return found[0]
+
+
+@cache
 def tier_of(limit: Limit) -> dict[str, Any]:
     from aws_cdk import Duration
 

@@ -22,12 +22,13 @@ _DISPATCHER = "quota_dispatcher.dispatcher.handler"
 
 @dataclass(frozen=True)
 class TierUsage:
-    """Calls of one tier against its limit."""
+    """Calls of one tier, or their weight, against its limit."""
 
     name: str
     limit: int
     used: int
     period_seconds: float
+    weight: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,13 @@ class QuotaUsage:
     paused_seconds: float
 
     @property
-    def seconds_to_drain(self) -> float:
-        """Seconds until the backlog is empty at the rate of the tightest tier, if nothing is added."""
-        return self.waiting / min(tier.limit / tier.period_seconds for tier in self.tiers) + self.paused_seconds
+    def seconds_to_drain(self) -> float | None:
+        """Seconds until the backlog is empty at the rate of the tightest tier, if nothing is added.
+
+        None where all tiers count weights: what waits was not weighed.
+        """
+        rate = min((tier.limit / tier.period_seconds for tier in self.tiers if not tier.weight), default=None)
+        return None if rate is None else self.waiting / rate + self.paused_seconds
 
 
 def quota_usage(stack: str, client: Callable[[str], Any], now: float | None = None) -> list[QuotaUsage]:
@@ -99,7 +104,8 @@ def quota_table(usages: list[QuotaUsage]) -> Table:
         for number, tier in enumerate(usage.tiers):
             rest = ("", "", "", "")
             if number == 0:
-                drained, paused = _duration(usage.seconds_to_drain), _duration(usage.paused_seconds)
+                left, paused = usage.seconds_to_drain, _duration(usage.paused_seconds)
+                drained = "unknown" if left is None else _duration(left)
                 rest = (f"{usage.waiting:,}", drained, f"{usage.failed:,}", paused if usage.paused_seconds else "no")
             table.add_row("" if number else usage.name, tier.name, f"{tier.used:,}", f"{tier.limit:,}", *rest)
     return table
@@ -137,10 +143,11 @@ def _usage(setting: dict[str, Any], client: Callable[[str], Any], now: int) -> Q
 
 def _tier(tier: dict[str, Any], used: int) -> TierUsage:
     limit, period = tier["limit"], tier["period"]
-    name = f"{limit:,} in {_duration(period / 1000)}"
+    weight = tier.get("weight", "")
+    name = f"{limit:,}" + (f" of {weight}" if weight else "") + f" in {_duration(period / 1000)}"
     if "zone_name" in tier:
         name += f", {tier['zone_name']}"
-    return TierUsage(name, limit, used, period / 1000)
+    return TierUsage(name, limit, used, period / 1000, weight)
 
 
 def _url(client: Any, arn: str) -> str:

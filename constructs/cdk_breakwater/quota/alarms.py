@@ -75,33 +75,39 @@ def quota_alarms(
 
 def quota_widgets(quota: QuotaThrottledInvocation, queues: QuotaQueues) -> list[cloudwatch.IWidget]:
     """Return the widgets of a quota; see `QuotaThrottledInvocation.widgets`."""
-    slowest = min(quota.tiers, key=lambda tier: tier.per_second)
     backlog = _metric(quota, "Backlog", statistic="max")
+    path = quota.node.path
+    return [
+        *(_tier_widget(quota, tier) for tier in quota.tiers),
+        graph(f"{path}: calls", [_metric(quota, name) for name in ("Calls", "Failures", "DeadLettered", "Signals")]),
+        graph(f"{path}: backlog", [backlog], right=[_age(queues.doors)], right_unit="oldest not yet filed (s)"),
+        *_drained_widget(quota, backlog),
+    ]
+
+
+def _drained_widget(quota: QuotaThrottledInvocation, backlog: cloudwatch.IMetric) -> list[cloudwatch.IWidget]:
+    # What the backlog weighs is not known.
+    slowest = min((tier for tier in quota.tiers if not tier.weight), key=lambda tier: tier.per_second, default=None)
+    if slowest is None:
+        return []
     drained = cloudwatch.MathExpression(
         expression=f"backlog / {slowest.per_second * 3600:.6g}",
         using_metrics={"backlog": backlog},
         label=f"hours at {slowest}",
         period=PERIOD,
     )
-    path = quota.node.path
-    return [
-        *(_tier_widget(quota, tier) for tier in quota.tiers),
-        graph(f"{path}: calls", [_metric(quota, name) for name in ("Calls", "Failures", "DeadLettered", "Signals")]),
-        graph(f"{path}: backlog", [backlog], right=[_age(queues.doors)], right_unit="oldest not yet filed (s)"),
-        cloudwatch.SingleValueWidget(
-            title=f"{path}: time until drained", width=WIDTH, height=HEIGHT, metrics=[drained]
-        ),
-    ]
+    title = f"{quota.node.path}: time until drained"
+    return [cloudwatch.SingleValueWidget(title=title, width=WIDTH, height=HEIGHT, metrics=[drained])]
 
 
 def _tier_widget(quota: QuotaThrottledInvocation, tier: QuotaTier) -> cloudwatch.GraphWidget:
     setting = tier.setting()
     kind = "arrival" if tier.counted == "arrival" else tier.start
-    zone = f":{setting['zone_name']}" if "zone_name" in setting else ""
+    rest = "".join(f":{setting[name]}" for name in ("zone_name", "weight") if name in setting)
     used = cloudwatch.Metric(
         namespace=NAMESPACE,
         metric_name="Used",
-        dimensions_map={"Quota": quota.node.path, "Tier": f"{kind}:{setting['period']}{zone}"},
+        dimensions_map={"Quota": quota.node.path, "Tier": f"{kind}:{setting['period']}{rest}"},
         statistic="max",
         period=PERIOD,
     )

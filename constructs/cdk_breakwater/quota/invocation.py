@@ -20,7 +20,7 @@ from .environment_size import require_room
 from .functions import INTAKE_TIMEOUT, make_function, map_queue
 from .guarded_function import guard_function, reserved_concurrency
 from .queues import QuotaQueues
-from .reachable_rate import annotate_rate, dispatcher_memory
+from .reachable_rate import annotate_rate, calls_per_second, dispatcher_memory
 from .tier import LATE_MILLISECONDS, QuotaTier, fingerprint
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ class QuotaThrottledInvocation(Construct):
             "Dispatcher",
             handler="dispatcher.handler",
             timeout=timeout,
-            memory_size=dispatcher_memory(rate),
+            memory_size=dispatcher_memory(calls_per_second(self.tiers)),
             environment=environment,
         )
         # A dispatcher of the release before knows nothing of the shelf that a newer intake fills.
@@ -274,6 +274,8 @@ class QuotaThrottledInvocation(Construct):
         queues.doorbell.grant_send_messages(self.intake)
         queues.doorbell.grant_send_messages(self.dispatcher)
         queues.dead_letter_queue.grant_send_messages(self.dispatcher)
+        if any(tier.weight for tier in self.tiers):
+            queues.dead_letter_queue.grant_send_messages(self.intake)
         self.table.grant(self.intake, "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem")
         # Scan: once a day it looks for pages that were put after they were given up.
         self.table.grant(
@@ -310,9 +312,16 @@ class QuotaThrottledInvocation(Construct):
     def _check_tiers(self) -> None:
         if not self.tiers:
             raise BreakwaterError(self, "there are no tiers.", "Name at least one QuotaTier.")
-        seen: dict[tuple[str, int], QuotaTier] = {}
+        weights = dict.fromkeys(tier.weight for tier in self.tiers if tier.weight)
+        if len(weights) > 1:
+            raise BreakwaterError(
+                self,
+                f"its tiers count different weights: {', '.join(weights)}.",
+                "Let all tiers that count weights name the same one, or count calls.",
+            )
+        seen: dict[tuple[str, int, str | None], QuotaTier] = {}
         for tier in self.tiers:
-            key = (tier.start, int(tier.period.to_milliseconds()))
+            key = (tier.start, int(tier.period.to_milliseconds()), tier.weight)
             if key in seen:
                 raise BreakwaterError(
                     self, f"two {tier.start} tiers have the same period: {seen[key]} and {tier}.", "Keep the lower one."

@@ -28,18 +28,9 @@ def dispatcher_memory(per_second: float) -> int:
     return _SMALL_MIB if per_second <= 0.8 * _PER_CORE * _SMALL_MIB / _CORE_MIB else _CORE_MIB
 
 
-def reachable(tiers: Sequence[QuotaTier], parallelism: int, duration: float) -> float:
-    """Return the calls a second that are reached when each takes so long (s).
-
-    A call holds its place in each tier from its start until a period after its end, and one of the dispatcher's
-    hands meanwhile.
-    """
-    by_tier = min(
-        tier.limit
-        / (tier.period.to_seconds(integral=False) + (tier.held_seconds(duration) if tier.start == "rolling" else 0))
-        for tier in tiers
-    )
-    return min(by_tier, parallelism / duration, _PER_CORE)
+def calls_per_second(tiers: Sequence[QuotaTier]) -> float:
+    """Return the calls a second that the tiers grant, as far as it is known: what a message weighs is not."""
+    return min((tier.per_second for tier in tiers if not tier.weight), default=0)
 
 
 def annotate_rate(
@@ -47,16 +38,16 @@ def annotate_rate(
 ) -> None:
     """Say which rates can't be reached, and why."""
     tiers = quota.tiers
-    granted = min(tier.per_second for tier in tiers)
+    granted = calls_per_second(tiers)
     remarks = Annotations.of(quota)
-    if (least := min(parallelism / _SHORT_CALL, _PER_CORE)) < _CLEARLY * granted:
+    if granted and (least := min(parallelism / _SHORT_CALL, _PER_CORE)) < _CLEARLY * granted:
         remarks.add_warning_v2(
             "cdk-breakwater:quota-rate",
             f"{granted:g} calls a second are granted and about {least:g} can be made: one dispatcher makes {_PER_CORE} "
             f"at most, and with {parallelism} at once and calls of {_SHORT_CALL:g} s {parallelism / _SHORT_CALL:g}. "
             "Split the quota by key into several with a part of the limit each.",
         )
-    longest = parallelism / granted
+    longest = parallelism / granted if granted else longest_call
     if longest < longest_call / 1000:
         remarks.add_info_v2(
             "cdk-breakwater:quota-parallelism",
@@ -72,7 +63,7 @@ def annotate_rate(
         seconds = tier.period.to_seconds(integral=False)
         if tier.start == "rolling":
             used = seconds / (seconds + tier.held_seconds(_SHORT_CALL))
-            if used < _CLEARLY + 0.05 and tier.per_second <= granted:
+            if used < _CLEARLY + 0.05 and (tier.weight or tier.per_second <= granted):
                 remarks.add_info_v2(
                     f"cdk-breakwater:quota-use-{seconds:g}",
                     f"Of {tier} at most {used:.0%} is used with calls of {_SHORT_CALL:g} s, and "

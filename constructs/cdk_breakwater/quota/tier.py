@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 _DAY = 86_400
 _WEEK = 7 * _DAY
 _MONTH = 30 * _DAY
+# Names of attributes: Amazon SQS Developer Guide, "Amazon SQS message metadata".
+_WEIGHT = re.compile(r"\$(\.[^.\[\]\s]+|\[\d+\])+|[A-Za-z0-9_.-]{1,256}")
 LATE_MILLISECONDS = 2_000
 """The dispatcher starts a call at most so long after its slot (LATE in its code)."""
 
@@ -45,6 +48,11 @@ class QuotaTier:
     arrives_within
         With ``counted="arrival"``: so long after the function was invoked, the provider has the request for certain,
         cold starts included. What arrives later may exceed the tier.
+    weight
+        Where a message says what its call costs in this tier, such as tokens of a language model: a path in its body,
+        ``$.tokens`` or ``$.usage.rows[0]``, or the name of a message attribute. A number above 0, rounded up. It is an
+        upper bound: what the call has used in truth, its function may return (`breakwater_runtime.used`). A message
+        without a weight, or with one above the limit, goes to the dead-letter queue. Default: each call counts as 1.
 
     Raises
     ------
@@ -58,10 +66,16 @@ class QuotaTier:
     time_zone: str | None = None
     counted: Literal["anywhere", "arrival"] = "anywhere"
     arrives_within: Duration | None = None
+    weight: str | None = None
 
     def __post_init__(self) -> None:
-        given = {"period": self.period, "time_zone": self.time_zone, "arrives_within": self.arrives_within}
-        kinds = {"period": DURATION, "time_zone": TEXT, "arrives_within": DURATION}
+        given = {
+            "period": self.period,
+            "time_zone": self.time_zone,
+            "arrives_within": self.arrives_within,
+            "weight": self.weight,
+        }
+        kinds = {"period": DURATION, "time_zone": TEXT, "arrives_within": DURATION, "weight": TEXT}
         require("QuotaTier", given, kinds, needed=("period",))
         if self.period.is_unresolved():
             raise BreakwaterError("QuotaTier", "period is a token.", "Give a plain number: the code reads it.")
@@ -88,6 +102,13 @@ class QuotaTier:
         if self.start == "calendar":
             zone_rule(self.time_zone or "UTC")
         self._check_counted()
+        if self.weight is not None and not _WEIGHT.fullmatch(self.weight):
+            raise BreakwaterError(
+                "QuotaTier",
+                f"weight={self.weight!r} is neither a path nor the name of an attribute.",
+                "Give a path in the message's body such as '$.usage.tokens' or '$.rows[0]', or the name of a message "
+                "attribute: letters, digits, '_', '-' and '.', up to 256.",
+            )
 
     def _check_counted(self) -> None:
         if self.counted not in ("anywhere", "arrival"):
@@ -122,6 +143,8 @@ class QuotaTier:
         tier: dict[str, Any] = {"limit": int(self.limit), "period": int(self.period.to_milliseconds())}
         if self.arrives_within is not None:
             tier["arrival"] = LATE_MILLISECONDS + int(self.arrives_within.to_milliseconds())
+        if self.weight is not None:
+            tier["weight"] = self.weight
         if self.start == "calendar":
             name = self.time_zone or "UTC"
             tier |= {"zone": zone_rule(name), "zone_name": name}
@@ -131,11 +154,12 @@ class QuotaTier:
 
     @property
     def per_second(self) -> float:
-        """Calls per second, on average."""
+        """Calls, or weight, per second on average."""
         return self.limit / self.period.to_seconds(integral=False)
 
     def __str__(self) -> str:
-        return f"{int(self.limit)} per {self.period.to_human_string()}"
+        unit = f" of {self.weight}" if self.weight else ""
+        return f"{int(self.limit)}{unit} per {self.period.to_human_string()}"
 
 
 def fingerprint(tiers: list[dict[str, Any]]) -> str:

@@ -30,13 +30,16 @@ class CalendarWindow:
         Whose midnight it is.
     name
         The zone's name, which identifies the tier in the stored state.
+    weight
+        As for `RollingWindow`.
     """
 
-    def __init__(self, limit: int, period: int, zone: tzinfo, name: str = "UTC") -> None:
+    def __init__(self, limit: int, period: int, zone: tzinfo, name: str = "UTC", weight: str = "") -> None:
         self.limit = limit
         self.period = period
         self.zone = zone
-        self.key = f"calendar:{period}:{name}"
+        self.weight = weight
+        self.key = f"calendar:{period}:{name}" + (f":{weight}" if weight else "")
         self.spent: dict[int, int] = {}
         self._span = (0, 0)
 

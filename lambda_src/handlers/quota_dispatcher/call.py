@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .signals import Signal, SignalError, read_signal
+from .weights import WeightError, read_used
 
 _OF_THE_MESSAGE = frozenset({"InvalidRequestContentException", "RequestTooLargeException"})
 """What Lambda refuses because of the event itself. AWS Lambda API Reference, "Invoke", Errors."""
@@ -32,11 +33,13 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """A verdict, with the seconds of a signal or the reason of a failure."""
+    """A verdict, with the seconds of a signal, the reason of a failure, or of a word that makes no sense."""
 
     verdict: Verdict
     seconds: float = 0
     reason: str = ""
+    used: int | None = None
+    """What the function says that the call has weighed in truth."""
 
 
 def call(client: Any, function: str, record: dict[str, Any], now: float) -> Outcome:
@@ -56,9 +59,16 @@ def call(client: Any, function: str, record: dict[str, Any], now: float) -> Outc
         return Outcome(Verdict.UNKNOWN, reason=f"{type(error).__name__}: {error}")
     if "FunctionError" in answer:
         return judge(payload, now)
+    return _returned(payload)
+
+
+def _returned(payload: Any) -> Outcome:
     if isinstance(payload, dict) and payload.get("batchItemFailures"):
         return Outcome(Verdict.FAILED, reason="the function reported the message in batchItemFailures")
-    return Outcome(Verdict.DONE)
+    try:
+        return Outcome(Verdict.DONE, used=read_used(payload))
+    except WeightError as error:
+        return Outcome(Verdict.DONE, reason=str(error))
 
 
 def judge(payload: Any, now: float) -> Outcome:

@@ -9,15 +9,18 @@ from .aws_errors import AwsError
 from .call import Outcome, Verdict, call
 from .counter import Report
 from .dead_letters import bury
+from .held import Ref
 from .log import log
-from .quota import LATE, Ref
+from .quota import LATE
+from .weights import refusal, weigh
 
 if TYPE_CHECKING:
+    from .grants import Slot
+    from .held import Held
     from .host import Host
     from .library import Library
     from .metrics import Metrics
     from .process import Clients
-    from .quota import Held, Slot
     from .settings import Settings
 
 Flight = tuple[Ref, str]
@@ -59,6 +62,9 @@ class Caller:
             record = self._library.record(held)
             if record is None:
                 return Report(slot, held, slot.start, Verdict.NOT_STARTED, settled=True)
+            if reason := refusal(record, slot.unit, slot.most):
+                buried = self._bury(record, held.failures, reason)
+                return Report(slot, held, slot.start, Verdict.NOT_STARTED, settled=buried)
             if self.late(slot):
                 return Report(slot, held, slot.start, Verdict.NOT_STARTED)
             reading = self._host.reading()
@@ -68,6 +74,7 @@ class Caller:
             at = slot.frame.high(self._host.reading())
             verdict, milliseconds = outcome.verdict, round(outcome.seconds * 1000)
             settled = verdict is Verdict.DONE
+            used = self._used(record, slot, outcome)
             if verdict is Verdict.FAILED:
                 milliseconds = 1000 * backoff(held.failures + 1)
                 settled = self._buried(record, held, outcome)
@@ -78,7 +85,7 @@ class Caller:
                     verdict=verdict.value,
                     reason=outcome.reason,
                 )
-            return Report(slot, held, at, verdict, milliseconds, settled)
+            return Report(slot, held, at, verdict, milliseconds, settled, used=used)
         except Exception as error:  # its slot stays taken until the call must have ended, and then it comes back
             log("a call failed here", error=repr(error), verdict=verdict.value)
             at = slot.frame.high(self._host.reading())
@@ -95,22 +102,29 @@ class Caller:
         """Move a message that has failed too often into the dead-letter queue."""
         failures = held.failures + 1
         log("call failed", message_id=record["messageId"], failures=failures, reason=outcome.reason)
-        if failures < self._settings.max_attempts:
-            return False
+        return failures >= self._settings.max_attempts and self._bury(record, failures, outcome.reason)
+
+    def _bury(self, record: dict[str, Any], failures: int, reason: str) -> bool:
+        """Move a message into the dead-letter queue; False when that failed."""
+        settings = self._settings
         try:
-            bury(
-                self._clients.sqs,
-                self._settings.dead_letters,
-                record,
-                outcome.reason,
-                failures,
-                ordered=self._settings.ordered,
-            )
+            bury(self._clients.sqs, settings.dead_letters, record, reason, failures, ordered=settings.ordered)
         except AwsError as error:
             log("burying a message failed", message_id=record["messageId"], error=repr(error))
             return False
         self._metrics.count("DeadLettered")
         return True
+
+    def _used(self, record: dict[str, Any], slot: Slot, outcome: Outcome) -> int | None:
+        """Return what a call has weighed in truth, as far as that is known."""
+        if not slot.unit:
+            return None
+        weight, message = weigh(record, slot.unit), record["messageId"]
+        if outcome.verdict is Verdict.DONE and outcome.reason:
+            log("what the call has used makes no sense", message_id=message, counted=weight, reason=outcome.reason)
+        if outcome.used is not None and outcome.used > weight:
+            log("a call has used more than its weight", message_id=message, weight=weight, used=outcome.used)
+        return weight if outcome.used is None else outcome.used
 
 
 def backoff(failures: int) -> int:

@@ -10,6 +10,10 @@ from __future__ import annotations
 from time import monotonic, time
 from typing import NamedTuple
 
+MAX_SKEW = 1_000
+"""Clocks of two takers, or of a taker and the provider, differ by at most this much. AWS keeps those of Lambda within
+milliseconds of UTC."""
+
 
 class Reading(NamedTuple):
     """Both clocks of a process at one instant (ms)."""

@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .call import Verdict
-from .quota import Held, Quota, Slot
+from .held import Held
+from .quota import Quota
 from .shelf import Shelf
+from .taking import Taking
 from .tiers import window
+from .weights import charged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .clocks import Frame, Reading
+    from .grants import Slot
     from .shelf import Library
 
 FIRST_PAUSE = 1_000
@@ -41,6 +45,8 @@ class Report:
         The message needs no other try.
     begun
         What an earlier write has said of the call's beginning.
+    used
+        What the call has weighed in truth; None when it weighed what its slot does.
     """
 
     slot: Slot
@@ -50,6 +56,7 @@ class Report:
     milliseconds: int = 0
     settled: bool = False
     begun: int | None = None
+    used: int | None = None
 
 
 class Counter:
@@ -128,6 +135,10 @@ class Counter:
             self.tiers = tiers
             before = self.quota
             self.quota = Quota([window(**tier) for tier in tiers], before.longest_call).load(before.dump())
+            if self.quota.unit != before.unit:
+                self.shelf.unweigh()
+                for grant in self.quota.grants.values():
+                    grant.messages = [held.unweighed() for held in grant.messages]
 
     def advance(self, now: Reading, mine: Frame | None) -> None:
         """Let the clock catch up; messages of takers that have vanished wait for another try."""
@@ -139,22 +150,23 @@ class Counter:
         grant = self.quota.grants.get(report.slot.grant)
         if report.verdict is Verdict.UNKNOWN:
             return  # It may still run: slot and message stay with the grant until it must have ended.
-        if grant is None or report.held not in grant.messages:
+        held = next((held for held in grant.messages if held.place == report.held.place), None) if grant else None
+        if grant is None or held is None:
             if report.settled:
                 self.shelf.settle(report.held.ref)
             return
-        grant.messages.remove(report.held)
+        grant.messages.remove(held)
         if report.verdict in (Verdict.NOT_STARTED, Verdict.REFUSED):
             self.quota.give_back(report.slot, report.begun)
         else:
-            self.quota.ended(report.slot, report.at, report.begun)
+            self.quota.ended(report.slot, report.at, report.begun, report.used)
         if report.settled:
             self.shelf.settled += 1
         elif report.verdict is Verdict.FAILED:
-            failed = Held(report.held.ref, report.held.failures + 1)
+            failed = Held(held.ref, held.failures + 1)
             self.shelf.give_back(failed, self.quota.clock + report.milliseconds)
         else:
-            self.shelf.give_back(report.held, 0)
+            self.shelf.give_back(held, 0)
         self._heed(report)
 
     def take(self, owner: str, room: int, ahead: int, tails: Mapping[int, int], library: Library) -> Taken:
@@ -162,17 +174,44 @@ class Counter:
         self.shelf.fill_holes(self.quota.clock, library)
         if self.away:
             room = min(room, 1 - self.quota.in_flight)
-        slots, next_start = self.quota.take(owner, max(0, room), ahead)
+        taking = Taking(self.quota, owner, ahead)
+        calls = (self._weighed if self.quota.unit else self._alike)(taking, room, tails, library)
+        more = self.shelf.pending(self.quota.clock, tails, library, self.groups())
+        next_start = taking.next_start
+        if next_start is None:
+            next_start = min((grant.until for grant in self.quota.grants.values() if grant.calls), default=None)
+        return Taken(calls, more, None if taking.taken else next_start)
+
+    def _alike(self, taking: Taking, room: int, tails: Mapping[int, int], library: Library) -> list[tuple[Slot, Held]]:
+        """Take slots of one weight, and then messages for them."""
+        slots: list[Slot] = []
+        while len(slots) < room and (slot := taking.next()):
+            slots.append(slot)
         picks = self.shelf.pick(len(slots), self.quota.clock, tails, library, self.groups())
         for slot in slots[len(picks) :]:
             self.quota.give_back(slot)
-        free, slots = bool(slots), slots[: len(picks)]
-        for slot, held in zip(slots, picks, strict=True):
-            self.quota.grants[slot.grant].messages.append(held)
-        more = self.shelf.pending(self.quota.clock, tails, library, self.groups())
-        if not free and next_start is None:
-            next_start = min((grant.until for grant in self.quota.grants.values() if grant.calls), default=None)
-        return Taken(list(zip(slots, picks, strict=True)), more, None if free else next_start)
+        return [self._hold(slot, held) for slot, held in zip(slots, picks, strict=False)]
+
+    def _weighed(
+        self, taking: Taking, room: int, tails: Mapping[int, int], library: Library
+    ) -> list[tuple[Slot, Held]]:
+        """Take messages one by one, and a slot for each: one that costs much is not overtaken by those behind it."""
+        calls: list[tuple[Slot, Held]] = []
+        while len(calls) < room:
+            again = (len(calls) + 1) % 2
+            picks = self.shelf.pick(1, self.quota.clock, tails, library, self.groups(), most_again=again)
+            if not picks:
+                break
+            slot = taking.next(charged(picks[0].ref.weight, self.quota.heaviest))
+            if slot is None:
+                self.shelf.put_back(picks[0])
+                break
+            calls.append(self._hold(slot, picks[0]))
+        return calls
+
+    def _hold(self, slot: Slot, held: Held) -> tuple[Slot, Held]:
+        self.quota.grants[slot.grant].messages.append(held)
+        return slot, held
 
     def groups(self) -> set[int]:
         """Return the groups of which a message is in the air."""

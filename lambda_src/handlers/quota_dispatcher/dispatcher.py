@@ -34,9 +34,10 @@ if TYPE_CHECKING:
 
     from .caller import Flight
     from .clocks import Frame
+    from .grants import Slot
+    from .held import Held, Ref
     from .host import Host
     from .process import Clients, Memory
-    from .quota import Held, Ref, Slot
     from .settings import Settings
 
 AHEAD = 1_000

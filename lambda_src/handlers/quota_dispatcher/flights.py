@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     from .caller import Flight
     from .counter import Counter, Report
-    from .quota import Held, Slot
+    from .grants import Slot
+    from .held import Held
 
 
 class Flights:

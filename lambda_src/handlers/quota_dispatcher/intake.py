@@ -15,10 +15,13 @@ from zlib import crc32
 import boto3
 from botocore.config import Config
 
+from .dead_letters import bury
+from .log import log
 from .pages import Pages
 from .ring import LONGEST_DELAY, new_id, send_ring
 from .settings import Settings
 from .store import Item, Store
+from .weights import most_of, refusal, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,8 +67,11 @@ class Intake:
         """File records, by a clock (Unix ms)."""
         lanes: dict[int, list[dict[str, Any]]] = {}
         for record in records:
-            kept = {name: record[name] for name in _RECORD if name in record}
-            lanes.setdefault(self._lane(record), []).append(kept)
+            if not self._refused(record):
+                kept = {name: record[name] for name in _RECORD if name in record}
+                lanes.setdefault(self._lane(record), []).append(kept)
+        if not lanes:
+            return
         item = self._store.number_pages({lane: len(members) for lane, members in lanes.items()})
         for lane, members in lanes.items():
             self._pages.put((lane, item.tails[lane]), members)
@@ -76,6 +82,15 @@ class Intake:
             # Dispatchers of the release before may still answer rings, and know nothing of the shelf.
             due = now + 1000 * LONGEST_DELAY
             send_ring(self._sqs, self._settings.doorbell, new_id(), due, now)
+
+    def _refused(self, record: dict[str, Any]) -> bool:
+        """Move a message that no tier will ever grant into the dead-letter queue: its sender hears of it at once."""
+        settings = self._settings
+        reason = refusal(record, source_of(settings.tiers), most_of(settings.tiers))
+        if reason:
+            log("refused at the door", message_id=record["messageId"], reason=reason)
+            bury(self._sqs, settings.dead_letters, record, reason, 0, ordered=settings.ordered)
+        return bool(reason)
 
     def _lane(self, record: dict[str, Any]) -> int:
         lanes = self._settings.lanes[record["eventSourceARN"]]

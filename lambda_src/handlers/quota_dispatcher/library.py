@@ -13,16 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .counter import Counter
+    from .held import Held, Ref
     from .host import Host
     from .pages import Page, Pages
     from .process import Memory
-    from .quota import Held, Ref
     from .store import Store
 
 SWEPT_AT_ONCE = 20
 """Requests of a sweep, each of which sees 1 MB (Amazon DynamoDB API Reference, "Scan")."""
 REFILED = 100
 """So many at once are filed anew."""
+WEIGHED_AT_ONCE = 10
+"""Pages that are read in a turn for weights that are not known."""
 
 
 class Library:
@@ -44,13 +46,21 @@ class Library:
         self._pages = pages
         self._store = store
         self.pages: dict[tuple[int, int], Page | None] = {}
+        self._unit = ""
 
     def read(self, counter: Counter, room: int, tails: Mapping[int, int]) -> None:
         """Read what is needed to pick so many messages."""
+        if self._unit != counter.quota.unit:
+            self._unit = counter.quota.unit
+            self.pages.clear()
+        if room and self._unit:
+            for key in counter.shelf.unweighed()[:WEIGHED_AT_ONCE]:
+                self.pages[key] = self._get(key)
+            counter.shelf.weigh(self.pages)
         for key, until in counter.shelf.holes.items():
             self.pages.pop(key, None)
             if room or until < counter.quota.clock:
-                self.pages[key] = self._pages.get(key)
+                self.pages[key] = self._get(key)
         while room and (missing := counter.shelf.wanted_pages(room, tails, self.pages)):
             for key in missing:
                 self.pages[key] = self._next(key)
@@ -58,7 +68,7 @@ class Library:
     def record(self, held: Held) -> dict[str, Any] | None:
         """Return a message as its function gets it; None when its page is gone, since all of it was done."""
         key = held.ref[:2]
-        page = self.pages.get(key) or self._pages.get(key)
+        page = self.pages.get(key) or self._get(key)
         return None if page is None else {**page.records[held.ref.index], "receiptHandle": ""}
 
     def tidy(self, counter: Counter) -> set[tuple[int, int]]:
@@ -103,6 +113,9 @@ class Library:
             lanes.setdefault(entry.held.ref.lane, []).append(entry.held)
         return {held.ref for lane, members in lanes.items() if self._refiled(lane, members) for held in members}
 
+    def _get(self, key: tuple[int, int]) -> Page | None:
+        return self._pages.get(key, self._unit)
+
     def _deleted(self, key: tuple[int, int]) -> bool:
         try:
             self._pages.delete(key)
@@ -124,8 +137,8 @@ class Library:
         return True
 
     def _next(self, key: tuple[int, int]) -> Page | None:
-        page = self._pages.get(key)
+        page = self._get(key)
         if page is None:
             self._host.sleep(30)  # It has its number, and is about to be put.
-            page = self._pages.get(key)
+            page = self._get(key)
         return page

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from .quota import Held, Ref
+from .held import Held, Ref
+from .weights import known_weight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,13 +30,16 @@ class Page:
     records: tuple[dict[str, Any], ...]
     failed: tuple[int, ...]
     """How often each has failed before it was filed (anew)."""
+    unit: str = ""
+    """Where the weight of a message stands."""
 
     def __len__(self) -> int:
         return len(self.records)
 
     def held(self, key: tuple[int, int], index: int) -> Held:
         """Return what is handed out for a message."""
-        return Held(Ref(*key, index, group_number(self.records[index])), self.failed[index])
+        record = self.records[index]
+        return Held(Ref(*key, index, group_number(record), known_weight(record, self.unit)), self.failed[index])
 
 
 class Pages:
@@ -62,8 +66,8 @@ class Pages:
             item = {"id": {"S": _name(key, number)}, "content": {"B": parts[number]}, "parts": {"N": str(len(parts))}}
             self._client.put_item(TableName=self._table, Item=item)
 
-    def get(self, key: tuple[int, int]) -> Page | None:
-        """Read a page; None when it isn't there."""
+    def get(self, key: tuple[int, int], unit: str = "") -> Page | None:
+        """Read a page, with weights that stand there; None when it isn't there."""
         first = self._part(key, 0)
         if first is None:
             return None
@@ -74,7 +78,7 @@ class Pages:
                 return None  # It is being deleted: its messages are done.
             packed += part["content"]["B"]
         records, failed = json.loads(zlib.decompress(packed))
-        return Page(tuple(records), tuple(failed))
+        return Page(tuple(records), tuple(failed), unit)
 
     def delete(self, key: tuple[int, int]) -> None:
         """Delete a page, its first part first."""

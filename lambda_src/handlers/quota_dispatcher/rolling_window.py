@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 MARKS = 64
 """A window remembers at most about so many moments. Up to this limit each call has its own, beyond it a moment stands
 for period / 64: it is rounded up, so at worst 1/65 (1.5 %) of the quota is left unused, and all of it fits in one
 DynamoDB write unit (1 KB)."""
+
+
+class Places:
+    """Places of a window, in the order in which they become free.
+
+    Parameters
+    ----------
+    clock
+        Now.
+    releases
+        When places become free, and how many.
+    spare
+        How many are free now; below 0, so many of the next ones are nobody's.
+    """
+
+    def __init__(self, clock: int, releases: list[tuple[int, int]], spare: int) -> None:
+        self._at = clock
+        self._releases = releases
+        self._spare = spare
+        self._next = 0
+
+    def take(self, number: int) -> int | None:
+        """Take the next ones; return when the last of them is free, None when that is not known."""
+        while self._spare < number:
+            if self._next == len(self._releases):
+                return None
+            self._at, calls = self._releases[self._next]
+            self._next += 1
+            self._spare += calls
+        self._spare -= number
+        return self._at
 
 
 class RollingWindow:
@@ -30,29 +56,33 @@ class RollingWindow:
         Where the provider counts a call when it arrives: milliseconds after the start of its slot within which it has
         arrived for certain. A call then holds its place for so long and a period, however long it goes on. None: it
         may be counted until its end.
+    weight
+        Where the weight of a message stands; empty when each call counts as one.
     """
 
-    def __init__(self, limit: int, period: int, arrival: int | None = None) -> None:
+    def __init__(self, limit: int, period: int, arrival: int | None = None, weight: str = "") -> None:
         self.limit = limit
         self.period = period
         self.arrival = arrival
-        self.key = f"{'rolling' if arrival is None else 'arrival'}:{period}"
+        self.weight = weight
+        self.key = f"{'rolling' if arrival is None else 'arrival'}:{period}" + (f":{weight}" if weight else "")
         # Marks by arrival are taken back, which takes a grain that is the same whatever the limit becomes.
         self.grain = 1 if limit <= MARKS and arrival is None else -(-period // MARKS)
         self.ends: dict[int, int] = {}
 
     def end(self, at: int, calls: int = 1) -> None:
-        """Note that calls ended at ``at`` (rounded up to the grain)."""
+        """Note that calls (or so much of weight) ended at ``at`` (rounded up to the grain)."""
         mark = -(-at // self.grain)
-        self.ends[mark] = self.ends.get(mark, 0) + calls
+        if calls:
+            self.ends[mark] = self.ends.get(mark, 0) + calls
 
-    def remove(self, at: int) -> bool:
-        """Take back one that was noted at ``at``; False when it was forgotten since."""
+    def remove(self, at: int, calls: int = 1) -> bool:
+        """Take back what was noted at ``at``; False when it was forgotten since."""
         mark = -(-at // self.grain)
         if mark not in self.ends:
             return False
-        self.ends[mark] -= 1
-        if not self.ends[mark]:
+        self.ends[mark] -= calls
+        if self.ends[mark] <= 0:
             del self.ends[mark]
         return True
 
@@ -65,20 +95,13 @@ class RollingWindow:
         """Count the calls that the window holds at ``clock``, those in flight excepted."""
         return sum(calls for mark, calls in self.ends.items() if self._release(mark) > clock)
 
-    def free(self, clock: int, in_flight: int) -> Iterator[int]:
-        """When the next calls may start, one entry for each, in order, for as many as can be known.
+    def places(self, clock: int, in_flight: int) -> Places:
+        """Return when the next calls may start, for as many as can be known.
 
         The places of calls in flight, and of those that start now, become free when their end is known.
         """
-        releases = sorted((self._release(mark), calls) for mark, calls in self.ends.items())
-        spare = self.limit - in_flight - sum(calls for _, calls in releases)
-        for _ in range(spare):
-            yield clock
-        for release, calls in releases:
-            for _ in range(calls):
-                spare += 1
-                if spare > 0:
-                    yield max(clock, release)
+        releases = sorted((max(clock, self._release(mark)), calls) for mark, calls in self.ends.items())
+        return Places(clock, releases, self.limit - in_flight - sum(calls for _, calls in releases))
 
     def spend(self, clock: int, in_flight: int) -> None:
         """Fill the window, since the provider says that it is full: others use the same key."""

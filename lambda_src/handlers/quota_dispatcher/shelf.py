@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .quota import Held, Ref
+from .held import UNWEIGHED, Held, Ref, load_ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -107,18 +107,27 @@ class Shelf:
                 del self.holes[key]
 
     def pick(
-        self, wanted: int, clock: int, tails: Mapping[int, int], library: Library, busy: Iterable[int]
+        self,
+        wanted: int,
+        clock: int,
+        tails: Mapping[int, int],
+        library: Library,
+        busy: Iterable[int],
+        *,
+        most_again: int | None = None,
     ) -> list[Held]:
-        """Take messages off the shelf: at most half of them again while others have never been tried.
+        """Take messages off the shelf, some of them again.
 
         Parameters
         ----------
         busy
             The groups of which a message is in the air.
+        most_again
+            How many again while others have never been tried. Default: half of them.
         """
         groups = set(busy)
         due = self._due(clock, groups)
-        again = due[: (wanted + 1) // 2]
+        again = due[: (wanted + 1) // 2 if most_again is None else most_again]
         fresh = self._fresh(wanted - len(again), clock, tails, library, groups)
         again += due[len(again) : wanted - len(fresh)]
         taken = {entry.held.ref for entry in again}
@@ -148,9 +157,28 @@ class Shelf:
         """Let a message wait for another try."""
         self.returned.append(Returned(held, due))
 
+    def put_back(self, held: Held) -> None:
+        """Let a message that costs more than there is be the next one."""
+        self.returned.insert(0, Returned(held, 0))
+
+    def unweigh(self) -> None:
+        """Forget all weights."""
+        self.returned = [Returned(entry.held.unweighed(), entry.due) for entry in self.returned]
+        self.parked = [Held(ref).unweighed().ref for ref in self.parked]
+
+    def unweighed(self) -> list[tuple[int, int]]:
+        """Return the pages of messages whose weight is not known."""
+        refs = [*(entry.held.ref for entry in self.returned), *self.parked]
+        return list(dict.fromkeys(ref[:2] for ref in refs if ref.weight == UNWEIGHED))
+
+    def weigh(self, library: Library) -> None:
+        """Read weights that are not known, where their pages were read."""
+        self.returned = [Returned(_weighed(entry.held, library), entry.due) for entry in self.returned]
+        self.parked = [_weighed(Held(ref), library).ref for ref in self.parked]
+
     def settle(self, ref: Ref) -> None:
         """Forget a message that was given back, and turned out to be done."""
-        left = [entry for entry in self.returned if entry.held.ref != ref]
+        left = [entry for entry in self.returned if entry.held.ref[:3] != ref[:3]]
         self.settled += len(self.returned) - len(left)
         self.returned = left
 
@@ -167,8 +195,8 @@ class Shelf:
         """Write the state as JSON knows it."""
         return {
             "lanes": {str(number): [lane.page, lane.index] for number, lane in self.lanes.items()},
-            "returned": [[*entry.held.ref, entry.held.failures, entry.due] for entry in self.returned],
-            "parked": [list(ref) for ref in self.parked],
+            "returned": [entry.held.ref.dump(entry.held.failures, entry.due) for entry in self.returned],
+            "parked": [ref.dump() for ref in self.parked],
             "holes": [[*key, until] for key, until in self.holes.items()],
             "opened": sorted(list(key) for key in self.opened),
             "settled": self.settled,
@@ -178,8 +206,8 @@ class Shelf:
     def load(self, state: dict[str, Any]) -> Shelf:
         """Read what `dump` wrote."""
         self.lanes = {int(number): Lane(*place) for number, place in state["lanes"].items()}
-        self.returned = [Returned(Held(Ref(*entry[:4]), entry[4]), entry[5]) for entry in state["returned"]]
-        self.parked = [Ref(*ref) for ref in state["parked"]]
+        self.returned = [Returned(Held(load_ref(entry, 2), entry[4]), entry[5]) for entry in state["returned"]]
+        self.parked = [load_ref(ref) for ref in state["parked"]]
         self.holes = {(lane, page): until for lane, page, until in state["holes"]}
         self.opened = {(lane, page) for lane, page in state["opened"]}
         self.settled, self.turn = state["settled"], state["turn"]
@@ -260,3 +288,8 @@ class Shelf:
             elif index < len(page):
                 self.opened.add(key)
                 yield page.held(key, index)
+
+
+def _weighed(held: Held, library: Library) -> Held:
+    page = library.get(held.ref[:2]) if held.ref.weight == UNWEIGHED else None
+    return held if page is None else Held(page.held(held.ref[:2], held.ref.index).ref, held.failures)

@@ -29,6 +29,7 @@ def window(
     transitions: Sequence[Sequence[int]] = (),
     *,
     arrival: int | None = None,
+    weight: str = "",
 ) -> Window:
     """Make the window of a tier.
 
@@ -38,12 +39,12 @@ def window(
         Calls, and milliseconds.
     zone, zone_name, transitions
         Of a calendar tier: the zone's POSIX rule, its name, and what the rule doesn't say.
-    arrival
+    arrival, weight
         As for `RollingWindow`.
     """
     if not zone:
-        return RollingWindow(limit, period, arrival)
-    return CalendarWindow(limit, period, time_zone(zone, transitions), zone_name)
+        return RollingWindow(limit, period, arrival, weight)
+    return CalendarWindow(limit, period, time_zone(zone, transitions), zone_name, weight)
 
 
 def fingerprint(tiers: list[dict[str, Any]]) -> str:

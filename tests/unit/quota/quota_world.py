@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from handlers.quota_dispatcher.calendar_window import DAY, CalendarWindow
 from handlers.quota_dispatcher.clocks import Frame, Reading
-from handlers.quota_dispatcher.quota import Quota, Slot
+from handlers.quota_dispatcher.grants import Slot
+from handlers.quota_dispatcher.quota import Quota
 from handlers.quota_dispatcher.rolling_window import RollingWindow
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ from tests.simulation.services import DynamoDB, DynamoDBClient
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from handlers.quota_dispatcher.quota import Held
+    from handlers.quota_dispatcher.held import Held
 
 NOW = 1_800_000_000_000
 SETTINGS = Settings(

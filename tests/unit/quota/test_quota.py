@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from handlers.quota_dispatcher.calendar_window import DAY, MONTH, WEEK, CalendarWindow
-from handlers.quota_dispatcher.clocks import Reading
-from handlers.quota_dispatcher.quota import LATE, MAX_SKEW, Quota, Slot
+from handlers.quota_dispatcher.clocks import MAX_SKEW, Reading
+from handlers.quota_dispatcher.grants import Slot
+from handlers.quota_dispatcher.quota import LATE, Quota
 from handlers.quota_dispatcher.rolling_window import RollingWindow
 from tests.unit.quota.quota_world import MIDNIGHT, Provider, Tier
 

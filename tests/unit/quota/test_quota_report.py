@@ -11,9 +11,8 @@ from rich.console import Console
 from cdk_breakwater.cli.quota_report import quota_table, quota_usage
 from cdk_breakwater.errors import BreakwaterError
 from handlers.quota_dispatcher.calendar_window import DAY
-from handlers.quota_dispatcher.clocks import Reading
+from handlers.quota_dispatcher.clocks import MAX_SKEW, Reading
 from handlers.quota_dispatcher.counter import Counter
-from handlers.quota_dispatcher.quota import MAX_SKEW
 
 T0 = 1_800_000_000_000
 ZONE = "America/Los_Angeles"

@@ -70,6 +70,40 @@ def test_a_tier_that_counts_arrivals_tells_the_dispatcher_when_they_have_arrived
     assert found.key == "arrival:1000"
 
 
+def test_a_tier_that_counts_weights_tells_where_they_stand(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    tokens = QuotaTier(limit=100_000, period=Duration.minutes(1), weight="$.tokens")
+    calls = QuotaTier(limit=500, period=Duration.minutes(1))
+    quota = QuotaThrottledInvocation(stack, "Llm", function=caller(stack, code), tiers=[tokens, calls])
+    template = Template.from_stack(stack)
+    settings = Settings(**settings_of(template))
+    assert settings.counter().quota.unit == "$.tokens"
+    assert [found.key for found in settings.counter().quota.windows] == ["rolling:60000:$.tokens", "rolling:60000"]
+    policy = template.find_resources("AWS::IAM::Policy")
+    intake = stack.get_logical_id(quota.node.find_child("IntakeRole").node.default_child)
+    dead = stack.get_logical_id(quota.dead_letter_queue.node.default_child)
+    (mine,) = (found for found in policy.values() if found["Properties"]["Roles"] == [{"Ref": intake}])
+    sends = [
+        statement["Resource"]["Fn::GetAtt"][0]
+        for statement in mine["Properties"]["PolicyDocument"]["Statement"]
+        if "sqs:SendMessage" in statement["Action"]
+    ]
+    assert dead in sends, "it refuses at the door"
+    assert str(tokens) == "100000 of $.tokens per 1 minute"
+    assert not Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp("calls a second are granted"))
+
+
+@pytest.mark.parametrize("weight", ["$", "$tokens", "$.a..b", "$[x]", "a b", "$.a.", "x" * 257])
+def test_a_weight_is_a_path_or_an_attribute(weight: str) -> None:
+    with pytest.raises(BreakwaterError, match="neither a path nor the name of an attribute"):
+        QuotaTier(limit=1, period=Duration.seconds(1), weight=weight)
+
+
+def test_all_tiers_that_count_weights_count_the_same(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    tiers = [QuotaTier(limit=9, period=Duration.seconds(number), weight=f"$.w{number}") for number in (1, 2)]
+    with pytest.raises(BreakwaterError, match=r"different weights: \$.w1, \$.w2"):
+        QuotaThrottledInvocation(stack, "Llm", function=caller(stack, code), tiers=tiers)
+
+
 def test_in_order_the_lanes_of_an_older_release_go_first(stack: cdk.Stack, code: dict[str, Any]) -> None:
     QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS, lanes=2, ordered=True)
     settings = Settings(**settings_of(Template.from_stack(stack)))

@@ -344,37 +344,68 @@ def test_courtesies_and_limits(client: Client, sql_server: SqlServer) -> None:
     )
 
 
+# What each environment waits in when it is killed, two in each round
+STUCK: dict[str, tuple[tuple[str, ...], ...]] = {
+    "mariadb": (
+        ("UPDATE locked SET id = 1",),
+        ("SELECT SLEEP(60)",),
+        ("ALTER TABLE locked ADD COLUMN name TEXT",),
+        ("SELECT COUNT(*) FROM seq_1_to_100000 a, seq_1_to_100000 b WHERE a.seq + b.seq = 7",),
+    ),
+    "postgresql": (
+        ("UPDATE locked SET id = 1",),
+        ("SELECT pg_sleep(60)",),
+        ("LOCK TABLE locked",),
+        # COMMIT waits in a deferred trigger
+        ("INSERT INTO slow VALUES (1)", "SET CONSTRAINTS ALL DEFERRED"),
+    ),
+}
+_DEFERRED = (
+    "DROP TABLE IF EXISTS slow",
+    "CREATE TABLE slow (id INT)",
+    "CREATE OR REPLACE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN PERFORM pg_sleep(60); RETURN NULL; END $$",
+    "CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON slow DEFERRABLE INITIALLY DEFERRED "
+    "FOR EACH ROW EXECUTE FUNCTION wait()",
+)
+
+
 @promise(10, clients=DRIVERS)
 def test_kills_at_the_timeout_leave_no_sessions(client: Client, sql_server: SqlServer) -> None:
-    """A share of 2; each environment is ended as Lambda does it, while its statement waits for a lock."""
-    seconds, rounds = 1.5, 2
+    """A share of 2; each environment is ended as Lambda does it, while its statement waits or works."""
+    seconds = 1.5
+    stuck = STUCK[client.engine]
     holder = client.open(sql_server.settings, 60.0)
-    environments = [ClientProcess(client.name, sql_server.settings, 60.0) for _ in range(2 * rounds)]
+    environments = [ClientProcess(client.name, sql_server.settings, 60.0) for _ in stuck]
 
     async def kill() -> list[int]:
         left: list[int] = []
         async with holder.block() as connection:
             await connection.execute("DROP TABLE IF EXISTS locked", "CREATE TABLE locked (id INT PRIMARY KEY)")
+            if client.engine == "postgresql":
+                await connection.execute(*_DEFERRED)
             await connection.execute("INSERT INTO locked VALUES (1)")
             await connection.commit()
             await connection.execute("UPDATE locked SET id = 1")
-            for number in range(rounds):
-                share = environments[2 * number : 2 * number + 2]
+            for number in range(0, len(stuck), 2):
+                share = environments[number : number + 2]
                 for environment in share:
                     environment.invoke(["rows", "SELECT 1"])
-                for environment in share:
-                    environment.begin(["execute", "UPDATE locked SET id = 1"], seconds=seconds)
+                for environment, statements in zip(share, stuck[number:], strict=False):
+                    environment.begin(*(["execute", statement] for statement in statements), seconds=seconds)
                 for environment in share:
                     environment.wait_until_begun()
                 left.append(sql_server.sessions() - 1)
                 time.sleep(seconds)
                 for environment in share:
                     environment.kill()
+            # the holder's own
+            wait_until(lambda: sql_server.sessions() == 1)
         return left
 
     try:
         wait_until(lambda: all(environment.is_ready() for environment in environments), seconds=60)
-        assert client.finish(kill()) == [2] * rounds
+        assert client.finish(kill()) == [2] * (len(stuck) // 2)
     finally:
         for environment in environments:
             environment.kill()

@@ -26,9 +26,12 @@ _STATES = {
 _PLAN_CHANGED = "cached plan must not change result type"
 
 _FULL = ("too many clients", "too many connections", "remaining connection slots", "53300")
-_LOGIN = ("password authentication failed", "pam authentication failed")
+# PgBouncer says SASL
+_LOGIN = ("password authentication failed", "pam authentication failed", "sasl authentication failed")
 _LASTING = (
     "does not exist",
+    "no such database",  # PgBouncer's words for it
+    "no such user",
     "no pg_hba.conf entry",
     "is not permitted to log in",
     "not currently accepting connections",

@@ -69,15 +69,14 @@ def server_limit(server: Server) -> ServerLimit | None:
 
 def _server_limit(server: Server) -> ServerLimit | None:
     engine = server.engine
-    if engine is None or not server.instances:
+    if engine is None or not server.classes:
         return None
     value = parameter(server, parameter_name(engine))
     if isinstance(value, Unknown):
         return None
     found: list[MaxConnections] = []
     based_on: set[str | None] = {parameter_of(value)}
-    for instance in server.instances:
-        class_ = instance.text("DBInstanceClass")
+    for _, class_ in server.classes:
         try:
             if isinstance(value, str):
                 found.append(from_parameter(engine, value, class_ if isinstance(class_, str) else None))

@@ -95,6 +95,8 @@ _KINDS = {
     ),
 }
 _CACHE_PORT = 6379
+# One writer and two readers: Amazon RDS User Guide, "Multi-AZ DB cluster deployments".
+_OF_A_MULTI_AZ_CLUSTER = 3
 # Each secret property's attribute is a key or an ARN; only the latter is a way to the password.
 _SECRETS = ("MasterUserPassword", "MasterUserSecret", "ManageMasterUserPassword")
 SECRET_ATTRIBUTES = ("MasterUserSecret.SecretArn",)
@@ -148,6 +150,15 @@ class Server:
         return next((engine for engine in DatabaseEngine if engine.value == name), None)
 
     @property
+    def classes(self) -> list[tuple[Resource, str | Absent | Unknown]]:
+        """The class of each instance, with the resource that says it."""
+        of_cluster = self.resource.text("DBClusterInstanceClass")
+        if not self.instances and of_cluster is not ABSENT:
+            # A Multi-AZ DB cluster makes its three instances itself.
+            return [(self.resource, of_cluster)]
+        return [(instance, instance.text("DBInstanceClass")) for instance in self.instances]
+
+    @property
     def port(self) -> int | None:
         """The port that it listens on; None where the templates don't tell."""
         for resource in (self.resource, *self.instances):
@@ -172,7 +183,8 @@ class Server:
     @property
     def most_readers(self) -> int | None:
         """How many readers the reader endpoint leads to at most; None where the templates don't tell."""
-        found = max(0, len(self.instances) - 1)
+        in_cluster = _OF_A_MULTI_AZ_CLUSTER if not self.instances and self.classes else len(self.instances)
+        found = max(0, in_cluster - 1)
         for target in mentions(self.resource.template.assembly).get(self.resource, ()):
             if not target.exists or target.get("ScalableDimension") != "rds:cluster:ReadReplicaCount":
                 continue

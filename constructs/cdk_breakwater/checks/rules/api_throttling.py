@@ -23,32 +23,41 @@ def check(resource: Resource) -> Iterator[Finding]:
     """Find a stage without a default rate and burst."""
     if resource.type == "AWS::ApiGateway::Stage":
         if _by_methods(resource.get("MethodSettings")) is False:
-            yield _finding(resource, resource, "Properties.MethodSettings")
+            yield _finding(resource, "Properties.MethodSettings")
     elif resource.type == "AWS::ApiGateway::Deployment":
         # A deployment with a name makes a stage of its own, unless a stage of that name is declared.
         if _makes_a_stage(resource) and _by_methods(resource.get("StageDescription", "MethodSettings")) is False:
             whole = resource.block("StageDescription")
             if not isinstance(whole, Unknown) and (whole is ABSENT or _limits(whole) is False):
-                yield _finding(resource, resource, "Properties.StageDescription")
+                yield _finding(resource, "Properties.StageDescription")
     elif resource.type == "AWS::ApiGatewayV2::Stage":
         if _limits(resource.get("DefaultRouteSettings")) is False:
-            yield _finding(resource, resource, "Properties.DefaultRouteSettings")
+            yield _finding(resource, "Properties.DefaultRouteSettings")
     # Quick create: an HTTP API with a target has a stage $default, which can't be throttled as none describes it.
     elif resource.get("Target") is not ABSENT and not _has_stage(resource):
-        yield _finding(resource, resource, "Properties.Target")
+        yield _finding(resource, "Properties.Target")
 
 
-def _finding(resource: Resource, stage: Resource, location: str) -> Finding:
+def _finding(resource: Resource, location: str) -> Finding:
     api = resource.target("RestApiId") or resource.target("ApiId")
-    of = f" of {api.name}" if api is not None else ""
     return Finding(
         resource,
         location,
-        f"{stage.name}{of} has no rate and burst of its own: it may take the account's 10,000 requests per second.",
+        f"{_stage(resource)}{f' of {api.name}' if api is not None else ''} has no rate and burst of its own: it may "
+        "take the account's 10,000 requests per second.",
         found="10,000/s of the account",
         needed="a rate and burst of its own",
         others=(api,) if api is not None else (),
     )
+
+
+def _stage(resource: Resource) -> str:
+    if resource.type != "AWS::ApiGateway::Deployment":
+        return resource.name
+    name = resource.get("StageName")
+    # SAM makes one of that name for each API, which no template mentions.
+    by = "SAM (it does not where Globals.Api.OpenApiVersion is set)" if name == "Stage" else resource.name
+    return f"The stage {name}, made by {by},"
 
 
 def _makes_a_stage(deployment: Resource) -> bool:

@@ -32,8 +32,7 @@ def check(resource: Resource) -> Iterator[Finding]:
     given = parameter(server, parameter_name(server.engine))
     if not isinstance(given, str):
         return
-    for instance in server.instances:
-        class_ = instance.text("DBInstanceClass")
+    for instance, class_ in server.classes:
         if not isinstance(class_, str) or class_ == "db.serverless":
             continue
         try:

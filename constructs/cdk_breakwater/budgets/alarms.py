@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from .share import ConnectionShare
 
 _OVERLAP = 15
+# An expression has 2,048 characters at most, and each function takes twenty. Source: Amazon CloudWatch API Reference,
+# MetricDataQuery.
+_MAXIMUM_TERMS = 100
 """Minutes. While a deployment replaces environments, old and new ones hold connections together."""
 
 
@@ -150,7 +153,7 @@ def _by_environments(budget: ConnectionBudget, connections: Connections) -> list
     functions = {share.function: share for share in budget.shares if share.function is not None}
     behind_proxy = budget.downstream is not None and budget.downstream.behind_proxy
     is_told = connections.full is not None and not behind_proxy
-    return [held_by(functions)] if is_told and 0 < len(functions) <= MAXIMUM_METRICS else []
+    return [held_by(functions)] if is_told and 0 < len(functions) <= _MAXIMUM_TERMS else []
 
 
 def _pool_widgets(name: str, proxy: Downstream) -> list[cloudwatch.IWidget]:

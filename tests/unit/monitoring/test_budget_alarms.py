@@ -74,6 +74,17 @@ def test_the_servers_count_stands_beside_what_is_said_of_each_environment(
     assert "FILL(f0, 0) * 1 + FILL(f1, 0) * 5" in [m[0]["expression"] for m in metrics if "expression" in m[0]]
 
 
+def test_of_many_functions_too(stack: cdk.Stack, database: rds.DatabaseInstance, code: dict[str, Any]) -> None:
+    """An alarm takes ten metrics, a graph takes more."""
+    budget = ConnectionBudget.of(database)
+    for number in range(12):
+        limited(stack, budget, f"Worker{number}", code)
+    cloudwatch.Dashboard(stack, "Dashboard").add_widgets(*budget.widgets())
+    metrics = widgets(bodies(stack)[0])["Stack/Database: connections"]["metrics"]
+    (expression,) = [metric[0]["expression"] for metric in metrics if "expression" in metric[0]]
+    assert expression == " + ".join(f"FILL(f{number}, 0) * 1" for number in range(12))
+
+
 def test_what_an_aspect_changes_still_counts(stack: cdk.Stack, database: rds.DatabaseInstance) -> None:
     budget = ConnectionBudget.of(database)
     budget.alarms()

@@ -1,4 +1,4 @@
-"""Every test, however it is started, uses the Node that the virtual environment brings."""
+"""What every test starts with: the Node of the virtual environment, and no limit on an example's time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import os
 import sys
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
 os.environ.setdefault("JSII_NODE", str(Path(sys.executable).parent / "node"))
 # CloudFormation's rules, which the CDK runs over each template, cost more than all the rest of a small synth. The
 # reference app (`make synth`) and the examples are synthesized with them.
 os.environ.setdefault("CDK_VALIDATION", "false")
+
+# A busy machine draws and runs examples slowly: that says nothing about the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")

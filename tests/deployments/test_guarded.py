@@ -38,7 +38,7 @@ def limits(*versions: App) -> dict[str, int]:
     return {d: max(app.budgets[d] for app in versions if d in app.budgets) for app in versions for d in app.budgets}
 
 
-@settings(max_examples=APPS, deadline=None)
+@settings(max_examples=APPS)
 @given(st.integers(0, 2**32), st.booleans(), st.booleans())
 def test_no_instant_is_above_the_budget(seed: int, again: bool, asks: bool) -> None:
     chance = random.Random(seed)  # noqa: S311
@@ -72,7 +72,7 @@ def test_no_instant_is_above_the_budget(seed: int, again: bool, asks: bool) -> N
         assert account.strays == []
 
 
-@settings(max_examples=APPS, deadline=None)
+@settings(max_examples=APPS)
 @given(st.integers(0, 2**32), st.booleans())
 def test_everybody_has_the_share_in_the_end(seed: int, again: bool) -> None:
     chance = random.Random(seed)  # noqa: S311

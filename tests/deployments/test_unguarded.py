@@ -95,7 +95,7 @@ def at_once(account: Watched, old: App, new: App) -> None:
     run(*deployments)
 
 
-@settings(max_examples=APPS, deadline=None)
+@settings(max_examples=APPS)
 @given(st.integers(0, 2**32))
 def test_the_worst_instant_is_named_exactly(seed: int) -> None:
     old, new = two_versions(random.Random(seed))  # noqa: S311
@@ -119,7 +119,7 @@ def test_the_worst_instant_is_named_exactly(seed: int) -> None:
         assert account.worst[path] == budget.in_order
 
 
-@settings(max_examples=APPS, deadline=None)
+@settings(max_examples=APPS)
 @given(st.integers(0, 2**32), st.booleans(), st.booleans())
 def test_no_run_exceeds_the_worst_instant(seed: int, ordered: bool, again: bool) -> None:
     chance = random.Random(seed)  # noqa: S311

@@ -39,7 +39,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 PLACES = [place for place in places(SEED) if place]
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(mutations=st.lists(st.tuples(st.sampled_from(PLACES), values), min_size=1, max_size=4))
 def test_no_rule_fails(mutations: list[tuple[tuple[Any, ...], Any]]) -> None:
     body = copy.deepcopy(SEED)

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from breakwater_runtime.idempotency import JOB, _front_door
@@ -106,7 +106,6 @@ def test_a_hostile_body_arrives_byte_for_byte(source: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES)
-@settings(deadline=None)
 @given(
     body=st.text(st.characters(exclude_categories=["Cs"])), key=st.text(st.characters(codec="latin-1"), max_size=255)
 )

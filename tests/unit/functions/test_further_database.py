@@ -13,7 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.assertions import Match, Template
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from breakwater_runtime.environment import Settings
@@ -139,6 +139,7 @@ class TestLayer:
         orders.add_database("archive", database=rds.DatabaseInstance(stack, "Archive", engine=POSTGRESQL, vpc=vpc))
         assert len(self.used(Template.from_stack(stack))) == 1
 
+    @pytest.mark.parametrize("context", [{"aws:cdk:disable-asset-staging": False}])
     def test_an_authority_of_its_own_is_added_to_the_others(
         self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any], tmp_path: Path
     ) -> None:
@@ -276,7 +277,7 @@ def divide(sizes: list[int], made: list[tuple[str, float | None, int | None, lis
     return {name: {used: share.resolve() for used, share in parts.items()} for name, parts in shares.items()}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(apps(), st.randoms())
 def test_any_app_in_any_order(drawn: Any, random: Any) -> None:
     sizes, made = drawn

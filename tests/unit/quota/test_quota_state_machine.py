@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -74,6 +74,4 @@ class QuotaMachine(RuleBasedStateMachine):
 
 
 TestQuota = QuotaMachine.TestCase
-TestQuota.settings = settings(
-    max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestQuota.settings = settings(max_examples=150, stateful_step_count=30)

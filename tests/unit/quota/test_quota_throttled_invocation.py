@@ -201,6 +201,7 @@ def test_in_order_means_fifo_from_end_to_end(stack: cdk.Stack, code: dict[str, A
     template.resource_count_is("AWS::SQS::Queue", 4)
 
 
+@pytest.mark.parametrize("context", [{"aws:cdk:disable-asset-staging": False}])
 def test_the_asset_holds_the_dispatcher_and_nothing_else(stack: cdk.Stack, code: dict[str, Any]) -> None:
     QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS)
     app = stack.node.root

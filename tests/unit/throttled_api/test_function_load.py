@@ -266,7 +266,7 @@ class _Concurrency:
 seconds = st.floats(0.01, 900)
 
 
-@settings(max_examples=25, deadline=None)  # each makes a stack, which asks Node
+@settings(max_examples=25)  # each makes a stack, which asks Node
 @given(
     st.integers(2, 1000),
     st.lists(st.tuples(st.floats(0.01, 100), seconds, st.none() | st.integers(1, 100)), max_size=4),

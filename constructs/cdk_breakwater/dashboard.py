@@ -40,7 +40,7 @@ class Monitored(Protocol):
     """What has widgets: every construct of this library."""
 
     def widgets(self) -> list[cloudwatch.IWidget]:
-        """Return them."""
+        """Return what a page of a dashboard shows of it."""
 
 
 def breakwater_dashboard(

@@ -8,6 +8,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from breakwater_runtime.deadline import Deadline
+from breakwater_runtime.environment import LONGEST_FUNCTION_SECONDS
 from breakwater_runtime.errors import ConfigurationError
 from breakwater_runtime.results import TABLE, JobBusy, Results
 
@@ -20,7 +21,6 @@ JOB = "breakwater-job"
 """The message attribute, or the attribute of an item, by which the front door names a job."""
 # The front door puts "breakwater-job <job> " before the body of a Kinesis record. 15 bytes are 20 characters of base64.
 _PREFIX = b64encode(f"{JOB} ".encode()).decode()
-_WITHOUT_CONTEXT_SECONDS = 900  # as long as any invocation may last
 # A partition key has up to 2,048 bytes (Amazon DynamoDB Developer Guide, "Quotas"); a longer one is told by its hash.
 _LONGEST_KEY = 1_900
 # How often a stream's record asks for a job that another invocation works on, and what is left for the work itself.
@@ -140,7 +140,7 @@ def _short(name: str) -> str:
 
 
 def _busy_seconds(context: Any) -> float:
-    return 1 + (_WITHOUT_CONTEXT_SECONDS if context is None else context.get_remaining_time_in_millis() / 1000)
+    return 1 + (LONGEST_FUNCTION_SECONDS if context is None else context.get_remaining_time_in_millis() / 1000)
 
 
 def _front_door(record: Record) -> tuple[str | None, Record]:

@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from .._cdk.references import references
 from .._cdk.rendered import rendered, rendered_resources
-from ..limits.engines import DatabaseEngine
+from ..limits.rds_proxy import default_percent
 
 if TYPE_CHECKING:
     from constructs import IConstruct
 
     from .budget import ConnectionBudget
 
-# What a target group without the property has. Source: AWS::RDS::DBProxyTargetGroup
-# ConnectionPoolConfigurationInfoFormat, MaxConnectionsPercent.
-_DEFAULT_PERCENT = {DatabaseEngine.SQL_SERVER: 10}
 _TARGET_GROUP = "AWS::RDS::DBProxyTargetGroup"
 _POOL = "ConnectionPoolConfigurationInfo"
 
@@ -37,11 +34,6 @@ class UnnamedPool(NamedTuple):
 
     construct: IConstruct
     percent: int
-
-
-def default_percent(engine: DatabaseEngine) -> int:
-    """Return the MaxConnectionsPercent of a proxy that says none."""
-    return _DEFAULT_PERCENT.get(engine, 100)
 
 
 def unnamed_pools(budget: ConnectionBudget) -> tuple[Pool, ...]:

@@ -58,7 +58,11 @@ _KINDS = {
         "database", _set("Endpoint.Address"), groups="VPCSecurityGroups", connect=_RDS, cluster="DBClusterIdentifier"
     ),
     "AWS::DocDB::DBCluster": _Kind(
-        "database", _set("Endpoint"), _set("ReadEndpoint"), engine=DatabaseEngine.DOCUMENTDB, port=27017
+        "database",
+        _set("Endpoint"),
+        _set("ReadEndpoint"),
+        engine=DatabaseEngine.DOCUMENTDB,
+        port=DatabaseEngine.DOCUMENTDB.default_port,
     ),
     "AWS::DocDB::DBInstance": _Kind("database", _set("Endpoint"), cluster="DBClusterIdentifier"),
     "AWS::DSQL::Cluster": _Kind(
@@ -94,7 +98,6 @@ _KINDS = {
         "cache", _set("ClusterEndpoint.Address"), groups="SecurityGroupIds", connect=("memorydb:connect",)
     ),
 }
-_CACHE_PORT = 6379
 # One writer and two readers: Amazon RDS User Guide, "Multi-AZ DB cluster deployments".
 _OF_A_MULTI_AZ_CLUSTER = 3
 # Each secret property's attribute is a key or an ARN; only the latter is a way to the password.
@@ -170,7 +173,7 @@ class Server:
         if self.kind.port is not None:
             return self.kind.port
         if self.kind.noun == "cache":
-            return 11211 if self.resource.get("Engine") == "memcached" else _CACHE_PORT
+            return 11211 if self.resource.get("Engine") == "memcached" else DatabaseEngine.REDIS.default_port
         return self.engine.default_port if self.engine else None
 
     @property

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         | rds.DatabaseInstanceReadReplica
         | rds.IDatabaseInstance
     )
+    Proxy: TypeAlias = rds.DatabaseProxy | rds.IDatabaseProxy
     RdsCluster: TypeAlias = rds.DatabaseCluster | rds.DatabaseClusterFromSnapshot | rds.IDatabaseCluster
     Database: TypeAlias = (
         RdsInstance

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from aws_cdk import Duration
     from aws_cdk import aws_ec2 as ec2
     from aws_cdk import aws_iam as iam
-    from aws_cdk import aws_rds as rds
     from aws_cdk import aws_secretsmanager as secretsmanager
     from typing_extensions import Unpack
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from ..limits.engines import DatabaseEngine
     from ..limits.max_connections import MaxConnections
     from .credentials import DatabaseCredentials
-    from .database_types import Database, RdsCluster
+    from .database_types import Database, Proxy, RdsCluster
     from .proxy_options import ProxyOptions
 
 
@@ -232,7 +231,7 @@ class Downstream(ABC):
     @staticmethod
     def proxy(
         database: Database,
-        proxy: rds.IDatabaseProxy | rds.DatabaseProxy | bool = True,
+        proxy: Proxy | bool = True,
         *,
         vpc: ec2.IVpc | None = None,
         max_connections_percent: int | None = None,

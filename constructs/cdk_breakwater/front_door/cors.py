@@ -16,7 +16,7 @@ _NAMES = tuple(inspect.signature(apigateway.CorsOptions).parameters)
 
 
 def browser_headers(where: IConstruct, options: dict[str, Any]) -> dict[str, str]:
-    """Return them, none without `default_cors_preflight_options`.
+    """Return the headers by name; none without `default_cors_preflight_options`.
 
     Parameters
     ----------

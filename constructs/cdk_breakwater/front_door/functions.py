@@ -21,7 +21,7 @@ _MIB = 512
 def make_function(
     scope: Construct, id: str, *, handler: str, variable: str, settings: dict[str, object], reserved: int | None = None
 ) -> PreparedFunction:
-    """Make one of them.
+    """Make a function whose code is the library's own, and which stands in no VPC.
 
     Parameters
     ----------

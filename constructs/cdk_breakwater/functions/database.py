@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..budgets.share import ConnectionShare
     from ..downstreams.credentials import DatabaseCredentials
-    from ..downstreams.database_types import Database
+    from ..downstreams.database_types import Database, Proxy
     from .options import FunctionOptions
 
 
@@ -43,7 +43,7 @@ class DatabaseFunction(PreparedFunction):
         reserve_concurrency: bool,
         drivers: Sequence[str] | None,
         verify_at_deploy: bool,
-        proxy: Any = None,
+        proxy: Proxy | bool | None,
         connections_per_environment: int | None = None,
         overlap: bool | None = None,
         network: Mapping[str, Any],

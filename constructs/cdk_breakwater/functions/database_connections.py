@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_ec2 as ec2
 
     from ..budgets.share import ConnectionShare
-    from ..downstreams.database_types import Database
+    from ..downstreams.database_types import Database, Proxy
     from .database_users.placement import FunctionPlacement
     from .database_users.user import DatabaseUser
 
@@ -117,7 +117,7 @@ class DatabaseConnections:
         share_weight: float | None,
         concurrency: int | None,
         connections_per_environment: int | None,
-        proxy: Any = None,
+        proxy: Proxy | bool | None = None,
     ) -> tuple[Downstream, DatabaseCredentials, ConnectionShare]:
         """Connect to the first database, whose share is the function's reserved concurrency."""
         path = self._placement.path
@@ -150,7 +150,7 @@ class DatabaseConnections:
         credentials: DatabaseCredentials | None,
         *,
         connections_per_environment: int | None,
-        proxy: Any = None,
+        proxy: Proxy | bool | None = None,
     ) -> tuple[Downstream, DatabaseCredentials, ConnectionShare]:
         """Connect to a further database; the function has the smallest of its shares.
 
@@ -177,7 +177,7 @@ class DatabaseConnections:
         return downstream, self._connect(name, downstream, credentials, share), share
 
     def _login(
-        self, database: Database, credentials: DatabaseCredentials | None, proxy: Any
+        self, database: Database, credentials: DatabaseCredentials | None, proxy: Proxy | bool | None
     ) -> tuple[Downstream, DatabaseCredentials]:
         """Return what the function connects to, and what it logs in with unless the deployment makes a user."""
         path = self._placement.path
@@ -253,7 +253,9 @@ class DatabaseConnections:
         acknowledge(self._function, "reserve_concurrency=False says so.", "Breakwater::DatabaseFunctionConcurrency")
 
 
-def _through_proxy(database: Downstream, proxy: Any, path: str, network: Mapping[str, Any]) -> Downstream:
+def _through_proxy(
+    database: Downstream, proxy: Proxy | bool | None, path: str, network: Mapping[str, Any]
+) -> Downstream:
     """Look at a database through the RDS Proxy that a function asks for, or at itself."""
     vpc: ec2.IVpc | None = network.get("vpc")
     if proxy is not None and proxy is not False:

@@ -95,6 +95,7 @@ class PublicSslDatabaseFunction(DatabaseFunction):
             connections_per_environment=connections_per_environment,
             overlap=overlap,
             network={},
+            proxy=None,
             **options,
         )
         acknowledge(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..budgets.share import ConnectionShare
     from ..downstreams.credentials import DatabaseCredentials
-    from ..downstreams.database_types import Database
+    from ..downstreams.database_types import Database, Proxy
     from .options import FunctionOptions
 
 
@@ -108,7 +108,7 @@ class VpcDatabaseFunction(DatabaseFunction):
         reserve_concurrency: bool = True,
         drivers: Sequence[str] | None = None,
         verify_at_deploy: bool = False,
-        proxy: rds.IDatabaseProxy | rds.DatabaseProxy | bool | None = None,
+        proxy: Proxy | bool | None = None,
         connections_per_environment: int | None = None,
         overlap: bool | None = None,
         **options: Unpack[FunctionOptions],
@@ -160,7 +160,7 @@ class VpcDatabaseFunction(DatabaseFunction):
         *,
         database: Database,
         credentials: DatabaseCredentials | None = None,
-        proxy: rds.IDatabaseProxy | rds.DatabaseProxy | bool | None = None,
+        proxy: Proxy | bool | None = None,
         connections_per_environment: int | None = None,
     ) -> ConnectionShare:
         """Use a further database: `breakwater.database(name)` in the function's code.

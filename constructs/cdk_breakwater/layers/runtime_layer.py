@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aws_cdk import RemovalPolicy
     from constructs import Construct
 
-_OLDEST_PYTHON = 10
+OLDEST_PYTHON = 10
 # From it on Lambda's Node.js resolves ES modules in layers, and carries the AWS SDK v3. Source: AWS re:Post Knowledge
 # Center, "How do I troubleshoot 'Cannot find module' errors in Lambda Node.js"; Lambda Developer Guide, "Node.js".
 _OLDEST_NODE = 18
@@ -167,8 +167,8 @@ def _check_node(where: str, runtime: str, drivers: Sequence[str]) -> None:
 
 def _python(where: str, runtime: str) -> str:
     version = re.fullmatch(r"python3\.(\d+)", runtime)
-    if version is None or int(version[1]) < _OLDEST_PYTHON:
-        remedy = f"Choose python3.{_OLDEST_PYTHON} or newer, such as lambda_.Runtime.PYTHON_3_14."
+    if version is None or int(version[1]) < OLDEST_PYTHON:
+        remedy = f"Choose python3.{OLDEST_PYTHON} or newer, such as lambda_.Runtime.PYTHON_3_14."
         raise BreakwaterError(where, f"The runtime layer is for Python 3 and Node.js (given {runtime}).", remedy)
     return f"3.{version[1]}"
 

@@ -16,8 +16,10 @@ MINIMUM_RECEIVES = 5
 
 Source: AWS Lambda Developer Guide, "Creating and configuring an Amazon SQS event source mapping".
 """
+DEFAULT_BATCH = 10
+"""Records of a batch. Source: AWS CloudFormation, AWS::Lambda::EventSourceMapping, BatchSize."""
 MAXIMUM_BATCH = 10_000
-"""Records of a batch. Source of this and the next three: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS"."""
+"""Source of this and the next three: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS"."""
 MAXIMUM_BATCH_WITHOUT_WINDOW = 10
 """Of a FIFO queue, too, which has no window."""
 MAXIMUM_WINDOW_SECONDS = 300

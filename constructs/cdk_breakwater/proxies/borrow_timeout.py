@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING
 
 from .._cdk.function_settings import rendered_timeout
 from ..errors import BreakwaterError
+from ..limits.rds_proxy import MAXIMUM_BORROW_SECONDS
 
 if TYPE_CHECKING:
     from aws_cdk import Duration
     from constructs import Construct
-
-# Source: AWS::RDS::DBProxyTargetGroup ConnectionPoolConfigurationInfoFormat, ConnectionBorrowTimeout; the API's own
-# reference says 3600. 0 would be without a limit.
-_LONGEST_SECONDS = 300
 
 
 class FunctionTimeouts:
@@ -48,7 +45,7 @@ class FunctionTimeouts:
 
         Whoever has waited for half of the time still has the other half for the work itself.
         """
-        return min([_LONGEST_SECONDS, *(max(1, seconds // 2) for seconds in self._seconds())])
+        return min([MAXIMUM_BORROW_SECONDS, *(max(1, seconds // 2) for seconds in self._seconds())])
 
     def longest_seconds(self) -> int:
         """Return the longest of them; 0 where there is none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from aws_cdk import Annotations
 from constructs import Construct
@@ -10,12 +10,12 @@ from constructs import Construct
 from .._cdk.rendered import rendered
 from .._cdk.whole_numbers import required_number
 from ..budgets.budget import ConnectionBudget
-from ..budgets.proxy_pools import default_percent
 from ..downstreams.downstream import Downstream
 from ..downstreams.rds import RdsDownstream
 from ..errors import BreakwaterError
 from ..limits.engines import DatabaseEngine
 from ..limits.max_connections import MaxConnections, UnknownMaxConnections
+from ..limits.rds_proxy import default_percent
 from .database_proxy import DatabaseProxy
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from constructs import IConstruct
 
     from ..downstreams.credentials import DatabaseCredentials
+    from ..downstreams.database_types import Database, Proxy
     from ..downstreams.proxy_options import ProxyOptions
 
 # At least 30 % stay for everyone else. Source: RDS User Guide, "Planning where to use RDS Proxy", connection settings.
@@ -52,7 +53,7 @@ class ProxyDownstream(Downstream):
 
     behind_proxy = True
 
-    def __init__(self, database: RdsDownstream, proxy: Any, own: DatabaseProxy | None) -> None:
+    def __init__(self, database: RdsDownstream, proxy: Proxy, own: DatabaseProxy | None) -> None:
         self.target = database
         self.database_proxy = proxy
         self._own = own
@@ -68,7 +69,9 @@ class ProxyDownstream(Downstream):
             host = own.read_only_endpoint()
         super().__init__(
             # What is imported comes through jsii as an interface, and nothing can stand beneath it.
-            proxy if isinstance(proxy, Construct) else Construct(proxy.node.scope, f"{proxy.node.id}Pool"),
+            proxy
+            if isinstance(proxy, Construct)
+            else Construct(cast("Construct", proxy.node.scope), f"{proxy.node.id}Pool"),
             engine=database.engine,
             host=host,
             # Whatever the database's own. Source: RDS User Guide, "Quotas and limitations for RDS Proxy": all proxies
@@ -76,14 +79,14 @@ class ProxyDownstream(Downstream):
             port=database.engine.default_port,
             secret=database.secret,
             database_name=database.database_name,
-            connectable=proxy if hasattr(proxy, "connections") else None,
+            connectable=cast("ec2.IConnectable", proxy) if hasattr(proxy, "connections") else None,
         )
         self.budget_id = database.budget_id
 
     @staticmethod
     def before(
-        database: Any,
-        proxy: Any,
+        database: Database,
+        proxy: Proxy | Literal[True],
         *,
         where: str,
         vpc: ec2.IVpc | None = None,

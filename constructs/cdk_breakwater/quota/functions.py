@@ -21,7 +21,7 @@ INTAKE_TIMEOUT = Duration.seconds(30)
 def make_function(
     scope: Construct, id: str, *, handler: str, timeout: Duration, memory_size: int, environment: dict[str, str]
 ) -> lambda_.Function:
-    """Make one of them."""
+    """Make a function of the quota's own code, in no VPC, which Lambda's recursive loop detection leaves alone."""
     function = PreparedFunction(
         scope,
         id,

@@ -12,14 +12,13 @@ from aws_cdk import aws_lambda as lambda_
 from .._cdk.late_validation import validate_at_synth
 from ..errors import BreakwaterError
 from ..functions.base import PreparedFunction
-from ..layers.runtime_layer import RuntimeLayer
+from ..layers.runtime_layer import OLDEST_PYTHON, RuntimeLayer
 
 if TYPE_CHECKING:
     from constructs import IConstruct
 
     from .._cdk.parameter_types import Function
 
-_OLDEST_PYTHON = 10
 _QUOTA = "cdk-breakwater:quota"
 """The key of the metadata by which a function's quota is found."""
 
@@ -56,7 +55,7 @@ def reserved_concurrency(function: Function) -> int | None:
 
 def _add_runtime(function: lambda_.Function) -> None:
     version = re.fullmatch(r"python3\.(\d+)", function.runtime.name)
-    if isinstance(function, PreparedFunction) or version is None or int(version[1]) < _OLDEST_PYTHON:
+    if isinstance(function, PreparedFunction) or version is None or int(version[1]) < OLDEST_PYTHON:
         return
     if not _has_runtime(function):
         layer = RuntimeLayer.for_function_in(function, runtime=function.runtime, architecture=function.architecture)

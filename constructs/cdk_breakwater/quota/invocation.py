@@ -16,6 +16,7 @@ from .._cdk.nag import acknowledge, compliance_rules
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from ..limits.aws_lambda import DEFAULT_TIMEOUT_SECONDS, MAXIMUM_TIMEOUT_SECONDS
+from ..limits.sqs import MAXIMUM_BATCH_WITHOUT_WINDOW, MINIMUM_CONCURRENCY
 from .environment_size import require_room
 from .functions import INTAKE_TIMEOUT, make_function, map_queue
 from .guarded_function import guard_function, reserved_concurrency
@@ -57,10 +58,8 @@ _INTAKE_MIB = 256
 _INTAKE_BATCH = 100
 _INTAKE_WINDOW = Duration.seconds(1)
 """Messages wait so long at most before they are filed together: a page for many costs little more than one for one."""
-_FIFO_BATCH = 10  # AWS Lambda Developer Guide, "Using Lambda with Amazon SQS": at most 10, and no window
-_MAPPING_CONCURRENCY = 2
-"""The least that a mapping takes. Two intakes file more than one dispatcher calls; a second dispatcher finds the first
-one awake and leaves."""
+# Two intakes file more than one dispatcher calls; a second dispatcher finds the first one awake and leaves.
+_MAPPING_CONCURRENCY = MINIMUM_CONCURRENCY
 _FORMER = 100
 """In order: lanes that an older release filled have these numbers, and go before all others."""
 
@@ -227,7 +226,7 @@ class QuotaThrottledInvocation(Construct):
                 self.intake,
                 f"{queue.node.id}Mapping",
                 queue,
-                batch_size=_FIFO_BATCH if ordered else _INTAKE_BATCH,
+                batch_size=MAXIMUM_BATCH_WITHOUT_WINDOW if ordered else _INTAKE_BATCH,
                 max_concurrency=_MAPPING_CONCURRENCY,
                 window=None if ordered else _INTAKE_WINDOW,
             )

@@ -11,6 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 
 from .._cdk.arguments import having, require
 from ..errors import BreakwaterError
+from ..limits.streams import DYNAMODB_RETENTION_HOURS
 from .binding import Table
 from .cross_account_source import check_environment
 from .shared_throughput import add_shared_reader
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from .buffer import Buffer
 
-# Source: Amazon DynamoDB Developer Guide, "Change data capture for DynamoDB Streams".
-_RETENTION_HOURS = 24
 _VIEW_TYPE = "NEW_AND_OLD_IMAGES"
 _READ = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
 
@@ -62,7 +61,7 @@ class DynamoDbStreamSource(StreamSource):
         )
         if self._table.encryption_key is not None:
             self._table.encryption_key.grant_decrypt(invocation.function)
-        age = self._age_within(invocation, _RETENTION_HOURS, f"the stream of {self._table.node.path}")
+        age = self._age_within(invocation, DYNAMODB_RETENTION_HOURS, f"the stream of {self._table.node.path}")
         return Shards(Table(self._table), arn, None, age, replaced)
 
 

@@ -12,6 +12,7 @@ from .._cdk.arguments import Kind, having, require
 from .._cdk.rendered import rendered_number
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
+from ..limits.streams import KINESIS_RETENTION_HOURS
 from .binding import Kinesis
 from .cross_account_source import check_environment
 from .shared_throughput import add_shared_reader
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
     from .buffer import Buffer
 
-# Retention is 24 h at least and by default. Source: Amazon Kinesis Data Streams Developer Guide, "Change the data
-# retention period".
-_LEAST_RETENTION_HOURS = 24
 # Source: AWS Lambda Developer Guide, "Using Lambda with Kinesis Data Streams": cross-account event source mappings.
 _READ = (
     "kinesis:DescribeStream",
@@ -153,10 +151,10 @@ class KinesisSource(StreamSource):
             )
             return self._own_shard_count(invocation), hours
         hours = rendered_number(resource, "RetentionPeriodHours")
-        return rendered_number(resource, "ShardCount"), _LEAST_RETENTION_HOURS if hours is None else hours
+        return rendered_number(resource, "ShardCount"), KINESIS_RETENTION_HOURS if hours is None else hours
 
     def _retention_needed(self) -> int:
         if self._max_record_age is None:
-            return _LEAST_RETENTION_HOURS
+            return KINESIS_RETENTION_HOURS
         hours = self._max_record_age.plus(RETENTION_MARGIN).to_hours(integral=False)
-        return max(_LEAST_RETENTION_HOURS, math.ceil(hours))
+        return max(KINESIS_RETENTION_HOURS, math.ceil(hours))

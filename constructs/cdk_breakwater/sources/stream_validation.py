@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import Annotations
 
 from .._cdk.rendered import rendered_number
+from ..limits.streams import KINESIS_RETENTION_HOURS
 
 if TYPE_CHECKING:
     from constructs import IConstruct
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from .buffer import Buffer
     from .parallelization_factor import Parallelism
 
-# CloudFormation's default of RetentionPeriodHours.
-_RETENTION_DEFAULT_HOURS = 24
 _HOUR = 3600
 
 
@@ -54,7 +53,7 @@ class StreamValidation:
         """Compare the record age with a retention that was changed after it, by an Aspect or an override."""
         if self.stream is None:
             return []
-        given = rendered_number(self.stream, "RetentionPeriodHours", _RETENTION_DEFAULT_HOURS)
+        given = rendered_number(self.stream, "RetentionPeriodHours", KINESIS_RETENTION_HOURS)
         if given is None or self.record_age <= (given - 1) * _HOUR:
             return []
         return [

@@ -14,6 +14,13 @@ from .._cdk.late_validation import validate_at_synth
 from .._cdk.lazy import lazy_number
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
+from ..limits.streams import (
+    MAXIMUM_BATCH,
+    MAXIMUM_RETRIES,
+    MAXIMUM_TUMBLING_WINDOW_SECONDS,
+    MAXIMUM_WINDOW_SECONDS,
+    RECORD_AGE_SECONDS,
+)
 from .batch_size import LateFit, fitting_batch_size
 from .binding import Kinesis, StreamBinding
 from .function_timeout import timeout_seconds
@@ -33,14 +40,8 @@ if TYPE_CHECKING:
     from .binding import Table
     from .buffer import Buffer
 
-# Source of the ranges: AWS Lambda API Reference, CreateEventSourceMapping.
-_MAXIMUM_BATCH = 10_000
 _DERIVED_BATCH = 100
 _UNKNOWN_BATCH = 6
-_MAXIMUM_RETRIES = 10_000
-_MAXIMUM_WINDOW = 300
-_MAXIMUM_TUMBLING_WINDOW = 900
-_RECORD_AGE = range(60, 7 * 24 * 3600 + 1)
 # A record that grows too old must still be in the stream when Lambda reads it to put it into the bucket.
 RETENTION_MARGIN = Duration.hours(1)
 _KINDS = {
@@ -170,15 +171,15 @@ class StreamSource(InvocationSource):
 
     def _check_numbers(self, invocation: Buffer) -> None:
         if self._batch_size is not None:
-            _check_range(invocation, "batch_size", self._batch_size, range(1, _MAXIMUM_BATCH + 1))
+            _check_range(invocation, "batch_size", self._batch_size, range(1, MAXIMUM_BATCH + 1))
         # -1, without end, is refused too: one bad record would block its shard until it expires.
-        _check_range(invocation, "retry_attempts", self._retry_attempts, range(_MAXIMUM_RETRIES + 1))
+        _check_range(invocation, "retry_attempts", self._retry_attempts, range(MAXIMUM_RETRIES + 1))
         if self._factor is not None:
             _check_range(invocation, "parallelization_factor", self._factor, range(1, MAXIMUM_FACTOR + 1))
         for name, duration, allowed in (
-            ("max_batching_window", self._max_batching_window, range(_MAXIMUM_WINDOW + 1)),
-            ("tumbling_window", self._tumbling_window, range(1, _MAXIMUM_TUMBLING_WINDOW + 1)),
-            ("max_record_age", self._max_record_age, _RECORD_AGE),
+            ("max_batching_window", self._max_batching_window, range(MAXIMUM_WINDOW_SECONDS + 1)),
+            ("tumbling_window", self._tumbling_window, range(1, MAXIMUM_TUMBLING_WINDOW_SECONDS + 1)),
+            ("max_record_age", self._max_record_age, RECORD_AGE_SECONDS),
         ):
             if duration is not None:
                 _check_range(invocation, f"{name} in seconds", duration.to_seconds(), allowed)
@@ -285,7 +286,7 @@ class StreamSource(InvocationSource):
     def _age_within(self, invocation: Buffer, retention_hours: int, where: str) -> Duration:
         latest = Duration.hours(retention_hours).minus(RETENTION_MARGIN)
         if self._max_record_age is None:
-            return Duration.seconds(min(latest.to_seconds(), _RECORD_AGE[-1]))
+            return Duration.seconds(min(latest.to_seconds(), RECORD_AGE_SECONDS[-1]))
         if self._max_record_age.to_seconds() > latest.to_seconds():
             raise BreakwaterError(
                 invocation,

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from breakwater_runtime.deadline import MARGIN_SECONDS
+from breakwater_runtime.environment import LONGEST_FUNCTION_SECONDS
 
 if TYPE_CHECKING:
     from breakwater_runtime.deadline import Deadline
@@ -29,8 +30,6 @@ UNKNOWN = "it is unknown whether what was sent last was applied, and nothing is 
 IDLE_SECONDS = 20
 # The server ends what an environment has left behind so long after the function's time is over.
 GRACE_SECONDS = 3
-# The longest that a function can run (Lambda quotas)
-LONGEST_FUNCTION_SECONDS = 900
 # How often the server looks whether the client of a running statement is still there
 CHECK_INTERVAL_SECONDS = 0.5
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...limits import sqs, streams
 from ..answers import Unknown, texts
 from ..event_source import MAPPING, event_source
 from ..rule import Finding, Rule, Severity
@@ -13,17 +14,13 @@ if TYPE_CHECKING:
 
     from ..resource import Resource
 
-# CloudFormation's default of BatchSize for SQS; that of streams is 100.
-_QUEUE_BATCH = 10
-_STREAM_BATCH = 100
-
 
 def check(resource: Resource) -> Iterator[Finding]:
     """Find a mapping with batches that succeed or fail as a whole."""
     source = event_source(resource)
     if not source.is_queue and not source.is_stream:
         return
-    size = resource.number("BatchSize", default=_QUEUE_BATCH if source.is_queue else _STREAM_BATCH)
+    size = resource.number("BatchSize", default=sqs.DEFAULT_BATCH if source.is_queue else streams.DEFAULT_BATCH)
     # A stream's batch that fails may be halved until the bad record is alone.
     if source.is_stream and resource.flag("BisectBatchOnFunctionError") is not False:
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...limits.sqs import UNLIMITED_CONCURRENCY
 from ..answers import ABSENT, Block
 from ..concurrency import reserved
 from ..connections import direct_connections
@@ -31,8 +32,8 @@ def check(resource: Resource) -> Iterator[Finding]:
         yield Finding(
             resource,
             "Properties.ScalingConfig.MaximumConcurrency",
-            f"A backlog starts up to 1,250 of {function.name}, which connects to {direct[0].to}.",
-            found="up to 1,250",
+            f"A backlog starts up to {UNLIMITED_CONCURRENCY:,} of {function.name}, which connects to {direct[0].to}.",
+            found=f"up to {UNLIMITED_CONCURRENCY:,}",
             needed="MaximumConcurrency",
             evidence=direct[0].evidence,
             others=(function, *(connection.server.resource for connection in direct if connection.server)),
@@ -43,7 +44,8 @@ RULE = Rule(
     id="DatabaseQueueConcurrency",
     requires="The mapping of a queue on a function that connects to a database, and has no reserved concurrency, has a "
     "MaximumConcurrency.",
-    reason="A backlog makes the mapping start up to 1,250 executions, and each opens a connection.",
+    reason=f"A backlog makes the mapping start up to {UNLIMITED_CONCURRENCY:,} executions, and each opens a "
+    "connection.",
     fix="Set ScalingConfig.MaximumConcurrency to the function's share of the connections, and "
     "ReservedConcurrentExecutions to at least as much.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html",

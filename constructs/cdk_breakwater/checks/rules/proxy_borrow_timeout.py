@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...limits.aws_lambda import DEFAULT_TIMEOUT_SECONDS
+from ...limits.rds_proxy import DEFAULT_BORROW_SECONDS
 from ..answers import Amount, Unknown
 from ..connections import proxied_by
 from ..rule import Finding, Rule, Severity
@@ -14,14 +15,12 @@ if TYPE_CHECKING:
 
     from ..resource import Resource
 
-# CloudFormation's default of ConnectionBorrowTimeout.
-_BORROW_SECONDS = 120
-
 
 def check(resource: Resource) -> Iterator[Finding]:
     """Compare the time that a proxy lets its clients wait with the timeout of its functions."""
     proxy = resource.target("DBProxyName", of="AWS::RDS::DBProxy")
-    borrow = resource.number("ConnectionPoolConfigurationInfo", "ConnectionBorrowTimeout", default=_BORROW_SECONDS)
+    pool = ("ConnectionPoolConfigurationInfo", "ConnectionBorrowTimeout")
+    borrow = resource.number(*pool, default=DEFAULT_BORROW_SECONDS)
     if proxy is None or isinstance(borrow, Unknown):
         return
     shorter: dict[Resource, Amount] = {}

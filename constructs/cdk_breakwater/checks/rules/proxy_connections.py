@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...limits.engines import DatabaseEngine
+from ...limits.rds_proxy import default_percent
 from ..answers import Absent, Amount, Unknown
 from ..connections import connected_to
 from ..pointing import pointing_at
@@ -74,8 +74,7 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 
 def _percent(group: Resource, server: Server) -> Amount | Unknown:
-    # Source of the defaults: AWS::RDS::DBProxyTargetGroup ConnectionPoolConfigurationInfoFormat, MaxConnectionsPercent.
-    default = 10 if server.engine is DatabaseEngine.SQL_SERVER else 100
+    default = default_percent(server.engine)
     return group.number("ConnectionPoolConfigurationInfo", "MaxConnectionsPercent", default=default)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...limits.streams import SHARED_READERS, SHARED_READERS_OF_A_REPLICATED_TABLE
 from ..answers import Items
 from ..event_source import MAPPING, EventSource, event_source, event_sources, readers_of
 from ..rule import Finding, Rule, Severity
@@ -12,12 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..resource import Resource
-
-# Source: Amazon DynamoDB Developer Guide, "Quotas" (two readers of a shard, one where the table is replicated: the
-# replication reads too); Amazon Kinesis Data Streams Developer Guide, "Quotas and limits" (a shard takes in 1 MB/s and
-# gives out 2 MB/s to all its shared readers together).
-_READERS = 2
-_READERS_OF_A_REPLICATED_TABLE = 1
 
 
 def check(resource: Resource) -> Iterator[Finding]:
@@ -30,7 +25,7 @@ def check(resource: Resource) -> Iterator[Finding]:
     else:
         readers = readers_of(stream)
     sources = [source for source in readers if source.enabled]
-    most = _READERS_OF_A_REPLICATED_TABLE if _is_replicated(stream) else _READERS
+    most = SHARED_READERS_OF_A_REPLICATED_TABLE if _is_replicated(stream) else SHARED_READERS
     # One finding for all of them, at the first that is too much.
     if len(sources) <= most or sources[most].mapping is not resource:
         return
@@ -64,7 +59,8 @@ def _is_replicated(stream: Resource | str) -> bool:
 
 RULE = Rule(
     id="StreamReaders",
-    requires="At most 2 mappings share the throughput of a stream, and 1 that of a table with replicas.",
+    requires=f"At most {SHARED_READERS} mappings share the throughput of a stream, and "
+    f"{SHARED_READERS_OF_A_REPLICATED_TABLE} that of a table with replicas.",
     reason="Beyond that, reads are throttled, every reader falls behind, and records may expire unread.",
     fix="Read a Kinesis stream by a registered consumer (enhanced fan-out); let one function pass on those of a table.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html",

@@ -20,6 +20,18 @@ _NEVER = ("GRANT OPTION", "PROXY")
 _OF_ADMINISTRATORS = re.compile(
     r"ALL( PRIVILEGES)?|SUPER|(CREATE|DROP) (USER|ROLE)|FILE|SHUTDOWN|RELOAD|SET USER|.* ADMIN"
 )
+# Its tables say who may do what. Source: MySQL 8.4 Reference Manual, "Grant Tables".
+_SYSTEM_SCHEMA = "mysql"
+_HARMLESS_THERE = ("SELECT", "EXECUTE", "SHOW VIEW")
+# Who has one of these can get a superuser's access.
+# Source: Amazon RDS User Guide, "Understanding the rds_superuser role"; PostgreSQL docs, "Predefined Roles".
+_ROLES_OF_ADMINISTRATORS = (
+    "rds_superuser",
+    "rdsadmin",
+    "pg_execute_server_program",
+    "pg_read_server_files",
+    "pg_write_server_files",
+)
 # What may stand before a name, with the parts that the name then has.
 _MYSQL_KINDS = {"TABLE": 2, "FUNCTION": 2, "PROCEDURE": 2}
 _POSTGRESQL_KINDS = {
@@ -90,6 +102,8 @@ def _parse(where: str, engine: DatabaseEngine, text: str) -> dict[str, Any]:
     match = _GRANT.fullmatch(stripped)
     if match is None:
         if engine.is_postgresql and _ROLE.fullmatch(stripped):
+            if stripped.lower() in _ROLES_OF_ADMINISTRATORS:
+                raise _error(where, engine, text, f"{stripped.lower()} makes an administrator of the user")
             return {"Privileges": [stripped.lower()], "On": "ROLE", "Name": [stripped.lower()]}
         raise _error(where, engine, text, "it is not of that form")
     privileges = [" ".join(privilege.upper().split()) for privilege in match["privileges"].split(",")]
@@ -100,6 +114,9 @@ def _parse(where: str, engine: DatabaseEngine, text: str) -> dict[str, Any]:
     for privilege in privileges:
         if name == ["*", "*"] and _OF_ADMINISTRATORS.fullmatch(privilege):
             reason = f"{privilege} on every database makes an administrator of the user"
+            raise _error(where, engine, text, reason)
+        if engine.is_mysql and name[0].lower() == _SYSTEM_SCHEMA and privilege not in _HARMLESS_THERE:
+            reason = f"{privilege} on the server's own database makes an administrator of the user"
             raise _error(where, engine, text, reason)
     return {
         "Privileges": ["ALL" if privilege == "ALL PRIVILEGES" else privilege for privilege in privileges],

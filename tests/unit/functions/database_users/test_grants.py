@@ -37,6 +37,7 @@ def test_the_same_words_for_every_engine(engine: DatabaseEngine) -> None:
     [
         ("CREATE TEMPORARY TABLES ON `my-shop`.*", (["CREATE TEMPORARY TABLES"], "TABLE", ["my-shop", "*"])),
         ("PROCESS ON *.*", (["PROCESS"], "TABLE", ["*", "*"])),
+        ("EXECUTE ON PROCEDURE mysql.rds_kill", (["EXECUTE"], "PROCEDURE", ["mysql", "rds_kill"])),
         ("SELECT ON Shop.`a``b.c`", (["SELECT"], "TABLE", ["Shop", "a`b.c"])),
     ],
 )
@@ -70,6 +71,10 @@ def test_postgresql(text: str, expected: Any) -> None:
         (MYSQL, "SELECT, CREATE USER ON *.*", "CREATE USER on every database makes an administrator of the user"),
         (MYSQL, "BINLOG ADMIN ON *.*", "BINLOG ADMIN on every database makes an administrator of the user"),
         (MYSQL, "ALL PRIVILEGES ON *.*", "ALL PRIVILEGES on every database makes an administrator of the user"),
+        (MYSQL, "INSERT ON mysql.user", "INSERT on the server's own database makes an administrator of the user"),
+        (MYSQL, "SELECT, ALL ON `MySQL`.*", "ALL on the server's own database makes an administrator of the user"),
+        (POSTGRESQL, "RDS_superuser", "rds_superuser makes an administrator of the user"),
+        (POSTGRESQL, "pg_execute_server_program", "pg_execute_server_program makes an administrator of the user"),
         (MYSQL, "GRANT OPTION ON shop.*", "'GRANT OPTION' is no privilege to be granted"),
         (MYSQL, "SELECT,, INSERT ON shop.*", "'' is no privilege to be granted"),
         (MYSQL, "SELECT (id) ON shop.orders", "it is not of that form"),

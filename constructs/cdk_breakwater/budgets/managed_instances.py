@@ -14,9 +14,9 @@ from .._cdk.rendered import rendered
 from ..errors import BreakwaterError
 
 if TYPE_CHECKING:
-    from constructs import IConstruct
+    from collections.abc import Callable
 
-    from .share import ConnectionShare
+    from constructs import IConstruct
 
 # Sources: AWS Lambda Developer Guide, "Lambda Managed Instances" and "Scaling Lambda Managed Instances": three
 # environments are started unless a smaller minimum is set.
@@ -46,7 +46,7 @@ def requests_per_environment(resource: lambda_.CfnFunction) -> int | None:
     return int(requests)
 
 
-def limit_environments(resource: lambda_.CfnFunction, share: ConnectionShare, requests: int) -> None:
+def limit_environments(resource: lambda_.CfnFunction, concurrency: Callable[[], int], requests: int) -> int:
     """Cap the execution environments so that environments x requests stay within a share.
 
     Python runs a process per request (AWS Lambda Developer Guide, "Python runtime for Lambda Managed Instances"), so
@@ -56,15 +56,20 @@ def limit_environments(resource: lambda_.CfnFunction, share: ConnectionShare, re
     ----------
     resource
         The function, with a capacity provider.
-    share
-        Its share, which becomes large enough for the environments that are always there.
+    concurrency
+        Returns its share, once that is known.
     requests
         What `requests_per_environment` tells.
+
+    Returns
+    -------
+    int
+        The least that its share must be, for the environments that are always there.
 
     Raises
     ------
     BreakwaterError
-        When the function has a maximum already, or the share is fixed below what the minimum of environments needs.
+        When the function has a maximum already.
     """
     given = _scaling(resource)
     if given.get("MaxExecutionEnvironments") is not None:
@@ -74,12 +79,9 @@ def limit_environments(resource: lambda_.CfnFunction, share: ConnectionShare, re
             "Remove that, or pass environments x requests as budget.share(…, concurrency=…).",
         )
     minimum = given.get("MinExecutionEnvironments")
-    share.require(
-        requests * max(1, int(minimum or 1)), f"{requests} requests per execution environment of a managed instance"
-    )
 
     def environments() -> int:
-        return share.resolve() // requests
+        return concurrency() // requests
 
     validate_at_synth(resource, partial(_uncapped_versions, resource))
     resource.function_scaling_config = lambda_.CfnFunction.FunctionScalingConfigProperty(
@@ -87,6 +89,7 @@ def limit_environments(resource: lambda_.CfnFunction, share: ConnectionShare, re
         # Or else three are started, whatever the maximum is.
         min_execution_environments=minimum or lazy_number(lambda: min(_DEFAULT_MINIMUM, environments())),
     )
+    return requests * max(1, int(minimum or 1))
 
 
 def _uncapped_versions(resource: lambda_.CfnFunction) -> list[str]:

@@ -262,7 +262,8 @@ class ConnectionShare:
         if requests is None:
             resource.reserved_concurrent_executions = self.concurrency
         else:
-            limit_environments(resource, self, requests)
+            least = limit_environments(resource, self.resolve, requests)
+            self.require(least, f"{requests} requests per execution environment of a managed instance")
         for share in self._joined:
             share.function = function
         self.bind(function, reserve=requests is None)

@@ -17,13 +17,12 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from ..monitoring.alarm_target import AlarmTarget
-    from .base import PreparedFunction
 
 _LONG = 15
 """Minutes. A burst that a share can take is over by then."""
 
 
-def function_alarms(function: PreparedFunction, topic_or_action: AlarmTarget | None) -> list[cloudwatch.Alarm]:
+def function_alarms(function: lambda_.Function, topic_or_action: AlarmTarget | None) -> list[cloudwatch.Alarm]:
     """Make the alarms of a function; see `PreparedFunction.alarms`."""
     limit = _limit(function)
     concurrency_name = "share" if limit is not None and limit.share is not None else "reserved concurrency"
@@ -46,7 +45,7 @@ def function_alarms(function: PreparedFunction, topic_or_action: AlarmTarget | N
 
 
 def _concurrency_alarms(
-    scope: Construct, function: PreparedFunction, limit: FunctionConcurrency | None
+    scope: Construct, function: lambda_.Function, limit: FunctionConcurrency | None
 ) -> list[cloudwatch.Alarm]:
     if limit is None:
         return []
@@ -89,7 +88,7 @@ def _concurrency_alarms(
     ]
 
 
-def function_widgets(function: PreparedFunction) -> list[cloudwatch.IWidget]:
+def function_widgets(function: lambda_.Function) -> list[cloudwatch.IWidget]:
     """Return the widgets of a function; see `PreparedFunction.widgets`."""
     path = function.node.path
     limit = _limit(function)
@@ -118,5 +117,5 @@ def function_widgets(function: PreparedFunction) -> list[cloudwatch.IWidget]:
     ]
 
 
-def _limit(function: PreparedFunction) -> FunctionConcurrency | None:
+def _limit(function: lambda_.Function) -> FunctionConcurrency | None:
     return FunctionConcurrency.of(cast("lambda_.IFunction", function))

@@ -16,6 +16,7 @@ from .budgets.share import ConnectionShare
 from .errors import BreakwaterError
 from .monitoring.alarms import HEIGHT, WIDTH, alarms_of
 from .monitoring.dashboard_page import shown_with
+from .monitoring.dashboard_room import MAXIMUM_ALARMS, MAXIMUM_DASHBOARD_METRICS, MAXIMUM_WIDGETS, Room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +66,7 @@ def breakwater_dashboard(
     Returns
     -------
     list of cloudwatch.Dashboard
-        In the order of the constructs.
+        In the order of the constructs. A page that would be too large (500 widgets, 2,500 metrics) becomes several.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def breakwater_dashboard(
         pages.setdefault(_downstream(construct), []).append(construct)
     if not pages:
         raise BreakwaterError(parent, "there are no constructs.", "Pass those to be shown.")
-    return [_page(parent, downstream, members, {**options}) for downstream, members in pages.items()]
+    return [page for downstream, members in pages.items() for page in _pages(parent, downstream, members, {**options})]
 
 
 def _downstream(construct: Any) -> IConstruct:
@@ -105,30 +106,51 @@ def _budget(construct: Any) -> ConnectionBudget | None:
     return None if share is None else share.budget
 
 
-def _page(
+def _pages(
     parent: Construct, downstream: IConstruct, members: list[Any], options: dict[str, Any]
-) -> cloudwatch.Dashboard:
+) -> list[cloudwatch.Dashboard]:
+    """Make the dashboards of a downstream: one, and further ones where CloudWatch takes no more on the first."""
+    shown = list(dict.fromkeys([*_budgets(members), *members]))
+    rows = [*_alarm_rows(downstream, shown), *(_row(member) for member in shown)]
+    dashboards: list[cloudwatch.Dashboard] = []
+    left = Room(0, 0)
+    for row in rows:
+        taken = Room.taken_by(row)
+        if not dashboards or not left.holds(taken):
+            dashboards.append(_dashboard(parent, downstream, len(dashboards) + 1, options))
+            left = Room(MAXIMUM_WIDGETS, MAXIMUM_DASHBOARD_METRICS)
+        left = left.less(taken)
+        dashboards[-1].add_widgets(*row)
+    return dashboards
+
+
+def _dashboard(parent: Construct, downstream: IConstruct, number: int, options: dict[str, Any]) -> cloudwatch.Dashboard:
     props: dict[str, Any] = {"default_interval": Duration.hours(3), **options}
-    dashboard = cloudwatch.Dashboard(parent, downstream.node.path.replace("/", "-"), **props)
-    budgets = _budgets(members)
-    shown = list(dict.fromkeys([*budgets, *members]))
+    further = "" if number == 1 else f"-{number}"
+    if name := props.get("dashboard_name"):
+        props["dashboard_name"] = f"{name}{further}"
+    return cloudwatch.Dashboard(parent, f"{downstream.node.path.replace('/', '-')}{further}", **props)
+
+
+def _alarm_rows(downstream: IConstruct, shown: list[Any]) -> list[list[cloudwatch.IWidget]]:
     alarms = [alarm for member in shown for alarm in alarms_of(member)]
-    if alarms:
-        dashboard.add_widgets(
-            cloudwatch.AlarmStatusWidget(
-                title=f"Alarms of {downstream.node.path}",
-                width=_COLUMNS,
-                height=3,
-                alarms=cast("list[cloudwatch.IAlarm]", alarms),
-            )
+    widgets = [
+        cloudwatch.AlarmStatusWidget(
+            title=f"Alarms of {downstream.node.path}",
+            width=_COLUMNS,
+            height=3,
+            alarms=cast("list[cloudwatch.IAlarm]", alarms[start : start + MAXIMUM_ALARMS]),
         )
-    for member in shown:
-        if isinstance(member, ConnectionBudget):
-            text = cloudwatch.TextWidget(markdown=lazy_string(partial(_numbers, member)), width=WIDTH, height=HEIGHT)
-            dashboard.add_widgets(text, *member.widgets())
-        else:
-            dashboard.add_widgets(*member.widgets())
-    return dashboard
+        for start in range(0, len(alarms), MAXIMUM_ALARMS)
+    ]
+    return [[cast("cloudwatch.IWidget", widget)] for widget in widgets]
+
+
+def _row(member: Any) -> list[cloudwatch.IWidget]:
+    if not isinstance(member, ConnectionBudget):
+        return member.widgets()
+    text = cloudwatch.TextWidget(markdown=lazy_string(partial(_numbers, member)), width=WIDTH, height=HEIGHT)
+    return [cast("cloudwatch.IWidget", text), *member.widgets()]
 
 
 def _budgets(members: list[Any]) -> list[ConnectionBudget]:

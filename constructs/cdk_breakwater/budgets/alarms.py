@@ -10,6 +10,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from .._cdk.lazy import lazy_number, lazy_string
 from ..errors import BreakwaterError
 from ..monitoring.alarms import ABOVE, MAXIMUM_METRICS, PERIOD, graph, make_alarm, make_alarms
+from ..monitoring.dashboard_room import MAXIMUM_WIDGET_METRICS
 from ..monitoring.lambda_metrics import concurrency
 from .budget import ConnectionBudget
 from .connection_metrics import Connections, find_connections, held_by, proxy_metric
@@ -29,6 +30,9 @@ _OVERLAP = 15
 # MetricDataQuery.
 _MAXIMUM_TERMS = 100
 """Minutes. While a deployment replaces environments, old and new ones hold connections together."""
+
+_SHARES = MAXIMUM_WIDGET_METRICS // 2
+"""In one graph: a share is an expression and its metric."""
 
 
 def budget_alarms(budget: ConnectionBudget, topic_or_action: AlarmTarget | None) -> list[cloudwatch.Alarm]:
@@ -143,7 +147,10 @@ def budget_widgets(budget: ConnectionBudget) -> list[cloudwatch.IWidget]:
     counted = [connections.metric, *_by_environments(budget, connections)]
     return [
         graph(f"{name}: connections", counted, limits=limits),
-        *([graph(f"{name}: concurrency, % of each share", shares, limits=[("share", 100)])] if shares else []),
+        *(
+            graph(f"{name}: concurrency, % of each share", shares[start : start + _SHARES], limits=[("share", 100)])
+            for start in range(0, len(shares), _SHARES)
+        ),
         *(_pool_widgets(name, downstream) if downstream is not None and downstream.behind_proxy else []),
     ]
 

@@ -46,16 +46,18 @@ class GuardTable:
         self.mappings: dict[lambda_.CfnEventSourceMapping, str] = {}
         self.here: set[ConnectionBudget] = set()
         self._shares: dict[str, ConnectionShare] = {}
+        self._paths: set[str] = set()
 
     def add(self, resource: lambda_.CfnFunction, share: ConnectionShare) -> str:
         """Note a function, and return its attribute: short, since all answers together have 4,096 bytes."""
         key = self.resources[resource] = f"f{len(self.resources)}"
         self._shares[key] = share
+        self._paths.add(resource.node.path)
         return key
 
     def has(self, resource: lambda_.CfnFunction) -> bool:
         """Tell whether a function is noted already."""
-        return any(known.node.path == resource.node.path for known in self.resources)
+        return resource.node.path in self._paths
 
     def add_mapping(self, mapping: FollowingMapping) -> str | None:
         """Note a mapping, and return its attribute; None where it is noted, or deployed with another stack."""

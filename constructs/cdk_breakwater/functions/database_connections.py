@@ -27,6 +27,7 @@ from ..layers.runtime_layer import RuntimeLayer
 from ..limits.aws_lambda import DEFAULT_TIMEOUT_SECONDS, MOST_LAYERS
 from ..limits.engines import DatabaseEngine
 from .database_users.deployment import DatabaseDeployment
+from .environment_capacity import environment_errors
 from .runtime_presence import layer_errors, require_drivers, say_what_is_lost
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class DatabaseConnections:
         # As rendered: an Aspect or an override may have the last word.
         self._timeout = lazy_string(lambda: str(rendered_timeout(function) or DEFAULT_TIMEOUT_SECONDS))
         _BY_FUNCTION[function] = self
+        validate_at_synth(function, lambda: environment_errors(function, self._downstreams))
 
     @staticmethod
     def of(function: lambda_.Function) -> DatabaseConnections | None:

@@ -5,6 +5,9 @@ The app's keeps its logical id, whether it was made before ours or after, by thi
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import jsii
@@ -13,6 +16,7 @@ from aws_cdk import AspectPriority, Aspects, IAspect, Stack
 from .._cdk.app_identity import app_identity
 from .._cdk.references import references
 from .._cdk.rendered import rendered_resources
+from ..network.security_group_capacity import watch_security_group_capacity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,14 +33,16 @@ _BY_APP: dict[str, OwnRules] = {}
 
 
 class _Rule(NamedTuple):
+    path: str
     resource: Any
-    direction: str
-    group: Any
-    peer: Any
+    between: str
+    """The direction and both groups, as rendered."""
     ports: tuple[Any, ...]
 
-    def targets(self, value: Any) -> list[str]:
-        return [target.node.path for target in references(value, self.resource)]
+    def targets(self, *properties: str) -> list[str]:
+        """Return the paths of what properties refer to."""
+        given = self.resource._cfn_properties
+        return [target.node.path for target in references([given.get(name) for name in properties], self.resource)]
 
 
 @jsii.implements(IAspect)
@@ -53,27 +59,41 @@ class OwnRules:
         own = _BY_APP.get(app)
         if own is None:
             own = _BY_APP[app] = OwnRules()
+            watch_security_group_capacity(rule, own._databases)
             # After the Aspects of the app, which may change what a rule says.
             Aspects.of(rule).add(cast("IAspect", own), priority=AspectPriority.READONLY)
         own._databases[rule.node.path] = database
 
     def visit(self, node: IConstruct) -> None:
         """Take away those that the app has as well."""
-        rules = list(_rules(node.node.root))
+        alike: defaultdict[str, list[_Rule]] = defaultdict(list)
+        for rule in _rules(node.node.root):
+            alike[rule.between].append(rule)
+        for rules in alike.values():
+            if len(rules) > 1:
+                self._leave_one_of_each(rules)
+
+    def _leave_one_of_each(self, rules: list[_Rule]) -> None:
+        @cache
+        def place(path: str) -> tuple[str, list[str]]:
+            resource = next(rule for rule in rules if rule.path == path)
+            return Stack.of(resource.resource).node.path, resource.targets(*_GROUPS)
+
         for own in rules:
-            database = self._databases.get(own.resource.node.path)
-            if database is not None and any(self._replaces(rule, own, database) for rule in rules):
-                del self._databases[own.resource.node.path]
+            database = self._databases.get(own.path)
+            if database is not None and any(
+                self._replaces(rule, own, database) and _same_groups(place(rule.path), place(own.path))
+                for rule in rules
+            ):
+                del self._databases[own.path]
                 own.resource.node.scope.node.try_remove_child(own.resource.node.id)
 
     def _replaces(self, rule: _Rule, own: _Rule, database: IConstruct) -> bool:
         return (
-            (rule.direction, rule.group, rule.peer) == (own.direction, own.group, own.peer)
-            and rule.resource.node.path != own.resource.node.path
+            rule.path != own.path
             and (rule.ports == own.ports or _of_database(rule, database) or _of_database(own, database))
-            and _same_groups(rule, own)
             # Of two of ours, the later one goes.
-            and (rule.resource.node.path not in self._databases or rule.resource.node.path < own.resource.node.path)
+            and (rule.path not in self._databases or rule.path < own.path)
         )
 
 
@@ -81,16 +101,22 @@ def _rules(root: IConstruct) -> Iterator[_Rule]:
     for type_, peer in _PEERS.items():
         for resource, properties in rendered_resources(root, type_, "GroupId", peer, *_PORTS):
             if peer in properties:
-                yield _Rule(resource, peer, properties.get("GroupId"), properties[peer], _ports(properties))
+                between = _between(peer, properties.get("GroupId"), properties[peer])
+                yield _Rule(resource.node.path, resource, between, _ports(properties))
     for resource, properties in rendered_resources(root, "AWS::EC2::SecurityGroup", *_INLINE):
         for name, peer in _INLINE.items():
             for rule in properties.get(name, []):
                 if peer in rule:
                     group = Stack.of(resource).resolve(resource.attr_group_id)
-                    yield _Rule(resource, peer, group, rule[peer], _ports(rule))
+                    yield _Rule(resource.node.path, resource, _between(peer, group, rule[peer]), _ports(rule))
 
 
 _PORTS = ("IpProtocol", "FromPort", "ToPort")
+_GROUPS = ("groupId", "sourceSecurityGroupId", "destinationSecurityGroupId")
+
+
+def _between(direction: str, group: Any, peer: Any) -> str:
+    return json.dumps([direction, group, peer], sort_keys=True)
 
 
 def _ports(properties: dict[str, Any]) -> tuple[Any, ...]:
@@ -102,16 +128,10 @@ def _of_database(rule: _Rule, database: IConstruct) -> bool:
     _, *ends = rule.ports
     if not all(isinstance(end, dict) for end in ends):
         return False
-    given = rule.resource._cfn_properties
-    found = rule.targets([given.get("fromPort"), given.get("toPort")])
+    found = rule.targets("fromPort", "toPort")
     return bool(found) and all(f"{path}/".startswith(f"{database.node.path}/") for path in found)
 
 
-def _same_groups(one: _Rule, other: _Rule) -> bool:
+def _same_groups(one: tuple[str, list[str]], other: tuple[str, list[str]]) -> bool:
     # Within one stack, what is rendered alike is the same; elsewhere, logical ids are others' too.
-    if Stack.of(one.resource).node.path == Stack.of(other.resource).node.path:
-        return True
-    names = ("groupId", "sourceSecurityGroupId", "destinationSecurityGroupId")
-    ids = ([rule.resource._cfn_properties.get(name) for name in names] for rule in (one, other))
-    first, second = ids
-    return one.targets(first) == other.targets(second)
+    return one[0] == other[0] or one[1] == other[1]

@@ -6,3 +6,5 @@ DEFAULT_TIMEOUT_SECONDS = 3
 """Source: AWS Lambda Developer Guide, "Configure Lambda function timeout"."""
 MAXIMUM_TIMEOUT_SECONDS = 900
 MOST_LAYERS = 5
+ENVIRONMENT_BYTES = 4_096
+"""Names and values of all variables of a function together."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import Stack, Token
 
 from ..errors import BreakwaterError
+from ..limits.aws_lambda import ENVIRONMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs
     from constructs import IConstruct
 
-# All variables together. Source: AWS Lambda Developer Guide, "Lambda quotas", Environment variables.
-_MOST_BYTES = 4_096
 _LONGEST_NAME = 80  # Source: Amazon SQS Developer Guide, "Queue name"
 _RANDOM = len("--123456789012")
 _ARN = len('"arn:aws:sqs:ap-southeast-1:123456789012:":,')
@@ -48,10 +47,11 @@ def require_room(
     """
     plain = json.dumps([others, list(feeds.values())], separators=(",", ":"))
     size = _REST + len(plain) + sum(_ARN + _name(queue) for queue in feeds) + sum(_URL + _name(queue) for queue in urls)
-    if size > _MOST_BYTES:
+    if size > ENVIRONMENT_BYTES:
         raise BreakwaterError(
             quota,
-            f"its {len(feeds)} queues make about {size:,} bytes of environment, and Lambda takes {_MOST_BYTES:,}.",
+            f"its {len(feeds)} queues make about {size:,} bytes of environment, and Lambda takes "
+            f"{ENVIRONMENT_BYTES:,}.",
             "Use fewer lanes, or a shorter name of the stack and of the construct.",
         )
 

@@ -23,6 +23,7 @@ from cdk_breakwater import (
     VpcDatabaseFunction,
     breakwater_dashboard,
 )
+from cdk_breakwater.budgets import alarms as budget_alarms
 
 from .documented_metrics import DOCUMENTED
 from .templates import alarms, bodies, limits, metrics_of_alarm, metrics_of_graph, widgets
@@ -287,6 +288,18 @@ def test_every_ten_functions_have_an_alarm_of_their_shares(stack: cdk.Stack, cod
     thresholds = [alarm["Threshold"] for alarm in found.values()]
     assert thresholds == [sum(reserved[:10]), sum(reserved[10:20]), reserved[20]]
     assert "Worker20 have held more than" in list(found.values())[-1]["AlarmDescription"]
+
+
+def test_more_shares_than_a_graph_takes_are_drawn_in_several(
+    stack: cdk.Stack, code: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget_alarms, "_SHARES", 2)
+    budget = ConnectionBudget(stack, "Budget", max_connections=100)
+    for name in ("Orders", "Reports", "Nightly"):
+        limited(stack, budget, name, code)
+    _, *graphs = budget.widgets()
+    drawn = [stack.resolve(graph.to_json())[0]["properties"]["metrics"] for graph in graphs]
+    assert [sum("expression" in metric[0] for metric in metrics) for metrics in drawn] == [2, 1]
 
 
 def metrics_of_each(alarm: dict[str, Any]) -> list[dict[str, Any]]:

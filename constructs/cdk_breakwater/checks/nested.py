@@ -17,8 +17,18 @@ if TYPE_CHECKING:
 
 def nested_file(resource: Resource, assets: Callable[[Path], Mapping[str, Path]]) -> Path | None:
     """Give the template of a nested stack: by the CDK's metadata, its asset manifest, or a path as before packaging."""
-    template = resource.template
-    folder = template.path.parent
+    above = _files_above(resource.template)
+    return next((path for path in _candidates(resource, assets) if path.resolve() not in above), None)
+
+
+def closes_a_circle(resource: Resource, assets: Callable[[Path], Mapping[str, Path]]) -> bool:
+    """Tell whether a nested stack's template is one that it is nested in."""
+    above = _files_above(resource.template)
+    return any(path.resolve() in above for path in _candidates(resource, assets))
+
+
+def _candidates(resource: Resource, assets: Callable[[Path], Mapping[str, Path]]) -> list[Path]:
+    folder = resource.template.path.parent
     url = resource.text("TemplateURL")
     written = (resource.metadata.get("aws:asset:path"), url)
     named = [folder / name for name in written if isinstance(name, str) and _is_path(name)]
@@ -26,8 +36,7 @@ def nested_file(resource: Resource, assets: Callable[[Path], Mapping[str, Path]]
     if isinstance(url, Unknown) and (asset := assets(folder).get(text.rsplit("/", 1)[-1])) is not None:
         named.append(asset)
     named += _files_at(folder, text)
-    above = _files_above(template)
-    return next((path for path in named if _is_file(path) and path.resolve() not in above), None)
+    return [path for path in named if _is_file(path)]
 
 
 def _files_at(folder: Path, url: str) -> list[Path]:

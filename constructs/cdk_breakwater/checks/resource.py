@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from .template import Template
 
 
+# Below it the CDK encodes numbers that it does not know yet; a synth that failed may leave them in a template.
+_TOKEN = -1e280
+
+
 @dataclass(eq=False)
 class Resource:
     """One resource of a template."""
@@ -134,5 +138,5 @@ def as_number(answer: Answer, default: float) -> Amount | Unknown:
             amount = Amount(answer, parameter_of(answer))
         except (ValueError, OverflowError):
             return Unknown()
-        return amount if isfinite(amount) else Unknown()
+        return amount if isfinite(amount) and amount > _TOKEN else Unknown()
     return answer if isinstance(answer, Unknown) else Unknown()

@@ -60,7 +60,7 @@ def check_command(  # noqa: PLR0917 -- typer makes an option of each
     strict: Annotated[
         bool, typer.Option("--strict", help="Notes and rules on trial fail the command as well.")
     ] = False,
-    account_concurrency: Annotated[int | None, typer.Option(help="The account's quota. Default: 1,000.")] = None,
+    account_concurrency: Annotated[int | None, typer.Option(min=1, help="The account's quota. Default: 1,000.")] = None,
     settings: Annotated[Path, typer.Option(help="Exceptions, rules and severities.")] = _SETTINGS,
     baseline: Annotated[Path | None, typer.Option(help="What was there before, which is not shown.")] = None,
     write: Annotated[Path | None, typer.Option("--write-baseline", help="Write down what is there now.")] = None,
@@ -101,12 +101,12 @@ def check_command(  # noqa: PLR0917 -- typer makes an option of each
     try:
         every = (each for report in reports for each in report.findings)
         found, meant = kept(every, own, sources.acknowledgments)
+        if write:
+            errors.print(f"{write_baseline(write, found)} findings are written down in {write}.", markup=False)
     except BreakwaterError as error:
         errors.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(UNREADABLE) from error
     failures = [failure.text for report in reports for failure in report.failures]
-    if write:
-        errors.print(f"{write_baseline(write, found)} findings are written down in {write}.", markup=False)
     found = [each for each in found if severity_of(*each) <= SEVERITIES[severity] and fingerprint(*each) not in before]
     found.sort(key=lambda each: severity_of(*each))
     _print(found, sources, format_, all_rows=all_rows)
@@ -164,23 +164,28 @@ def _rules(only: list[str], skip: list[str]) -> list[Rule]:
 
 
 def _parameters(given: list[str], file: Path | None) -> dict[str, str]:
-    found: dict[str, str] = {}
-    if file is not None:
-        try:
-            body = json.loads(file.read_text(encoding="utf-8-sig"))
-        except (OSError, ValueError) as error:
-            raise BreakwaterError(
-                str(file), f"it can't be read ({error}).", "Write JSON, as for the AWS CLI."
-            ) from error
-        if isinstance(body, list):
-            body = {each["ParameterKey"]: each.get("ParameterValue") for each in body if isinstance(each, dict)}
-        found = {str(name): str(value) for name, value in (body.get("Parameters") or body).items()}
+    found = _parameters_in(file) if file is not None else {}
     for each in given:
         name, equals, value = each.partition("=")
         if not equals:
             raise BreakwaterError("--parameter", f"it has no value (given {each!r}).", "Write NAME=VALUE.")
         found[name] = value
     return found
+
+
+def _parameters_in(file: Path) -> dict[str, str]:
+    try:
+        body = json.loads(file.read_text(encoding="utf-8-sig"))
+        if isinstance(body, list):
+            given = [each for each in body if not each.get("UsePreviousValue")]
+            return {str(each["ParameterKey"]): str(each["ParameterValue"]) for each in given}
+        return {str(name): str(value) for name, value in body.get("Parameters", body).items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BreakwaterError(
+            str(file),
+            f"it holds no parameters ({type(error).__name__}: {error}).",
+            'Write [{"ParameterKey": "Stage", "ParameterValue": "prod"}], or {"Parameters": {"Stage": "prod"}}.',
+        ) from error
 
 
 def _read_deployed(

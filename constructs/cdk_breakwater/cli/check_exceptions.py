@@ -154,9 +154,20 @@ def fingerprint(rule: Rule, finding: Finding) -> str:
 
 
 def write_baseline(path: Path, found: Iterable[Found]) -> int:
-    """Write what is there now, and give how much that is."""
+    """Write what is there now, and give how much that is.
+
+    Raises
+    ------
+    BreakwaterError
+        The file can't be written.
+    """
     names = sorted({fingerprint(rule, finding) for rule, finding in found})
-    path.write_text(json.dumps({"findings": names}, indent=2) + "\n", encoding="utf-8")
+    try:
+        path.write_text(json.dumps({"findings": names}, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BreakwaterError(
+            str(path), f"it can't be written ({error.strerror}).", "Name a file in a folder that is there."
+        ) from error
     return len(names)
 
 

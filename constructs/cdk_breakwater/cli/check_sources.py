@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..checks import Assembly
-from ..checks.nested import nested_file
+from ..checks.nested import closes_a_circle, nested_file
 from .acknowledgments import Acknowledgments
 from .sam import expand, is_sam
 from .template_file import TemplateFile, UnreadableTemplateError, read_template
@@ -111,17 +111,20 @@ class Sources:
         for artifact in _artifacts(files[0].parent):
             self.acknowledgments.read(artifact, files[0].parent)
         environments = _environments(files[0].parent)
-        for file, found in read.items():
-            if file.resolve() not in nested:
-                environment = environments.get(file.name)
-                try:
-                    body = self._expanded(found)
-                except UnreadableTemplateError as error:
-                    self.unreadable.append(f"{file}: {error}")
-                    continue
-                assembly.add(file, body, environment, arguments=self.parameters)
+        # Stacks that nest each other have no root: the first of them is one.
+        for file, found in sorted(read.items(), key=lambda item: item[0].resolve() in nested):
+            if file.resolve() in nested and any(file.resolve() == each.path.resolve() for each in assembly.templates):
+                continue
+            try:
+                body = self._expanded(found)
+            except UnreadableTemplateError as error:
+                self._complain(f"{file}: {error}")
+                continue
+            assembly.add(file, body, environments.get(file.name), arguments=self.parameters)
         for stack in assembly.declared("AWS::CloudFormation::Stack"):
-            if assembly.nested_in(stack) is None:
+            if closes_a_circle(stack, assembly.assets):
+                self._note(f"{stack.template.path}: {stack.name} nests a template that it is part of itself")
+            elif assembly.nested_in(stack) is None:
                 self._note(f"{stack.template.path}: the template of {stack.name} is not at hand, and is not checked")
         for template in assembly.templates:
             if template.open_loops:
@@ -193,7 +196,7 @@ class Sources:
             if entry.is_dir():
                 if entry.name not in _SKIPPED and not entry.is_symlink():
                     yield from self._files_in(entry)
-            elif entry.suffix in _SUFFIXES:
+            elif entry.suffix in _SUFFIXES and entry.is_file():
                 yield entry
 
 

@@ -77,7 +77,9 @@ def test_findings(bad: Path) -> None:
 def test_clean(bad: Path) -> None:
     result = run(bad, "--parameter", "Seconds=60")
     assert (result.exit_code, result.stdout) == (0, "0 findings in 1 template.\n")
-    (bad.parent / "p.json").write_text('[{"ParameterKey": "Seconds", "ParameterValue": "60"}]')
+    (bad.parent / "p.json").write_text(
+        '[{"ParameterKey": "Seconds", "ParameterValue": "60"}, {"ParameterKey": "Old", "UsePreviousValue": true}]'
+    )
     assert run(bad, "--parameter-file", bad.parent / "p.json").exit_code == 0
 
 
@@ -260,6 +262,27 @@ Resources:
     assert (result.exit_code, "a Fn::ForEach was not read" in result.stderr) == (2, True)
 
 
+def test_stacks_that_nest_each_other_are_read_once(bad: Path) -> None:
+    other = "  B: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: b.yaml}}\n"
+    bad.write_text(BAD + other)
+    (bad.parent / "b.yaml").write_text(
+        "Resources: {A: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: template.yaml}}}"
+    )
+    result = run(bad.parent)
+    assert result.exit_code == 1
+    assert "Orders has a visibility timeout" in result.stdout
+    assert "in 2 templates." in result.stdout
+    assert "nests a template that it is part of itself" in result.stderr
+
+
+@pytest.mark.parametrize("content", ["[1]", '{"Parameters": [1]}', "5", "{", '[{"ParameterKey": "Seconds"}]'])
+def test_a_file_that_holds_no_parameters(content: str, bad: Path) -> None:
+    (bad.parent / "p.json").write_text(content)
+    result = run(bad, "--parameter-file", bad.parent / "p.json")
+    assert result.exit_code == 2
+    assert "it holds no parameters" in " ".join(result.stderr.split())
+
+
 def test_a_template_of_loops_alone_is_one(tmp_path: Path) -> None:
     (tmp_path / "topics.yaml").write_text("""\
 Transform: AWS::LanguageExtensions
@@ -288,6 +311,12 @@ Resources:
 """)
     found = json.loads(run(file, "--rule", "ApiThrottling", "--format", "json").stdout)["findings"]
     assert [each["line"] for each in found] == [10]
+
+
+def test_a_baseline_that_can_not_be_written(bad: Path) -> None:
+    result = run(bad, "--write-baseline", bad.parent / "gone" / "baseline.json")
+    assert result.exit_code == 2
+    assert "it can't be written (No such file or directory)" in " ".join(result.stderr.split())
 
 
 def test_a_baseline_lets_only_new_findings_fail(bad: Path) -> None:

@@ -96,6 +96,7 @@ UNKNOWN: dict[str, dict[str, Any]] = {
     "Sub with an open variable": template({"Fn::Sub": "1${Open}"}),
     "Select beyond the end": template({"Fn::Select": [5, [1]]}),
     "not a number": template("NaN"),
+    "a number that the CDK does not know yet": template(-1.8881545897087968e289),
     "infinity": template("1e999"),
     "a list": template([1]),
     "a block": template({"a": 1}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from datetime import datetime, timezone
 from typing import Any
 from unittest import mock
@@ -29,6 +30,7 @@ KEYS = {"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRE
         ("wrong", [WRONG], 2),
         ("names-the-host", [None], 1),
         ("in-another-format", [WRONG], 1),
+        ("silent", [None], 1),
     ],
 )
 def test_secret(folder: LambdaFolder, server: Server, case: str, passwords: list[str | None], fetches: int) -> None:
@@ -37,6 +39,8 @@ def test_secret(folder: LambdaFolder, server: Server, case: str, passwords: list
     def answer(operation: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         assert (operation, request["SecretId"]) == ("GetSecretValue", ARN)
         password = next(answers, passwords[-1])
+        if case == "silent":
+            time.sleep(4)
         secret = {"username": server.user, "password": password or server.password, "dbname": server.database}
         secret |= {"host": server.host, "port": server.port, "engine": server.engine}
         text = password if case == "in-another-format" else json.dumps(secret)

@@ -1,6 +1,6 @@
 'use strict'
 
-const { ConfigurationError } = require('./errors.cjs')
+const { ConfigurationError, ConnectionUnavailable } = require('./errors.cjs')
 const { iamToken } = require('./iam-token.cjs')
 
 /** The credentials of one database; a secret is fetched when first needed and kept until it is refused. */
@@ -13,9 +13,9 @@ class Credentials {
   }
 
   /** Return what a connect needs, fetched where it isn't known yet. */
-  async login () {
+  async login (deadline) {
     const settings = this.#settings
-    if (settings.secretArn) this.#secret ??= await fetch(settings.secretArn)
+    if (settings.secretArn) this.#secret ??= await fetch(settings.secretArn, deadline)
     const secret = this.#secret ?? {}
     const host = settings.host ?? secret.host
     if (!host) throw settings.error('host', 'HOST', undefined, 'Neither the setting nor the secret names a host.')
@@ -28,17 +28,17 @@ class Credentials {
   }
 
   /** After a refused login: fetch the secret again, and tell whether it has changed. */
-  async rotated () {
+  async rotated (deadline) {
     if (!this.#settings.secretArn || this.#settings.password !== undefined) return false
     const known = JSON.stringify(this.#secret)
-    this.#secret = await fetch(this.#settings.secretArn)
+    this.#secret = await fetch(this.#settings.secretArn, deadline)
     return JSON.stringify(this.#secret) !== known
   }
 }
 
 let client
 
-async function fetch (secretArn) {
+async function fetch (secretArn, deadline) {
   let sdk
   try {
     sdk = require('@aws-sdk/client-secrets-manager')
@@ -47,7 +47,12 @@ async function fetch (secretArn) {
     throw new ConfigurationError(`Secrets Manager needs the AWS SDK for JavaScript v3, ${remedy}`, { cause })
   }
   client ??= new sdk.SecretsManagerClient({})
-  const { SecretString: text } = await client.send(new sdk.GetSecretValueCommand({ SecretId: secretArn }))
+  const abortSignal = AbortSignal.timeout(Math.max(0, Math.ceil(deadline.remaining())))
+  const asked = client.send(new sdk.GetSecretValueCommand({ SecretId: secretArn }), { abortSignal })
+  const { SecretString: text } = await asked.catch((error) => {
+    if (!abortSignal.aborted) throw error
+    throw new ConnectionUnavailable(`Secrets Manager gave no answer for ${secretArn}, and the invocation's time is over`, 1, error)
+  })
   const secret = parsed(text)
   if (typeof secret?.password !== 'string') {
     // the value itself stays out of every message

@@ -79,7 +79,7 @@ class Database {
       // what happened to the socket while the environment was frozen is delivered by the event loop, TLS needs two turns
       for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate)
       const connection = this.#connection
-      if (connection.lost || !(await within(CHECK_TIMEOUT_MS, connection.begin()))) this.#drop()
+      if (connection.lost || !(await within(CHECK_TIMEOUT_MS, connection.begin(deadline)))) this.#drop()
     }
     this.#connection ??= await this.#open(deadline)
     return this.#connection
@@ -88,21 +88,21 @@ class Database {
   async #open (deadline) {
     const { host } = this.#settings
     const attempts = new Attempts(host ?? 'the database', deadline)
-    let login = await this.#credentials.login()
+    let login = await this.#credentials.login(deadline)
     let fetchedAgain = false
     for (;;) {
       try {
-        return await this.#driver.connect(login, this.#session(login, deadline))
+        return await this.#driver.connect(login, this.#session(login, deadline), deadline)
       } catch (error) {
         const refused = this.#driver.isLoginRefused(error)
-        if (refused && !fetchedAgain && (await this.#credentials.rotated())) {
+        if (refused && !fetchedAgain && (await this.#credentials.rotated(deadline))) {
           fetchedAgain = true
         } else if (refused || !this.#driver.isRetryable(error)) {
           throw error
         } else {
           await attempts.failed(error)
         }
-        login = await this.#credentials.login()
+        login = await this.#credentials.login(deadline)
       }
     }
   }

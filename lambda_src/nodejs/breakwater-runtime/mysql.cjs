@@ -10,6 +10,8 @@ const RETRYABLE = [
   ...FULL, 'ER_SERVER_SHUTDOWN', 'ER_ABORTING_CONNECTION', 'PROTOCOL_CONNECTION_LOST', 'ECONNREFUSED', 'ECONNRESET',
   'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN'
 ]
+const OWN_LIMITS = /\bset\b[^;]*(max_statement_time|max_execution_time|lock_wait_timeout)/i
+const LIMITS_HOLD_MS = 400
 // MySQL protocol, "SERVER_STATUS_flags_enum"
 const IN_TRANSACTION = 0x0001
 const AUTOCOMMIT = 0x0002
@@ -31,6 +33,8 @@ class MySqlConnection {
   #idleSeconds
   #inTransaction = false
   #changed = false
+  #deadline
+  #limitedAt = 0
 
   constructor (login, { idleSeconds, timeout, tls, options }) {
     this.#login = login
@@ -46,10 +50,13 @@ class MySqlConnection {
     })
   }
 
-  async open () {
+  async open (deadline) {
     try {
       await this.client.connect()
-      if (this.#idleSeconds) await this.#start()
+      if (this.#idleSeconds) {
+        await this.#start()
+        await this.begin(deadline)
+      }
     } catch (error) {
       this.close()
       throw this.refused ?? error
@@ -57,8 +64,9 @@ class MySqlConnection {
   }
 
   /** Make the session an invocation's; fails where it is gone. */
-  async begin () {
-    await (this.#idleSeconds ? this.#idle(this.#idleSeconds.within) : this.#send('ping'))
+  async begin (deadline) {
+    this.#deadline = deadline
+    await (this.#idleSeconds ? this.#idle(this.#idleSeconds.within, this.#limits()) : this.#send('ping'))
     return true
   }
 
@@ -68,8 +76,32 @@ class MySqlConnection {
     if (this.#inTransaction || this.#changed) throw new Error('a statement that nobody awaited')
   }
 
-  #idle (seconds) {
-    return this.#send('query', `SET SESSION wait_timeout=${seconds}`)
+  #idle (seconds, more = '') {
+    return this.#send('query', `SET SESSION wait_timeout=${seconds}${more}`)
+  }
+
+  /**
+   * The server's own limits, never above an administrator's: a statement that waits ends before Lambda ends the process,
+   * whose session would go on. MariaDB bounds every statement, MySQL SELECT alone, and both the wait for a lock.
+   */
+  #limits () {
+    this.#limitedAt = performance.now()
+    const seconds = Math.max(0.1, this.#deadline.remaining() / 1000)
+    const isMariaDb = /mariadb/i.test(this.#connection._handshakePacket.serverVersion)
+    const [name, most] = isMariaDb ? ['max_statement_time', seconds.toFixed(3)] : ['max_execution_time', Math.ceil(seconds * 1000)]
+    const wait = Math.max(1, Math.floor(seconds))
+    return `, SESSION ${name}=IF(@@GLOBAL.${name} > 0, LEAST(@@GLOBAL.${name}, ${most}), ${most})` +
+      `, SESSION innodb_lock_wait_timeout=LEAST(@@GLOBAL.innodb_lock_wait_timeout, ${wait})` +
+      `, SESSION lock_wait_timeout=LEAST(@@GLOBAL.lock_wait_timeout, ${wait})`
+  }
+
+  /** Before a statement that begins late, send what is left; not once the handler has set such a limit itself. */
+  #tighten (statement) {
+    if (!this.#idleSeconds || this.lost) return
+    if (OWN_LIMITS.test(statement?.sql ?? statement)) this.#limitedAt = Infinity
+    else if (performance.now() - this.#limitedAt > LIMITS_HOLD_MS) {
+      this.#connection.query(`SET SESSION wait_timeout=${this.#idleSeconds.within}${this.#limits()}`, () => {})
+    }
   }
 
   #start (more = '') {
@@ -147,6 +179,7 @@ class MySqlConnection {
   }
 
   #run (method, given) {
+    this.#tighten(given[0])
     const callback = given.at(-1)
     if (typeof callback !== 'function') {
       // events or a stream: what it changed is not known
@@ -195,7 +228,7 @@ function isOver (error) {
   return Boolean(error?.fatal) || error?.code === 'PROTOCOL_SEQUENCE_TIMEOUT' || RETRYABLE.includes(error?.code)
 }
 
-async function connect (login, session) {
+async function connect (login, session, deadline) {
   if (session.tls && isIP(login.host)) {
     throw new ConfigurationError(
       `host is ${JSON.stringify(login.host)}, and mysql2 verifies a certificate's name only against a host's name. ` +
@@ -203,7 +236,7 @@ async function connect (login, session) {
     )
   }
   const connection = new MySqlConnection(login, session)
-  await connection.open()
+  await connection.open(deadline)
   return connection
 }
 

@@ -76,7 +76,9 @@ class PostgreSqlConnection {
       keepAlive: true,
       // startup parameters: no statement needed, and RESET ALL returns to them
       ...(idleSeconds && {
-        options: `-c idle_session_timeout=${idleSeconds.within}s -c idle_in_transaction_session_timeout=${idleSeconds.within}s`
+        options: `-c idle_session_timeout=${idleSeconds.within}s -c idle_in_transaction_session_timeout=${idleSeconds.within}s ` +
+          // a statement ends soon after its environment is gone
+          '-c client_connection_check_interval=500'
       }),
       library: { Client },
       // what its clean() would end: sessions between two statements of a running invocation
@@ -88,9 +90,10 @@ class PostgreSqlConnection {
     return this.#client.lost
   }
 
-  async open () {
+  async open (deadline) {
     try {
       await this.client.connect()
+      if (this.#idleSeconds) await this.begin(deadline)
     } catch (error) {
       this.#client?.connection.stream.destroy()
       throw error.cause ?? error
@@ -98,8 +101,8 @@ class PostgreSqlConnection {
   }
 
   /** Make the session an invocation's; fails where it is gone. */
-  async begin () {
-    await this.#own(this.#idleSeconds ? 'RESET idle_session_timeout' : '')
+  async begin (deadline) {
+    await this.#own(this.#idleSeconds ? `RESET idle_session_timeout; RESET statement_timeout; ${limited(deadline)}` : '')
     return true
   }
 
@@ -145,14 +148,21 @@ class PostgreSqlConnection {
   }
 }
 
+/** The statement that ends a statement before Lambda ends the process; a lower limit, of whose ever, stays. */
+function limited (deadline) {
+  const most = `'${Math.max(100, Math.ceil(deadline.remaining()))}ms'`
+  const own = "current_setting('statement_timeout')"
+  return `SELECT set_config('statement_timeout', CASE WHEN ${own}::interval BETWEEN '1ms' AND ${most} THEN ${own} ELSE ${most} END, false)`
+}
+
 /** Whether the connection is over. FATAL and PANIC end the session. */
 function isOver (error) {
   return error.severity === 'FATAL' || error.severity === 'PANIC' || (!error.severity && isRetryable(error))
 }
 
-async function connect (login, session) {
+async function connect (login, session, deadline) {
   const connection = new PostgreSqlConnection(login, session)
-  await connection.open()
+  await connection.open(deadline)
   return connection
 }
 

@@ -3,8 +3,10 @@ import { createInterface } from 'node:readline'
 
 const { handler } = await import(process.argv[2])
 for await (const line of createInterface({ input: process.stdin })) {
-  const context = { callbackWaitsForEmptyEventLoop: true, getRemainingTimeInMillis: () => 20_000 }
-  const answer = await handler(JSON.parse(line), context).then(
+  const { seconds = 20, ...event } = JSON.parse(line)
+  const end = Date.now() + seconds * 1000
+  const context = { callbackWaitsForEmptyEventLoop: true, getRemainingTimeInMillis: () => end - Date.now() }
+  const answer = await handler(event, context).then(
     (result) => ({ rows: result?.rows ?? result }),
     (error) => ({ error: error.code ?? error.message })
   )

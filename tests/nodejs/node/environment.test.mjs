@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { closeAll, engine, host, isPostgreSql, kill, password, port, schema, sessions, until, user } from './support.mjs'
+import { closeAll, connect, engine, host, isPostgreSql, kill, password, port, schema, sessions, until, user } from './support.mjs'
 
 const variables = {
   BREAKWATER_ENGINE: engine, BREAKWATER_HOST: host, BREAKWATER_PORT: port, BREAKWATER_USER: user, BREAKWATER_DATABASE: schema,
@@ -20,7 +20,7 @@ function start (handler) {
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   return {
     child,
-    send: (statement) => child.stdin.write(JSON.stringify({ statement }) + '\n'),
+    send: (statement, seconds) => child.stdin.write(JSON.stringify({ statement, seconds }) + '\n'),
     receive: async () => JSON.parse((await lines.next()).value),
     async session () {
       this.send(SESSION)
@@ -68,6 +68,22 @@ test('an environment that is gone leaves no session', async () => {
   const id = await environment.session()
   environment.child.kill('SIGKILL')
   await until(async () => !(await sessions()).includes(id), 'the session ended')
+})
+
+test('an environment that is killed in a statement that waits leaves no session', async () => {
+  const holder = await connect()
+  for (const statement of ['DROP TABLE IF EXISTS held', 'CREATE TABLE held (id INT PRIMARY KEY)', 'INSERT INTO held VALUES (1)',
+    isPostgreSql ? 'BEGIN' : 'START TRANSACTION', 'UPDATE held SET id = 1']) await holder.query(statement)
+  const seconds = 1.5
+  for (const statement of ['UPDATE held SET id = 1', isPostgreSql ? 'SELECT pg_sleep(60)' : 'SELECT SLEEP(60)']) {
+    const environment = start('./handlers/orders.mjs')
+    const id = await environment.session()
+    environment.send(statement, seconds)
+    await sleep(seconds * 1000)
+    environment.child.kill('SIGKILL')
+    await until(async () => !(await sessions()).includes(id), 'the session ended')
+  }
+  await holder.query('ROLLBACK')
 })
 
 test('nothing but the connection keeps the event loop, and without it the process ends', async () => {

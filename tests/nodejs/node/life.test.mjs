@@ -247,3 +247,25 @@ test('what was not awaited ends before the connection is cleaned', async () => {
   assert.notEqual(await database.use(context(), sessionId), id)
 })
 
+
+test('the server\'s limits follow the invocation\'s, also for a statement that begins late', async () => {
+  const database = make()
+  const question = isPostgreSql ? "SELECT extract(epoch FROM current_setting('statement_timeout')::interval)" : 'SELECT @@max_statement_time'
+  const held = async (client) => number(await client.query(question))
+  for (const seconds of [20, 8]) {
+    const left = await database.use(context(seconds), held)
+    assert.ok(left > 0 && left <= seconds - 0.5, `${left}`)
+  }
+  if (isPostgreSql) return
+  const late = await database.use(context(5), async (client) => {
+    await sleep(1000)
+    return held(client)
+  })
+  assert.ok(late <= 3.6, `${late}`)
+  const own = await database.use(context(5), async (client) => {
+    await client.query('SET SESSION max_statement_time=0.7')
+    await sleep(500)
+    return held(client)
+  })
+  assert.equal(own, 0.7)
+})

@@ -23,6 +23,12 @@ if (name === 'rotated') {
       return true
     })
   })
+} else if (name === 'silent') {
+  test('a Secrets Manager that says nothing costs no more than the time', async () => {
+    const began = Date.now()
+    await assert.rejects(own().use(context(1.5), sessionId), { code: 'CONNECTION_UNAVAILABLE', message: /Secrets Manager gave no answer for arn:/ })
+    assert.ok(Date.now() - began < 1500 + 1500)
+  })
 } else if (name === 'names-the-host') {
   test('the secret names host and port, and then TLS is verified', async () => {
     const failed = own({ host: undefined, port: undefined }).use(context(3), sessionId)

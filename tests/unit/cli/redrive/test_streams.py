@@ -145,9 +145,11 @@ class Given:
     def __init__(self, function: Callable[[list[int]], Outcome]) -> None:
         self._function = function
         self.largest = 0
+        self.calls = 0
 
     def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 -- botocore's names
         self.largest = max(self.largest, len(Payload))
+        self.calls += 1
         records = json.loads(Payload)["Records"]
         outcome = self._function([int(record["kinesis"]["sequenceNumber"]) for record in records])
         if outcome.error:
@@ -198,13 +200,14 @@ def test_no_invocation_is_given_more_than_lambda_takes(
     worker = VirtualFunction(monkeypatch, lambda _: 0.001, 30, stream=True)
     functions = Given(worker)
     # What Lambda itself took in one invocation, and what it never would.
-    for total in (5_900_000, 13_000_000):
+    for total, calls in ((5_900_000, 1), (13_000_000, 1 + 4)):
         size = total // 100 // len(text.encode())
         records = [record(number) for number in range(100)]
         for each in records:
             each["kinesis"]["partitionKey"] = text * size
         assert redriven(account, functions, records) == "100 done"
         assert functions.largest <= 6 * 1024 * 1024
+        assert functions.calls == calls
     assert worker.done == [*range(100), *range(100)]
 
 

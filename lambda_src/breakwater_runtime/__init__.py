@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from breakwater_runtime.quota_signals import QuotaSpent as QuotaSpent
     from breakwater_runtime.quota_signals import RetryAfter as RetryAfter
     from breakwater_runtime.quota_signals import used as used
+    from breakwater_runtime.rate_limits import rate_limit as rate_limit
     from breakwater_runtime.redis_client import redis as redis
     from breakwater_runtime.results import JobBusy as JobBusy
     from breakwater_runtime.results import JobFailed as JobFailed
@@ -53,6 +54,7 @@ _MODULES = {
     "http": "parallelism",
     "invocation": "deadline",
     "mongo": "mongo_client",
+    "rate_limit": "rate_limits",
     "redis": "redis_client",
     "used": "quota_signals",
 }

@@ -249,6 +249,7 @@ MUTATIONS = (
     _attribute("abandoned pages are not swept", Library, "sweep", _nothing),
     _attribute("a slot takes less than its message weighs", counter, "charged", _takes_the_least),
     _attribute("a call is taken to have used less than it has", Caller, "_used", _uses_nothing),
+    _attribute("a limit that the provider has lowered is not kept to", RollingWindow, "lower", _nothing),
     Mutation("a message that no tier will ever grant is called", _refuses_nothing, weighing),
 )
 """Found by the schedules of `test_mutations`."""

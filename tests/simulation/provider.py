@@ -36,6 +36,12 @@ class Provider:
         self.instants.append(instant)
         self.weights.append(weight)
 
+    def tell(self, limit: Limit, now: int) -> dict[str, float]:
+        """Say what is left of a limit, as the headers of a response do."""
+        held = sum(now - limit.period <= instant <= now for instant in self.instants[-3 * limit.limit :])
+        seconds = limit.period / 1_000
+        return {"remaining": max(0, limit.limit - held), "reset": seconds, "limit": limit.limit, "window": seconds}
+
     def exceeded(self, limits: list[Limit], start: int = 0, end: int = 1 << 60) -> list[str]:
         """Return what was exceeded within a span of time."""
         calls = sorted(zip(self.instants, self.weights, strict=True))

@@ -28,6 +28,9 @@ TURNAROUND = 35
 QUIET = 1_200_000
 """From the last fault until the account must be well again: the longest pause (15 min) and the longest lease."""
 
+SETTLED = 40_000 + LONGEST_CALL
+"""From a deployment on, what is in the air may still be the old tiers'."""
+
 TIERS: tuple[tuple[Limit, ...], ...] = (
     (Limit(10, 1_000),),
     (Limit(20, 1_000), Limit(150, 10_000)),
@@ -187,18 +190,18 @@ def _play(
     else:
         for _ in range(min(count, 30)):
             hub.at(began + draw.randint(0, span), lambda: send(1))
-    if later or draw.random() < 0.25:
-        at = began + draw.randint(0, span)
-        new = later or [replace(limit, limit=max(1, limit.limit * draw.choice((1, 2, 3)) // 3)) for limit in limits]
-        hub.at(at, lambda: world.deploy(new))
-        changes.append((at, new))
+    now = _change(draw, world, limits, later, span, changes)
     if draw.random() < 0.2:
         world.provider_closed_until = began + draw.randint(0, span)
     if draw.random() < 0.2:
         world.function_away_until = began + draw.randint(0, span)
     quiet = world.faults.until + QUIET
     hub.run(lambda: False, quiet)
-    _measure(world, changes[-1][1], group, result)
+    if world.tells and "quota" in world.dynamodb.items:
+        counter = Item.read(world.dynamodb.items["quota"]).counter(world.settings)
+        if counter.quota.learned.limits:
+            changes.append((quiet - SETTLED, now))
+    _measure(world, now, group, result)
     slowest = max(limit.period for limit in limits)
     latest = hub.now + max(60, 2 * len(world.messages)) * max(slowest, 60_000)
     hub.run(world.settled, latest)
@@ -223,6 +226,30 @@ def _sweep(world: World, result: Result) -> None:
             lane, page = (int(part) for part in name.split("/")[1:3])
             if counter.shelf.abandoned((lane, page)):
                 result.pages.append(f"{name} is left")
+
+
+def _change(
+    draw: random.Random,
+    world: World,
+    limits: list[Limit],
+    later: list[Limit] | None,
+    span: int,
+    changes: list[tuple[int, list[Limit]]],
+) -> list[Limit]:
+    """Let tiers be changed by a deployment, or by the provider; return those that hold in the end."""
+    began = world.hub.now
+    first = limits[0]
+    learns = not (later or first.zone or first.weighted or first.limit < 4) and draw.random() < 0.3
+    if learns:  # it has lowered its limit, and says so in each response
+        world.tells = replace(first, limit=first.limit // 2)
+        return [world.tells, *limits[1:]]
+    if later or draw.random() < 0.25:
+        at = began + draw.randint(0, span)
+        new = later or [replace(limit, limit=max(1, limit.limit * draw.choice((1, 2, 3)) // 3)) for limit in limits]
+        world.hub.at(at, lambda: world.deploy(new))
+        changes.append((at, new))
+        return new
+    return limits
 
 
 def _weights(draw: random.Random, limits: list[Limit]) -> Callable[[], int | str]:
@@ -277,11 +304,10 @@ def _possible(limits: list[Limit], parallelism: int, span: int) -> int:
 def _judge(world: World, changes: list[tuple[int, list[Limit]]], result: Result) -> None:
     for index, (since, limits) in enumerate(changes):
         until = changes[index + 1][0] if index + 1 < len(changes) else 1 << 60
-        # After a deployment, what is in the air may still be the old tiers' for as long as a function is updated.
-        settled = since + (40_000 + LONGEST_CALL if index else 0)
+        settled = since + (SETTLED if index else 0)
         result.exceeded += world.provider.exceeded(limits, settled, until)
     most = min((limit.limit for _, limits in changes for limit in limits if limit.weighted), default=1)
-    weighed = 0 if any(limit.weighted for limit in changes[0][1]) else changes[-1][0] + 40_000 + LONGEST_CALL
+    weighed = 0 if any(limit.weighted for limit in changes[0][1]) else changes[-1][0] + SETTLED
     for sent in world.messages.values():
         result.calls += len(sent.calls)
         result.repeated += max(0, len(sent.ends) - 1)

@@ -170,6 +170,7 @@ class World:
         self.group: Callable[[int], str] = lambda _: ""
         self.overlaps: list[str] = []
         self.provider_closed_until = 0
+        self.tells: Limit | None = None
         self.says = "RetryAfter(1)"
         self.refused = 0
         self.environments = 1_000
@@ -450,7 +451,10 @@ class World:
             sent.done = now + duration
             self.open.discard(body)
         used = self.random.choice((real, real, sent.weight, None, "some"))
-        return duration, {} if used is None else {"quotaUsed": used}
+        answer: dict[str, Any] = {} if used is None else {"quotaUsed": used}
+        if limit := self.tells:
+            self.hub.at(counted, lambda: answer.update(rateLimits=[self.provider.tell(limit, self.hub.now)]))
+        return duration, answer
 
 
 class Function:
@@ -473,14 +477,17 @@ class Function:
             world._strike(machine)
             duration, problem = world.call(number_of(record["body"]))
             hub.after(duration, ends)
-            answer: Any = {"Payload": io.BytesIO(json.dumps(problem).encode())}
-            if isinstance(problem, str):
+
+            def answer() -> dict[str, Any]:
+                if not isinstance(problem, str):
+                    return {"Payload": io.BytesIO(json.dumps(problem).encode())}
                 payload = json.dumps({"errorType": "Error", "errorMessage": problem}).encode()
-                answer = {"Payload": io.BytesIO(payload), "FunctionError": "Unhandled"}
+                return {"Payload": io.BytesIO(payload), "FunctionError": "Unhandled"}
+
             if troubled and random.random() < world.trouble.unanswered:
                 hub.after(LONGEST_CALL - 2_000, lambda: hub.put(box, ReadTimeoutError(endpoint_url="x")))
             else:
-                hub.after(duration + 3, lambda: hub.put(box, answer))
+                hub.after(duration + 3, lambda: hub.put(box, answer()))
 
         away = hub.now < world.function_away_until or world._busy >= world.environments
         if away or (troubled and random.random() < world.trouble.refused_calls):

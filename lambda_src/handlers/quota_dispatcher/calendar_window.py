@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import tzinfo
 
 HOUR = 3_600_000
@@ -35,7 +36,7 @@ class CalendarWindow:
     """
 
     def __init__(self, limit: int, period: int, zone: tzinfo, name: str = "UTC", weight: str = "") -> None:
-        self.limit = limit
+        self.stated = self.limit = limit
         self.period = period
         self.zone = zone
         self.weight = weight
@@ -71,6 +72,10 @@ class CalendarWindow:
     def charge(self, period: int, calls: int = 1) -> None:
         """Count calls for good."""
         self.spent[period] = self.spent.get(period, 0) + calls
+
+    def lower(self, limits: Mapping[str, Sequence[int]]) -> None:
+        """Keep to the limit that the provider has named, by the tier's key, where that is lower than the stated one."""
+        self.limit = min(self.stated, limits.get(self.key, (self.stated,))[0])
 
     def dump(self) -> list[list[int]]:
         """Write as [start, calls] per period."""

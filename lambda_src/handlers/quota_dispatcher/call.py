@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .learned import Told, read_limits
 from .signals import Signal, SignalError, read_signal
 from .weights import WeightError, read_used
 
@@ -40,6 +41,8 @@ class Outcome:
     reason: str = ""
     used: int | None = None
     """What the function says that the call has weighed in truth."""
+    told: tuple[Told, ...] = ()
+    """What it says of the provider's limits."""
 
 
 def call(client: Any, function: str, record: dict[str, Any], now: float) -> Outcome:
@@ -65,10 +68,13 @@ def call(client: Any, function: str, record: dict[str, Any], now: float) -> Outc
 def _returned(payload: Any) -> Outcome:
     if isinstance(payload, dict) and payload.get("batchItemFailures"):
         return Outcome(Verdict.FAILED, reason="the function reported the message in batchItemFailures")
+    told, reason = read_limits(payload)
+    used = None
     try:
-        return Outcome(Verdict.DONE, used=read_used(payload))
+        used = read_used(payload)
     except WeightError as error:
-        return Outcome(Verdict.DONE, reason=str(error))
+        reason = str(error)
+    return Outcome(Verdict.DONE, reason=reason, used=used, told=tuple(told))
 
 
 def judge(payload: Any, now: float) -> Outcome:

@@ -85,7 +85,7 @@ class Caller:
                     verdict=verdict.value,
                     reason=outcome.reason,
                 )
-            return Report(slot, held, at, verdict, milliseconds, settled, used=used)
+            return Report(slot, held, at, verdict, milliseconds, settled, used=used, told=outcome.told)
         except Exception as error:  # its slot stays taken until the call must have ended, and then it comes back
             log("a call failed here", error=repr(error), verdict=verdict.value)
             at = slot.frame.high(self._host.reading())
@@ -117,11 +117,12 @@ class Caller:
 
     def _used(self, record: dict[str, Any], slot: Slot, outcome: Outcome) -> int | None:
         """Return what a call has weighed in truth, as far as that is known."""
+        message = record["messageId"]
+        if outcome.verdict is Verdict.DONE and outcome.reason:
+            log("a part of what the function returned makes no sense", message_id=message, reason=outcome.reason)
         if not slot.unit:
             return None
-        weight, message = weigh(record, slot.unit), record["messageId"]
-        if outcome.verdict is Verdict.DONE and outcome.reason:
-            log("what the call has used makes no sense", message_id=message, counted=weight, reason=outcome.reason)
+        weight = weigh(record, slot.unit)
         if outcome.used is not None and outcome.used > weight:
             log("a call has used more than its weight", message_id=message, weight=weight, used=outcome.used)
         return weight if outcome.used is None else outcome.used

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .clocks import Frame, Reading
     from .grants import Slot
+    from .learned import Told
     from .shelf import Library
 
 FIRST_PAUSE = 1_000
@@ -47,6 +48,8 @@ class Report:
         What an earlier write has said of the call's beginning.
     used
         What the call has weighed in truth; None when it weighed what its slot does.
+    told
+        What the provider has said of its limits.
     """
 
     slot: Slot
@@ -57,6 +60,7 @@ class Report:
     settled: bool = False
     begun: int | None = None
     used: int | None = None
+    told: tuple[Told, ...] = ()
 
 
 class Counter:
@@ -160,6 +164,8 @@ class Counter:
             self.quota.give_back(report.slot, report.begun)
         else:
             self.quota.ended(report.slot, report.at, report.begun, report.used)
+            for told in report.told:
+                self.quota.hear(told, report.slot, report.at, self._longest_pause)
         if report.settled:
             self.shelf.settled += 1
         elif report.verdict is Verdict.FAILED:
@@ -236,6 +242,11 @@ class Counter:
             events.append(self.quota.clock if next_start is None else next_start)
         return min(events, default=None)
 
+    @property
+    def _longest_pause(self) -> int:
+        """No word of a provider holds for longer."""
+        return max(DAY, *(tier["period"] for tier in self.tiers))
+
     def _heed(self, report: Report) -> None:
         """Ask a provider or a function that is away ever less often, with one call, until one gets through."""
         probe = report.slot.start >= self.away_since  # others were on their way already, and say the same once more
@@ -246,8 +257,7 @@ class Counter:
                 self.quota.spend(report.milliseconds)
             else:
                 patience = min(LONGEST_PAUSE, FIRST_PAUSE << min(20, max(0, self.away - 1)))
-                longest = max(DAY, *(tier["period"] for tier in self.tiers))
-                self.quota.pause(clock + min(longest, max(report.milliseconds, patience)))
+                self.quota.pause(clock + min(self._longest_pause, max(report.milliseconds, patience)))
             self.away_since = max(self.quota.paused_until, clock + FIRST_PAUSE)
         elif report.verdict in (Verdict.DONE, Verdict.FAILED) and probe:
             self.away = 0

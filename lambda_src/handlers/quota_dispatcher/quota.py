@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .calendar_window import CalendarWindow
 from .clocks import MAX_SKEW, Frame, Reading
 from .grants import Grant
+from .learned import ROUNDED, Learned
 from .rolling_window import RollingWindow
 from .taking import Taking
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from .grants import Slot
     from .held import Held
+    from .learned import Told
 
 LATE = 2_000
 """A slot not used this long (ms, as all times here) after its start is given back. Part of a longest call, and of
@@ -54,6 +56,7 @@ class Quota:
         self.frame = Frame(0, Reading(0, 0))
         self.paused_until = 0
         self.grants: dict[str, Grant] = {}
+        self.learned = Learned()
 
     @property
     def windows(self) -> list[Window]:
@@ -85,6 +88,9 @@ class Quota:
         self.frame = Frame(self.clock, now)
         over = [name for name, grant in self.grants.items() if grant.until <= self.clock or not grant.calls]
         returned = [held for name in over for held in self._expire(self.grants.pop(name))]
+        self.learned.forget(self.clock)
+        for window in self.windows:
+            window.lower(self.learned.limits)
         for window in self.rolling:
             window.forget(self.clock)
         for window in self.calendar:
@@ -141,6 +147,7 @@ class Quota:
     def give_back(self, slot: Slot, begun: int | None = None) -> None:
         """Return a slot whose call was never started, whatever was said of its beginning."""
         if self._release(slot):
+            self.learned.give_back(slot)
             for window in self.rolling:
                 if window.arrival is not None:
                     window.remove(_arrived(window, slot, begun), slot.cost(window))
@@ -158,6 +165,34 @@ class Quota:
     def pause(self, until: int) -> None:
         """Let no call start before ``until``: the provider said Retry-After."""
         self.paused_until = max(self.paused_until, until)
+
+    def hear(self, told: Told, slot: Slot, at: int, longest: int) -> None:
+        """Take in what the provider has said in the response to a call that has ended.
+
+        Parameters
+        ----------
+        at
+            As for `ended`, which comes before.
+        longest
+            It holds no longer than this (ms).
+        """
+        told_of = [
+            window
+            for window in self.windows
+            if bool(window.weight) == told.weighted
+            and (window.period == told.window if told.window else told.limit in (None, window.limit, window.stated))
+        ]
+        for window in told_of:
+            if told.limit is not None and told.window and not told.weighted:
+                self.learned.limits[window.key] = [max(1, told.limit), at + max(longest, window.period)]
+                window.lower(self.learned.limits)
+        if any((told.limit or window.limit) - told.remaining <= self.used(window) for window in told_of):
+            # It has counted nothing but the calls of this quota, whose tier takes care of them.
+            self.learned.lift(told, slot.start)
+            return
+        in_flight = sum(grant.weight if told.weighted else grant.calls for grant in self.grants.values())
+        until = at + min(longest, told.reset + ROUNDED)
+        self.learned.hear(told, slot.start, at, until=until, in_flight=in_flight)
 
     def spend(self, period: int) -> bool:
         """Take the tiers of this period for full; False when there is none."""
@@ -193,6 +228,7 @@ class Quota:
             "grants": {name: grant.dump() for name, grant in self.grants.items() if grant.calls},
             "calendar": {window.key: window.dump() for window in self.calendar},
             "rolling": {window.key: [window.grain, *window.dump()] for window in self.rolling},
+            **({"learned": learned} if (learned := self.learned.dump()) else {}),
         }
 
     def load(self, state: dict[str, Any]) -> Quota:
@@ -200,6 +236,9 @@ class Quota:
         self.clock, self.wall = state["clock"], state["wall"]
         self.frame = Frame(self.clock, Reading(self.wall, 0))
         self.paused_until = state["paused_until"]
+        self.learned.load(state.get("learned", {}))
+        for window in self.windows:
+            window.lower(self.learned.limits)
         self.grants = {name: Grant.load(grant) for name, grant in state["grants"].items()}
         for window in self.calendar:
             if window.key in state["calendar"]:

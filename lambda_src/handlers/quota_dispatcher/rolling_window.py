@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 MARKS = 64
 """A window remembers at most about so many moments. Up to this limit each call has its own, beyond it a moment stands
 for period / 64: it is rounded up, so at worst 1/65 (1.5 %) of the quota is left unused, and all of it fits in one
@@ -61,7 +66,7 @@ class RollingWindow:
     """
 
     def __init__(self, limit: int, period: int, arrival: int | None = None, weight: str = "") -> None:
-        self.limit = limit
+        self.stated = self.limit = limit
         self.period = period
         self.arrival = arrival
         self.weight = weight
@@ -108,6 +113,10 @@ class RollingWindow:
         missing = self.limit - in_flight - self.used(clock)
         if missing > 0:
             self.end(clock, missing)
+
+    def lower(self, limits: Mapping[str, Sequence[int]]) -> None:
+        """Keep to the limit that the provider has named, by the tier's key, where that is lower than the stated one."""
+        self.limit = min(self.stated, limits.get(self.key, (self.stated,))[0])
 
     def dump(self) -> list[int]:
         """Write as mark, calls, distance to the next mark, calls, ..."""

@@ -60,13 +60,14 @@ class Taking:
             if free is None:
                 return None
             start = max(start, free)
-        start, periods = self._fit(slot._replace(start=start), lasts)
+        start, periods = self._fit(slot._replace(start=quota.learned.start(start, slot)), lasts)
         if start > self._latest:
             self.next_start = start
             return None
         self._start = start
         self.taken += 1
         slot = slot._replace(start=start, periods=periods)
+        quota.learned.take(slot)
         grant = self._grant
         grant.calls += 1
         grant.weight += weight

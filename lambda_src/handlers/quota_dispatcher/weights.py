@@ -40,8 +40,8 @@ def weigh(record: dict[str, Any], source: str) -> int:
     return whole(value, f"its weight {source}")
 
 
-def whole(value: Any, what: str, least: int = 1) -> int:
-    """Return a number as a whole one, rounded up.
+def whole(value: Any, what: str, least: int = 1, scale: int = 1) -> int:
+    """Return a number as a whole one of so many parts, rounded up.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def whole(value: Any, what: str, least: int = 1) -> int:
             number = None
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < inf:
         raise WeightError(f"{what} is {_shown(value)}, which is no number above 0")
-    if (found := min(HEAVIEST, ceil(number))) < least:
+    if (found := min(HEAVIEST, ceil(number * scale))) < least:
         raise WeightError(f"{what} is {_shown(value)}, and at least {least} is needed")
     return found
 

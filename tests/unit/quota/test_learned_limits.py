@@ -1,0 +1,179 @@
+"""What the provider says in its responses: read in the function, and kept to by the quota."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from breakwater_runtime.quota_signals import used
+from breakwater_runtime.rate_limits import rate_limit
+from handlers.quota_dispatcher.call import Verdict
+from handlers.quota_dispatcher.clocks import Reading
+from handlers.quota_dispatcher.counter import Counter, Report
+from handlers.quota_dispatcher.learned import Told, read_limits
+from handlers.quota_dispatcher.pages import Page
+
+NOW = 1_800_000_000_000
+SOON = datetime.now(timezone.utc) + timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("headers", "limits"),
+    [
+        (
+            {"RateLimit": '"default";r=50;t=30', "RateLimit-Policy": '"default";q=100;w=60'},
+            [{"remaining": 50, "reset": 30, "limit": 100, "window": 60}],
+        ),
+        (
+            {"ratelimit": '"a";r=1;t=2, "b";r=3;t=4', "ratelimit-policy": '"b";q=9;w=5,"a";q=7'},
+            [{"remaining": 1, "reset": 2, "limit": 7}, {"remaining": 3, "reset": 4, "limit": 9, "window": 5}],
+        ),
+        ({"RateLimit": "limit=100, remaining=50, reset=5"}, [{"remaining": 50, "reset": 5, "limit": 100}]),
+        (
+            {"RateLimit-Limit": "100, 100;w=60", "RateLimit-Remaining": "7", "RateLimit-Reset": "5"},
+            [{"remaining": 7, "reset": 5, "limit": 100, "window": 60}],
+        ),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1.5"}, [{"remaining": 0, "reset": 1.5}]),
+        (
+            {
+                "x-ratelimit-limit-requests": "60",
+                "x-ratelimit-remaining-requests": "59",
+                "x-ratelimit-reset-requests": "1s",
+                "x-ratelimit-remaining-tokens": "149984",
+                "x-ratelimit-reset-tokens": "6m0.5s",
+            },
+            [
+                {"limit": 60, "remaining": 59, "reset": 1, "unit": "calls"},
+                {"remaining": 149984, "reset": 360.5, "unit": "weight"},
+            ],
+        ),
+    ],
+)
+def test_headers_of_each_form_are_understood(headers: dict[str, str], limits: list[dict[str, Any]]) -> None:
+    assert rate_limit(headers) == {"rateLimits": limits}
+    response = type("Response", (), {"headers": headers})()
+    assert rate_limit(response) == {"rateLimits": limits}
+
+
+@pytest.mark.parametrize("reset", [str(SOON.timestamp()), SOON.isoformat(), SOON.strftime("%a, %d %b %Y %H:%M:%S GMT")])
+def test_a_reset_may_be_an_instant(reset: str) -> None:
+    (limit,) = rate_limit({"X-RateLimit-Remaining": "1", "X-RateLimit-Reset": reset})["rateLimits"]
+    assert 7_000 < float(limit["reset"]) <= 7_200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Date": "now"},
+        {"RateLimit": ""},
+        {"RateLimit": "nonsense"},
+        {"RateLimit": '"x";r=many;t=1'},
+        {"X-RateLimit-Remaining": "-1"},
+        {"X-RateLimit-Remaining": "NaN"},
+        {"X-RateLimit-Limit": "100"},
+    ],
+)
+def test_headers_that_say_nothing_change_nothing(headers: dict[str, str]) -> None:
+    assert rate_limit(headers) == {}
+
+
+def test_a_function_says_both_what_it_used_and_what_remains() -> None:
+    answer = used(3) | rate_limit({"X-RateLimit-Remaining": "5", "X-RateLimit-Reset": "2.5"})
+    assert read_limits(json.loads(json.dumps(answer))) == ([Told(5, 2_500)], "")
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("many", "rateLimits holds 'many', which does not say what remains"),
+        ([{"reset": 1}], "does not say what remains"),
+        ([{"remaining": "abc"}], "remaining in rateLimits is 'abc', which is no number"),
+        ([{"remaining": 1, "reset": -1}], "reset in rateLimits is -1, which is no number"),
+        ([{"remaining": 1, "window": float("nan")}], "window in rateLimits is nan"),
+    ],
+)
+def test_what_makes_no_sense_is_said_and_not_believed(said: object, reason: str) -> None:
+    limits, problem = read_limits({"rateLimits": said})
+    assert not limits
+    assert reason in problem
+
+
+TIER = {"limit": 10, "period": 10_000}
+LIBRARY = {(1, 1): Page(tuple({"messageId": "m", "body": "", "attributes": {}} for _ in range(100)), (0,) * 100)}
+
+
+class Taker:
+    """One that makes calls of 100 ms and goes on with what it has stored."""
+
+    def __init__(self, **tier: int) -> None:
+        self.counter = Counter([{**TIER, **tier}], 3_000, first=[0], ordered=False)
+        self.now = NOW
+        self.counter.advance(Reading(NOW, 0), None)
+
+    def call(self, most: int, *told: Told) -> int:
+        """Return how many could be called; each hears what the provider says."""
+        calls = self.counter.take("me", most, 0, {1: 1}, LIBRARY).calls
+        self.wait(100)
+        for slot, held in calls:
+            self.counter.report(Report(slot, held, slot.start + 100, Verdict.DONE, settled=True, told=told))
+        return len(calls)
+
+    def wait(self, milliseconds: int) -> None:
+        frame, tiers = self.counter.quota.frame, self.counter.tiers
+        self.counter = Counter(tiers, 3_000, first=[0], ordered=False).load(self.counter.dump())
+        self.now += milliseconds
+        self.counter.advance(Reading(self.now, self.now - NOW), frame)
+
+
+def test_what_others_have_used_of_the_same_limit_is_not_used_again_until_it_is_reset() -> None:
+    taker = Taker()
+    assert taker.call(1, Told(3, 5_000, 10, 10_000)) == 1
+    assert taker.call(9) == 3
+    assert taker.call(9) == 0
+    taker.wait(5_900)
+    assert taker.call(9) == 6, "the tier's own ten"
+
+
+def test_what_remains_never_raises_a_tier() -> None:
+    taker = Taker()
+    assert taker.call(20, Told(1_000, 1, 5_000, 10_000)) == 10
+    assert taker.call(20) == 0
+
+
+def test_a_limit_that_was_lowered_holds_and_one_that_was_raised_again_too() -> None:
+    taker = Taker()
+    assert taker.call(1, Told(3, 10_000, 4, 10_000)) == 1
+    assert taker.call(9, Told(0, 10_000, 4, 10_000)) == 3
+    taker.wait(10_300)
+    assert taker.call(9) == 4
+    taker.wait(10_300)
+    assert taker.call(1, Told(99, 10_000, 99, 10_000)) == 1
+    assert taker.call(20) == 9
+    taker.wait(86_400_000)
+    assert not taker.counter.quota.learned.dump(), "what is not said again is not believed for ever"
+
+
+def test_an_answer_that_is_late_says_nothing_of_what_came_after() -> None:
+    taker = Taker()
+    slow, quick = taker.counter.take("me", 2, 0, {1: 1}, LIBRARY).calls
+    taker.wait(200)
+    taker.counter.report(Report(*quick, quick[0].start + 100, Verdict.DONE, settled=True, told=(Told(0, 5_000),)))
+    taker.wait(900)
+    taker.counter.report(Report(*slow, slow[0].start + 900, Verdict.DONE, settled=True, told=(Told(8, 5_000),)))
+    assert taker.call(9) == 0
+
+
+def test_slots_that_were_given_back_are_there_again() -> None:
+    taker = Taker()
+    assert taker.call(1, Told(2, 9_000, 10, 10_000)) == 1
+    for slot, held in taker.counter.take("me", 9, 0, {1: 1}, LIBRARY).calls:
+        taker.counter.report(Report(slot, held, slot.start, Verdict.NOT_STARTED))
+    assert taker.call(9) == 2
+
+
+def test_a_state_in_which_nothing_was_learned_is_written_as_before() -> None:
+    assert "learned" not in Taker().counter.dump()

@@ -20,7 +20,10 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
+from breakwater_runtime._core.line import connected
 from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS, CHECK_TIMEOUT_SECONDS
+from breakwater_runtime._core.resolver import resolved
+from breakwater_runtime._core.session import Waker, now
 from breakwater_runtime.credentials import Credentials
 from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.environment import DEFAULT_PORTS, Settings, configured
@@ -106,28 +109,18 @@ class _Socket:
 
 
 class _Reached(Connection):
-    """The server's addresses one by one, with the time that is left shared out among them."""
+    """A name that is resolved in time, and its addresses one by one, with what is left shared out among them."""
 
     deadline: Deadline
 
     def _connect(self) -> Any:
-        addresses = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        failure: OSError | None = None
-        for position, (family, kind, protocol, _, address) in enumerate(addresses):
-            reached = socket.socket(family, kind, protocol)
-            try:
-                reached.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                reached.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                reached.settimeout(max(0.001, self.deadline.remaining() / (len(addresses) - position)))
-                reached.connect(address)
-                # the whole handshake of TLS, which is what follows, has no more than what is left
-                reached.settimeout(max(0.001, self.deadline.remaining()))
-            except OSError as error:
-                reached.close()
-                failure = error
-            else:
-                return reached
-        raise failure or OSError(f"{self.host} has no address")
+        def left() -> float:
+            return max(0.001, self.deadline.remaining())
+
+        reached = connected(now(resolved(Waker, self.host, int(self.port), self.deadline)), left)
+        # the whole handshake of TLS, which is what follows, has no more than that
+        reached.settimeout(left())
+        return reached
 
 
 class _Bounded(Connection):

@@ -150,6 +150,21 @@ def test_without_any_setting_a_cache_is_given_up_before_lambdas_default_timeout(
     assert time.monotonic() - started <= 2.7
 
 
+def test_a_name_that_nobody_resolves_costs_no_more_than_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, name = socket.getaddrinfo, "nobody-answers.test"
+
+    def getaddrinfo(host: str, port: int, *more: int) -> Any:
+        if host == name and socket.AI_NUMERICHOST not in more[-1:]:
+            time.sleep(10)
+        return real(host, port, *more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    cache, started = breakwater.redis(host=name, password="x"), time.monotonic()
+    with breakwater.invocation(Context(2)), pytest.raises(breakwater.ConnectionUnavailable, match=f"redis at {name}"):
+        cache.ping()
+    assert time.monotonic() - started <= 4
+
+
 def test_an_answer_byte_by_byte_costs_no_more_than_the_time() -> None:
     def drip(server: socket.socket) -> None:
         client, _ = server.accept()

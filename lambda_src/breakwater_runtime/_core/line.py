@@ -12,6 +12,7 @@ from breakwater_runtime.deadline import MARGIN_SECONDS
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from breakwater_runtime._core.resolver import Addresses
 
@@ -43,23 +44,11 @@ class Line:
         self._socket: socket.socket | None = None
 
     def connect(self, addresses: Addresses, bind_address: str | None = None) -> None:
-        """Connect to the first of a name's addresses that answers; each gets its part of the time."""
-        for index, (family, kind, protocol, _, address) in enumerate(addresses):
-            one = prepared(socket.socket(family, kind, protocol))
-            try:
-                if bind_address:
-                    one.bind((bind_address, 0))
-                one.settimeout(self._left() / (len(addresses) - index))
-                one.connect(address)
-            except BaseException as error:
-                one.close()
-                if isinstance(error, OSError) and index + 1 < len(addresses):
-                    continue
-                if isinstance(error, TimeoutError):
-                    raise self._timed_out() from None
-                raise
-            self._socket = one
-            return
+        """Connect to the first of a name's addresses that answers."""
+        try:
+            self._socket = connected(addresses, self._left, bind_address)
+        except TimeoutError:
+            raise self._timed_out() from None
 
     def secure(self, context: ssl.SSLContext, host: str | None) -> None:
         """Go on in TLS."""
@@ -140,6 +129,26 @@ class _Incoming(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         return self._line.receive(buffer)
+
+
+def connected(
+    addresses: Addresses, seconds_left: Callable[[], float], bind_address: str | None = None
+) -> socket.socket:
+    """Connect to the first of a name's addresses that answers; each gets its part of the time."""
+    for index, (family, kind, protocol, _, address) in enumerate(addresses):
+        one = prepared(socket.socket(family, kind, protocol))
+        try:
+            if bind_address:
+                one.bind((bind_address, 0))
+            one.settimeout(seconds_left() / (len(addresses) - index))
+            one.connect(address)
+        except BaseException as error:
+            one.close()
+            if isinstance(error, OSError) and index + 1 < len(addresses):
+                continue
+            raise
+        return one
+    raise OSError("no address answered")
 
 
 def prepared(one: socket.socket) -> socket.socket:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from breakwater_runtime._core.session import Adapter
+    from breakwater_runtime._core.session import Waker
     from breakwater_runtime.deadline import Deadline
 
     Addresses = Sequence[tuple[int, int, int, str, Any]]
@@ -68,7 +68,7 @@ _running: dict[tuple[str, int], _LookUp] = {}
 os.register_at_fork(after_in_child=_running.clear)
 
 
-async def resolved(adapter: Adapter, host: str, port: int, deadline: Deadline) -> Addresses:
+async def resolved(waker: Callable[[], Waker], host: str, port: int, deadline: Deadline) -> Addresses:
     """Return a host's addresses.
 
     Raises
@@ -84,7 +84,7 @@ async def resolved(adapter: Adapter, host: str, port: int, deadline: Deadline) -
     look_up = _running.get((host, port))
     if look_up is None:
         look_up = _running[host, port] = _LookUp(host, port)
-    woken = adapter.waker()
+    woken = waker()
     look_up.tell(woken.set)
     if not await woken.wait(deadline.remaining()):
         raise TimeoutError(f"resolving {host}: no answer in time")

@@ -58,7 +58,7 @@ class PyMySqlSession(MySqlSession[MySqlConnection]):
         longest = min((wait for wait in waits if wait), default=None)
         line = self._line = Line(f"{login.host}:{login.port}", monotonic() + deadline.remaining(), longest)
         try:
-            addresses = await resolved(self._adapter, login.host, login.port, deadline)
+            addresses = await resolved(self._adapter.waker, login.host, login.port, deadline)
             line.connect(addresses, given.pop("bind_address", None))
         except OSError as error:
             line.close()

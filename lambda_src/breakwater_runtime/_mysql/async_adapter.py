@@ -56,7 +56,7 @@ class AioMySqlSession(MySqlSession[AsyncMySqlConnection]):
         target = connection.target = f"{login.host}:{login.port}"
         place = "connect"
         try:
-            addresses = await resolved(self._adapter, login.host, login.port, deadline)
+            addresses = await resolved(self._adapter.waker, login.host, login.port, deadline)
             one = await _connected(addresses, deadline)
             place = "TLS and login" if context else "login"
             await asyncio.wait_for(connection.log_in(one), max(0.0, deadline.remaining()))

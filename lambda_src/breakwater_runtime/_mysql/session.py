@@ -226,7 +226,10 @@ class MySqlSession(Session, Generic[Handle]):
             if self.is_readable():
                 if not exchange.posted:
                     return False
+                # the first answer is there: what is behind it doesn't take an invocation's time
+                self.limit(self._ask_seconds)
                 await self._connection.drain()
+                self.limit(None)
                 if self.is_readable():
                     return False
             if exchange.failures:

@@ -90,7 +90,7 @@ class BasePostgreSqlAdapter(Adapter):
             deadline = deadline.within(float(seconds))
         where = f"{login.host}:{login.port}"
         try:
-            found = await resolved(self, login.host, login.port, deadline)
+            found = await resolved(self.waker, login.host, login.port, deadline)
         except OSError as refusal:
             raise psycopg.OperationalError(
                 f"connection failed: the name {login.host} could not be resolved: {refusal}"

@@ -187,10 +187,15 @@ def _commit(fault: Fault) -> Scene:
     return failing(work, "unknown", prepared=f"CREATE TABLE IF NOT EXISTS {table} (id INT)")
 
 
-async def _rollback(connection: Any, network: Trouble, own: Client) -> None:
-    await connection.execute("INSERT INTO rolled_back VALUES (1)")
-    network.at("ROLLBACK", Fault.MESSAGE_LOST)
-    raise ValueError("mine")
+def _rollback(fault: Fault) -> Scene:
+    table = f"rolled_back_{fault.name.lower()}"
+
+    async def work(connection: Any, network: Trouble, own: Client) -> None:
+        await connection.execute(f"INSERT INTO {table} VALUES (1)")
+        network.at("ROLLBACK", fault)
+        raise ValueError("mine")
+
+    return failing(work, prepared=f"CREATE TABLE IF NOT EXISTS {table} (id INT)")
 
 
 STATEMENTS: dict[str, Scene] = {
@@ -204,7 +209,8 @@ STATEMENTS: dict[str, Scene] = {
     "a COMMIT is lost": _commit(Fault.MESSAGE_LOST),
     "COMMIT's answer is lost": _commit(Fault.ANSWER_LOST),
     # the block's own error comes out; SQLAlchemy raises its own of the rollback instead
-    "a ROLLBACK is lost": failing(_rollback, prepared="CREATE TABLE IF NOT EXISTS rolled_back (id INT)"),
+    "a ROLLBACK is lost": _rollback(Fault.MESSAGE_LOST),
+    "a ROLLBACK is answered byte by byte": _rollback(Fault.DRIP),
 }
 
 

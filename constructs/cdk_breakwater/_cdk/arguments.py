@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aws_cdk import Token
 
 from ..errors import BreakwaterError
+from .kinds import is_alarm_action, is_duration, is_topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -57,7 +58,7 @@ def _is_port(value: Any) -> bool:
 
 
 def _is_seconds(value: Any) -> bool:
-    return hasattr(value, "to_seconds") and not value.is_unresolved() and value.to_milliseconds() % 1000 == 0
+    return is_duration(value) and not value.is_unresolved() and value.to_milliseconds() % 1000 == 0
 
 
 def _are_mappings(value: Any) -> bool:
@@ -69,7 +70,7 @@ def _are_texts(value: Any) -> bool:
 
 
 def _is_alarm_target(value: Any) -> bool:
-    return hasattr(value, "topic_arn") or hasattr(value, "bind")
+    return is_topic(value) or is_alarm_action(value)
 
 
 _LAST_PORT = 65535
@@ -83,7 +84,7 @@ ALARM_TARGET = Kind(
     "an sns.Topic (an imported one: sns.Topic.from_topic_arn), or an action of aws_cloudwatch_actions",
     _is_alarm_target,
 )
-DURATION = having("to_seconds", "a Duration, such as Duration.seconds(30)")
+DURATION = Kind("a Duration, such as Duration.seconds(30)", is_duration)
 SECONDS = Kind("a Duration of whole seconds that is known at synth", _is_seconds)
 FUNCTION = having("function_arn", "a lambda_.Function, an alias or a version")
 FILTERS = Kind("a list of lambda_.FilterCriteria.filter(…)", _are_mappings)
@@ -125,7 +126,7 @@ def shown(value: Any) -> str:
     """Write a value as a reader of an error knows it."""
     if isinstance(value, float) and math.isfinite(value) and Token.is_unresolved(value):
         return f"a token ({Token.as_string(value)})"
-    if hasattr(value, "to_human_string"):
+    if is_duration(value):
         return "a token" if value.is_unresolved() else value.to_human_string()
     return (
         repr(value)

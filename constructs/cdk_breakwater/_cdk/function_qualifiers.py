@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Reference, Tokenization
 
+from .kinds import is_alias, is_version
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -17,11 +19,8 @@ if TYPE_CHECKING:
 
 def unqualified(function: Function) -> lambda_.IFunction:
     """Return the function behind an alias or a version; a function as it is."""
-    found: Any = function
-    if hasattr(found, "alias_name"):
-        found = found.version
-    # `lambda_`, since `lambda` is a keyword: what a version is a version of.
-    return cast("lambda_.IFunction", found.lambda_ if hasattr(found, "lambda_") else found)
+    version = function.version if is_alias(function) else function
+    return version.lambda_ if is_version(version) else cast("lambda_.IFunction", version)
 
 
 def qualifiers(root: IConstruct, type_: type[Any]) -> Iterator[tuple[str, Any]]:

@@ -7,7 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Stack
+from aws_cdk import aws_rds as rds
 
+from .._cdk.kinds import is_cluster
 from .._cdk.references import references
 from .._cdk.rendered import rendered
 from ..errors import BreakwaterError
@@ -54,8 +56,7 @@ class RdsDownstream(Downstream):
 
     def __init__(self, database: Any, *, certificate_authority: str | None = None) -> None:
         self.database = database
-        # Not by its endpoint, which an imported cluster may lack.
-        self.is_cluster = hasattr(database, "cluster_identifier")
+        self.is_cluster = is_cluster(database)
         endpoint = self._endpoint()
         engine = _engine(database, self.source)
         super().__init__(
@@ -81,7 +82,7 @@ class RdsDownstream(Downstream):
         if not self.is_replica:
             return None
         found = references(self.resource.source_db_instance_identifier, self.database)
-        instance = next((target for target in found if hasattr(target, "db_instance_class")), None)
+        instance = next((target for target in found if isinstance(target, rds.CfnDBInstance)), None)
         return None if instance is None else instance.node.scope
 
     @property
@@ -214,7 +215,7 @@ class ReadersDownstream(RdsDownstream):
     budget_id = "ReaderConnectionBudget"
 
     def __init__(self, cluster: Any) -> None:
-        if not hasattr(cluster, "cluster_identifier"):
+        if not is_cluster(cluster):
             raise BreakwaterError(
                 cluster, f"{type(cluster).__name__} has no readers.", "Pass a read replica as database=… itself."
             )

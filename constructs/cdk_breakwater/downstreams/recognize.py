@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._cdk.kinds import is_proxy
 from ..errors import BreakwaterError
 from .downstream import Downstream
 
@@ -47,7 +48,7 @@ def recognize(database: Any, certificate_authority: str | None) -> Downstream:
 
         return ElastiCacheDownstream(database)
     path = getattr(getattr(database, "node", None), "path", repr(database))
-    if hasattr(database, "db_proxy_name"):
+    if is_proxy(database):
         raise BreakwaterError(
             path,
             "an RDS Proxy does not tell which database it leads to.",

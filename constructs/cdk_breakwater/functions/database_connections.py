@@ -13,6 +13,7 @@ from breakwater_runtime._version import VERSION
 
 from .._cdk.arguments import FLAG, TEXTS, Kind, instance_of, require
 from .._cdk.function_settings import rendered_timeout
+from .._cdk.kinds import is_construct, is_proxy
 from .._cdk.late_validation import validate_at_synth
 from .._cdk.lazy import lazy_string
 from .._cdk.nag import acknowledge
@@ -42,11 +43,11 @@ if TYPE_CHECKING:
 
 
 def _is_database(value: Any) -> bool:
-    return hasattr(value, "node") or isinstance(value, Downstream)
+    return is_construct(value) or isinstance(value, Downstream)
 
 
 def _is_proxy(value: Any) -> bool:
-    return isinstance(value, bool) or hasattr(value, "db_proxy_name")
+    return isinstance(value, bool) or is_proxy(value)
 
 
 _LOGIN = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from aws_cdk import Stack
 
 from .._cdk.arguments import ALARM_TARGET, require
+from .._cdk.kinds import is_topic
 from ..errors import BreakwaterError
 
 if TYPE_CHECKING:
@@ -40,13 +41,12 @@ def alarm_action(construct: IConstruct, topic_or_action: AlarmTarget | None) -> 
         When it is neither, or the topic is encrypted with a key that CloudWatch may not use.
     """
     require(construct, {"topic_or_action": topic_or_action}, {"topic_or_action": ALARM_TARGET})
-    if topic_or_action is None or not hasattr(topic_or_action, "topic_arn"):
+    if topic_or_action is None or not is_topic(topic_or_action):
         return cast("cloudwatch.IAlarmAction | None", topic_or_action)
     from aws_cdk.aws_cloudwatch_actions import SnsAction
 
-    topic = cast("sns.ITopic", topic_or_action)
-    _let_cloudwatch_publish(construct, topic)
-    return cast("cloudwatch.IAlarmAction", SnsAction(topic))
+    _let_cloudwatch_publish(construct, topic_or_action)
+    return cast("cloudwatch.IAlarmAction", SnsAction(topic_or_action))
 
 
 def _let_cloudwatch_publish(construct: IConstruct, topic: sns.ITopic) -> None:

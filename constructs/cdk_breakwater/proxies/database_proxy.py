@@ -10,6 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_rds as rds
 from constructs import Construct
 
+from .._cdk.kinds import is_cluster
 from .._cdk.late_validation import validate_at_synth
 from .._cdk.lazy import lazy_any, lazy_number, lazy_string
 from .._cdk.nag import acknowledge, compliance_rules
@@ -83,8 +84,7 @@ class DatabaseProxy(Construct):
         )
         source: Any = database.construct
         rules = _rules(source)
-        clustered = hasattr(source, "cluster_identifier")
-        target = rds.ProxyTarget.from_cluster if clustered else rds.ProxyTarget.from_instance
+        target = rds.ProxyTarget.from_cluster if is_cluster(source) else rds.ProxyTarget.from_instance
         # No session pinning filter: it lets a variable that one client SETs be met by the next. Source: RDS User Guide,
         # "Creating a proxy": choose one only where that is known to do no harm.
         chosen: dict[str, Any] = {

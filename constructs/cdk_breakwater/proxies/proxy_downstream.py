@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from aws_cdk import Annotations
 from constructs import Construct
 
+from .._cdk.kinds import is_connectable
 from .._cdk.rendered import rendered
 from .._cdk.whole_numbers import required_number
 from ..budgets.budget import ConnectionBudget
@@ -79,7 +80,7 @@ class ProxyDownstream(Downstream):
             port=database.engine.default_port,
             secret=database.secret,
             database_name=database.database_name,
-            connectable=cast("ec2.IConnectable", proxy) if hasattr(proxy, "connections") else None,
+            connectable=proxy if is_connectable(proxy) else None,
         )
         self.budget_id = database.budget_id
 

@@ -68,6 +68,8 @@ def main(
             **tools.in_the_cdk(path, peers),
         }
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
     console.print(_table(planted, said))
     console.print(speed())
 

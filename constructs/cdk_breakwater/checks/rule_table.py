@@ -91,15 +91,17 @@ standard error says.
 `python -m benchmarks.checks` plants each mistake of the tests' corpus, and beside it a template almost like it that is
 right. A tool tells a mistake apart when it says something that it doesn't say of the right ones.
 
-| of 135 mistakes | this | cdk-nag, five packs | cfn-lint | CDK's validation | checkov | cdk-preflight |
+| of 164 mistakes | this | cdk-nag, five packs | cfn-lint | CDK's validation | checkov | cdk-preflight |
 |---|---|---|---|---|---|---|
-| told apart | 135 | 18 | 16 | 11 | 10 | 7 |
-| found, and said of right ones as well | 0 | 93 | 48 | 35 | 77 | 32 |
+| told apart | 164 | 19 | 17 | 11 | 11 | 8 |
+| found, and said of right ones as well | 0 | 115 | 74 | 52 | 99 | 38 |
 
-The corpus has grown by 21 mistakes since, which this tells apart as well; the others were not measured with them.
-The corpus is this library's own, so its 135 say only that none is missed again; the others look for much that these
+The corpus is this library's own, so its 164 say only that none is missed again; the others look for much that these
 rules don't, and belong beside them. cfn-lint finds a dead-letter queue of the wrong kind too, and cdk-preflight a
 BatchSize without a window and too much provisioned concurrency.
+
+`python -m benchmarks.checks.mutations --count 20000 --seed 1` puts any JSON where a property is expected. With the
+seeds 1 to 5, 100,000 templates, no rule failed, and none took longer than 0.2 s.
 
 2,161 public templates of 32 repositories, each a file of its own and with its nested stacks, have 1,176 findings in
 584 of them, and no rule fails on any. The 208 findings of fifteen rules were compared with their templates, the 16 of

@@ -28,32 +28,41 @@ def account_quota(client: Callable[[str], Any]) -> int | None:
 
 
 def read_deployed(sources: Sources, stacks: list[str], client: Callable[[str], Any], region: str) -> None:
-    """Read the templates of some stacks, of all in the Region where none is named.
+    """Read the templates of some stacks, of all in the Region where none is named; note those that can't be read.
 
     Raises
     ------
     botocore.exceptions.ClientError
-        A stack does not exist, or may not be read.
+        The stacks of the Region may not be listed.
     """
     cloudformation = client("cloudformation")
     for stack in stacks or list(_all(cloudformation)):
-        # "Processed": macros, SAM's among them, are expanded as they were at the deployment.
-        body = cloudformation.get_template(StackName=stack, TemplateStage="Processed")["TemplateBody"]
-        described = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-        parameters = {
-            each["ParameterKey"]: str(each.get("ResolvedValue", each.get("ParameterValue", "")))
-            for each in described.get("Parameters", [])
-            if each.get("ParameterValue") != "****"  # NoEcho
-        }
-        try:
-            text = body if isinstance(body, str) else json.dumps(body)
-            template = parse_template(Path(stack), text).body
-        except UnreadableTemplateError as error:
-            sources.unreadable.append(f"{stack}: {error}")
-            continue
-        account = str(described.get("StackId", "")).split(":")
-        place = f"aws://{account[4]}/{account[3]}" if len(account) > 4 else f"aws://unknown-account/{region}"
-        sources.add_deployed(Path(stack), template, place, parameters)
+        _read_or_note(sources, stack, cloudformation, region)
+
+
+def _read_or_note(sources: Sources, stack: str, cloudformation: Any, region: str) -> None:
+    from botocore.exceptions import ClientError
+
+    try:
+        _read(sources, stack, cloudformation, region)
+    except (ClientError, UnreadableTemplateError) as error:
+        # One stack that may not be read hides none of the others.
+        sources.unreadable.append(f"{stack}: {error}")
+
+
+def _read(sources: Sources, stack: str, cloudformation: Any, region: str) -> None:
+    # "Processed": macros, SAM's among them, are expanded as they were at the deployment.
+    body = cloudformation.get_template(StackName=stack, TemplateStage="Processed")["TemplateBody"]
+    described = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    parameters = {
+        each["ParameterKey"]: str(each.get("ResolvedValue", each.get("ParameterValue", "")))
+        for each in described.get("Parameters", [])
+        if each.get("ParameterValue") != "****"  # NoEcho
+    }
+    template = parse_template(Path(stack), body if isinstance(body, str) else json.dumps(body)).body
+    account = str(described.get("StackId", "")).split(":")
+    place = f"aws://{account[4]}/{account[3]}" if len(account) > 4 else f"aws://unknown-account/{region}"
+    sources.add_deployed(Path(stack), template, place, parameters)
 
 
 def _all(cloudformation: Any) -> Iterator[str]:

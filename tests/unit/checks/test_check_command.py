@@ -372,10 +372,14 @@ def test_a_deployed_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     with Stubber(cloudformation) as stubs, Stubber(functions) as denied:
         denied.add_client_error("get_account_settings", "AccessDeniedException")
+        stubs.add_client_error("get_template", "AccessDenied", "not you")
         wanted = {"StackName": "shop", "TemplateStage": "Processed"}
         stubs.add_response("get_template", {"TemplateBody": BAD}, wanted)
         stubs.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": "shop"})
-        result = run("--stack", "shop", "--profile", "production", "--region", "eu-west-1")
+        result = run("--stack", "hidden", "--stack", "shop", "--profile", "production", "--region", "eu-west-1")
     assert asked == [{"profile_name": "production", "region_name": "eu-west-1"}]
-    assert result.exit_code == 1
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("hidden: ")
+    assert "not you" in line
     assert "40 s → 60 s" in result.stdout

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from cfnlint.api import lint_by_config
 from cfnlint.config import ManualArgs
+from typer.testing import CliRunner
 
+from cdk_breakwater.cli.main import app
 from tests.examples import synthesis
 
 ROOT = Path(__file__).parents[2]
@@ -74,3 +76,5 @@ def test_example(example: Path, tmp_path: Path, synthesize: Callable[[Path, Path
     # W3005: the CDK writes each dependency, those that a GetAtt implies as well. E3620: cfn-lint's list of DocumentDB's
     # classes lacks db.serverless (Amazon DocumentDB Developer Guide, "Using DocumentDB serverless").
     assert linted(templates, ignored=["W3005", "E3620"]) == []
+    checked = CliRunner().invoke(app, ["check", str(tmp_path)], catch_exceptions=False)
+    assert checked.exit_code == 0, checked.output

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
@@ -19,6 +19,7 @@ from ..errors import BreakwaterError
 
 if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_logs as logs
     from constructs import Construct
 
     from ..monitoring.alarm_target import AlarmTarget
@@ -100,7 +101,7 @@ class PreparedFunction(lambda_.Function):
         except (TypeError, RuntimeError) as refused:
             raise _translated(f"{scope.node.path}/{id}", merged, refused) from refused
         if log_group is not None:
-            log_group.grant_write(role)
+            _let_write(self, role, log_group)
         _acknowledge(self, role)
 
     def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
@@ -146,6 +147,20 @@ def _translated(path: str, options: Mapping[str, Any], refused: Exception) -> Ex
 def _role(scope: Construct, id: str) -> iam.IRole:
     principal = cast("iam.IPrincipal", iam.ServicePrincipal("lambda.amazonaws.com"))
     return cast("iam.IRole", iam.Role(scope, f"{id}Role", assumed_by=principal))
+
+
+def _let_write(function: PreparedFunction, role: iam.IRole, log_group: logs.LogGroup) -> None:
+    if Stack.of(role) is Stack.of(function) or not isinstance(role, iam.Role):
+        log_group.grant_write(role)
+        return
+    # A grant would stand beside the role, whose stack the function's needs, and refer to a log group of the latter.
+    allowed = iam.PolicyStatement(
+        actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.log_group_arn]
+    )
+    policy = iam.Policy(function, "LogsPolicy", statements=[allowed], roles=[role])
+    acknowledge(
+        policy, "It is for this function's log group alone, and goes with it.", *compliance_rules("IAMNoInlinePolicy")
+    )
 
 
 def _acknowledge(function: PreparedFunction, role: iam.IRole) -> None:

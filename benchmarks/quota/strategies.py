@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from handlers.quota_dispatcher.clocks import Frame, Reading
-from handlers.quota_dispatcher.dispatcher import AHEAD, FULL_TURN, TURN
+from handlers.quota_dispatcher.plan import AHEAD, FULL_TURN, TURN
 from handlers.quota_dispatcher.quota import Quota
 from handlers.quota_dispatcher.rolling_window import RollingWindow
 

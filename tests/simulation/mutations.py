@@ -12,13 +12,14 @@ from handlers.quota_dispatcher import caller, counter, dead_letters, intake, quo
 from handlers.quota_dispatcher.call import Verdict
 from handlers.quota_dispatcher.caller import Caller
 from handlers.quota_dispatcher.clocks import Frame, Reading
-from handlers.quota_dispatcher.counter import Counter, Report
+from handlers.quota_dispatcher.counter import Counter
 from handlers.quota_dispatcher.dispatcher import Dispatcher
 from handlers.quota_dispatcher.doorbell import Doorbell
 from handlers.quota_dispatcher.grants import Grant, Slot
 from handlers.quota_dispatcher.held import Held
 from handlers.quota_dispatcher.library import Library
 from handlers.quota_dispatcher.quota import Quota
+from handlers.quota_dispatcher.reports import Report
 from handlers.quota_dispatcher.rolling_window import RollingWindow
 from handlers.quota_dispatcher.shelf import Shelf
 from handlers.quota_dispatcher.store import Item, Store

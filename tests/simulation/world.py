@@ -27,7 +27,7 @@ from tests.simulation.services import SQS, DynamoDB, Faults, Message, Network, Q
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from handlers.quota_dispatcher.counter import Report
+    from handlers.quota_dispatcher.reports import Report
 
 TIMEOUT = 2_000
 """Of the user's function."""

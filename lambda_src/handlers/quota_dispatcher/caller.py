@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from .aws_errors import AwsError
 from .call import Outcome, Verdict, call
-from .counter import Report
 from .dead_letters import bury
 from .held import Ref
 from .log import log
 from .quota import LATE
+from .reports import Report
 from .weights import refusal, weigh
 
 if TYPE_CHECKING:

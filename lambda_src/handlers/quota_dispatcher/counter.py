@@ -6,12 +6,12 @@ Nothing of AWS is in here.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .call import Verdict
 from .held import Held
 from .quota import Quota
+from .reports import Report, Taken
 from .shelf import Shelf
 from .taking import Taking
 from .tiers import window
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from .clocks import Frame, Reading
     from .grants import Slot
-    from .learned import Told
     from .shelf import Library
 
 FIRST_PAUSE = 1_000
@@ -30,37 +29,6 @@ FIRST_PAUSE = 1_000
 LONGEST_PAUSE = 900_000
 DAY = 86_400_000
 VERSION = 2
-
-
-@dataclass(frozen=True)
-class Report:
-    """What came of one call.
-
-    Attributes
-    ----------
-    at
-        When it had ended for certain, by the quota's clock (`Frame.high`).
-    milliseconds
-        Of a signal (the pause, or the period that is spent), or until the next try of a failed message.
-    settled
-        The message needs no other try.
-    begun
-        What an earlier write has said of the call's beginning.
-    used
-        What the call has weighed in truth; None when it weighed what its slot does.
-    told
-        What the provider has said of its limits.
-    """
-
-    slot: Slot
-    held: Held
-    at: int
-    verdict: Verdict
-    milliseconds: int = 0
-    settled: bool = False
-    begun: int | None = None
-    used: int | None = None
-    told: tuple[Told, ...] = ()
 
 
 class Counter:
@@ -261,22 +229,3 @@ class Counter:
             self.away_since = max(self.quota.paused_until, clock + FIRST_PAUSE)
         elif report.verdict in (Verdict.DONE, Verdict.FAILED) and probe:
             self.away = 0
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What a write has taken.
-
-    Attributes
-    ----------
-    calls
-        Slots, in the order of their starts, each with its message.
-    more
-        Another message could be picked now.
-    next_start
-        When the next slot starts, or may be known to; None when the tiers hold nothing up.
-    """
-
-    calls: list[tuple[Slot, Held]]
-    more: bool
-    next_start: int | None

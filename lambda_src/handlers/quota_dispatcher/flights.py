@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .caller import Flight
-    from .counter import Counter, Report
+    from .counter import Counter
     from .grants import Slot
     from .held import Held
+    from .reports import Report
 
 
 class Flights:

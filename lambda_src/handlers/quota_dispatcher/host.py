@@ -12,7 +12,7 @@ from .clocks import Reading
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .counter import Report
+    from .reports import Report
 
 T = TypeVar("T")
 

@@ -54,16 +54,20 @@ class Learned:
     limits
         By the key of a tier that counts calls: the limit that the provider has named for its period, and until when
         that is believed.
+    heard_until
+        The provider says something in its responses; that is believed until then.
     """
 
     def __init__(self) -> None:
         self.allowances: dict[str, Allowance] = {}
         self.limits: dict[str, list[int]] = {}
+        self.heard_until = 0
 
     def forget(self, clock: int) -> None:
         """Drop what has been reset."""
         self.allowances = {name: found for name, found in self.allowances.items() if found.until > clock}
         self.limits = {key: found for key, found in self.limits.items() if found[1] > clock}
+        self.heard_until = self.heard_until if self.heard_until > clock else 0
 
     def start(self, start: int, slot: Slot) -> int:
         """Move the start of a slot on until nothing that was said forbids it."""
@@ -110,12 +114,14 @@ class Learned:
     def dump(self) -> dict[str, Any]:
         """Write it as JSON knows it; empty when nothing was said."""
         left = {name: [found.left, found.until, found.since] for name, found in self.allowances.items()}
-        return {name: value for name, value in (("left", left), ("limits", self.limits)) if value}
+        state = {"left": left, "limits": self.limits, "heard_until": self.heard_until}
+        return {name: value for name, value in state.items() if value}
 
     def load(self, state: dict[str, Any]) -> None:
         """Read what `dump` wrote."""
         self.allowances = {name: Allowance(*found) for name, found in state.get("left", {}).items()}
         self.limits = state.get("limits", {})
+        self.heard_until = state.get("heard_until", 0)
 
     def _count(self, slot: Slot, sign: int) -> None:
         for name, allowance in self.allowances.items():

@@ -92,7 +92,7 @@ class Quota:
         for window in self.windows:
             window.lower(self.learned.limits)
         for window in self.rolling:
-            window.forget(self.clock)
+            window.forget(self.clock, remember=self.learned.heard_until > 0)
         for window in self.calendar:
             window.forget(now.wall - MAX_SKEW)
         return returned
@@ -186,13 +186,28 @@ class Quota:
             if told.limit is not None and told.window and not told.weighted:
                 self.learned.limits[window.key] = [max(1, told.limit), at + max(longest, window.period)]
                 window.lower(self.learned.limits)
-        if any((told.limit or window.limit) - told.remaining <= self.used(window) for window in told_of):
-            # It has counted nothing but the calls of this quota, whose tier takes care of them.
-            self.learned.lift(told, slot.start)
-            return
+        self.learned.heard_until = at + longest
+        for window in told_of:
+            own = self._own(window, slot.start)
+            if own is None:
+                return  # It was said too long ago.
+            if (told.limit or window.limit) - told.remaining <= own:
+                # The provider has counted nothing but the calls of this quota, whose tier takes care of them.
+                self.learned.lift(told, slot.start)
+                return
         in_flight = sum(grant.weight if told.weighted else grant.calls for grant in self.grants.values())
         until = at + min(longest, told.reset + ROUNDED)
         self.learned.hear(told, slot.start, at, until=until, in_flight=in_flight)
+
+    def _own(self, window: Window, since: int) -> int | None:
+        """Count what the provider may have seen of this quota's calls, when it answered after an instant."""
+        if isinstance(window, CalendarWindow):
+            ahead = self.frame.at.wall - self.clock
+            now, then = (window.span(instant + ahead)[0] for instant in (self.clock, since))
+            return self.used(window) if now == then else None
+        if self.clock - since > window.memory:
+            return None
+        return window.ended_since(since - window.period) + self.flying(window)
 
     def spend(self, period: int) -> bool:
         """Take the tiers of this period for full; False when there is none."""

@@ -13,6 +13,9 @@ for period / 64: it is rounded up, so at worst 1/65 (1.5 %) of the quota is left
 DynamoDB write unit (1 KB)."""
 
 
+_SHORTEST_MEMORY, _LONGEST_MEMORY = 2_000, 60_000
+
+
 class Places:
     """Places of a window, in the order in which they become free.
 
@@ -91,10 +94,20 @@ class RollingWindow:
             del self.ends[mark]
         return True
 
-    def forget(self, clock: int) -> None:
-        """Drop what has left the window."""
+    @property
+    def memory(self) -> int:
+        """So long (ms) what has left the window is kept to compare it with what a provider says of the past."""
+        return max(_SHORTEST_MEMORY, min(_LONGEST_MEMORY, self.period))
+
+    def forget(self, clock: int, *, remember: bool = False) -> None:
+        """Drop what has left the window, or did so a while ago."""
+        clock -= self.memory if remember else 0
         for mark in [mark for mark in self.ends if self._release(mark) <= clock]:
             del self.ends[mark]
+
+    def ended_since(self, at: int) -> int:
+        """Count what ended at an instant that is remembered, or later."""
+        return sum(calls for mark, calls in self.ends.items() if mark * self.grain >= at)
 
     def used(self, clock: int) -> int:
         """Count the calls that the window holds at ``clock``, those in flight excepted."""

@@ -21,10 +21,11 @@ from handlers.quota_dispatcher import process
 from handlers.quota_dispatcher.call import Verdict, call, judge
 from handlers.quota_dispatcher.caller import LATE
 from handlers.quota_dispatcher.clocks import Reading
-from handlers.quota_dispatcher.counter import LONGEST_PAUSE, Counter, Report
+from handlers.quota_dispatcher.counter import LONGEST_PAUSE, Counter
 from handlers.quota_dispatcher.dead_letters import bury
 from handlers.quota_dispatcher.intake import Intake
 from handlers.quota_dispatcher.pages import Page, Pages
+from handlers.quota_dispatcher.reports import Report
 from handlers.quota_dispatcher.settings import VARIABLE, Settings
 from handlers.quota_dispatcher.shelf import HOLE, MOST_PARKED, Shelf
 from handlers.quota_dispatcher.store import Presence, Store

@@ -12,9 +12,10 @@ from breakwater_runtime.quota_signals import used
 from breakwater_runtime.rate_limits import rate_limit
 from handlers.quota_dispatcher.call import Verdict
 from handlers.quota_dispatcher.clocks import Reading
-from handlers.quota_dispatcher.counter import Counter, Report
+from handlers.quota_dispatcher.counter import Counter
 from handlers.quota_dispatcher.learned import Told, read_limits
 from handlers.quota_dispatcher.pages import Page
+from handlers.quota_dispatcher.reports import Report
 
 NOW = 1_800_000_000_000
 SOON = datetime.now(timezone.utc) + timedelta(hours=2)
@@ -177,3 +178,13 @@ def test_slots_that_were_given_back_are_there_again() -> None:
 
 def test_a_state_in_which_nothing_was_learned_is_written_as_before() -> None:
     assert "learned" not in Taker().counter.dump()
+
+
+def test_a_provider_that_counts_only_what_this_quota_calls_costs_no_speed() -> None:
+    """What remains is said of an instant at which calls counted that have left the window when the word arrives."""
+    taker = Taker(limit=10, period=1_000)
+    made = 0
+    for _ in range(100):
+        made += taker.call(10, Told(0, 1_000, 10, 1_000))
+        taker.wait(400)
+    assert made > 0.75 * 10 * 50 / 1.1

@@ -10,8 +10,9 @@ import pytest
 from breakwater_runtime.quota_signals import used
 from handlers.quota_dispatcher.call import Verdict
 from handlers.quota_dispatcher.clocks import Reading
-from handlers.quota_dispatcher.counter import Counter, Report
+from handlers.quota_dispatcher.counter import Counter
 from handlers.quota_dispatcher.pages import Page
+from handlers.quota_dispatcher.reports import Report
 from handlers.quota_dispatcher.weights import HEAVIEST, WeightError, known_weight, read_used, refusal, weigh
 
 NOW = 1_800_000_000_000

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.runtime.conformance.clients import CLIENTS
+from tests.runtime.conformance.others import NOT, OTHERS, WITH
 from tests.runtime.conformance.promises import FACTS
 
 DOCS = Path(__file__).parents[3] / "docs" / "runtime.md"
@@ -49,7 +50,30 @@ def table() -> str:
                 + " |"
                 for number in held
             ]
-    return "\n".join(lines).strip()
+    return "\n".join([*lines, "", *_others()]).strip()
+
+
+def _others() -> list[str]:
+    """Return the table of the clients that the suite doesn't run, and the reasons below it."""
+    reasons = sorted({reason for no in NOT.values() for reason in no.values()})
+    letters = {reason: chr(ord("a") + place) for place, reason in enumerate(reasons)}
+
+    def cell(client: str, number: int) -> str:
+        if number in WITH[client]:
+            return "held"
+        return letters.get(NOT[client].get(number, ""), "")
+
+    numbers = [number for promises in FACTS.values() for number in promises]
+    return [
+        "**Other clients**, each with tests of its own; the numbers are those above, a letter says why a promise is",
+        "none there, and of an empty cell nothing has been tried",
+        "",
+        f"| promise | {' | '.join(OTHERS)} |",
+        f"|---|{'---|' * len(OTHERS)}",
+        *(f"| {number} | {' | '.join(cell(client, number) for client in OTHERS)} |" for number in numbers),
+        "",
+        *(f"- {letters[reason]}: {reason}" for reason in reasons),
+    ]
 
 
 def written() -> str:

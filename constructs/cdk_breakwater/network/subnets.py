@@ -50,13 +50,23 @@ def select(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> ec2.SelectedSubnets:
 
 
 def without_way_out(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> bool:
-    """Whether a function has no way out of some of the subnets: isolated ones, and public ones.
+    """Whether a function has no way out of some of the subnets: isolated ones, public ones, and those with IPv6 alone.
 
     A function gets no public address. Source: AWS Lambda Developer Guide, "Giving Lambda functions access to resources
     in an Amazon VPC".
     """
-    closed = {subnet.subnet_id for subnet in (*vpc.isolated_subnets, *vpc.public_subnets)}
+    by_ipv6 = [subnet for subnet in vpc.private_subnets if _leads_out_by_ipv6_alone(subnet)]
+    closed = {subnet.subnet_id for subnet in (*vpc.isolated_subnets, *vpc.public_subnets, *by_ipv6)}
     return any(subnet_id in closed for subnet_id in select(vpc, subnets).subnet_ids)
+
+
+def _leads_out_by_ipv6_alone(subnet: ec2.ISubnet) -> bool:
+    """Whether it is one of a dual-stack VPC without a NAT gateway: the SDK calls AWS by IPv4.
+
+    Source: AWS SDKs and Tools Reference Guide, "Dual-stack and FIPS endpoints", use_dualstack_endpoint.
+    """
+    routes = [child for child in subnet.node.children if isinstance(child, ec2.CfnRoute)]
+    return bool(routes) and all(route.destination_ipv6_cidr_block is not None for route in routes)
 
 
 def vpc_made_here(subnet_ids: Any, scope: IConstruct) -> ec2.Vpc | None:

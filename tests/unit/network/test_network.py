@@ -57,6 +57,22 @@ class TestSecretsManagerEndpoint:
             {"FromPort": 443, "GroupId": {"Fn::GetAtt": [Match.string_like_regexp("Mine"), "GroupId"]}},
         )
 
+    @pytest.mark.parametrize(("nat_gateways", "endpoints"), [(0, 1), (1, 0)])
+    def test_a_dual_stack_vpc_leads_out_by_ipv6_alone_without_a_nat_gateway(
+        self, stack: cdk.Stack, code: dict[str, Any], nat_gateways: int, endpoints: int
+    ) -> None:
+        kinds = {"Public": ec2.SubnetType.PUBLIC, "Private": ec2.SubnetType.PRIVATE_WITH_EGRESS, "Isolated": ISOLATED}
+        vpc = ec2.Vpc(
+            stack,
+            "Vpc",
+            max_azs=2,
+            nat_gateways=nat_gateways,
+            ip_protocol=ec2.IpProtocol.DUAL_STACK,
+            subnet_configuration=[ec2.SubnetConfiguration(name=name, subnet_type=kinds[name]) for name in kinds],
+        )
+        VpcDatabaseFunction(stack, "Orders", database=database_in(vpc), vpc=vpc, **code)
+        Template.from_stack(stack).resource_count_is("AWS::EC2::VPCEndpoint", endpoints)
+
     def test_an_l1_endpoint_is_used_and_the_user_told(self, stack: cdk.Stack, code: dict[str, Any]) -> None:
         vpc = vpc_of(stack)
         ec2.CfnVPCEndpoint(

@@ -42,7 +42,8 @@ def to_server(function: Resource, server: Server, environment: list[tuple[str, A
         return Connection(function, server, proxied[1], proxied=proxied[0])
     if reading is not None:
         return Connection(function, server, reading, reads=True)
-    if (parameter := reach(function.template.assembly).parameter(function, server)) is not None:
+    parameter = reach(function.template.assembly).parameter(function, server)
+    if parameter is not None and not (server.is_private and function.get("VpcConfig") is ABSENT):
         return Connection(function, server, f"its address in the parameter {parameter.name}, which it reads")
     if _uses_data_api(function, server):
         return None

@@ -184,6 +184,17 @@ class Server:
         )
 
     @property
+    def is_private(self) -> bool:
+        """Whether it surely has no address that the internet may reach."""
+        if self.is_public or not self.resource.type.startswith(("AWS::RDS::", "AWS::Redshift")):
+            return not self.is_public
+        # Without a subnet group it is in the default VPC, where it is public unless the template says otherwise.
+        return any(
+            member.flag("PubliclyAccessible", default=True) is False or member.get("DBSubnetGroupName") is not ABSENT
+            for member in self.members
+        )
+
+    @property
     def most_readers(self) -> int | None:
         """How many readers the reader endpoint leads to at most; None where the templates don't tell."""
         in_cluster = _OF_A_MULTI_AZ_CLUSTER if not self.instances and self.classes else len(self.instances)

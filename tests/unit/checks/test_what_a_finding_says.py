@@ -73,6 +73,17 @@ def test_containers_on_the_same_server_are_named(rule: Rule) -> None:
     assert "unknown" not in finding(rule, **both, Tasks=task({"Fn::GetAtt": ["Db", "DBInstanceArn"]})).problem
 
 
+@pytest.mark.parametrize("private", [{"DBSubnetGroupName": "private"}, {"PubliclyAccessible": "false"}])
+def test_whoever_reads_the_address_of_a_private_database_connects_within_its_network(private: dict[str, str]) -> None:
+    database = {**DATABASE, "Properties": {**DATABASE["Properties"], **private}}
+    parameter = {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "/shop/host", "Value": ADDRESS}}
+    reads = function({"Ref": "Host"})
+    assert checked({"Resources": {"Db": database, "Host": parameter, "Fn": reads}}, rules=[CONCURRENCY]).findings == []
+    in_vpc = function({"Ref": "Host"}, VpcConfig={"SecurityGroupIds": ["sg-1"]})
+    assert "in the parameter Host" in finding(CONCURRENCY, Db=database, Host=parameter, Fn=in_vpc).text
+    assert "in the parameter Host" in finding(CONCURRENCY, Db=DATABASE, Host=parameter, Fn=reads).text
+
+
 def test_files_of_a_folder_are_no_one_account(tmp_path: Path) -> None:
     body = {"Resources": {"Fn": function("a", ReservedConcurrentExecutions=600)}}
     for name in ("dev.json", "prod.json"):

@@ -96,6 +96,29 @@ def test_tasks_take_turns(
     assert len(loop.run_until_complete(all_at_once())) == 1
 
 
+def test_a_sibling_task_waits_no_longer_than_its_own_deadline(
+    server: SqlServer, database: breakwater.AsyncDatabase, loop: asyncio.AbstractEventLoop
+) -> None:
+    async def hold(begun: asyncio.Event, over: asyncio.Event) -> int:
+        async with database.connection(Context(30)) as connection:
+            begun.set()
+            await over.wait()
+            return (await rows(connection, "SELECT 9"))[0][0]
+
+    async def both() -> int:
+        begun, over = asyncio.Event(), asyncio.Event()
+        holder = asyncio.create_task(hold(begun, over))
+        await begun.wait()
+        started = time.monotonic()
+        with pytest.raises(breakwater.ConnectionUnavailable, match="others in this environment"):
+            await block(database, "SELECT 1", context=Context(1))
+        assert time.monotonic() - started < 5
+        over.set()
+        return await holder
+
+    assert loop.run_until_complete(both()) == 9
+
+
 def test_leaves_no_state(
     server: SqlServer, database: breakwater.AsyncDatabase, loop: asyncio.AbstractEventLoop
 ) -> None:

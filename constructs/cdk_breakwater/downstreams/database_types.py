@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     )
     Proxy: TypeAlias = rds.DatabaseProxy | rds.IDatabaseProxy
     RdsCluster: TypeAlias = rds.DatabaseCluster | rds.DatabaseClusterFromSnapshot | rds.IDatabaseCluster
+    DocumentDbCluster: TypeAlias = docdb.DatabaseCluster | docdb.IDatabaseCluster
     Database: TypeAlias = (
         RdsInstance
         | RdsCluster
-        | docdb.DatabaseCluster
-        | docdb.IDatabaseCluster
+        | DocumentDbCluster
         | elasticache.CfnReplicationGroup
         | elasticache.CfnServerlessCache
         | dsql.CfnCluster

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from aws_cdk import Token
+from aws_cdk import CfnResource, Token
+from aws_cdk import aws_docdb as docdb
 
 from .._cdk.references import references
 from .._cdk.rendered import rendered, rendered_resources
@@ -14,6 +15,9 @@ from ..limits.max_connections import MaxConnections, UnknownMaxConnections
 from ..limits.service_limits import for_documentdb_serverless
 from .downstream import Downstream
 from .region_certificates import region_certificates
+
+if TYPE_CHECKING:
+    from .database_types import DocumentDbCluster
 
 
 class DocumentDbDownstream(Downstream):
@@ -27,14 +31,16 @@ class DocumentDbDownstream(Downstream):
         Path of a PEM file, for a Region whose roots are not part of this library.
     """
 
-    def __init__(self, cluster: Any, *, certificate_authority: str | None = None) -> None:
-        self._resource: Any = cluster.node.default_child
-        if self._resource is not None and self._resource.cfn_resource_type != "AWS::DocDB::DBCluster":
+    def __init__(self, cluster: DocumentDbCluster, *, certificate_authority: str | None = None) -> None:
+        resource = cluster.node.default_child
+        if resource is not None and not isinstance(resource, docdb.CfnDBCluster):
+            of = resource.cfn_resource_type if isinstance(resource, CfnResource) else type(resource).__name__
             raise BreakwaterError(
                 cluster,
-                f"{type(cluster).__name__} of {self._resource.cfn_resource_type} is not a downstream.",
+                f"{type(cluster).__name__} of {of} is not a downstream.",
                 "Describe it with Downstream.endpoint(…).",
             )
+        self._resource = resource
         super().__init__(
             cluster,
             engine=DatabaseEngine.DOCUMENTDB,
@@ -63,10 +69,9 @@ class DocumentDbDownstream(Downstream):
         """Return the file that was given, else the roots of the cluster's Region, see `region_certificates`."""
         return super().certificate_authority() or region_certificates(self.construct)
 
-    def _has_instance(self) -> bool:
-        resource_path = self._resource.node.path
+    def _has_instance(self, resource: docdb.CfnDBCluster) -> bool:
         return any(
-            target.node.path == resource_path
+            target.node.path == resource.node.path
             for instance, _ in rendered_resources(self.construct.node.root, "AWS::DocDB::DBInstance")
             for target in references(instance.db_cluster_identifier, instance)
         )
@@ -76,7 +81,7 @@ class DocumentDbDownstream(Downstream):
         if self._resource is None:
             msg = "it is imported, so nothing in the app tells its max_connections."
             raise UnknownMaxConnections(msg, "Pass max_connections=…")
-        if not self._has_instance():
+        if not self._has_instance(self._resource):
             raise UnknownMaxConnections(
                 "the cluster has no instance in this app, and without one nothing answers.",
                 'Add docdb.CfnDBInstance(…, db_cluster_identifier=cluster.cluster_identifier, db_instance_class="db.'

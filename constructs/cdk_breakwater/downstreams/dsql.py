@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aws_cdk import aws_iam as iam
 
@@ -11,6 +11,8 @@ from ..limits.service_limits import for_engine
 from .downstream import Downstream
 
 if TYPE_CHECKING:
+    from aws_cdk import aws_dsql as dsql
+
     from ..limits.max_connections import MaxConnections
 
 # Source: Aurora DSQL User Guide, "Accessing Aurora DSQL with PostgreSQL-compatible clients".
@@ -29,7 +31,7 @@ class DsqlDownstream(Downstream):
         The L1 construct.
     """
 
-    def __init__(self, cluster: Any) -> None:
+    def __init__(self, cluster: dsql.CfnCluster) -> None:
         super().__init__(
             cluster,
             engine=DatabaseEngine.AURORA_DSQL,

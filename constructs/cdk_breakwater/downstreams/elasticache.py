@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from aws_cdk import Annotations, Token
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_elasticache as elasticache
 
 from .._cdk.rendered import rendered
 from ..errors import BreakwaterError
@@ -14,7 +15,6 @@ from ..limits.max_connections import MaxConnections, UnknownMaxConnections
 from ..limits.service_limits import for_cache_node, for_engine
 from .downstream import Downstream
 
-_SERVERLESS = "AWS::ElastiCache::ServerlessCache"
 _ENGINES = {"redis": DatabaseEngine.REDIS, "valkey": DatabaseEngine.VALKEY}
 
 
@@ -32,15 +32,15 @@ class ElastiCacheDownstream(Downstream):
         When its engine is not Valkey or Redis, when transit encryption is off, or with more than one node group.
     """
 
-    def __init__(self, cache: Any) -> None:
+    def __init__(self, cache: elasticache.CfnReplicationGroup | elasticache.CfnServerlessCache) -> None:
         self._cache = cache
-        serverless = cache.cfn_resource_type == _SERVERLESS
         engine = _ENGINES.get(cache.engine or "redis")
         if engine is None:
             raise BreakwaterError(
                 cache, f"its engine is {cache.engine!r}.", f"Functions connect to {' and '.join(_ENGINES)}."
             )
-        if serverless:
+        if isinstance(cache, elasticache.CfnServerlessCache):
+            host, port = cache.attr_endpoint_address, None
             # Source: Amazon ElastiCache User Guide, "Overall best practices": serverless is only available in a
             # cluster-mode enabled configuration.
             Annotations.of(cache).add_info_v2(
@@ -51,11 +51,11 @@ class ElastiCacheDownstream(Downstream):
         else:
             _require_encryption(cache)
             _require_one_node_group(cache)
-        port = None if serverless else cache.port
+            host, port = cache.attr_primary_end_point_address, cache.port
         super().__init__(
             cache,
             engine=engine,
-            host=cache.attr_endpoint_address if serverless else cache.attr_primary_end_point_address,
+            host=host,
             port=int(port) if port is not None and not Token.is_unresolved(port) else engine.default_port,
         )
         groups = cache.security_group_ids or []
@@ -74,7 +74,7 @@ class ElastiCacheDownstream(Downstream):
 
     def max_connections(self) -> MaxConnections:
         """Take ElastiCache's limit for the node type."""
-        if self._cache.cfn_resource_type == _SERVERLESS:
+        if isinstance(self._cache, elasticache.CfnServerlessCache):
             return for_engine(self.engine)
         node_type = rendered(self._cache, "CacheNodeType").get("CacheNodeType")
         if not isinstance(node_type, str):
@@ -83,7 +83,7 @@ class ElastiCacheDownstream(Downstream):
         return for_cache_node(node_type)
 
 
-def _require_encryption(cache: Any) -> None:
+def _require_encryption(cache: elasticache.CfnReplicationGroup) -> None:
     if cache.transit_encryption_enabled is not True and not Token.is_unresolved(cache.transit_encryption_enabled):
         raise BreakwaterError(
             cache,
@@ -92,7 +92,7 @@ def _require_encryption(cache: Any) -> None:
         )
 
 
-def _require_one_node_group(cache: Any) -> None:
+def _require_one_node_group(cache: elasticache.CfnReplicationGroup) -> None:
     groups = cache.num_node_groups
     if groups is not None and not Token.is_unresolved(groups) and groups > 1:
         raise BreakwaterError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Stack
 from aws_cdk import aws_rds as rds
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aws_cdk import aws_iam as iam
+
+    from .database_types import RdsCluster, RdsInstance
 
 _SERVERLESS_CLASS = "db.serverless"
 POSTGRESQL_DATABASE = "postgres"
@@ -54,7 +56,7 @@ class RdsDownstream(Downstream):
     is_readers = False
     """Whether it stands for the readers of a cluster."""
 
-    def __init__(self, database: Any, *, certificate_authority: str | None = None) -> None:
+    def __init__(self, database: RdsInstance | RdsCluster, *, certificate_authority: str | None = None) -> None:
         self.database = database
         self.is_cluster = is_cluster(database)
         endpoint = self._endpoint()
@@ -125,8 +127,8 @@ class RdsDownstream(Downstream):
             if getattr(child, "cfn_resource_type", None) == "AWS::RDS::DBInstance":
                 yield child
 
-    def _endpoint(self) -> Any:
-        return self.database.cluster_endpoint if self.is_cluster else self.database.instance_endpoint
+    def _endpoint(self) -> rds.Endpoint:
+        return self.database.cluster_endpoint if is_cluster(self.database) else self.database.instance_endpoint
 
     def _port(self, engine: DatabaseEngine) -> int | None:
         # A number rather than the endpoint's attribute, so that the rules of cdk-nag can read it. Not for a cluster
@@ -259,9 +261,9 @@ class ReadersDownstream(RdsDownstream):
             "leave external_connections=… in each budget for the other's."
         )
 
-    def _endpoint(self) -> Any:
+    def _endpoint(self) -> rds.Endpoint:
         try:
-            return self.database.cluster_read_endpoint
+            return cast("rds.IDatabaseCluster", self.database).cluster_read_endpoint
         except RuntimeError as missing:  # what a getter of jsii that throws becomes
             raise BreakwaterError(
                 self.database, "its reader endpoint is not known.", "Import it with reader_endpoint_address=…."

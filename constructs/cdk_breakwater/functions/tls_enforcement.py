@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import aws_rds as rds
 
@@ -12,6 +12,8 @@ from ..errors import BreakwaterError
 from ..limits.engines import DatabaseEngine
 
 if TYPE_CHECKING:
+    from constructs import Construct
+
     from ..downstreams.rds import RdsDownstream
 
 # Source: Amazon RDS and Aurora User Guides, "Requiring SSL/TLS for connections" per engine. Written as 1, since
@@ -57,9 +59,9 @@ def enforce_tls(downstream: RdsDownstream) -> None:
         _add(group, parameter)
     elif name is None or name.startswith("default."):
         own = rds.ParameterGroup(
-            database,
+            cast("Construct", database),
             "TlsParameters",
-            engine=database.engine,
+            engine=cast("rds.IEngine", database.engine),
             description=f"{parameter}=1",
             parameters={parameter: "1"},
         )

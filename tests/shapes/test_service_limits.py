@@ -313,9 +313,18 @@ def test_nothing_outgrows_what_aws_takes() -> None:
         assert {place: number for place, number in found.items() if number > most} == {}, measure.__name__
 
 
-def test_more_databases_than_an_environment_holds_are_refused(app: cdk.App) -> None:
-    databases(stack_in(app, "Shop"), 12)
-    with pytest.raises(RuntimeError, match=r"\[Shop/Orders\] the variables of its 12 databases .* Lambda takes 4,096"):
+@pytest.mark.parametrize(("count", "speaks"), [(DATABASES, False), (12, True)])
+def test_more_databases_than_an_environment_holds_are_spoken_of(app: cdk.App, count: int, speaks: bool) -> None:
+    stack = stack_in(app, "Shop")
+    databases(stack, count)
+    app.synth()
+    text = Match.string_like_regexp(f"the variables of its {count} databases .* Lambda takes 4,096")
+    assert bool(Annotations.from_stack(stack).find_warning("/Shop/Orders", text)) is speaks
+
+
+def test_more_databases_than_any_environment_holds_are_refused(app: cdk.App) -> None:
+    databases(stack_in(app, "Shop"), 18)
+    with pytest.raises(RuntimeError, match=r"\[Shop/Orders\] the variables of its 18 databases .* at least .* 4,096"):
         app.synth()
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aws_cdk import Stack, Token
+from aws_cdk import Annotations
 
 from .._cdk.rendered import rendered
 from ..limits.aws_lambda import ENVIRONMENT_BYTES
@@ -14,18 +14,40 @@ if TYPE_CHECKING:
 
     from aws_cdk import aws_lambda as lambda_
 
-# What CloudFormation appends to a name: a hyphen and 12 characters; Secrets Manager appends 7 more.
+# What CloudFormation appends to a name that it makes of a logical id: a hyphen and 12 characters.
 _RANDOM = 13
-_ARN = len("arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:") + 7
-# Source: Amazon RDS User Guide, "Naming constraints": an identifier has 63 characters at most. Behind it stand the
-# account's own part and the Region's.
-_IDENTIFIER, _DOMAIN = 63, len(".cluster-cabcdefghijk.ap-southeast-1.rds.amazonaws.com")
-_PORT = 5
-_IMPORTED = 100
+_ARN = len("arn:aws:secretsmanager:eu-central-1:123456789012:secret:-AbCdEf")
+_HOST = len("shop-.cabcdefghijk.eu-central-1.rds.amazonaws.com")
+
+
+class _Size(NamedTuple):
+    """Bytes, where CloudFormation fills in what is short, and what such values mostly are."""
+
+    least: int
+    likely: int
+
+    @classmethod
+    def of(cls, value: Any) -> _Size:
+        if not isinstance(value, dict):
+            length = len(str(value).encode())
+            return cls(length, length)
+        if "Fn::Join" in value:
+            between, parts = value["Fn::Join"]
+            sizes = [cls.of(part) for part in parts]
+            return cls(
+                sum(size.least for size in sizes), sum(size.likely for size in sizes) + len(between) * len(parts)
+            )
+        if "Ref" in value:
+            name = len(value["Ref"]) + _RANDOM
+            return cls(0, _ARN + name)
+        if "Fn::GetAtt" in value:
+            logical_id, attribute = value["Fn::GetAtt"]
+            return cls(0, 5 if attribute.endswith("Port") else _HOST + len(logical_id) + _RANDOM)
+        return cls(0, _ARN)
 
 
 def environment_errors(function: lambda_.Function, databases: Collection[str]) -> list[str]:
-    """Return an error where a function's variables, as the deployment will know them, exceed what Lambda takes.
+    """Return an error where a function's variables exceed what Lambda takes for certain; warn where they may.
 
     Parameters
     ----------
@@ -36,30 +58,17 @@ def environment_errors(function: lambda_.Function, databases: Collection[str]) -
     """
     resource: Any = function.node.default_child
     variables = rendered(resource, "Environment").get("Environment", {}).get("Variables", {})
-    stack = Stack.of(function)
-    name = 0 if Token.is_unresolved(stack.stack_name) else len(stack.stack_name)
-    size = sum(len(key.encode()) + _length(value, name) for key, value in variables.items())
-    if size <= ENVIRONMENT_BYTES:
-        return []
-    return [
-        f"the variables of its {len(databases)} databases and its own make about {size:,} bytes of environment, and "
-        f"Lambda takes {ENVIRONMENT_BYTES:,}. Give a further function some of the databases, or keep your own settings "
-        "in Parameter Store."
-    ]
-
-
-def _length(value: Any, stack: int) -> int:
-    """Return how many bytes a value will have about, one that CloudFormation fills in by what such have."""
-    if not isinstance(value, dict):
-        return len(str(value).encode())
-    if "Fn::Join" in value:
-        between, parts = value["Fn::Join"]
-        return sum(_length(part, stack) for part in parts) + len(between) * (len(parts) - 1)
-    if "Ref" in value:
-        return _ARN + len(value["Ref"]) + _RANDOM
-    if "Fn::GetAtt" in value:
-        logical_id, attribute = value["Fn::GetAtt"]
-        if attribute.endswith("Port"):
-            return _PORT
-        return min(_IDENTIFIER, stack + 1 + len(logical_id) + _RANDOM) + _DOMAIN
-    return _IMPORTED
+    names = sum(len(name.encode()) for name in variables)
+    sizes = [_Size.of(value) for value in variables.values()]
+    least, likely = names + sum(size.least for size in sizes), names + sum(size.likely for size in sizes)
+    what = f"the variables of its {len(databases)} databases and its own make"
+    remedy = "Give a further function some of the databases, or keep settings of your own in Parameter Store."
+    if least > ENVIRONMENT_BYTES:
+        return [f"{what} at least {least:,} bytes of environment, and Lambda takes {ENVIRONMENT_BYTES:,}. {remedy}"]
+    if likely > ENVIRONMENT_BYTES:
+        Annotations.of(function).add_warning_v2(
+            "cdk-breakwater:environment-size",
+            f"{what} about {likely:,} bytes of environment once deployed, and Lambda takes {ENVIRONMENT_BYTES:,}. "
+            f"{remedy}",
+        )
+    return []

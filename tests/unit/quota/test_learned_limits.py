@@ -104,7 +104,7 @@ def test_what_makes_no_sense_is_said_and_not_believed(said: object, reason: str)
 
 
 TIER = {"limit": 10, "period": 10_000}
-LIBRARY = {(1, 1): Page(tuple({"messageId": "m", "body": "", "attributes": {}} for _ in range(100)), (0,) * 100)}
+LIBRARY = {(1, 1): Page(tuple({"messageId": "m", "body": "", "attributes": {}} for _ in range(1_000)), (0,) * 1_000)}
 
 
 class Taker:
@@ -182,12 +182,13 @@ def test_a_state_in_which_nothing_was_learned_is_written_as_before() -> None:
 
 def test_a_provider_that_counts_only_what_this_quota_calls_costs_no_speed() -> None:
     """What remains is said of an instant at which calls counted that have left the window when the word arrives."""
-
-    def made(*told: Told) -> int:
-        taker, calls = Taker(limit=10, period=1_000), 0
-        for _ in range(100):
-            calls += taker.call(10, *told)
-            taker.wait(450)
-        return calls
-
-    assert made(Told(0, 1_000, 10, 1_000)) == made()
+    taker = Taker(limit=10, period=1_000)
+    calls = taker.counter.take("me", 10, 0, {1: 1}, LIBRARY).calls
+    taker.wait(1_200)
+    for slot, held in calls:
+        told = (Told(0, 1_000, 10, 1_000),)
+        taker.counter.report(Report(slot, held, slot.start + 100, Verdict.DONE, settled=True, told=told))
+    assert taker.call(20) == 10
+    taker.wait(3_000)
+    assert taker.call(1, Told(0, 9_000)) == 1
+    assert taker.call(20) == 0, "others have used the rest"

@@ -30,7 +30,7 @@ install: $(VENV)/.installed node_modules/.installed
 .PHONY: requirements
 requirements: $(VENV)/.installed  ## pin requirements.txt anew, from pyproject.toml
 	{ printf '%s\n' '# Everything that app.py, the tests, the demo and the benchmarks need, pinned. Made by `make requirements`.' '-e .'; \
-	  uv pip compile --quiet pyproject.toml --universal --python-version 3.10 --extra cli --extra nag --group dev \
+	  uv pip compile --quiet pyproject.toml --universal --python-version 3.10 --extra cli --extra nag --group dev --group docs \
 	    --no-header --no-annotate --upgrade; } > requirements.txt
 
 .PHONY: synth
@@ -77,10 +77,19 @@ release-check: install  ## build both distributions, look at what they say and h
 	  uv tool run --quiet griffe check cdk_breakwater --search constructs --against $$last; \
 	else echo "No release yet, so there is no API to compare with."; fi
 
-.PHONY: docs
-docs: install  ## write the generated tables of the docs anew
+.PHONY: docs-tables
+docs-tables: install  ## write the generated tables and pictures of the docs anew
 	python -m cdk_breakwater.checks.rule_table > docs/checks.md
+	python -m website.decision_tree > docs/choose.svg
 	python -m benchmarks.defaults --ours-only >/dev/null
+
+.PHONY: docs
+docs: docs-tables  ## write the generated tables anew, and build the docs site into build/site
+	python -m website
+
+.PHONY: docs-serve
+docs-serve: install  ## build the docs site and serve it on http://127.0.0.1:8000/
+	python -m website --serve
 
 .PHONY: bench
 bench: install servers  ## measure; takes a while, wants an idle machine

@@ -18,7 +18,9 @@ DEFAULT_PORTS = {
     "mongodb": 27017,
 }
 LONGEST_FUNCTION_SECONDS = 900
-"""Source: AWS Lambda Developer Guide, "Lambda quotas"."""
+"""Of a function that says nothing else. Source: AWS Lambda Developer Guide, "Lambda quotas"."""
+_LONGEST_MANAGED_SECONDS = 5_400
+"""On Lambda Managed Instances. Source: AWS Lambda Developer Guide, "Configure Lambda function timeout"."""
 PLAIN_TEXT = "PLAIN_TEXT"
 """The variable in which `breakwater_runtime.testing` says why a test database needs no TLS."""
 # The whole name or address: "localhost.example.net" and "127.example.net" are anybody's.
@@ -109,7 +111,7 @@ class Settings:
         utilization = self._number("utilization", float, 0, 1)
         self.utilization = 0.8 if utilization is None else utilization
         self.proxy = str(self._text("proxy") or "0").lower() in ("1", "true")
-        self.function_timeout = self._number("function_timeout", float, 0, LONGEST_FUNCTION_SECONDS)
+        self.function_timeout = self._number("function_timeout", float, 0, _LONGEST_MANAGED_SECONDS)
         plain = self._on_loopback() or self._of_a_test(PLAIN_TEXT, "name a CA.")
         self.tls_ca = self._text("tls_ca") or (None if plain else "system")
         self._check()

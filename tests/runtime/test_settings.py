@@ -29,6 +29,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"engine": "mysql", "host": "h", "port": 70000}, r"port .* is '70000'. It is a number from 1 to 65535"),
         ({"engine": "mysql", "host": "h", "utilization": 1.5}, r"utilization .*from 0 to 1"),
         ({"engine": "mysql", "host": "h", "max_connections": 0}, r"max_connections .*at least 1"),
+        ({"engine": "mysql", "host": "h", "function_timeout": 5401}, r"function_timeout .*from 0 to 5400"),
         ({"engine": "mysql", "host": "h", "auth": "kerberos"}, r"auth .* is 'kerberos'"),
         ({"engine": "mysql", "host": "h", "auth": "iam"}, r"user .* is None"),
     ],
@@ -36,6 +37,10 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_setting_is_named(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(breakwater.ConfigurationError, match=message):
         breakwater.database(**arguments)  # pyrefly: ignore
+
+
+def test_a_function_on_managed_instances_may_take_ninety_minutes() -> None:
+    assert environment.Settings(None, {"engine": "mysql", "host": "h", "function_timeout": 5400}).function_timeout == 5400
 
 
 def test_a_database_that_nothing_is_said_about_is_looked_up_when_it_is_used(

@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from ..limits.api_gateway import HTTP_TIMEOUT_SECONDS, REST_TIMEOUT_SECONDS
-from ..limits.aws_lambda import MAXIMUM_TIMEOUT_SECONDS
+from ..limits.aws_lambda import MAXIMUM_MANAGED_TIMEOUT_SECONDS
 from .answers import ABSENT, Answer, Block, Items, Unknown, references_in
 from .callers import mentions
 from .event_source import function_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # Source: Amazon API Gateway Developer Guide, "Quotas": the integration timeout of a REST and a WebSocket API is 29 s
 # unless a Region's quota was raised and TimeoutInMillis says so, that of an HTTP API at most 30 s.
 _SECONDS = {"AWS::ApiGateway::RestApi": REST_TIMEOUT_SECONDS, "AWS::ApiGatewayV2::Api": HTTP_TIMEOUT_SECONDS}
+_AS_LONG_AS_IT_TAKES = MAXIMUM_MANAGED_TIMEOUT_SECONDS
 _INTEGRATIONS = {"AWS::ApiGateway::Method": "RestApiId", "AWS::ApiGatewayV2::Integration": "ApiId"}
 _INVOCATION_TYPE = "integration.request.header.X-Amz-Invocation-Type"
 # What OpenAPI says of any integration that streams, or that waits for no answer.
@@ -43,7 +44,7 @@ def waiting(function: Resource) -> dict[Resource, float]:
     """
     found: dict[Resource, float] = {}
     for api, seconds in _integrated(function):
-        found[api] = min(seconds, found.get(api, MAXIMUM_TIMEOUT_SECONDS))
+        found[api] = min(seconds, found.get(api, _AS_LONG_AS_IT_TAKES))
     for api, path in _permitted(function):
         if path.endswith(f"/{_CONNECT}") and _is_socket(api):
             found[api] = REST_TIMEOUT_SECONDS
@@ -72,7 +73,7 @@ def _integrated(function: Resource) -> Iterator[tuple[Resource, float]]:
             if api is not None and _is_api(api):
                 waits = not _is_socket(api) or _route_waits(integration)
                 block = integration.block("Integration") if "Method" in integration.type else integration.properties
-                yield api, _seconds(api, block) if waits else MAXIMUM_TIMEOUT_SECONDS
+                yield api, _seconds(api, block) if waits else _AS_LONG_AS_IT_TAKES
     by_definition: dict[Resource, list[tuple[Resource, Block]]] = assembly.choices.cached(
         "integrations by definition", lambda: _read_definitions(assembly)
     )
@@ -82,7 +83,7 @@ def _integrated(function: Resource) -> Iterator[tuple[Resource, float]]:
 def _seconds(api: Resource, integration: Answer) -> float:
     """Give how long one integration waits."""
     if not isinstance(integration, Block):
-        return MAXIMUM_TIMEOUT_SECONDS
+        return _AS_LONG_AS_IT_TAKES
 
     def get(*names: str) -> Answer:
         # OpenAPI begins the names of CloudFormation's properties with small letters.
@@ -92,20 +93,20 @@ def _seconds(api: Resource, integration: Answer) -> float:
     streamed = any("response-streaming-invocations" in _known(get(name)) for name in ("Uri", "IntegrationUri"))
     if streamed or get("ResponseTransferMode") == "STREAM" or get("RequestParameters", _INVOCATION_TYPE) == "'Event'":
         # Streamed answers take up to 15 minutes: "Stream the integration response for your proxy integrations".
-        return MAXIMUM_TIMEOUT_SECONDS
+        return _AS_LONG_AS_IT_TAKES
     milliseconds = as_number(get("TimeoutInMillis"), _default(api) * 1000)
-    return MAXIMUM_TIMEOUT_SECONDS if isinstance(milliseconds, Unknown) else milliseconds / 1000
+    return _AS_LONG_AS_IT_TAKES if isinstance(milliseconds, Unknown) else milliseconds / 1000
 
 
 def _of_any_integration(api: Resource) -> float:
     """Give how long an API waits, at most, for a function of which nothing tells by what integration it is called."""
     definition = json.dumps(api.body, default=str)
     if _STREAMED.search(definition) or _is_elsewhere(api):
-        return MAXIMUM_TIMEOUT_SECONDS
+        return _AS_LONG_AS_IT_TAKES
     around = mentions(api.template.assembly).get(api, ())
     if _is_socket(api):
         answers = any(_answers(route) for route in around if route.type == "AWS::ApiGatewayV2::Route")
-        return REST_TIMEOUT_SECONDS if answers else MAXIMUM_TIMEOUT_SECONDS
+        return REST_TIMEOUT_SECONDS if answers else _AS_LONG_AS_IT_TAKES
     methods = [_seconds(api, each.block("Integration")) for each in around if each.type == "AWS::ApiGateway::Method"]
     return max([_default(api), *methods, *(int(given) / 1000 for given in _MILLISECONDS.findall(definition))])
 

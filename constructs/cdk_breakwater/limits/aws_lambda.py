@@ -5,6 +5,8 @@ from __future__ import annotations
 DEFAULT_TIMEOUT_SECONDS = 3
 """Source: AWS Lambda Developer Guide, "Configure Lambda function timeout"."""
 MAXIMUM_TIMEOUT_SECONDS = 900
+MAXIMUM_MANAGED_TIMEOUT_SECONDS = 5_400
+"""On Lambda Managed Instances, for what nobody waits for. Source: as for the default."""
 MOST_LAYERS = 5
 ENVIRONMENT_BYTES = 4_096
 """Names and values of all variables of a function together."""

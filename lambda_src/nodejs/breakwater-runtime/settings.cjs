@@ -3,6 +3,8 @@
 const { ConfigurationError } = require('./errors.cjs')
 
 const DEFAULT_PORTS = { mysql: 3306, mariadb: 3306, postgresql: 5432 }
+/** On Lambda Managed Instances. Source: AWS Lambda Developer Guide, "Configure Lambda function timeout". */
+const LONGEST_MANAGED_SECONDS = 5400
 const LOOPBACK = /^(localhost|127\.|::1)/
 
 /** What the runtime knows about one database: from options, else from the variables that the constructs set. */
@@ -27,7 +29,7 @@ class Settings {
     this.maxConnections = this.#number('maxConnections', 'MAX_CONNECTIONS', 1)
     this.utilization = this.#number('utilization', 'UTILIZATION', 0, 1) ?? 0.8
     this.proxy = ['1', 'true'].includes(this.#text('proxy', 'PROXY')?.toLowerCase())
-    this.functionTimeout = this.#number('functionTimeout', 'FUNCTION_TIMEOUT', 0, 900)
+    this.functionTimeout = this.#number('functionTimeout', 'FUNCTION_TIMEOUT', 0, LONGEST_MANAGED_SECONDS)
     // without a host the secret names it: not loopback, so verified
     this.tlsCa = this.#text('tlsCa', 'TLS_CA') ?? (LOOPBACK.test(this.host ?? '') ? undefined : 'system')
     this.driver = options.driver ?? {}

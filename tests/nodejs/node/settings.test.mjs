@@ -12,7 +12,7 @@ const wrong = [
   [{ ...right, port: 'x' }, /port .* is "x"/],
   [{ ...right, maxConnections: 0 }, /maxConnections .* is "0"\. It is a number at least 1\./],
   [{ ...right, utilization: 1.1 }, /utilization .*from 0 to 1/],
-  [{ ...right, functionTimeout: 901 }, /functionTimeout .*from 0 to 900/],
+  [{ ...right, functionTimeout: 5401 }, /functionTimeout .*from 0 to 5400/],
   [{ ...right, auth: 'kerberos' }, /auth .* is "kerberos"/],
   [{ ...right, auth: 'iam' }, /needs a user and a host/],
   [{ ...right, host: '127.0.0.1', auth: 'iam', user: 'clerk' }, /needs TLS: name a CA/],

@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 POSTGRES_14 = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_14)
 MARIADB_10 = rds.DatabaseInstanceEngine.maria_db(version=rds.MariaDbEngineVersion.VER_10_11)
 MARIADB_11_8 = rds.DatabaseInstanceEngine.maria_db(version=rds.MariaDbEngineVersion.of("11.8.3", "11.8"))
+MYSQL_8_4 = rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.of("8.4.8", "8.4"))
+MYSQL_9_7 = rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.of("9.7.0", "9.7"))
 UNKNOWN_VERSION = rds.DatabaseInstanceEngine.POSTGRES
 AURORA_MYSQL = rds.DatabaseClusterEngine.aurora_mysql(version=rds.AuroraMysqlEngineVersion.VER_3_08_0)
+AURORA_MYSQL_8_4 = rds.DatabaseClusterEngine.aurora_mysql(
+    version=rds.AuroraMysqlEngineVersion.of("8.4.mysql_aurora.8.4.7", "8.4")
+)
 AURORA_POSTGRES_16 = rds.DatabaseClusterEngine.aurora_postgres(version=rds.AuroraPostgresEngineVersion.VER_16_6)
 
 
@@ -60,6 +65,8 @@ def with_a_group_of_others(stack: Stack) -> None:
     [
         (public(MYSQL_8), "require_secure_transport"),
         (public(MYSQL_8, parameters={"require_secure_transport": "OFF"}), "require_secure_transport"),
+        (public(MYSQL_8_4), "require_secure_transport"),
+        (public(MYSQL_9_7, parameters={"require_secure_transport": "0"}), "require_secure_transport"),
         (public(MARIADB_10), "require_secure_transport"),
         (public(POSTGRES_14), "rds.force_ssl"),
         (public(POSTGRES_16, parameters={"rds.force_ssl": "0"}), "rds.force_ssl"),
@@ -77,6 +84,8 @@ def test_plain_text_from_the_internet(app: Callable[[Stack], None], parameter: s
     [
         public(MYSQL_8, publicly_accessible=False),
         public(MYSQL_8, parameters={"require_secure_transport": "1"}),
+        public(MYSQL_9_7),
+        public_cluster(AURORA_MYSQL_8_4),
         public(MARIADB_11_8),
         public(POSTGRES_14, parameters={"rds.force_ssl": "1"}),
         public(POSTGRES_16),

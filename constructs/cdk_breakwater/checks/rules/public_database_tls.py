@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from ..servers import Server
 
 # The parameter, and the first version in which it is on by default (None: in no version). Source: Amazon RDS and Aurora
-# User Guides, "Requiring SSL/TLS" per engine.
+# User Guides, "Requiring SSL/TLS" per engine; "Comparing Aurora MySQL version 3 and Aurora MySQL version 8.4".
 _PARAMETERS: dict[DatabaseEngine | None, tuple[str, tuple[int, ...] | None]] = {
-    DatabaseEngine.MYSQL: ("require_secure_transport", None),
+    DatabaseEngine.MYSQL: ("require_secure_transport", (9, 7)),
     DatabaseEngine.MARIADB: ("require_secure_transport", (11, 8)),
     DatabaseEngine.POSTGRESQL: ("rds.force_ssl", (15,)),
-    DatabaseEngine.AURORA_MYSQL: ("require_secure_transport", None),
+    DatabaseEngine.AURORA_MYSQL: ("require_secure_transport", (8, 4)),
     DatabaseEngine.AURORA_POSTGRESQL: ("rds.force_ssl", (17,)),
     DatabaseEngine.SQL_SERVER: ("rds.force_ssl", None),
 }
+# Of these, what no template names is a version before: what RDS takes by default is.
+_OFF_BY_DEFAULT = (DatabaseEngine.MYSQL, DatabaseEngine.AURORA_MYSQL)
 _ON = ("1", "on", "true")
 
 
@@ -59,7 +61,9 @@ def _enforced(server: Server, name: str, on_since: tuple[int, ...] | None) -> bo
     if on_since is None:
         return False
     known = version(server)
-    return None if known is None else known >= on_since
+    if known is None:
+        return False if server.engine in _OFF_BY_DEFAULT else None
+    return known >= on_since
 
 
 RULE = Rule(

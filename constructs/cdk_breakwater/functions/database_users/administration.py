@@ -18,6 +18,7 @@ from ...errors import BreakwaterError
 from ...layers.handler_code import handler_code
 from ...limits.engines import DatabaseEngine
 from ...network.secrets_manager_endpoint import secrets_manager_endpoint
+from ...network.subnets import select
 from ..base import PreparedFunction
 from .master_user_notice import MASTER_USER
 
@@ -196,7 +197,11 @@ class DatabaseAdministration(Construct):
         if self.downstream.connectable is not None:
             needed += self.downstream.connectable.connections.security_groups
         if vpc := self._network.get("vpc"):
-            needed += [vpc.internet_connectivity_established, secrets_manager_endpoint(vpc)]
+            # Of the subnets: what the CDK says of the VPC is its internet gateway, without attachment and routes.
+            subnets = select(vpc, self._network["vpc_subnets"])
+            needed += [subnets.internet_connectivity_established, secrets_manager_endpoint(vpc)]
+        elif vpc := getattr(self.downstream.server.construct, "vpc", None):
+            needed += [subnet.internet_connectivity_established for subnet in vpc.public_subnets]
         return [dependable for dependable in needed if dependable is not None]
 
 

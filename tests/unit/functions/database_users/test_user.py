@@ -99,6 +99,10 @@ def test_a_user_of_its_own(
     assert variables["BREAKWATER_SECRET_ARN"] == arn
     (user_id,) = template.find_resources("Custom::DatabaseUser")
     assert user_id in orders_function["DependsOn"]
+    # by which the administration reads its secret
+    ways = routes(template, "NatGatewayId")
+    assert ways
+    assert ways <= set(only(template, "Custom::DatabaseUser")["DependsOn"])
     # one connection, for deployments; in the VPC, and the one that answers out of it
     assert administrator["Properties"]["ReservedConcurrentExecutions"] == 1
     assert orders_function["Properties"]["ReservedConcurrentExecutions"] == 79
@@ -125,6 +129,12 @@ def readers_of(template: Template, secret_arn: Any) -> set[str]:
     }
 
 
+def routes(template: Template, by: str) -> set[str]:
+    """Return the routes of the subnets that lead out so."""
+    found = template.find_resources("AWS::EC2::Route")
+    return {id_ for id_, route in found.items() if by in route["Properties"]}
+
+
 def test_it_comes_after_all_that_the_administration_needs(stack: cdk.Stack, code: dict[str, Any]) -> None:
     isolated = ec2.SubnetConfiguration(name="Isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
     vpc = ec2.Vpc(stack, "Vpc", max_azs=2, nat_gateways=0, subnet_configuration=[isolated])
@@ -138,11 +148,19 @@ def test_it_comes_after_all_that_the_administration_needs(stack: cdk.Stack, code
             "Writer", instance_type=ec2.InstanceType.of(ec2.InstanceClass.R6G, ec2.InstanceSize.LARGE)
         ),
     )
-    VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, credentials=orders(), **code)
+    database.add_rotation_single_user()
+    VpcDatabaseFunction(
+        stack, "Orders", database=database, vpc=vpc, credentials=orders(), verify_at_deploy=True, **code
+    )
     template = Template.from_stack(stack)
-    needed = set(only(template, "Custom::DatabaseUser")["DependsOn"])
-    for kind in ("AWS::RDS::DBInstance", "AWS::EC2::VPCEndpoint", "AWS::EC2::SecurityGroupIngress"):
-        assert set(template.find_resources(kind)) <= needed, kind
+    # A rotation begins with its schedule: the administration's login waits for its end, see "Rotation" of docs/logins.md.
+    kinds = ("RDS::DBInstance", "EC2::VPCEndpoint", "EC2::SecurityGroupIngress", "SecretsManager::RotationSchedule")
+    for resource in ("Custom::DatabaseUser", "Custom::MaxConnections"):
+        needed = set(only(template, resource)["DependsOn"])
+        for kind in kinds:
+            found = set(template.find_resources(f"AWS::{kind}"))
+            assert found, kind
+            assert found <= needed, (resource, kind)
     assert function(template, "database_administration.administration.handler")[0] in needed
 
 
@@ -511,7 +529,10 @@ def test_outside_a_vpc(stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> 
     template = Template.from_stack(stack)
     _, administration = function(template, "database_administration.administration.handler")
     assert "VpcConfig" not in administration["Properties"]
-    template.resource_count_is("Custom::DatabaseUser", 1)
+    needed = only(template, "Custom::DatabaseUser")["DependsOn"]
+    ways = routes(template, "GatewayId")
+    assert ways
+    assert ways <= set(needed), "CloudFormation makes the way from the internet beside the database"
 
 
 class TestMasterUser:

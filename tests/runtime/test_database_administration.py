@@ -657,8 +657,9 @@ def test_a_smaller_server_fails_the_deployment(deployments: Deployments) -> None
         verify(deployments, server.max_connections + 1)
     assert str(caught.value) == (
         f"The database at {server.host}:{server.port} has max_connections = {server.max_connections}, and the shares "
-        f"were computed from {server.max_connections + 1} (max_connections given). A changed parameter may need a "
-        f"reboot; else pass ConnectionBudget.of(database, max_connections={server.max_connections})."
+        f"were computed from {server.max_connections + 1} (max_connections given). Pass "
+        f"ConnectionBudget.of(database, max_connections={server.max_connections}). Where the parameter was raised: "
+        "deploy it so, reboot the database, and leave the number out in a second deployment."
     )
 
 

@@ -20,10 +20,12 @@ def verify(event: dict[str, Any], context: Any, server: str) -> dict[str, Any]:
         properties = event["ResourceProperties"]
         expected, found = int(properties["MaxConnections"]), _read(properties.get("Database"), context)
         if found < expected:
+            # PostgreSQL takes it at its next start, and a deployment that fails here takes the new value back.
             raise RuntimeError(
                 f"The database at {server} has max_connections = {found}, and the shares were computed from {expected} "
-                f"({properties['Basis']}). A changed parameter may need a reboot; else pass "
-                f"ConnectionBudget.of(database, max_connections={found})."
+                f"({properties['Basis']}). Pass ConnectionBudget.of(database, max_connections={found}). Where the "
+                "parameter was raised: deploy it so, reboot the database, and leave the number out in a second "
+                "deployment."
             )
     return {"PhysicalResourceId": f"max-connections@{server}"}
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Annotations
 from aws_cdk import aws_lambda as lambda_
 
 from .._cdk.function_qualifiers import unqualified
+from .._cdk.late_validation import validate_at_synth
 from .._cdk.references import references
-from ..functions.base import PreparedFunction
 from ..layers.runtime_layer import RuntimeLayer
 
 if TYPE_CHECKING:
@@ -19,10 +20,17 @@ if TYPE_CHECKING:
 def warn_of_a_function_that_keeps_none(door: Construct, function: lambda_.IFunction) -> None:
     """Warn of another language, and of a function of Python that does not get the runtime from this library."""
     worker: Any = unqualified(function)
-    if not isinstance(worker, lambda_.Function) or isinstance(worker, PreparedFunction):
-        return
+    if isinstance(worker, lambda_.Function):
+        # At the end: a layer may be added after the door was made.
+        validate_at_synth(door, partial(_warn, door, worker))
+
+
+def _warn(door: Construct, worker: lambda_.Function) -> None:
     path = worker.node.path
-    if worker.runtime.family is not lambda_.RuntimeFamily.PYTHON:
+    if worker.runtime.name == lambda_.Runtime.FROM_IMAGE.name:
+        missing = f"{path} is a container image, which takes no layer, and breakwater_runtime.batch keeps the answers"
+        remedy = "install cdk-breakwater-runtime in it"
+    elif worker.runtime.family is not lambda_.RuntimeFamily.PYTHON:
         missing = f"{path} is not of Python, and nothing keeps its answers: a job is told to wait, and then not found"
         remedy = "have it write the table as breakwater_runtime.batch does, or do the jobs in Python"
     elif not _has_layer(worker):

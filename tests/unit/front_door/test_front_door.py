@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -12,11 +13,19 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_rds as rds
 from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Annotations, Match, Template
 
 from breakwater_runtime import results
-from cdk_breakwater import DecoupledInvocation, InvocationSource, RuntimeLayer
+from cdk_breakwater import (
+    ConnectionBudget,
+    DecoupledInvocation,
+    Downstream,
+    InvocationSource,
+    RuntimeLayer,
+    VpcDatabaseFunction,
+)
 from cdk_breakwater.layers import runtime_settings as environment
 
 from .doors import NOBODY, method, open_door, policies, text
@@ -260,21 +269,42 @@ def test_without_pages_the_bucket_answers_none(stack: cdk.Stack, function: lambd
     assert "CorsConfiguration" not in bucket["Properties"]
 
 
-def test_a_function_that_keeps_no_answers_is_spoken_of(stack: cdk.Stack, code: dict[str, Any]) -> None:
+def test_a_function_that_keeps_no_answers_is_spoken_of(
+    stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any], tmp_path: Path
+) -> None:
+    """Whatever limits it: a number of its own, a share, or this library's class."""
     node: dict[str, Any] = {**code, "runtime": lambda_.Runtime.NODEJS_22_X}
     layer = RuntimeLayer(stack, "Runtime", drivers=[], runtime=code["runtime"])
-    for name, options, spoken in (
-        ("Plain", code, "has no layer with breakwater_runtime"),
-        ("Node", node, "is not of Python, and nothing keeps its answers"),
-        ("Layered", {**code, "layers": [layer]}, None),
-    ):
-        function = lambda_.Function(stack, name, reserved_concurrent_executions=2, **options)
-        jobs = DecoupledInvocation(stack, f"{name}Jobs", function=function)
-        jobs.add_front_door("Door", path="orders")
-        annotations = Annotations.from_stack(stack)
-        where = f"/Stack/{name}Jobs/Door"
+    (tmp_path / "Dockerfile").write_text("FROM public.ecr.aws/lambda/python:3.14\n")
+    image = lambda_.DockerImageCode.from_image_asset(str(tmp_path))
+    few: dict[str, Any] = {"reserved_concurrent_executions": 2}
+    later = lambda_.Function(stack, "Later", **few, **code)
+    shared, connected = (lambda_.Function(stack, name, vpc=vpc, **code) for name in ("Shared", "Connected"))
+    Downstream.of(database).connect(connected)
+    ConnectionBudget.of(database).share("worker").limit(shared)
+    ours = {"database": database, "vpc": vpc}
+    of_another_language = "is not of Python, and nothing keeps its answers"
+    java = {**node, "code": lambda_.Code.from_asset(str(tmp_path)), "runtime": lambda_.Runtime.JAVA_21}
+    cases: list[tuple[lambda_.Function, str | None]] = [
+        (lambda_.Function(stack, "Plain", **few, **code), "has no layer with breakwater_runtime"),
+        (shared, "has no layer with breakwater_runtime"),
+        (lambda_.Function(stack, "Node", **few, **node), of_another_language),
+        (lambda_.DockerImageFunction(stack, "Image", code=image, **few), "is a container image"),
+        (VpcDatabaseFunction(stack, "OursOfNode", **ours, **node), of_another_language),
+        (VpcDatabaseFunction(stack, "OursOfJava", **ours, **java), of_another_language),
+        (VpcDatabaseFunction(stack, "Ours", **ours, **code), None),
+        (lambda_.Function(stack, "Layered", layers=[layer], **few, **code), None),
+        (connected, None),
+        (later, None),
+    ]
+    for function, _ in cases:
+        DecoupledInvocation(stack, f"{function.node.id}Jobs", function=function).add_front_door("Door", path="orders")
+    later.add_layers(layer)
+    annotations = Annotations.from_stack(stack)
+    for function, spoken in cases:
+        where = f"/Stack/{function.node.id}Jobs/Door"
         if spoken:
-            annotations.has_warning(where, Match.string_like_regexp(f"Stack/{name} {spoken}"))
+            annotations.has_warning(where, Match.string_like_regexp(f"{function.node.path} {spoken}"))
         else:
             annotations.has_no_warning(where, Match.string_like_regexp("answers"))
 

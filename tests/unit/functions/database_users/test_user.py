@@ -153,7 +153,7 @@ def test_it_comes_after_all_that_the_administration_needs(stack: cdk.Stack, code
         stack, "Orders", database=database, vpc=vpc, credentials=orders(), verify_at_deploy=True, **code
     )
     template = Template.from_stack(stack)
-    # A rotation begins with its schedule: the administration's login waits for its end, see "Rotation" of docs/logins.md.
+    # A rotation begins with its schedule: the administration waits for its end, see "Rotation" of docs/logins.md.
     kinds = ("RDS::DBInstance", "EC2::VPCEndpoint", "EC2::SecurityGroupIngress", "SecretsManager::RotationSchedule")
     for resource in ("Custom::DatabaseUser", "Custom::MaxConnections"):
         needed = set(only(template, resource)["DependsOn"])

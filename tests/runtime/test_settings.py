@@ -40,7 +40,8 @@ def test_a_wrong_setting_is_named(arguments: dict[str, object], message: str) ->
 
 
 def test_a_function_on_managed_instances_may_take_ninety_minutes() -> None:
-    assert environment.Settings(None, {"engine": "mysql", "host": "h", "function_timeout": 5400}).function_timeout == 5400
+    settings = environment.Settings(None, {"engine": "mysql", "host": "h", "function_timeout": 5400})
+    assert settings.function_timeout == 5400
 
 
 def test_a_database_that_nothing_is_said_about_is_looked_up_when_it_is_used(

@@ -24,12 +24,13 @@ class FunctionNetwork(NamedTuple):
     vpc: ec2.IVpc
     subnets: ec2.SubnetSelection
     closed: bool
-    """Whether its security group lets out nothing that is not allowed here."""
+    """Whether its security groups let out nothing that is not allowed here."""
 
     def lead_to(self, downstream: Downstream, credentials: DatabaseCredentials, function: lambda_.Function) -> None:
         """Open the way to a database, and to the secret that it is logged in to with."""
         warn_of_another_vpc(function, self.vpc, downstream.server.construct)
-        allow_to_database(function, downstream, own_security_group=self.closed)
-        if credentials.needs_secrets_manager and without_way_out(self.vpc, self.subnets):
+        reads_secret = credentials.needs_secrets_manager
+        allow_to_database(function, downstream, closed=self.closed, reads_secret=reads_secret)
+        if reads_secret and without_way_out(self.vpc, self.subnets):
             ensure_secrets_manager_endpoint(self.vpc, function, self.subnets)
         SubnetAddresses.watch(self.vpc)

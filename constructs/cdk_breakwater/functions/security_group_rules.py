@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..downstreams.downstream import Downstream
 
 
-def allow_to_database(function: lambda_.Function, downstream: Downstream, *, own_security_group: bool) -> None:
+def allow_to_database(function: lambda_.Function, downstream: Downstream, *, closed: bool, reads_secret: bool) -> None:
     """Open the database's port to a function, in both of their security groups.
 
     Parameters
@@ -25,14 +25,37 @@ def allow_to_database(function: lambda_.Function, downstream: Downstream, *, own
         Who connects.
     downstream
         The database.
-    own_security_group
-        Whether the function's security group was made for it, and lets out nothing that is not allowed here.
+    closed
+        Whether the function's security groups let out nothing that is not allowed here.
+    reads_secret
+        Whether it needs Secrets Manager, too.
     """
     database = downstream.connectable
     if database is not None and database.connections.security_groups:
         _allow(function, downstream, database)
-        return
-    if own_security_group:
+    else:
+        _allow_anywhere(function, downstream, database, closed=closed)
+    if closed and not any(_can_be_changed(group) for group in function.connections.security_groups):
+        secret = " and HTTPS to Secrets Manager" if reads_secret else ""
+        Annotations.of(function).add_warning_v2(
+            "cdk-breakwater:security-group-not-changed",
+            f"its security group {_names(function)} cannot be changed here: it must let port "
+            f"{_written(downstream.port)} out to {downstream.construct.node.path}{secret}, or be imported with "
+            "mutable=True.",
+        )
+
+
+def _can_be_changed(group: ec2.ISecurityGroup) -> bool:
+    """Whether it is of this app, or has taken a rule."""
+    return group.node.default_child is not None or any(
+        isinstance(child, ec2.CfnSecurityGroupEgress) for child in group.node.children
+    )
+
+
+def _allow_anywhere(
+    function: lambda_.Function, downstream: Downstream, database: ec2.IConnectable | None, *, closed: bool
+) -> None:
+    if closed:
         function.connections.allow_to_any_ipv4(
             ec2.Port.tcp(downstream.port), f"{downstream.engine.value} at an address known at deployment"
         )
@@ -60,17 +83,6 @@ def _allow(function: lambda_.Function, downstream: Downstream, database: ec2.ICo
             f"the security group {groups[0].node.path} of {downstream.construct.node.path} cannot be changed here: it "
             f"must let port {_written(downstream.port)} in from {_names(function)}, or be imported with mutable=True.",
         )
-    closed = [
-        group
-        for group in function.connections.security_groups
-        if not (group.allow_all_outbound or group.node.default_child or _leads_out(group))
-    ]
-    if closed:
-        Annotations.of(function).add_warning_v2(
-            "cdk-breakwater:security-group-not-changed",
-            f"its security group {closed[0].node.path} cannot be changed here: it must let port "
-            f"{_written(downstream.port)} out to {downstream.construct.node.path}, or be imported with mutable=True.",
-        )
 
 
 def _rules(function: lambda_.Function, groups: list[ec2.ISecurityGroup]) -> dict[str, IConstruct]:
@@ -92,10 +104,6 @@ def _rules(function: lambda_.Function, groups: list[ec2.ISecurityGroup]) -> dict
             and child.destination_security_group_id in ids[0]
         )
     }
-
-
-def _leads_out(group: ec2.ISecurityGroup) -> bool:
-    return any(isinstance(child, ec2.CfnSecurityGroupEgress) for child in group.node.children)
 
 
 def _names(function: lambda_.Function) -> str:

@@ -140,8 +140,8 @@ class VpcDatabaseFunction(DatabaseFunction):
             **options,
         )
         _allow_network_interfaces(self)
-        closed = own_security_group and not network["allow_all_outbound"]
-        if closed:
+        closed = not any(group.allow_all_outbound for group in self.connections.security_groups)
+        if closed and (own_security_group or self.credentials.needs_secrets_manager):
             self.connections.allow_to_any_ipv4(ec2.Port.HTTPS, "AWS APIs, Secrets Manager among them")
         self._network = FunctionNetwork(vpc, subnets, closed)
         self._network.lead_to(self.downstream, self.credentials, self)

@@ -338,16 +338,39 @@ class TestSecurityGroups:
     def test_a_closed_group_that_may_not_be_changed(
         self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
     ) -> None:
-        group = ec2.SecurityGroup.from_security_group_id(
-            stack, "Closed", "sg-12345678", mutable=False, allow_all_outbound=False
+        """A function is told what its group lacks, unless another one makes up for it, or it can be changed here."""
+        closed, mutable = (
+            ec2.SecurityGroup.from_security_group_id(
+                stack, name, f"sg-1234567{mutable:d}", mutable=mutable, allow_all_outbound=False
+            )
+            for name, mutable in (("Closed", False), ("Mutable", True))
         )
-        VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, security_groups=[group], **code)
-        Annotations.from_stack(stack).has_warning(
-            "/Stack/Orders",
-            Match.string_like_regexp(
-                "its security group Stack/Closed cannot be changed here: it must let port 5432 out"
-            ),
-        )
+        outside = Downstream.endpoint(
+            stack, "Atlas", host="c0.example.net", engine=DatabaseEngine.MONGODB, atlas_tier="M10",
+            secret=secretsmanager.Secret(stack, "Secret"),
+        )  # fmt: skip
+        cases: list[tuple[str, list[ec2.ISecurityGroup], Any, str | None]] = [
+            ("Beside", [closed], database, "port 5432 out to Stack/Database and HTTPS to Secrets Manager, or be"),
+            ("Outside", [closed], outside, "port 27017 out to Stack/Atlas and HTTPS to Secrets Manager, or be"),
+            ("ByIam", [closed], database, "port 5432 out to Stack/Database, or be"),
+            ("Both", [closed, ec2.SecurityGroup(stack, "Open", vpc=vpc)], database, None),
+            ("Changed", [mutable], database, None),
+        ]
+        for name, groups, server, _ in cases:
+            login = DatabaseCredentials.iam("app") if name == "ByIam" else None
+            VpcDatabaseFunction(
+                stack, name, database=server, vpc=vpc, security_groups=groups, concurrency=2, credentials=login, **code
+            )
+        annotations = Annotations.from_stack(stack)
+        for name, _, _, lacks in cases:
+            where, said = f"/Stack/{name}", "its security group Stack/Closed cannot be changed here: it must let "
+            if lacks:
+                annotations.has_warning(where, Match.string_like_regexp(said + lacks))
+            else:
+                annotations.has_no_warning(where, Match.string_like_regexp("cannot be changed"))
+        rules = Template.from_stack(stack).find_resources("AWS::EC2::SecurityGroupEgress").values()
+        ports = {rule["Properties"]["FromPort"] for rule in rules if rule["Properties"]["GroupId"] == "sg-12345671"}
+        assert ports == {443, 5432}
 
     def test_functions_with_several_groups(
         self, app: cdk.App, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -66,6 +67,24 @@ def test_the_wheel_holds_the_library_the_runtime_and_the_handlers(wheel: Path) -
     }
 
 
+def _description(wheel: Path) -> str:
+    with zipfile.ZipFile(wheel) as packed:
+        (name,) = (name for name in packed.namelist() if name.endswith(".dist-info/METADATA"))
+        return packed.read(name).decode("utf-8").partition("\n\n")[2]
+
+
+def _pages(wheel: Path) -> set[str]:
+    return set(re.findall(r"`(docs[\w/.]*|[A-Z]+\.md)`", _description(wheel)))
+
+
+def test_the_description_has_no_link_that_an_index_of_packages_cannot_follow(wheel: Path) -> None:
+    description = _description(wheel)
+    assert description.startswith("# cdk-breakwater\n")
+    assert "docs/migration.md" in _pages(wheel)
+    targets = re.findall(r"\]\(([^)]*)\)", description)
+    assert [target for target in targets if not target.startswith(("https://", "#"))] == []
+
+
 def test_the_source_distribution_holds_no_more_and_makes_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
     run(sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", tmp_path, cwd=ROOT)
     (archive,) = tmp_path.glob("*.tar.gz")
@@ -78,10 +97,14 @@ def test_the_source_distribution_holds_no_more_and_makes_the_same_bytes(wheel: P
         "PKG-INFO",
         "README.md",
         "constructs",
+        "docs",
+        "hatch_build.py",
         "lambda_src",
         "pyproject.toml",
         ".gitignore",
     }
+    # what the description names is there
+    assert {named for named in _pages(wheel) if not (source / named).exists()} == set()
     run(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", tmp_path, cwd=source)
     assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
 

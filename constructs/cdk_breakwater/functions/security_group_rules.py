@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import Annotations, Token
 from aws_cdk import aws_ec2 as ec2
 
+from ..network.way import open_way
 from .duplicate_rule_removal import OwnRules
 
 if TYPE_CHECKING:
@@ -70,9 +71,8 @@ def _allow_anywhere(
 def _allow(function: lambda_.Function, downstream: Downstream, database: ec2.IConnectable) -> None:
     groups = database.connections.security_groups
     made_before = _rules(function, groups).keys()
-    # Seen from the function, so that both rules stand in its stack: the other way round, a database in a stack of its
-    # own would depend on the function that depends on it.
-    function.connections.allow_to(database, ec2.Port.tcp(downstream.port), downstream.engine.value)
+    port = ec2.Port.tcp(downstream.port)
+    open_way(function.connections.security_groups, database, port, downstream.engine.value)
     rules = _rules(function, groups)
     for path in rules.keys() - made_before:
         OwnRules.note(rules[path], downstream.construct)

@@ -13,6 +13,7 @@ from .._cdk.late_validation import validate_at_synth
 from .._cdk.nag import acknowledge, compliance_rules
 from .._cdk.pending_lookups import PENDING_VPC
 from .vpc_scope import beneath_vpc
+from .way import open_way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ def ensure_secrets_manager_endpoint(vpc: ec2.IVpc, function: ec2.IConnectable, s
     """
     endpoint = secrets_manager_endpoint(vpc) or _make(vpc, subnets)
     if isinstance(endpoint, ec2.InterfaceVpcEndpoint):
-        function.connections.allow_to(endpoint, ec2.Port.HTTPS, "Secrets Manager")
+        open_way(function.connections.security_groups, endpoint, ec2.Port.HTTPS, "Secrets Manager")
     else:
         Annotations.of(endpoint).add_info_v2(
             "cdk-breakwater:existing-endpoint",

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from .answers import ABSENT, Reference
+from .deployment_hooks import is_deployment_hook
 from .intrinsics import variables
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class Caller(Enum):
     """What calls a function."""
 
     CUSTOM_RESOURCE = "a custom resource"
+    DEPLOYMENT = "a deployment"
     ROTATION = "the rotation of a secret"
     SCHEDULE = "a schedule"
     OTHER = "anything else"
@@ -42,7 +44,15 @@ NO_CALLERS = (
     "AWS::ApplicationAutoScaling::ScalableTarget",
     "AWS::KMS::Key",
 )
-_QUALIFIERS = ("AWS::Lambda::Alias", "AWS::Lambda::Version")
+_BY_TYPE = {
+    "AWS::CloudFormation::CustomResource": Caller.CUSTOM_RESOURCE,
+    "AWS::CloudFormation::LambdaHook": Caller.DEPLOYMENT,
+    "AWS::CloudFormation::Macro": Caller.DEPLOYMENT,
+    "AWS::ECS::Service": Caller.DEPLOYMENT,  # by DeploymentConfiguration.LifecycleHooks
+    "AWS::SecretsManager::RotationSchedule": Caller.ROTATION,
+    "AWS::Scheduler::Schedule": Caller.SCHEDULE,
+}
+QUALIFIERS = ("AWS::Lambda::Alias", "AWS::Lambda::Version")
 
 
 def callers(function: Resource) -> set[Caller]:
@@ -54,7 +64,7 @@ def callers(function: Resource) -> set[Caller]:
 def called_rarely(function: Resource) -> bool:
     """Tell whether it is called by deployments and rotations alone, which call it one at a time."""
     found = callers(function)
-    return bool(found) and found <= {Caller.CUSTOM_RESOURCE, Caller.ROTATION}
+    return bool(found) and found <= {Caller.CUSTOM_RESOURCE, Caller.DEPLOYMENT, Caller.ROTATION}
 
 
 def called_by_schedule(function: Resource) -> bool:
@@ -69,12 +79,12 @@ def mentions(assembly: Assembly) -> dict[Resource, list[Resource]]:
 
 
 def _callers(function: Resource, seen: set[Resource]) -> set[Caller]:
-    found: set[Caller] = set()
+    found = {Caller.DEPLOYMENT} if is_deployment_hook(function) else set()
     for resource in mentions(function.template.assembly).get(function, ()):
         if resource in seen:
             continue
         seen.add(resource)
-        if resource.type in _QUALIFIERS:
+        if resource.type in QUALIFIERS:
             found |= _callers(resource, seen)
         elif resource.type == "AWS::Lambda::Function":
             found |= _callers(resource, seen) or {Caller.OTHER}
@@ -84,12 +94,10 @@ def _callers(function: Resource, seen: set[Resource]) -> set[Caller]:
 
 
 def _caller(resource: Resource) -> Caller | None:
-    if resource.type.startswith("Custom::") or resource.type == "AWS::CloudFormation::CustomResource":
+    if resource.type.startswith("Custom::"):
         return Caller.CUSTOM_RESOURCE
-    if resource.type == "AWS::SecretsManager::RotationSchedule":
-        return Caller.ROTATION
-    if resource.type == "AWS::Scheduler::Schedule":
-        return Caller.SCHEDULE
+    if resource.type in _BY_TYPE:
+        return _BY_TYPE[resource.type]
     if resource.type == "AWS::Events::Rule":
         scheduled = resource.get("ScheduleExpression") is not ABSENT and resource.get("EventPattern") is ABSENT
         return Caller.SCHEDULE if scheduled else Caller.OTHER

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .answers import ABSENT, Absent, Amount, Unknown
-from .callers import NO_CALLERS, mentions
+from .callers import NO_CALLERS, QUALIFIERS, mentions
 from .event_source import sources_of
 
 if TYPE_CHECKING:
@@ -39,17 +39,12 @@ def most_at_once(function: Resource) -> Amount | Absent | Unknown:
 
 
 def _by_callers(function: Resource) -> Amount | Absent | Unknown:
-    assembly = function.template.assembly
-    calling = [
-        resource
-        for resource in mentions(assembly).get(function, ())
-        if resource.type.startswith("AWS::") and resource.type not in NO_CALLERS
-    ]
+    calling = _calling(function)
     if not calling or any(resource.type != "AWS::Lambda::EventSourceMapping" for resource in calling):
         return ABSENT
     total = 0.0
     for source in sources_of(function):
-        if source.mapping not in calling:
+        if source.mapping not in calling or not source.enabled:
             continue
         most = source.mapping.limit("ScalingConfig", "MaximumConcurrency")
         if isinstance(most, Unknown):
@@ -58,3 +53,17 @@ def _by_callers(function: Resource) -> Amount | Absent | Unknown:
             return ABSENT
         total += most
     return Amount(total) if total else ABSENT
+
+
+def _calling(function: Resource) -> set[Resource]:
+    """Give what calls a function, by itself or by an alias or a version of it."""
+    mentioning = mentions(function.template.assembly)
+    found, seen = set(), {function}
+    ahead = [function]
+    while ahead:
+        for resource in mentioning.get(ahead.pop(), ()):
+            if resource in seen or not resource.type.startswith("AWS::") or resource.type in NO_CALLERS:
+                continue
+            seen.add(resource)
+            (ahead.append if resource.type in QUALIFIERS else found.add)(resource)
+    return found

@@ -40,6 +40,18 @@ class EventSource(NamedTuple):
         return self._is(*_STREAMS, service=":kinesis:") or self._is(service=":dynamodb:")
 
     @property
+    def is_kafka(self) -> bool:
+        """Whether it reads a cluster of Amazon MSK."""
+        return self._is("AWS::MSK::Cluster", "AWS::MSK::ServerlessCluster", service=":kafka:")
+
+    @property
+    def stream(self) -> Resource | None:
+        """The stream or table that it reads, also by a registered consumer."""
+        if self.source is not None and self.source.type == "AWS::Kinesis::StreamConsumer":
+            return self.source.target("StreamARN")
+        return self.source if self.is_stream else None
+
+    @property
     def arn(self) -> str:
         """The ARN of its source, as far as it is known."""
         answer = as_text(self.mapping.get("EventSourceArn"))

@@ -74,6 +74,9 @@ def _integrated(function: Resource) -> Iterator[tuple[Resource, float]]:
                 waits = not _is_socket(api) or _route_waits(integration)
                 block = integration.block("Integration") if "Method" in integration.type else integration.properties
                 yield api, _seconds(api, block) if waits else _AS_LONG_AS_IT_TAKES
+    # An HTTP API made by quick create calls its target by an integration that nobody else names.
+    for api in pointing_at(function, "AWS::ApiGatewayV2::Api", "Target", of=function.type):
+        yield api, HTTP_TIMEOUT_SECONDS
     by_definition: dict[Resource, list[tuple[Resource, Block]]] = assembly.choices.cached(
         "integrations by definition", lambda: _read_definitions(assembly)
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...limits.api_gateway import REST_TIMEOUT_SECONDS
 from ...limits.aws_lambda import DEFAULT_TIMEOUT_SECONDS
 from ..answers import Unknown
 from ..integrations import waiting
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 def check(resource: Resource) -> Iterator[Finding]:
     """Compare a function's timeout with that of the APIs that call it."""
     timeout = resource.number("Timeout", default=DEFAULT_TIMEOUT_SECONDS)
-    if isinstance(timeout, Unknown) or timeout <= REST_TIMEOUT_SECONDS:
+    if isinstance(timeout, Unknown):
         return
     apis = waiting(resource)
     api = min(apis, key=apis.__getitem__, default=None)
@@ -37,7 +36,8 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 RULE = Rule(
     id="ApiIntegrationTimeout",
-    requires="A function behind an API has a timeout of at most the API's: 29 s (REST, WebSocket) or 30 s (HTTP).",
+    requires="A function behind an API has a timeout of at most the API's: 29 s (REST, WebSocket), 30 s (HTTP), or "
+    "what TimeoutInMillis of its integration says.",
     reason="The caller hears 504 and tries again, while the function goes on and holds its connection for nobody.",
     fix="Lower Timeout, or answer 202 and work behind a queue.",
     link="https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html",

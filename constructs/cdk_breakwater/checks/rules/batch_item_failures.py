@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def check(resource: Resource) -> Iterator[Finding]:
     """Find a mapping with batches that succeed or fail as a whole."""
     source = event_source(resource)
-    if not source.is_queue and not source.is_stream:
+    if not source.enabled or not (source.is_queue or source.is_stream):
         return
     size = resource.number("BatchSize", default=sqs.DEFAULT_BATCH if source.is_queue else streams.DEFAULT_BATCH)
     # A stream's batch that fails may be halved until the bad record is alone.

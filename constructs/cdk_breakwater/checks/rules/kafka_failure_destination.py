@@ -15,17 +15,23 @@ if TYPE_CHECKING:
 
 
 # Mappings of Amazon MQ and DocumentDB take no destination: AWS Lambda Developer Guide, "CreateEventSourceMapping".
-_KAFKA = ("AmazonManagedKafkaEventSourceConfig", "SelfManagedKafkaEventSourceConfig", "SelfManagedEventSource")
+_KAFKA = (
+    "AmazonManagedKafkaEventSourceConfig",
+    "SelfManagedKafkaEventSourceConfig",
+    "SelfManagedEventSource",
+    "Topics",  # those of a broker are Queues
+)
 
 
 def check(resource: Resource) -> Iterator[Finding]:
     """Find a mapping of Kafka without a destination for batches that failed."""
-    kafka = any(resource.get(name) is not ABSENT for name in _KAFKA) or ":kafka:" in event_source(resource).arn
-    if kafka and resource.get("DestinationConfig", "OnFailure", "Destination") is ABSENT:
+    source = event_source(resource)
+    kafka = any(resource.get(name) is not ABSENT for name in _KAFKA) or source.is_kafka
+    if kafka and source.enabled and resource.get("DestinationConfig", "OnFailure", "Destination") is ABSENT:
         yield Finding(
             resource,
             "Properties.DestinationConfig",
-            f"{event_source(resource).reader} reads Kafka and has no destination for batches that failed.",
+            f"{source.reader} reads Kafka and has no destination for batches that failed.",
             found="no destination",
             needed="DestinationConfig.OnFailure",
         )

@@ -33,7 +33,7 @@ def check(resource: Resource) -> Iterator[Finding]:
         most, limit = max(filter(None, at_once)), most_at_once(state.function)
         if isinstance(limit, Unknown):
             continue
-        unlimited = "MaxConcurrency" not in maps[-1].body
+        unlimited = not maps[-1].body.get("MaxConcurrency", 0)
         connects = bool(direct_connections(state.function))
         too_many = most > limit if not isinstance(limit, Absent) else unlimited
         if too_many:

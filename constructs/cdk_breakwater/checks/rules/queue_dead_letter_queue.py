@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def check(resource: Resource) -> Iterator[Finding]:
     """Find a queue of functions without a dead-letter queue, or whose messages go there too early."""
-    readers = readers_of(resource)
+    readers = [source for source in readers_of(resource) if source.enabled]
     if not readers:
         return
     given = resource.get("RedrivePolicy")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def check(resource: Resource) -> Iterator[Finding]:
     """Compare the visibility timeout with six times the function's timeout and the batching window."""
-    mapping, function, source = event_source(resource)
+    reader = event_source(resource)
+    mapping, function, source = reader
     if function is None or source is None or source.type != "AWS::SQS::Queue":
         return
     timeout = function.number("Timeout", default=DEFAULT_TIMEOUT_SECONDS)
@@ -32,6 +33,8 @@ def check(resource: Resource) -> Iterator[Finding]:
     refused = (
         " Lambda refuses a mapping whose queue has less than the function's timeout." if visibility < timeout else ""
     )
+    if not reader.enabled and not refused:
+        return
     problem = (
         f"{source.name} has a visibility timeout of {visibility:g} s; {function.name}, with a timeout of "
         f"{timeout:g} s and a batching window of {window:g} s, needs {needed:g} s.{refused}"

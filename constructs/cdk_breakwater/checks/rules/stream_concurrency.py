@@ -23,8 +23,9 @@ def check(resource: Resource) -> Iterator[Finding]:
     factor = resource.number("ParallelizationFactor", default=1)
     if isinstance(limit, Absent | Unknown) or isinstance(factor, Unknown):
         return
+    stream = source.stream
     # A table's shards, and those of a stream on demand, are AWS's: there is one at least.
-    shards = source.source.limit("ShardCount") if source.source else Unknown()
+    shards = stream.limit("ShardCount") if stream is not None else Unknown()
     count = 1.0 if isinstance(shards, Absent | Unknown) else float(shards)
     if count * factor > limit:
         noun = "shard" if count == 1 else "shards"
@@ -38,7 +39,7 @@ def check(resource: Resource) -> Iterator[Finding]:
             problem,
             found=f"{count * factor:g} at once",
             needed=f"at most {limit:g}",
-            others=(source.function, *([source.source] if source.source else [])),
+            others=(source.function, *filter(None, [source.source, stream])),
             based_on=(limit, factor, shards),
         )
 

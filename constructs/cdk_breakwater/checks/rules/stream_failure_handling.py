@@ -21,7 +21,7 @@ _LIMITS = ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds")
 def check(resource: Resource) -> Iterator[Finding]:
     """Find a stream mapping without a limit of retries, or without a destination."""
     source = event_source(resource)
-    if not source.is_stream:
+    if not source.is_stream or not source.enabled:
         return
     limits = [resource.number(name, default=_UNLIMITED) for name in _LIMITS]
     missing = []

@@ -42,12 +42,12 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 
 def _shared_stream(source: EventSource) -> Resource | str | None:
-    if not source.is_stream:
+    # A registered consumer has a throughput of its own.
+    if not source.is_stream or "/consumer/" in source.arn:
         return None
     if source.source is not None:
-        # A registered consumer has a throughput of its own.
         return None if source.source.type == "AWS::Kinesis::StreamConsumer" else source.source
-    return source.arn if source.arn and "/consumer/" not in source.arn else None
+    return source.arn or None
 
 
 def _is_replicated(stream: Resource | str) -> bool:

@@ -43,8 +43,15 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 def _tries_again(retry: Any) -> bool:
     """Tell whether one of a state's retriers is for what Lambda answers to a call too many."""
-    named = [error for each in _list(retry) if isinstance(each, dict) for error in _errors(each)]
-    return any(error in _THROTTLED or not isinstance(error, str) or "$" in error for error in named)
+    for retrier in _list(retry):
+        if isinstance(retrier, dict) and any(_is_throttled(error) for error in _errors(retrier)):
+            # The first that names an error is the one that counts, and 0 means never.
+            return retrier.get("MaxAttempts") != 0
+    return False
+
+
+def _is_throttled(error: Any) -> bool:
+    return error in _THROTTLED or not isinstance(error, str) or "$" in error
 
 
 def _list(value: Any) -> list[Any]:

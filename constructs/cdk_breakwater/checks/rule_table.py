@@ -97,8 +97,9 @@ standard error says.
 
 ## What they find
 
-`python -m benchmarks.checks` plants each mistake of the tests' corpus, which had 164 when this was measured, and beside
-it a template almost like it that is right. A tool tells a mistake apart when it says something that it doesn't say of the right ones.
+`python -m benchmarks.checks` plants each mistake of the tests' corpus, which had 164 when this was measured, and
+beside it a template almost like it that is right. A tool tells a mistake apart when it says something that it doesn't
+say of the right ones.
 
 | of 164 mistakes | this | cdk-nag, five packs | cfn-lint | CDK's validation | checkov | cdk-preflight |
 |---|---|---|---|---|---|---|

@@ -28,20 +28,18 @@ def is_deployment_hook(function: Resource) -> bool:
 
 def _hooks(assembly: Assembly) -> Iterator[Resource]:
     for alias in assembly.resources("AWS::Lambda::Alias"):
-        policy = _block(alias.template, alias.body.get("UpdatePolicy"))
-        for name in _OF_AN_ALIAS if policy else ():
-            yield from _functions(alias.template, policy.get("CodeDeployLambdaAliasUpdate", name))
+        policy = alias.template.resolve(alias.body.get("UpdatePolicy"))
+        if isinstance(policy, Block):
+            for name in _OF_AN_ALIAS:
+                yield from _functions(alias.template, policy.get("CodeDeployLambdaAliasUpdate", name))
     for template in assembly.templates:
-        hooks = _block(template, template.body.get("Hooks"))
-        for hook in hooks.names() if hooks else ():
-            events = hooks.get(hook, "Properties", "LifecycleEventHooks")
-            for event in events.names() if isinstance(events, Block) else ():
-                yield from _functions(template, events.get(event))
-
-
-def _block(template: Template, value: object) -> Block | None:
-    answer = template.resolve(value)
-    return answer if isinstance(answer, Block) else None
+        hooks = template.resolve(template.body.get("Hooks"))
+        if isinstance(hooks, Block):
+            for hook in hooks.names():
+                events = hooks.get(hook, "Properties", "LifecycleEventHooks")
+                if isinstance(events, Block):
+                    for event in events.names():
+                        yield from _functions(template, events.get(event))
 
 
 def _functions(template: Template, answer: Answer) -> Iterator[Resource]:

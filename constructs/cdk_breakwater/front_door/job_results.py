@@ -17,7 +17,7 @@ from .._cdk.nag import acknowledge, compliance_rules
 from .._cdk.temporary_bucket import acknowledge_objects, make_private_bucket
 from ..errors import BreakwaterError
 from ..layers.runtime_settings import RESULTS_BUCKET, RESULTS_SECONDS, RESULTS_TABLE, variable
-from ..network.subnets import vpc_made_here
+from ..network.subnets import vpc_made_here, with_way_out
 
 _SHORTEST = 60
 _KNOWN: dict[lambda_.Function, JobResults] = {}
@@ -139,4 +139,4 @@ def _has_way_out(function: lambda_.Function) -> bool:
     resource: Any = function.node.default_child
     subnet_ids = resource._cfn_properties["vpcConfig"]["subnetIds"]
     vpc = vpc_made_here(subnet_ids, function)
-    return vpc is not None and set(subnet_ids) <= {subnet.subnet_id for subnet in vpc.private_subnets}
+    return vpc is not None and with_way_out(vpc).issuperset(subnet_ids)

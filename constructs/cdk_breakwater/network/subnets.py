@@ -55,9 +55,14 @@ def without_way_out(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> bool:
     A function gets no public address. Source: AWS Lambda Developer Guide, "Giving Lambda functions access to resources
     in an Amazon VPC".
     """
-    by_ipv6 = [subnet for subnet in vpc.private_subnets if _leads_out_by_ipv6_alone(subnet)]
-    closed = {subnet.subnet_id for subnet in (*vpc.isolated_subnets, *vpc.public_subnets, *by_ipv6)}
-    return any(subnet_id in closed for subnet_id in select(vpc, subnets).subnet_ids)
+    # Nothing is known of a subnet that the VPC does not list.
+    known = {subnet.subnet_id for subnet in (*vpc.isolated_subnets, *vpc.public_subnets, *vpc.private_subnets)}
+    return not known.intersection(select(vpc, subnets).subnet_ids) <= with_way_out(vpc)
+
+
+def with_way_out(vpc: ec2.IVpc) -> set[str]:
+    """Return the ids of the subnets that lead a function out, see `without_way_out`."""
+    return {subnet.subnet_id for subnet in vpc.private_subnets if not _leads_out_by_ipv6_alone(subnet)}
 
 
 def _leads_out_by_ipv6_alone(subnet: ec2.ISubnet) -> bool:

@@ -309,12 +309,23 @@ def test_a_function_that_keeps_no_answers_is_spoken_of(
             annotations.has_no_warning(where, Match.string_like_regexp("answers"))
 
 
-@pytest.mark.parametrize("kind", [ec2.SubnetType.PRIVATE_WITH_EGRESS, ec2.SubnetType.PRIVATE_ISOLATED])
-def test_subnets_without_a_way_out_are_told_that_answers_need_one(stack: cdk.Stack, kind: ec2.SubnetType) -> None:
+@pytest.mark.parametrize(
+    ("kind", "options", "told"),
+    [
+        (ec2.SubnetType.PRIVATE_WITH_EGRESS, {}, 0),
+        (ec2.SubnetType.PRIVATE_WITH_EGRESS, {"ip_protocol": ec2.IpProtocol.DUAL_STACK, "nat_gateways": 0}, 1),
+        (ec2.SubnetType.PRIVATE_ISOLATED, {}, 1),
+    ],
+    ids=["NAT", "IPv6 alone", "isolated"],
+)
+def test_subnets_without_a_way_out_are_told_that_answers_need_one(
+    stack: cdk.Stack, kind: ec2.SubnetType, options: dict[str, Any], told: int
+) -> None:
     vpc = ec2.Vpc(
         stack,
         "Vpc",
         max_azs=2,
+        **options,
         subnet_configuration=[
             ec2.SubnetConfiguration(name="Public", subnet_type=ec2.SubnetType.PUBLIC),
             ec2.SubnetConfiguration(name="Private", subnet_type=kind),
@@ -332,5 +343,5 @@ def test_subnets_without_a_way_out_are_told_that_answers_need_one(stack: cdk.Sta
         vpc_subnets=ec2.SubnetSelection(subnet_type=kind),
     )
     open_door(stack, function)
-    told = Annotations.from_stack(stack).find_info("*", Match.string_like_regexp("keeps answers in DynamoDB"))
-    assert len(told) == (kind == ec2.SubnetType.PRIVATE_ISOLATED)
+    found = Annotations.from_stack(stack).find_info("*", Match.string_like_regexp("keeps answers in DynamoDB"))
+    assert len(found) == told

@@ -14,7 +14,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Template
 from constructs import IConstruct
 
-from cdk_breakwater import DecoupledInvocation, InvocationSource, VpcDatabaseFunction
+from cdk_breakwater import DecoupledInvocation, Downstream, InvocationSource, VpcDatabaseFunction
 
 
 @jsii.implements(cdk.IAspect)
@@ -22,6 +22,13 @@ class LongerTimeout:
     def visit(self, node: IConstruct) -> None:
         if isinstance(node, lambda_.CfnFunction):
             node.timeout = 100
+
+
+@jsii.implements(cdk.IAspect)
+class Arm:
+    def visit(self, node: IConstruct) -> None:
+        if isinstance(node, lambda_.CfnFunction):
+            node.architectures = ["arm64"]
 
 
 @pytest.fixture
@@ -88,3 +95,20 @@ def test_a_layer_of_another_python_or_architecture_is_refused(
     override(function, property_, value)
     with pytest.raises(RuntimeError, match=rf"is for {found} in the template, .* built for python3.14 on x86_64"):
         app.synth()
+
+
+def test_an_aspect_over_functions_of_either_make_is_noticed(
+    app: cdk.App,
+    stack: cdk.Stack,
+    vpc: ec2.Vpc,
+    database: rds.DatabaseInstance,
+    function: VpcDatabaseFunction,
+    code: dict[str, Any],
+) -> None:
+    elsewhere = lambda_.Function(stack, "Elsewhere", vpc=vpc, **code)
+    Downstream.of(database).connect(elsewhere)
+    cdk.Aspects.of(stack).add(Arm())
+    with pytest.raises(RuntimeError) as caught:
+        app.synth()
+    for path in (function.node.path, elsewhere.node.path):
+        assert f"{path}/Resource is for python3.14 on arm64 in the template" in str(caught.value)

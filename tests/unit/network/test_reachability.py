@@ -42,3 +42,21 @@ def test_a_postgresql_without_idle_session_timeout(stack: cdk.Stack, vpc: ec2.Vp
     ConnectionBudget.of(database).share("worker")
     found = Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp("has no idle_session_timeout"))
     assert bool(found) is warns
+
+
+def test_the_oldest_mysql_and_mariadb_of_rds_lack_nothing(stack: cdk.Stack, vpc: ec2.Vpc) -> None:
+    """Session tracking, several named locks and limits of statements are there since MySQL 5.7.8 and MariaDB 10.2.2.
+
+    Source: MySQL 5.7 Reference Manual, "Server System Variables" and "Locking Functions"; MariaDB documentation,
+    "Session State Tracker", "GET_LOCK", "max_statement_time".
+    """
+    engines = {
+        "MySql": rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.of("5.7.44", "5.7")),
+        "MariaDb": rds.DatabaseInstanceEngine.maria_db(version=rds.MariaDbEngineVersion.of("10.4.34", "10.4")),
+    }
+    for name, engine in engines.items():
+        database = rds.DatabaseInstance(
+            stack, name, engine=engine, vpc=vpc, parameters={"max_connections": "100"}, storage_encrypted=True
+        )
+        ConnectionBudget.of(database).share("worker")
+    Annotations.from_stack(stack).has_no_warning("*", Match.string_like_regexp(r"server-lacks-setting|has no \w+:"))

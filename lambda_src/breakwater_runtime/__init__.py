@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from breakwater_runtime.quota_signals import QuotaSpent as QuotaSpent
     from breakwater_runtime.quota_signals import RetryAfter as RetryAfter
     from breakwater_runtime.quota_signals import used as used
+    from breakwater_runtime.quota_slots import QuotaBusy as QuotaBusy
+    from breakwater_runtime.quota_slots import QuotaSlot as QuotaSlot
+    from breakwater_runtime.quota_slots import acquire as acquire
     from breakwater_runtime.rate_limits import rate_limit as rate_limit
     from breakwater_runtime.redis_client import redis as redis
     from breakwater_runtime.results import JobBusy as JobBusy
@@ -42,9 +45,12 @@ _MODULES = {
     "JobBusy": "results",
     "JobFailed": "results",
     "OutcomeUnknown": "errors",
+    "QuotaBusy": "quota_slots",
+    "QuotaSlot": "quota_slots",
     "QuotaSpent": "quota_signals",
     "RetryAfter": "quota_signals",
     "TransactionAborted": "errors",
+    "acquire": "quota_slots",
     "async_database": "async_sql_database",
     "batch": "batches",
     "client": "parallelism",

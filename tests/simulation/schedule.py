@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from handlers.quota_dispatcher.store import Item
+from tests.simulation.callers import Caller, call, on_virtual_time
 from tests.simulation.first_release import leave_behind
 from tests.simulation.provider import DAY, Limit
 from tests.simulation.services import Faults
@@ -26,6 +27,8 @@ FALL = int(datetime(2026, 11, 1, 0, tzinfo=ZoneInfo("America/New_York")).timesta
 RAMADAN = int(datetime(2027, 2, 7, 0, tzinfo=ZoneInfo("Africa/Casablanca")).timestamp() * 1000)
 TURNAROUND = 35
 """From the end of a call until the same hand starts the next one: the way back, a write, and the way there."""
+CALL_BESIDE = 0.2
+"""The share of schedules in which functions call the provider themselves."""
 QUIET = 1_200_000
 """From the last fault until the account must be well again: the longest pause (15 min) and the longest lease."""
 
@@ -83,6 +86,7 @@ class Result:
     used: float = 1.0
     calls: int = 0
     repeated: int = 0
+    callers: list[Caller] = field(default_factory=list, repr=False)
     milliseconds: int = 0
 
     @property
@@ -92,7 +96,7 @@ class Result:
 
 def run(seed: int, *, aimed: bool = False) -> Result:
     """Run one schedule; an aimed one has no other trouble than processes that are struck where it hurts."""
-    with contextlib.redirect_stdout(io.StringIO()), _without_collector():
+    with contextlib.redirect_stdout(io.StringIO()), _without_collector(), on_virtual_time():
         return _run(random.Random(seed), seed, aimed=aimed)  # noqa: S311 -- a schedule
 
 
@@ -201,6 +205,7 @@ def _play(
     else:
         for _ in range(min(count, 30)):
             hub.at(began + draw.randint(0, span), lambda: send(1))
+    _call_beside(world, later or limits, span, result)
     now = _change(draw, world, limits, later, span, changes)
     if draw.random() < 0.2:
         world.provider_closed_until = began + draw.randint(0, span)
@@ -221,6 +226,21 @@ def _play(
         _sweep(world, result)
     _judge(world, changes, result)
     result.milliseconds = hub.now - began
+
+
+def _call_beside(world: World, limits: list[Limit], span: int, result: Result) -> None:
+    """Let other functions call the provider themselves, in some schedules, which are the same in all else."""
+    draw = random.Random(f"{result.seed} callers")  # noqa: S311 -- a schedule
+    if draw.random() >= CALL_BESIDE:
+        return
+    most = min((limit.limit for limit in limits if limit.weighted), default=1)
+
+    def begin() -> None:
+        within = draw.choice((None, 0.5, 5.0))
+        result.callers.append(call(world, weight=draw.randint(1, max(1, most // 10)), within=within))
+
+    for _ in range(draw.choice((3, 15, 40))):
+        world.hub.after(draw.randint(0, span), begin)
 
 
 def _sweep(world: World, result: Result) -> None:

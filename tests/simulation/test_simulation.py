@@ -9,6 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from handlers.quota_dispatcher.doorbell import Doorbell
+from tests.simulation import schedule
 from tests.simulation.provider import Limit
 from tests.simulation.schedule import MIDNIGHT, run
 from tests.simulation.services import Faults
@@ -24,6 +25,14 @@ def test_schedules_of_trouble_break_no_promise(first: int) -> None:
     for seed in range(first, first + AT_ONCE):
         result = run(seed)
         assert result.good, f"python -m tests.simulation --seed {seed} --schedules 1: {result}"
+
+
+@pytest.mark.parametrize("seed", [1037, 1108])
+def test_a_ring_that_another_is_about_to_answer_stays(seed: int) -> None:
+    with patch.object(schedule, "CALL_BESIDE", 1.0):
+        result = run(seed, aimed=True)
+    assert not result.lost, "its first dispatcher, superseded, or its second, which had not joined, deleted it"
+    assert not result.exceeded
 
 
 def calls_after_a_tier_was_lowered() -> list[str]:

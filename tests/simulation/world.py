@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ReadTimeoutError
 
+from handlers.quota_dispatcher.acquirer import Deployed
 from handlers.quota_dispatcher.clocks import Reading
 from handlers.quota_dispatcher.dispatcher import Dispatcher
 from handlers.quota_dispatcher.intake import Intake
@@ -37,7 +38,7 @@ INTAKE_TIMEOUT = 30_000
 DOOR, PRIORITY, LANE = "door", "priority", "lane"
 DOORBELL, DEAD = "doorbell", "dead"
 NUMBER = re.compile(r"\d+")
-MEMORY = {"intake": 256, "dispatcher": 512}
+MEMORY = {"intake": 256, "dispatcher": 512, "acquirer": 256}
 """MB."""
 
 
@@ -122,6 +123,7 @@ class Environment:
     machine: Machine
     settings: Settings
     memory: Memory
+    deployed: Deployed = field(default_factory=Deployed)
 
 
 class World:
@@ -181,7 +183,7 @@ class World:
         self.dispatcher_seconds = 0.0
         self.invocations = 0
         self._flying: dict[str, int] = {}
-        self._environments: dict[str, list[Environment]] = {"intake": [], "dispatcher": []}
+        self._environments: dict[str, list[Environment]] = {name: [] for name in MEMORY}
         self._machines: list[Machine] = []
         numbers = list(range(1, lanes + 1))
         self.settings = Settings(

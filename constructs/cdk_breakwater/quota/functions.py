@@ -19,7 +19,14 @@ INTAKE_TIMEOUT = Duration.seconds(30)
 
 
 def make_function(
-    scope: Construct, id: str, *, handler: str, timeout: Duration, memory_size: int, environment: dict[str, str]
+    scope: Construct,
+    id: str,
+    *,
+    handler: str,
+    timeout: Duration,
+    memory_size: int,
+    environment: dict[str, str],
+    limited_by: str = "The mapping of its queue limits it",
 ) -> lambda_.Function:
     """Make a function of the quota's own code, in no VPC, which Lambda's recursive loop detection leaves alone."""
     function = PreparedFunction(
@@ -38,7 +45,7 @@ def make_function(
     )
     acknowledge(
         function,
-        "The mapping of its queue limits it; it calls AWS services only, by TLS and IAM, so a VPC would add nothing.",
+        f"{limited_by}; it calls AWS services only, by TLS and IAM, so a VPC would add nothing.",
         *compliance_rules("LambdaConcurrency", "LambdaInsideVPC"),
     )
     return function

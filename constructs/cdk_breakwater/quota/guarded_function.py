@@ -40,7 +40,7 @@ def guard_function(quota: IConstruct, function: Function) -> None:
         )
     function.node.add_metadata(_QUOTA, quota.node.path)
     if isinstance(function, lambda_.Function):
-        _add_runtime(function)
+        add_runtime(function)
     validate_at_synth(quota, partial(_warn_of_other_invokers, quota, function))
 
 
@@ -53,7 +53,8 @@ def reserved_concurrency(function: Function) -> int | None:
     return None if reserved is None or Token.is_unresolved(reserved) else int(reserved)
 
 
-def _add_runtime(function: lambda_.Function) -> None:
+def add_runtime(function: lambda_.Function) -> None:
+    """Give a plain Python function the layer with the runtime, if it has none."""
     version = re.fullmatch(r"python3\.(\d+)", function.runtime.name)
     if isinstance(function, PreparedFunction) or version is None or int(version[1]) < OLDEST_PYTHON:
         return

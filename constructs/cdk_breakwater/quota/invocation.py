@@ -203,6 +203,7 @@ class QuotaThrottledInvocation(Construct):
             **others,
         }
         environment = {"BREAKWATER_QUOTA": Stack.of(self).to_json_string(settings)}
+        self._environment = environment
         self.intake = make_function(
             self,
             "Intake",
@@ -240,6 +241,29 @@ class QuotaThrottledInvocation(Construct):
     def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow sending to `queue`, and to `priority_queue` if there is one."""
         return self._queues.grant_send(grantee)
+
+    def grant_acquire(self, function: Function, *, name: str | None = None) -> None:
+        """Let a function that cannot wait in a queue call the provider itself: `breakwater_runtime.acquire(context)`.
+
+        It takes a slot from the quota's counter, or hears how long that would take. A plain Python function gets the
+        layer with `breakwater_runtime`, unless it has a `RuntimeLayer` already.
+
+        Parameters
+        ----------
+        function
+            Which; one that this app creates.
+        name
+            `breakwater_runtime.acquire(context, name=…)`, for a function with several quotas. Letters, digits and
+            underscores; part of the variable `BREAKWATER_<NAME>_ACQUIRE`. Default: it has one.
+
+        Raises
+        ------
+        BreakwaterError
+            For another kind of function, a name that is not right, or one that is taken.
+        """
+        from .slots import grant_acquire
+
+        grant_acquire(self, self._queues.doorbell, self._environment, function, name)
 
     def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
         """Add alarms, once: something in the dead-letter queue, a message older than ten days, failing functions.

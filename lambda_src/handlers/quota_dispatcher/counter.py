@@ -28,6 +28,10 @@ FIRST_PAUSE = 1_000
 """Milliseconds after which a provider or function that is away is tried again, with one call; then 2, 4 ... s."""
 LONGEST_PAUSE = 900_000
 DAY = 86_400_000
+ACQUIRED = "acquired-"
+"""Begins the name of a taker that calls the provider itself, and has no message."""
+LOOK_AGAIN = 1_500
+"""While such calls hold places, it is looked so often whether they have ended."""
 VERSION = 2
 
 
@@ -51,6 +55,8 @@ class Counter:
         When the last search for abandoned pages ended, by the quota's clock.
     migrating
         The queues of the release before may still hold messages.
+    timed_by
+        Whose write has set the clock, by its token; empty when the last write did.
     """
 
     def __init__(self, tiers: list[dict[str, Any]], longest_call: int, *, first: list[int], ordered: bool) -> None:
@@ -62,6 +68,7 @@ class Counter:
         self.away_since = 0
         self.swept = 0
         self.migrating = False
+        self.timed_by = ""
 
     def dump(self) -> str:
         """Write the state as JSON."""
@@ -74,6 +81,7 @@ class Counter:
             "migrating": self.migrating,
             "quota": self.quota.dump(),
             "shelf": self.shelf.dump(),
+            **({"timed_by": self.timed_by} if self.timed_by else {}),
         }
         return json.dumps(state, separators=(",", ":"))
 
@@ -87,6 +95,7 @@ class Counter:
         self.away, self.away_since = state["away"]
         self.swept = state.get("swept", 0)
         self.migrating = state["migrating"]
+        self.timed_by = state.get("timed_by", "")
         return self
 
     def load_first_release(self, text: str) -> Counter:
@@ -107,6 +116,7 @@ class Counter:
             self.tiers = tiers
             before = self.quota
             self.quota = Quota([window(**tier) for tier in tiers], before.longest_call).load(before.dump())
+            self.quota.frame = before.frame
             if self.quota.unit != before.unit:
                 self.shelf.unweigh()
                 for grant in self.quota.grants.values():
@@ -128,12 +138,7 @@ class Counter:
                 self.shelf.settle(report.held.ref)
             return
         grant.messages.remove(held)
-        if report.verdict in (Verdict.NOT_STARTED, Verdict.REFUSED):
-            self.quota.give_back(report.slot, report.begun)
-        else:
-            self.quota.ended(report.slot, report.at, report.begun, report.used)
-            for told in report.told:
-                self.quota.hear(told, report.slot, report.at, self._longest_pause)
+        self._release(report)
         if report.settled:
             self.shelf.settled += 1
         elif report.verdict is Verdict.FAILED:
@@ -142,6 +147,12 @@ class Counter:
         else:
             self.shelf.give_back(held, 0)
         self._heed(report)
+
+    def report_acquired(self, report: Report) -> None:
+        """Take in what came of a call that no message asked for."""
+        if report.slot.grant in self.quota.grants:
+            self._release(report)
+            self._heed(report)
 
     def take(self, owner: str, room: int, ahead: int, tails: Mapping[int, int], library: Library) -> Taken:
         """Take slots and messages for them."""
@@ -154,6 +165,8 @@ class Counter:
         next_start = taking.next_start
         if next_start is None:
             next_start = min((grant.until for grant in self.quota.grants.values() if grant.calls), default=None)
+        if next_start and any(name.startswith(ACQUIRED) for name in self.quota.grants):
+            next_start = min(next_start, self.quota.clock + LOOK_AGAIN)
         return Taken(calls, more, None if taking.taken else next_start)
 
     def _alike(self, taking: Taking, room: int, tails: Mapping[int, int], library: Library) -> list[tuple[Slot, Held]]:
@@ -214,6 +227,14 @@ class Counter:
     def _longest_pause(self) -> int:
         """No word of a provider holds for longer."""
         return max(DAY, *(tier["period"] for tier in self.tiers))
+
+    def _release(self, report: Report) -> None:
+        if report.verdict in (Verdict.NOT_STARTED, Verdict.REFUSED):
+            self.quota.give_back(report.slot, report.begun)
+        else:
+            self.quota.ended(report.slot, report.at, report.begun, report.used)
+            for told in report.told:
+                self.quota.hear(told, report.slot, report.at, self._longest_pause)
 
     def _heed(self, report: Report) -> None:
         """Ask a provider or a function that is away ever less often, with one call, until one gets through."""

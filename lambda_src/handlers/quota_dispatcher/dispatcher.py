@@ -80,6 +80,7 @@ class Dispatcher:
         self._by_arrival = any("arrival" in tier for tier in settings.tiers)
         self._joined = False
         self._stopping = False
+        self._superseded = False
         self._outdated = False
         self._item = Item(None, None, "", Presence(), {}, 0)
         self._more = False
@@ -102,8 +103,12 @@ class Dispatcher:
                 self._calls.collect(self._pause())
         finally:
             self._host.close()
-        # Another that answers this same ring relies on it.
-        return self._item.presence.holder in ("", self._name) or self._item.presence.ring != self._ring.message
+        if self._superseded:
+            return False  # Its lease was over, so its ring has come back, and another may be about to answer it.
+        # Another that answers this same ring relies on it; so does the next, if this one is taken for awake.
+        return (
+            self._joined and self._item.presence.holder in ("", self._name)
+        ) or self._item.presence.ring != self._ring.message
 
     def _arrive(self) -> bool | None:
         """Tell whether the ring can go (True), must stay (False), or is to be answered (None)."""
@@ -225,11 +230,16 @@ class Dispatcher:
 
     def _plan(self, token: str, wake: str) -> Plan:
         counter = self._item.counter(self._settings)
-        if not self._joined and not self._outdated:
+        adopts = not self._joined and not self._outdated
+        if adopts and not counter.timed_by:
             counter.adopt(self._settings.tiers)
         now = self._host.reading()
-        mine = self._memory.frame if self._item.token and self._item.token == self._memory.token else None
+        timed_by = counter.timed_by or self._item.token
+        mine = self._memory.frame if timed_by and timed_by == self._memory.token else None
+        counter.timed_by = ""
         counter.advance(now, mine)
+        if adopts:  # Calls have been made since the clock was set, of which a new tier knows nothing.
+            counter.adopt(self._settings.tiers)
         begun = self._calls.flights.say(counter)
         for report in self._calls.reports:
             counter.report(report)
@@ -241,7 +251,7 @@ class Dispatcher:
         holder = self._item.presence.holder
         superseded = self._joined and holder != self._name
         if superseded:
-            self._stopping = True
+            self._superseded = self._stopping = True
         room = 0 if self._stopping or self._former.hold_up(counter, now.monotonic) else self._room()
         self._library.read(counter, room, self._item.tails)
         taken = counter.take(self._name, room, AHEAD, self._item.tails, self._library.pages)

@@ -157,6 +157,7 @@ def test_every_queue_of_the_quota_is_mapped(stack: cdk.Stack, code: dict[str, An
 
 def test_rights_are_no_wider_than_the_work(stack: cdk.Stack, code: dict[str, Any]) -> None:
     quota = QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS)
+    quota.grant_acquire(lambda_.Function(stack, "Page", **code))
     template = Template.from_stack(stack)
     actions = {}
     for policy in template.find_resources("AWS::IAM::Policy").values():
@@ -166,16 +167,51 @@ def test_rights_are_no_wider_than_the_work(stack: cdk.Stack, code: dict[str, Any
                 assert {action.split(":")[0] for action in statement["Action"]} == {"xray"}
             found |= {statement["Action"]} if isinstance(statement["Action"], str) else set(statement["Action"])
         actions[policy["Properties"]["Roles"][0]["Ref"]] = {a for a in found if a.startswith(("dynamodb:", "lambda:"))}
-    dispatcher_role, intake_role = (
+    dispatcher_role, intake_role, acquirer_role = (
         stack.get_logical_id(quota.node.find_child(f"{name}Role").node.default_child)
-        for name in ("Dispatcher", "Intake")
+        for name in ("Dispatcher", "Intake", "Acquirer")
     )
+    assert actions[acquirer_role] == {"dynamodb:GetItem", "dynamodb:UpdateItem"}
     assert actions[dispatcher_role] == {
         *(f"dynamodb:{verb}Item" for verb in ("Get", "Put", "Update", "Delete")),
         "dynamodb:Scan",
         "lambda:InvokeFunction",
     }
     assert actions[intake_role] == {f"dynamodb:{verb}Item" for verb in ("Get", "Put", "Update")}
+
+
+def test_who_calls_the_provider_itself_may_ask_for_slots_and_no_more(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    quota = QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS)
+    assert quota.node.try_find_child("Acquirer") is None, "made when it is needed"
+    pages = [lambda_.Function(stack, name, **code) for name in ("Page", "Other")]
+    for page in pages:
+        quota.grant_acquire(page)
+    template = Template.from_stack(stack)
+    acquirers = template.find_resources(
+        "AWS::Lambda::Function", {"Properties": {"Handler": "quota_dispatcher.acquirer.handler"}}
+    )
+    ((acquirer, found),) = acquirers.items()
+    for page in pages:
+        role: Any = page.role
+        policies = template.find_resources(
+            "AWS::IAM::Policy",
+            {"Properties": {"Roles": [{"Ref": stack.get_logical_id(role.node.default_child)}]}},
+        )
+        (policy,) = policies.values()
+        assert policy["Properties"]["PolicyDocument"]["Statement"] == [
+            {"Action": "lambda:InvokeFunction", "Effect": "Allow", "Resource": {"Fn::GetAtt": [acquirer, "Arn"]}}
+        ]
+        function = template.find_resources("AWS::Lambda::Function")[stack.get_logical_id(page.node.default_child)]
+        assert function["Properties"]["Environment"]["Variables"] == {"BREAKWATER_ACQUIRE": {"Ref": acquirer}}
+        assert len(function["Properties"]["Layers"]) == 1
+    assert "BREAKWATER_QUOTA" in found["Properties"]["Environment"]["Variables"]
+    quota.grant_acquire(pages[0], name="crm")
+    with pytest.raises(BreakwaterError, match="takes slots by BREAKWATER_CRM_ACQUIRE already"):
+        quota.grant_acquire(pages[0], name="crm")
+    with pytest.raises(BreakwaterError, match="name='a-b' can't be part of a variable"):
+        quota.grant_acquire(pages[0], name="a-b")
+    with pytest.raises(BreakwaterError, match="a Function that this app creates"):
+        quota.grant_acquire(lambda_.Function.from_function_name(stack, "Theirs", "theirs"))
 
 
 def test_producers_may_send_to_all_that_they_are_to_send_to(stack: cdk.Stack, code: dict[str, Any]) -> None:
@@ -224,6 +260,7 @@ def test_every_nag_pack_passes(code: dict[str, Any], variant: dict[str, Any], tm
     topic = sns.Topic.from_topic_arn(stack, "Pager", "arn:aws:sns:eu-central-1:123456789012:pager")
     action: Any = cloudwatch_actions.SnsAction(topic)
     quota.alarms(action)
+    quota.grant_acquire(lambda_.Function(stack, "Page", **code))
     cloudwatch.Dashboard(stack, "Dashboard").add_widgets(*quota.dashboard_widgets())
     packs: list[Any] = [
         cdk_nag.AwsSolutionsChecks(app),
@@ -243,7 +280,7 @@ def test_every_nag_pack_passes(code: dict[str, Any], variant: dict[str, Any], tm
         for place in violation["violatingConstructs"]
     }
     assert not [finding for finding in found if "/Crm/" in finding[1]]
-    assert {path.split("/")[1] for _, path in found} == {"Caller"}
+    assert {path.split("/")[1] for _, path in found} == {"Caller", "Page"}
 
 
 def test_cfn_lint_finds_nothing(stack: cdk.Stack, code: dict[str, Any], tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""Slots for functions that call the provider themselves: a function that hands them out, and who may ask it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, cast
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+
+from .._cdk.arguments import instance_of, require
+from ..errors import BreakwaterError
+from .functions import make_function
+from .guarded_function import add_runtime
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_sqs as sqs
+
+    from .._cdk.parameter_types import Function
+    from .invocation import QuotaThrottledInvocation
+
+_ACQUIRER = "Acquirer"
+_MIB = 256
+_TIMEOUT = Duration.seconds(30)
+_ARGUMENTS = {"function": instance_of(lambda_.Function, "a Function that this app creates")}
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_METADATA = "cdk-breakwater:acquires"
+
+
+def grant_acquire(
+    quota: QuotaThrottledInvocation,
+    doorbell: sqs.Queue,
+    environment: dict[str, str],
+    function: Function,
+    name: str | None,
+) -> None:
+    """See `QuotaThrottledInvocation.grant_acquire`."""
+    require(quota, {"function": function}, _ARGUMENTS, needed=_ARGUMENTS)
+    caller = cast("lambda_.Function", function)
+    if name is not None and not (isinstance(name, str) and _NAME.fullmatch(name)):
+        raise BreakwaterError(
+            quota, f"name={name!r} can't be part of a variable.", "Use letters, digits and underscores, a letter first."
+        )
+    variable = f"BREAKWATER_{name.upper()}_ACQUIRE" if name else "BREAKWATER_ACQUIRE"
+    if any(entry.type == _METADATA and entry.data == variable for entry in function.node.metadata):
+        raise BreakwaterError(
+            quota,
+            f"{function.node.path} takes slots by {variable} already.",
+            'Give each quota of a function a name of its own: grant_acquire(function, name="crm").',
+        )
+    function.node.add_metadata(_METADATA, variable)
+    found = quota.node.try_find_child(_ACQUIRER)
+    acquirer = found if isinstance(found, lambda_.Function) else _make(quota, doorbell, environment)
+    add_runtime(caller)
+    caller.add_environment(variable, acquirer.function_name)
+    # Not grant_invoke, which adds all versions and aliases.
+    caller.add_to_role_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[acquirer.function_arn]))
+
+
+def _make(quota: QuotaThrottledInvocation, doorbell: sqs.Queue, environment: dict[str, str]) -> lambda_.Function:
+    acquirer = make_function(
+        quota,
+        _ACQUIRER,
+        handler="acquirer.handler",
+        timeout=_TIMEOUT,
+        memory_size=_MIB,
+        environment=environment,
+        limited_by="The concurrency of its callers limits it",
+    )
+    # A dispatcher of the release before would take its own clock for wrong whenever a slot is taken.
+    acquirer.node.add_dependency(quota.dispatcher)
+    quota.table.grant(acquirer, "dynamodb:GetItem", "dynamodb:UpdateItem")
+    doorbell.grant(acquirer, "sqs:ListQueueTags")
+    return acquirer

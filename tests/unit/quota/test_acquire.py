@@ -1,0 +1,219 @@
+"""Functions that call the provider themselves: they wait, hear how long it takes, and give back what they took."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from breakwater_runtime.errors import ConfigurationError
+from breakwater_runtime.quota_signals import RetryAfter
+from breakwater_runtime.quota_slots import QuotaSlot, _Watch, acquire
+from handlers.quota_dispatcher.clocks import MAX_SKEW, Reading
+from handlers.quota_dispatcher.counter import Counter
+from handlers.quota_dispatcher.store import Item
+from tests.simulation.callers import TIMEOUT, Caller, call, on_virtual_time
+from tests.simulation.provider import Limit
+from tests.simulation.schedule import MIDNIGHT
+from tests.simulation.services import Faults
+from tests.simulation.world import Trouble, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+PAGE = (Path(__file__).parents[3] / "docs" / "quota.md").read_text()
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def world_of(*limits: Limit) -> World:
+    return World(1, list(limits), start=MIDNIGHT, faults=Faults(), trouble=Trouble(), parallelism=10)
+
+
+def counter_of(world: World) -> Counter:
+    counter = Item.read(world.dynamodb.items["quota"]).counter(world.settings)
+    counter.advance(Reading(world.hub.now, world.hub.now), None)
+    return counter
+
+
+def after(world: World, milliseconds: int) -> None:
+    with on_virtual_time():
+        world.hub.run(lambda: False, world.hub.now + milliseconds)
+
+
+class Talking(Caller):
+    """Makes no call, and does in the block what a test wants."""
+
+    said: Any = None
+
+    def _call(self, slot: QuotaSlot) -> None:
+        self.world.provider.count(self.world.hub.now, self.weight)
+        self.said(slot)
+
+
+def talk(world: World, said: Callable[[QuotaSlot], None], weight: int = 1, milliseconds: int = 3_000) -> Talking:
+    caller = Talking(world, world._machine(), world.hub.now + TIMEOUT, weight)
+    caller.said = said
+    world.hub.spawn(caller.machine, caller.run)
+    after(world, milliseconds)
+    return caller
+
+
+def test_a_free_slot_is_taken_and_given_back_at_the_end() -> None:
+    world = world_of(Limit(2, 10_000))
+    first = call(world)
+    after(world, 3_000)
+    assert first.outcome == "acquired"
+    assert len(world.provider.instants) == 1
+    assert not counter_of(world).quota.in_flight
+
+
+def test_who_must_wait_within_its_time_waits_and_no_window_is_exceeded() -> None:
+    world = world_of(Limit(2, 10_000))
+    callers = [call(world) for _ in range(4)]
+    after(world, TIMEOUT)
+    assert [caller.outcome for caller in callers] == ["acquired"] * 4
+    assert not world.provider.exceeded(world.provider.limits)
+    span = max(world.provider.instants) - min(world.provider.instants)
+    assert 10_000 < span < 10_000 + 4 * MAX_SKEW + 1_000, "and no longer than clocks may differ"
+
+
+def test_who_has_no_time_hears_how_long_it_takes() -> None:
+    world = world_of(Limit(1, 60_000))
+    call(world)
+    after(world, 3_000)
+    late = call(world, within=2)
+    after(world, 3_000)
+    assert late.outcome == "busy"
+    assert 50 < late.retry_after < 61
+    assert len(world.provider.instants) == 1
+
+
+def test_a_caller_that_dies_holds_its_slot_until_its_invocation_would_have_ended() -> None:
+    world = world_of(Limit(1, 1_000))
+
+    def die(_: QuotaSlot) -> None:
+        machines[-1].dead = True
+        world.hub.sleep(machines[-1], 1)
+
+    machines = world._machines
+    talk(world, die, milliseconds=TIMEOUT - 1_000)
+    assert counter_of(world).quota.in_flight == 1
+    after(world, 1_000 + 6_000)
+    late = call(world)
+    after(world, 5_000)
+    assert late.outcome == "acquired"
+
+
+def test_what_was_not_used_is_free_at_once() -> None:
+    world = world_of(Limit(100, 60_000, weighted=True))
+    talk(world, lambda slot: slot.used(10), weight=90)
+    assert counter_of(world).quota.used(counter_of(world).quota.rolling[0]) == 10
+    assert talk(world, lambda _: None, weight=90).outcome == "acquired"
+
+
+def test_a_weight_that_no_tier_grants_is_refused() -> None:
+    world = world_of(Limit(100, 60_000, weighted=True))
+    callers = [call(world, weight=101), call(world, weight=0)]
+    after(world, 3_000)
+    assert [caller.outcome for caller in callers] == ["refused", "refused"]
+    assert not world.provider.instants
+
+
+def test_while_a_provider_asks_for_patience_one_call_is_made() -> None:
+    world = world_of(Limit(10, 1_000))
+
+    def refuse(_: QuotaSlot) -> None:
+        raise RetryAfter(5)
+
+    talk(world, refuse)
+    counter = counter_of(world)
+    assert counter.away
+    before = len(world.provider.instants)
+    callers = [call(world, within=9.0) for _ in range(3)]
+    after(world, 1_000)
+    assert len(world.provider.instants) == before, "not before it is over"
+    assert counter_of(world).quota.in_flight == 1
+    after(world, 11_000)
+    assert [caller.outcome for caller in callers].count("acquired") >= 1
+    assert not world.provider.exceeded(world.provider.limits)
+
+
+def test_any_other_error_passes_and_its_text_stays_here() -> None:
+    end = QuotaSlot({}, _Watch())._end(ValueError("a secret"))
+    assert {**end, "elapsed": 0} == {"slot": {}, "elapsed": 0, "error": "failed"}
+
+
+def test_a_function_without_the_right_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BREAKWATER_CRM_ACQUIRE", raising=False)
+    words = r"BREAKWATER_CRM_ACQUIRE is not set\. quota\.grant_acquire\(function\) sets it"
+    with pytest.raises(ConfigurationError, match=words), acquire(name="crm"):
+        pass
+
+
+@pytest.mark.parametrize("weight", [-1, float("nan"), float("inf"), True])
+def test_what_was_used_is_a_number(weight: float) -> None:
+    with pytest.raises(ValueError, match="0 or more"):
+        QuotaSlot({}, _Watch()).used(weight)
+
+
+def test_beside_a_dispatcher_both_get_their_calls() -> None:
+    world = world_of(Limit(5, 1_000))
+    world.send(100)
+    after(world, 2_000)
+    callers = []
+    for _ in range(20):
+        callers.append(call(world, within=10.0))
+        after(world, 400)
+    after(world, 60_000)
+    assert world.settled(), "the backlog is done"
+    assert [caller.outcome for caller in callers] == ["acquired"] * 20
+    assert not world.provider.exceeded(world.provider.limits)
+    assert world.hub.now - MIDNIGHT < 75_000
+
+
+def test_of_a_tier_of_a_second_a_part_is_left_for_many_callers() -> None:
+    world = world_of(Limit(10, 1_000))
+    for _ in range(300):
+        call(world, within=2.0)
+        after(world, 100)
+    assert not world.provider.exceeded(world.provider.limits)
+    rate = len(world.provider.instants) / 30
+    assert 2.5 < rate < 5
+
+
+class Documented(Caller):
+    """Runs the handler of the documentation."""
+
+    handler: Callable[[dict[str, str], Caller], dict[str, Any]]
+    answer: dict[str, Any]
+
+    def _work(self) -> None:
+        self.answer = self.handler({"body": "{}"}, self)
+
+
+def test_the_handler_of_the_documentation_answers_and_says_when_to_come_back() -> None:
+    (source,) = (block for block in PYTHON.findall(PAGE) if "breakwater.acquire" in block)
+    world = world_of(Limit(1_000, 60_000, weighted=True))
+    response = SimpleNamespace(json=lambda: {"usage": {"total_tokens": 600}}, data=b"an answer")
+
+    def request(*_: object, **__: object) -> SimpleNamespace:
+        return response
+
+    names: dict[str, Any] = {"http": SimpleNamespace(request=request)}
+    exec(source, names)  # noqa: S102 -- the page's own
+
+    def asked() -> dict[str, Any]:
+        caller = Documented(world, world._machine(), world.hub.now + TIMEOUT)
+        caller.handler = names["handler"]
+        world.hub.spawn(caller.machine, caller.run)
+        after(world, 8_000)
+        return caller.answer
+
+    assert asked() == {"statusCode": 200, "body": "an answer"}
+    refused = asked()
+    assert refused["statusCode"] == 503, "600 of 1,000 are used, and it asks for 1,000"
+    assert 50 <= int(refused["headers"]["Retry-After"]) <= 61

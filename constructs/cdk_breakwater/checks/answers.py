@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
@@ -100,6 +101,9 @@ class Block:
         block: Block = self
         for number, name in enumerate(path):
             answer = block.template.resolve(block.body[name]) if name in block.body else block.unset
+            if number < len(path) - 1 and isinstance(answer, str | Unknown):
+                # What is JSON for CloudFormation may be a text of JSON.
+                answer = _read(block.template, answer)
             if number == len(path) - 1 or not isinstance(answer, Block):
                 # What lies beneath text, a list or an unknown value is nothing that a template can tell.
                 known = number == len(path) - 1 or answer is ABSENT
@@ -133,6 +137,32 @@ class Items:
             answer = self.template.resolve(value)
             if answer is not ABSENT:
                 yield answer
+
+
+def _read(template: Template, answer: str | Unknown) -> Block | str | Unknown:
+    """Read a text of JSON; what isn't one stays as it is."""
+    text = answer.text if isinstance(answer, Unknown) else answer
+    if not text.lstrip().startswith("{"):
+        return answer
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return answer
+    return Block(template, {name: _part(answer, value) for name, value in body.items()})
+
+
+def _part(whole: str | Unknown, value: Any) -> Any:
+    """Give one value of a text of JSON, as it would be if it stood in the template itself."""
+    parameter = parameter_of(whole)
+    if parameter is not None and isinstance(value, str | int | float) and not isinstance(value, bool):
+        return DefaultText(value, parameter)
+    if not isinstance(whole, Unknown) or not isinstance(value, str) or "{" not in value:
+        return value
+    for reference in whole.references:
+        attribute = f".{reference.attribute}" if reference.attribute else ""
+        if value == f"{{{reference.resource.logical_id}{attribute}}}":
+            return reference
+    return Unknown(value, whole.references)
 
 
 Known: TypeAlias = "str | int | float | bool | Reference | Block | Items"

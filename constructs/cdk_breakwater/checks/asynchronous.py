@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .answers import Block, Items
-from .callers import mentions
+from .answers import Block, Items, Reference
+from .callers import QUALIFIERS, mentions
 from .event_source import function_of
+from .intrinsics import FUNCTIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .answers import Answer
     from .resource import Resource
+    from .template import Template
 
 # Sources: AWS Lambda Developer Guide, "Invoking a Lambda function asynchronously", and the pages of each service.
 _TYPES = (
@@ -23,16 +27,45 @@ _TYPES = (
     # The CDK's way to set the notifications of a bucket.
     "Custom::S3BucketNotifications",
 )
-_QUALIFIERS = ("AWS::Lambda::Alias", "AWS::Lambda::Version")
+_DEEPEST = 60
 
 
-def asynchronous_sources(function: Resource) -> list[Resource]:
-    """Give the topics' subscriptions, rules, schedules and buckets that call a function."""
-    assembly = function.template.assembly
-    mentioning = list(mentions(assembly).get(function, ()))
-    for qualifier in [resource for resource in mentioning if resource.type in _QUALIFIERS]:
-        mentioning += mentions(assembly).get(qualifier, ())
-    return [resource for resource in mentioning if resource.exists and _calls(resource, function)]
+def asynchronous_sources(function: Resource) -> list[tuple[Resource, Resource]]:
+    """Give the topics' subscriptions, rules, schedules and buckets that call a function.
+
+    Returns
+    -------
+    list[tuple[Resource, Resource]]
+        Each with what it calls: the function itself, an alias or a version of it.
+    """
+    mentioning = mentions(function.template.assembly)
+    called = [function, *(resource for resource in mentioning.get(function, ()) if resource.type in QUALIFIERS)]
+    return [
+        (resource, target)
+        for target in called
+        for resource in mentioning.get(target, ())
+        if resource.exists and _calls(resource, function)
+    ]
+
+
+def calls_no_other(source: Resource, target: Resource) -> bool:
+    """Tell whether a source names its target as a whole, and not as a part of a text that may name a qualifier."""
+    return target in _whole(source.template, source.body.get("Properties"), _DEEPEST)
+
+
+def _whole(template: Template, value: Any, depth: int) -> Iterator[Resource]:
+    if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in FUNCTIONS:
+        answer = template.resolve(value)
+        if isinstance(answer, Reference):
+            yield answer.resource
+        value = None
+        if isinstance(answer, Block):
+            value = dict(answer.body)
+        elif isinstance(answer, Items):
+            value = list(answer.body)
+    if depth and isinstance(value, (dict, list)):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _whole(template, part, depth - 1)
 
 
 def _calls(resource: Resource, function: Resource) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .answers import Block, references_in
+from .answers import Block
+from .host_names import addresses_in
 
 if TYPE_CHECKING:
     from .answers import Answer
@@ -20,8 +21,8 @@ def environment(function: Resource) -> list[tuple[str, Answer]]:
 
 
 def named_in(function: Resource, variable: str, answer: Answer) -> set[Resource]:
-    """Give the resources that a variable tells of: by references, or a secret by its name."""
-    found = {reference.resource for reference in references_in(answer)}
+    """Give the resources that a variable tells of: by references, by the name of a record, or a secret by its name."""
+    found = {reference.resource for reference in addresses_in(function, answer)}
     if isinstance(answer, str) and ("/" in answer or "secret" in variable.lower()):
         template = function.template
         secret = template.assembly.names.resource(template, answer, "AWS::SecretsManager::Secret")

@@ -12,6 +12,7 @@ from .answers import ABSENT, Answer, Reference, Unknown, references_in
 from .connection import Connection
 from .environment import named_in
 from .event_source import sources_of
+from .host_names import addresses_in
 from .network import Way, groups, network_of
 from .permissions import Allowed, allowed, statements
 from .reach import reach
@@ -31,7 +32,7 @@ def to_server(function: Resource, server: Server, environment: list[tuple[str, A
     reading: str | None = None
     proxied: tuple[Resource, str] | None = None
     for name, answer in environment:
-        for reference in references_in(answer):
+        for reference in addresses_in(function, answer):
             if server.writes(reference) or _is_dsql_host(server, reference, answer):
                 return Connection(function, server, f"its address in the variable {name}")
             if server.reads(reference):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .answers import ABSENT, Unknown, references_in
 from .environment import environment, named_in
+from .host_names import addresses_in
 from .network import Group, groups, network_of
 from .permissions import statements
 from .servers import proxy_of, servers
@@ -66,7 +67,7 @@ class Reach:
     def _parameters(self, assembly: Assembly) -> dict[Resource, dict[Server, Resource]]:
         addresses: dict[Resource, list[Server]] = {}
         for parameter in assembly.resources("AWS::SSM::Parameter"):
-            for reference in parameter.references("Value"):
+            for reference in parameter.references("Value") | addresses_in(parameter, parameter.get("Value")):
                 for server in self._by_resource.get(reference.resource, ()):
                     if server.writes(reference):
                         addresses.setdefault(parameter, []).append(server)

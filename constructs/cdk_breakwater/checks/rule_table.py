@@ -32,14 +32,14 @@ Validations.of(queue).acknowledge(exception)
 
 A value that is known at deployment only is taken to be right. Where conditions decide, a finding holds in every world
 that has its resources; what rests on a parameter's default says so. "Connects" is known by evidence, which the finding
-names: an address in the environment or in a parameter of Parameter Store, a readable secret together with a way on the
-network, or a permission such as `rds-db:connect`. A parameter counts where the template has it with the address: its
-value in the environment, its name there together with the permission to read it, or either where one function alone has
-it. A permission for a path of parameters or a pattern of secrets is one for each whose name it takes in, and a variable
-with a secret's name tells of that secret. A permission for all databases, such as `rds-db:*` on `*` or `dbuser:*`,
-counts only together with a way on the network. The Data API, change streams, proxies and functions that only
-deployments (custom resources, macros, CodeDeploy's hooks) or rotations call hold no such connections. A new rule is on
-trial: it warns, and fails nothing.
+names: an address, or a Route 53 record that leads to one, in the environment or in a parameter of Parameter Store, a
+readable secret together with a way on the network, or a permission such as `rds-db:connect`. A parameter counts where
+the template has it with the address: its value in the environment, its name there together with the permission to read
+it, or either where one function alone has it. A permission for a path of parameters or a pattern of secrets is one for
+each whose name it takes in, and a variable with a secret's name tells of that secret. A permission for all databases,
+such as `rds-db:*` on `*` or `dbuser:*`, counts only together with a way on the network. The Data API, change streams,
+proxies and functions that only deployments (custom resources, macros, CodeDeploy's hooks) or rotations call hold no
+such connections. A new rule is on trial: it warns, and fails nothing.
 
 A function without a limit that connects to ElastiCache, MemoryDB or Aurora DSQL gets a note: these take more
 connections than an account of 1,000 concurrent executions opens. Of a function with a reservation, `MappingConcurrency`

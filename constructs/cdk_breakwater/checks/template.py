@@ -13,7 +13,7 @@ from .loops import expand
 from .resource import Resource, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from .assembly import Assembly
@@ -88,6 +88,11 @@ class Template:
         return template
 
     @property
+    def parameters(self) -> Iterable[str]:
+        """Give the names of its parameters."""
+        return self._sections["Parameters"].keys()
+
+    @property
     def outputs(self) -> Iterator[tuple[str, Block]]:
         """Give the outputs that this world has."""
         for name, body in self._sections["Outputs"].items():
@@ -113,7 +118,7 @@ class Template:
         if isinstance(value, list):
             return Items(self, value)
         if not isinstance(value, dict):
-            return ABSENT if value is None else UNKNOWN if not isinstance(value, Reference) else value
+            return ABSENT if value is None else value if isinstance(value, Reference | Unknown) else UNKNOWN
         if len(value) != 1:
             return Block(self, value)
         ((function, argument),) = value.items()

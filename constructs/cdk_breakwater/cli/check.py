@@ -87,6 +87,7 @@ def check_command(  # noqa: PLR0917 -- typer makes an option of each
         with _limited(time_limit):
             sources = Sources(account_concurrency or ACCOUNT_CONCURRENCY, _parameters(parameter or [], parameter_file))
             sources.read(paths or [])
+            _see_to_parameters(sources.unknown_parameters)
             if stack or (region and not paths):
                 _read_deployed(sources, stack or [], region, profile, quota_is_given=account_concurrency is not None)
             applied = [each for each in chosen if each.id not in own.skip]
@@ -120,6 +121,15 @@ def check_command(  # noqa: PLR0917 -- typer makes an option of each
 def _see_to(option: str, given: str, known: tuple[str, ...]) -> None:
     if given not in known:
         raise BreakwaterError(option, f"there is no {given!r}.", f"Take one of {', '.join(known)}.")
+
+
+def _see_to_parameters(unknown: list[str]) -> None:
+    if unknown:
+        raise BreakwaterError(
+            "--parameter",
+            f"no template has a parameter {', '.join(map(repr, unknown))}.",
+            "Take a name of its Parameters; pseudo parameters, and the values of a deployed stack, are AWS's.",
+        )
 
 
 def _exit_code(found: list[tuple[Rule, Finding]], sources: Sources, *, strict: bool, written: bool) -> int:

@@ -68,6 +68,12 @@ class Sources:
             if not self.unreadable and not any(file in self.files for file in files):
                 self._complain(f"{path}: no template in it")
 
+    @property
+    def unknown_parameters(self) -> list[str]:
+        """The names of the parameters that were given and that no template has; none where a file could not be read."""
+        known = {name for assembly in self.assemblies for each in assembly.templates for name in each.parameters}
+        return [] if self.unreadable else sorted(self.parameters.keys() - known)
+
     def add_deployed(self, name: Path, body: dict[str, Any], environment: str, parameters: Mapping[str, str]) -> None:
         """Add the template of a stack that is deployed, whose parameters are known."""
         self.files[name] = TemplateFile(name, body)

@@ -83,6 +83,13 @@ def test_clean(bad: Path) -> None:
     assert run(bad, "--parameter-file", bad.parent / "p.json").exit_code == 0
 
 
+@pytest.mark.parametrize("name", ["Second", "Region", "AWS::Region"])
+def test_a_parameter_that_no_template_has(bad: Path, name: str) -> None:
+    result = run(bad, "--parameter", "Seconds=60", "--parameter", f"{name}=50")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"--parameter: no template has a parameter {name!r}.")
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [

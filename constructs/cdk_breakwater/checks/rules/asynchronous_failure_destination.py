@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..answers import ABSENT
-from ..asynchronous import asynchronous_sources
+from ..asynchronous import asynchronous_sources, calls_no_other
 from ..callers import called_by_schedule
 from ..pointing import pointing_at
 from ..rule import Finding, Rule, Severity
@@ -16,10 +16,25 @@ if TYPE_CHECKING:
     from ..resource import Resource
 
 
+# The qualifier of a function that is called without one.
+_UNQUALIFIED = "$LATEST"
+
+
 def check(resource: Resource) -> Iterator[Finding]:
     """Find a function that is called asynchronously, and keeps no event that it failed on."""
-    sources = asynchronous_sources(resource)
-    if not sources or resource.get("DeadLetterConfig", "TargetArn") is not ABSENT or _has_destination(resource):
+    if resource.get("DeadLetterConfig", "TargetArn") is not ABSENT:
+        return
+    configured = [
+        config
+        for config in pointing_at(resource, "AWS::Lambda::EventInvokeConfig", "FunctionName", of=resource.type)
+        if config.get("DestinationConfig", "OnFailure", "Destination") is not ABSENT
+    ]
+    sources = [
+        source
+        for source, target in asynchronous_sources(resource)
+        if not any(_is_for(config, source, target) for config in configured)
+    ]
+    if not sources:
         return
     yield Finding(
         resource,
@@ -33,11 +48,16 @@ def check(resource: Resource) -> Iterator[Finding]:
     )
 
 
-def _has_destination(function: Resource) -> bool:
-    return any(
-        config.get("DestinationConfig", "OnFailure", "Destination") is not ABSENT
-        for config in pointing_at(function, "AWS::Lambda::EventInvokeConfig", "FunctionName", of=function.type)
-    )
+def _is_for(config: Resource, source: Resource, target: Resource) -> bool:
+    """Tell whether a configuration may be that of what a source calls: the function itself, an alias or a version."""
+    qualifier = config.get("Qualifier")
+    if not isinstance(qualifier, str) or not calls_no_other(source, target):
+        return True
+    if target.type == "AWS::Lambda::Alias":
+        name = target.text("Name")
+        # An alias leads to a version, which may have a configuration of its own.
+        return qualifier == name or not isinstance(name, str) or qualifier.isdecimal()
+    return qualifier == _UNQUALIFIED if target.type == "AWS::Lambda::Function" else qualifier != _UNQUALIFIED
 
 
 RULE = Rule(

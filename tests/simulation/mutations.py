@@ -44,6 +44,11 @@ def aimed(seed: int) -> bool:
     return _breaks(lambda: run(seed, aimed=True))
 
 
+def resting(seed: int) -> bool:
+    """Tell whether a schedule breaks a promise, of those that come to rest when rings are kept for nobody."""
+    return broken(seed + 2)
+
+
 def leaving(seed: int) -> bool:
     """Tell whether a message that arrives while the dispatcher leaves is left behind."""
     return left_behind(5 * seed)
@@ -139,8 +144,8 @@ def _leave_without_looking() -> Iterator[None]:
 def _end_counts_at_the_start() -> Iterator[None]:
     ended = Quota.ended
 
-    def early(self: Quota, slot: Slot, at: int, begun: int | None = None) -> None:
-        ended(self, slot, slot.start, begun)
+    def early(self: Quota, slot: Slot, _: int, *rest: int | None) -> None:
+        ended(self, slot, slot.start, *rest)
 
     with patch.object(Quota, "ended", early):
         yield
@@ -236,7 +241,7 @@ MUTATIONS = (
     Mutation("a newcomer's clock counts in full, and more", _newcomers_trust_their_clock),
     _attribute("a place is free before its period is over", RollingWindow, "_release", _by_start),
     _attribute("the intake never rings", intake, "watched", _always),
-    _attribute("an attempt that came through is not recognized", Dispatcher, "_written", _nothing),
+    _attribute("an attempt that came through is not recognized", Dispatcher, "_written", _nothing, resting),
     _attribute("in order, groups don't wait", Counter, "groups", _no_groups),
     _attribute("the ring is not kept for the other that answers it", Dispatcher, "_arrive", _always),
     _attribute("a page that comes late is given up at once", shelf, "HOLE", -1),

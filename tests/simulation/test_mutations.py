@@ -11,7 +11,7 @@ from tests.simulation.mutations import MUTATIONS, Mutation
 from tests.simulation.schedule import run
 
 pytestmark = pytest.mark.no_cover  # it would take twice the time, and covers what other tests do
-SEEDS = 60
+SEEDS, AIMED = 120, 60
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
@@ -21,5 +21,5 @@ def test_a_schedule_finds_what_is_wrong(mutation: Mutation) -> None:
 
 
 def test_aimed_schedules_find_nothing_in_the_code_as_it_is() -> None:
-    for seed in range(SEEDS):
+    for seed in range(AIMED):
         assert run(seed, aimed=True).good, seed

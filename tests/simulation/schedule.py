@@ -213,7 +213,9 @@ def _play(
         world.function_away_until = began + draw.randint(0, span)
     quiet = world.faults.until + QUIET
     hub.run(lambda: False, quiet)
-    if world.tells and "quota" in world.dynamodb.items:
+    # What the provider has said is believed for a day: a quota that rests for longer begins with its stated tiers.
+    rests = any(limit.period >= DAY for limit in limits)
+    if world.tells and not rests and "quota" in world.dynamodb.items:
         counter = Item.read(world.dynamodb.items["quota"]).counter(world.settings)
         if counter.quota.learned.limits:
             changes.append((quiet - SETTLED, now))

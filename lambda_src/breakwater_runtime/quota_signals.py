@@ -78,6 +78,11 @@ def used(weight: float) -> dict[str, float]:
     ValueError
         When it is negative, or no number.
     """
+    require_used(weight)
+    return {"quotaUsed": weight}
+
+
+def require_used(weight: float) -> None:
+    """Refuse what no call can have used."""
     if isinstance(weight, bool) or not 0 <= weight < float("inf"):
         raise ValueError(f"used needs a number, 0 or more (given {weight!r}).")
-    return {"quotaUsed": weight}

@@ -14,7 +14,7 @@ from breakwater_runtime._aws import ask, client, is_transient, was_not_sent
 from breakwater_runtime.deadline import Deadline, LambdaContext
 from breakwater_runtime.environment import LONGEST_FUNCTION_SECONDS, variable
 from breakwater_runtime.errors import BreakwaterError, ConfigurationError, ConnectionUnavailable
-from breakwater_runtime.quota_signals import QuotaSpent, RetryAfter
+from breakwater_runtime.quota_signals import QuotaSpent, RetryAfter, require_used
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,8 +73,7 @@ class QuotaSlot:
         ValueError
             When it is negative, or no number.
         """
-        if isinstance(weight, bool) or not 0 <= weight < float("inf"):
-            raise ValueError(f"used needs a number, 0 or more (given {weight!r}).")
+        require_used(weight)
         self._used = weight
 
     def _end(self, error: BaseException | None) -> dict[str, Any]:

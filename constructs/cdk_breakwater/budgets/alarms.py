@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     from .share import ConnectionShare
 
 _OVERLAP = 15
+"""Minutes. While a deployment replaces environments, old and new ones hold connections together."""
 # An expression has 2,048 characters at most, and each function takes twenty. Source: Amazon CloudWatch API Reference,
 # MetricDataQuery.
 _MAXIMUM_TERMS = 100
-"""Minutes. While a deployment replaces environments, old and new ones hold connections together."""
-
 _SHARES = MAXIMUM_WIDGET_METRICS // 2
 """In one graph: a share is an expression and its metric."""
 

@@ -177,6 +177,13 @@ def texts(answer: Answer) -> list[str | Unknown]:
     return [item if isinstance(item, str) else item if isinstance(item, Unknown) else UNKNOWN for item in items]
 
 
+def known_text(answer: Answer) -> str:
+    """Give a text as far as it is known, with placeholders for the rest; empty for what is none."""
+    if isinstance(answer, Unknown):
+        return answer.text
+    return answer if isinstance(answer, str) else ""
+
+
 def references_in(answer: Answer) -> frozenset[Reference]:
     """Give the references that an answer is or contains."""
     if isinstance(answer, Reference):

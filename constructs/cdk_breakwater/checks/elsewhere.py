@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .answers import Unknown
+from .answers import Unknown, known_text
 from .connection import Connection
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def to_elsewhere(function: Resource, environment: list[tuple[str, Answer]]) -> C
     """Give what a function connects to by the address that it is told, None where that is no database's."""
     beside = any(_BESIDE.search(_words(name)) for name, _ in environment)
     for name, answer in environment:
-        text = answer if isinstance(answer, str) else answer.text if isinstance(answer, Unknown) else ""
+        text = known_text(answer)
         if not text or _PROXY.search(name) or _PROXY.search(text) or _LOCAL.search(text):
             continue
         unknown = isinstance(answer, Unknown) and not answer.references and "://" not in text

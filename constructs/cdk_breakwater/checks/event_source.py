@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from .answers import Unknown
+from .answers import known_text
 from .resource import as_text
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ class EventSource(NamedTuple):
     @property
     def arn(self) -> str:
         """The ARN of its source, as far as it is known."""
-        answer = as_text(self.mapping.get("EventSourceArn"))
-        return answer if isinstance(answer, str) else answer.text if isinstance(answer, Unknown) else ""
+        return known_text(as_text(self.mapping.get("EventSourceArn")))
 
     @property
     def enabled(self) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from .answers import Block, Items, Unknown, references_in
+from .answers import Block, Items, known_text, references_in
 from .resource import as_text
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def addresses_in(resource: Resource, answer: Answer) -> frozenset[Reference]:
 
 
 def _names_in(answer: Answer) -> set[str]:
-    text = answer.text if isinstance(answer, Unknown) else answer if isinstance(answer, str) else ""
+    text = known_text(answer)
     return {_key(text), *map(_key, _HOST.findall(text) if isinstance(answer, str) else ())}
 
 
@@ -79,8 +79,7 @@ def _leads_to(record: Resource) -> Iterator[Reference]:
 
 
 def _name(answer: Answer) -> str:
-    text = as_text(answer)
-    return _key(text.text if isinstance(text, Unknown) else text if isinstance(text, str) else "")
+    return _key(known_text(as_text(answer)))
 
 
 def _key(name: str) -> str:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from ..limits.api_gateway import HTTP_TIMEOUT_SECONDS, REST_TIMEOUT_SECONDS
 from ..limits.aws_lambda import MAXIMUM_MANAGED_TIMEOUT_SECONDS
-from .answers import ABSENT, Answer, Block, Items, Unknown, references_in
+from .answers import ABSENT, Answer, Block, Items, Unknown, known_text, references_in
 from .callers import mentions
 from .event_source import function_of
 from .pointing import pointing_at
-from .resource import as_number, as_text
+from .resource import as_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,8 +57,7 @@ def _permitted(function: Resource) -> Iterator[tuple[Resource, str]]:
     """Give the APIs that may call a function, and on which path."""
     for permission in pointing_at(function, "AWS::Lambda::Permission", "FunctionName", of=function.type):
         if permission.get("Principal") == "apigateway.amazonaws.com":
-            path = as_text(permission.get("SourceArn"))
-            text = path.text if isinstance(path, Unknown) else str(path)
+            text = known_text(permission.get("SourceArn"))
             if "/authorizers/" not in text:
                 apis = [each.resource for each in permission.references("SourceArn") if _is_api(each.resource)]
                 yield from ((api, text) for api in apis)
@@ -93,7 +92,7 @@ def _seconds(api: Resource, integration: Answer) -> float:
         names = (names[0] if names[0] in integration.body else names[0][0].lower() + names[0][1:], *names[1:])
         return integration.get(*names)
 
-    streamed = any("response-streaming-invocations" in _known(get(name)) for name in ("Uri", "IntegrationUri"))
+    streamed = any("response-streaming-invocations" in known_text(get(name)) for name in ("Uri", "IntegrationUri"))
     if streamed or get("ResponseTransferMode") == "STREAM" or get("RequestParameters", _INVOCATION_TYPE) == "'Event'":
         # Streamed answers take up to 15 minutes: "Stream the integration response for your proxy integrations".
         return _AS_LONG_AS_IT_TAKES
@@ -166,10 +165,6 @@ def _is_socket(api: Resource) -> bool:
 
 def _default(api: Resource) -> float:
     return REST_TIMEOUT_SECONDS if _is_socket(api) else _SECONDS[api.type]
-
-
-def _known(answer: Answer) -> str:
-    return answer.text if isinstance(answer, Unknown) else str(answer)
 
 
 def _is_elsewhere(api: Resource) -> bool:

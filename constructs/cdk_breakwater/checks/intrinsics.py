@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from .answers import ABSENT, UNKNOWN, Answer, Block, DefaultText, Items, Reference, Unknown
+from .answers import ABSENT, UNKNOWN, Answer, Block, DefaultText, Items, Reference, Unknown, known_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -74,8 +74,7 @@ def _get_att(template: Template, argument: Any) -> Answer:
 
 
 def _import_value(template: Template, argument: Any) -> Answer:
-    name = template.resolve(argument)
-    text = name if isinstance(name, str) else name.text if isinstance(name, Unknown) else ""
+    text = known_text(template.resolve(argument))
     found = template.assembly.exported(template, text) if text else UNKNOWN
     return Unknown(f"{{import {text}}}") if found is UNKNOWN else found
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from .answers import ABSENT, Answer, Reference, Unknown
+from .answers import ABSENT, Answer, Reference, Unknown, known_text
 from .resource import as_text
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Names:
         """Give the resource that an answer stands for: a reference, an ARN, a URL, or a name of one of some types."""
         if isinstance(answer, Reference):
             return answer.resource
-        text = answer.text if isinstance(answer, Unknown) else answer if isinstance(answer, str) else ""
+        text = known_text(answer)
         if not text:
             if isinstance(answer, Unknown) and len({reference.resource for reference in answer.references}) == 1:
                 return next(iter(answer.references)).resource
@@ -83,8 +83,7 @@ class Names:
 
     def matching(self, template: Template, answer: Answer) -> list[Resource]:
         """Give the resources whose ARNs a pattern takes in, such as ``arn:aws:ssm:*:*:parameter/shop/*``."""
-        text = answer.text if isinstance(answer, Unknown) else answer if isinstance(answer, str) else ""
-        arn = _ARN.fullmatch(text)
+        arn = _ARN.fullmatch(known_text(answer))
         if arn is None or not {"*", "?"} & {*arn[2]}:
             return []
         service, pattern = arn[1], _last(arn[1], arn[2])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from .answers import Unknown
+from .answers import Unknown, known_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ def _candidates(resource: Resource, assets: Callable[[Path], Mapping[str, Path]]
     url = resource.text("TemplateURL")
     written = (resource.metadata.get("aws:asset:path"), url)
     named = [folder / name for name in written if isinstance(name, str) and _is_path(name)]
-    text = url.text if isinstance(url, Unknown) else url if isinstance(url, str) else ""
+    text = known_text(url)
     if isinstance(url, Unknown) and (asset := assets(folder).get(text.rsplit("/", 1)[-1])) is not None:
         named.append(asset)
     named += _files_at(folder, text)

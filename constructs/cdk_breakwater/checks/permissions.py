@@ -7,7 +7,7 @@ from enum import IntEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from .answers import ABSENT, Answer, Block, Items, Unknown, references_in, texts
+from .answers import ABSENT, Answer, Block, Items, known_text, references_in, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,6 +115,6 @@ def _statements(policy: Resource, document: Answer) -> Iterator[Statement]:
             names = policy.template.assembly.names
             by_name = names.resource(policy.template, answer)
             named |= mentioned | ({by_name} if by_name else {*names.matching(policy.template, answer)})
-            text = answer.text if isinstance(answer, Unknown) else answer if isinstance(answer, str) else ""
+            text = known_text(answer)
             wild |= not mentioned and (text == "*" or text.endswith((":*", "*/*", "rds!*")))
         yield Statement(actions, resources, frozenset(named), wild)

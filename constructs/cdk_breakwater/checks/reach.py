@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from .answers import ABSENT, Unknown, references_in
+from .answers import ABSENT, known_text, references_in
 from .environment import environment, named_in
 from .host_names import addresses_in
 from .network import Group, groups, network_of
@@ -98,7 +98,7 @@ def _told(function: Resource) -> set[Resource]:
     found: set[Resource] = set()
     for _, answer in environment(function):
         found |= {reference.resource for reference in references_in(answer)}
-        text = answer if isinstance(answer, str) else answer.text if isinstance(answer, Unknown) else ""
+        text = known_text(answer)
         if _NAME.fullmatch(text) and (parameter := template.assembly.names.parameter(template, text)) is not None:
             found.add(parameter)
     return found

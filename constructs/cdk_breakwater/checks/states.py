@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .answers import ABSENT, Reference, Unknown
+from .answers import ABSENT, Reference, known_text
 from .event_source import function_of
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _states(machine: Resource) -> Iterator[State]:
         yield from _walk(machine, properties["Definition"], (), 0)
         return
     answer = machine.get("DefinitionString")
-    text = answer.text if isinstance(answer, Unknown) else answer if isinstance(answer, str) else ""
+    text = known_text(answer)
     try:
         definition = json.loads(text)
     except (ValueError, RecursionError):

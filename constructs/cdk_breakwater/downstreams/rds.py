@@ -189,13 +189,7 @@ class RdsDownstream(Downstream):
             return known
         # Of an engine's own making where none was asked for; libpq would take the user's name. Source: Amazon RDS API
         # Reference, CreateDBInstance, DBName. What a snapshot brings, nobody here knows.
-        others = (
-            "DBSnapshotIdentifier",
-            "SnapshotIdentifier",
-            "SourceDBInstanceIdentifier",
-            "SourceDBClusterIdentifier",
-        )
-        return None if rendered(first, name, *others) else POSTGRESQL_DATABASE
+        return None if rendered(first, name, *_COPIED_FROM) else POSTGRESQL_DATABASE
 
     def _owner(self, source: Any) -> Any:
         return self.resource if source is None else source.node.default_child

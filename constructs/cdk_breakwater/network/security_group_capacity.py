@@ -33,12 +33,12 @@ def watch_security_group_capacity(rule: IConstruct, databases: Mapping[str, ICon
     validate_at_synth(Stack.of(rule), partial(_warn, rule.node.root, databases))
 
 
-def _warn(root: IConstruct, databases: Mapping[str, IConstruct]) -> list[str]:
+def _warn(root: IConstruct, databases: Mapping[str, IConstruct]) -> None:
     rules: list[Any] = [rule for rule, _ in rendered_resources(root, "AWS::EC2::SecurityGroupIngress")]
     # A token of the group's id is the same in every stack of the app, what is rendered of it is not.
     counts = Counter(rule.group_id for rule in rules)
     if not counts or counts.most_common(1)[0][1] <= _INBOUND_RULES:
-        return []
+        return
     named: dict[str, IConstruct] = {rule.group_id: rule.node.scope for rule in rules}
     named |= {rule.group_id: databases[rule.node.path] for rule in rules if rule.node.path in databases}
     for group, count in counts.items():
@@ -48,4 +48,3 @@ def _warn(root: IConstruct, databases: Mapping[str, IConstruct]) -> list[str]:
                 f"its security group gets {count} inbound rules, and EC2 takes {_INBOUND_RULES} unless the account's "
                 "quota was raised. Give functions a security group in common (security_groups=[…]): it needs one.",
             )
-    return []

@@ -11,6 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 
 from .._cdk.arguments import instance_of, require
 from ..errors import BreakwaterError
+from ..layers.runtime_settings import ACQUIRE, variable
 from .functions import make_function
 from .guarded_function import add_runtime
 
@@ -42,18 +43,18 @@ def grant_acquire(
         raise BreakwaterError(
             quota, f"name={name!r} can't be part of a variable.", "Use letters, digits and underscores, a letter first."
         )
-    variable = f"BREAKWATER_{name.upper()}_ACQUIRE" if name else "BREAKWATER_ACQUIRE"
-    if any(entry.type == _METADATA and entry.data == variable for entry in function.node.metadata):
+    key = variable(ACQUIRE, name)
+    if any(entry.type == _METADATA and entry.data == key for entry in function.node.metadata):
         raise BreakwaterError(
             quota,
-            f"{function.node.path} takes slots by {variable} already.",
+            f"{function.node.path} takes slots by {key} already.",
             'Give each quota of a function a name of its own: grant_acquire(function, name="crm").',
         )
-    function.node.add_metadata(_METADATA, variable)
+    function.node.add_metadata(_METADATA, key)
     found = quota.node.try_find_child(_ACQUIRER)
     acquirer = found if isinstance(found, lambda_.Function) else _make(quota, doorbell, environment)
     add_runtime(caller)
-    caller.add_environment(variable, acquirer.function_name)
+    caller.add_environment(key, acquirer.function_name)
     # Not grant_invoke, which adds all versions and aliases.
     caller.add_to_role_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[acquirer.function_arn]))
 

@@ -33,9 +33,8 @@ def second_mapping_errors(invocation: Buffer) -> list[str]:
 
 def _pair(properties: dict[str, Any]) -> tuple[Any, Any]:
     """Return source and function; Lambda takes the function's ARN for its name as well."""
-    match properties.get("FunctionName"):
+    function = properties.get("FunctionName")
+    match function:
         case {"Fn::GetAtt": [str(name), "Arn"]}:
-            function: Any = {"Ref": name}
-        case function:
-            pass
+            function = {"Ref": name}
     return properties.get("EventSourceArn"), function

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
 
 from breakwater_runtime._core.session import now
 from breakwater_runtime.deadline import Deadline
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # whose default is for type checkers alone
+
     from breakwater_runtime._core.keeper import Keeper
     from breakwater_runtime._core.session import Session
 
-
-if TYPE_CHECKING:
-    from typing_extensions import TypeVar  # noqa: TC004 -- its default is for type checkers alone
-
     Connection = TypeVar("Connection", default=Any)
 else:
+    from typing import TypeVar
+
     Connection = TypeVar("Connection")
 
 

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from ..answers import Answer, Block, Unknown, parameter_of
+from ..answers import Answer, Block, Unknown, known_text, parameter_of
 from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
@@ -115,10 +115,7 @@ def _is_clear(answer: Answer) -> bool:
 
 def _has_password(answer: Answer) -> bool:
     """Tell whether a value is a database's URL with a password in it."""
-    return (
-        _URL.search(answer.text if isinstance(answer, Unknown) else answer if isinstance(answer, str) else "")
-        is not None
-    )
+    return _URL.search(known_text(answer)) is not None
 
 
 RULE = Rule(

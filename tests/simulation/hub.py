@@ -10,9 +10,6 @@ from greenlet import getcurrent, greenlet
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RESTLESS = 40_000
-"""Events of a schedule that goes on for ever; most have some thousands."""
-
 
 class Killed(BaseException):
     """Thrown into whatever a process was doing when it died."""
@@ -41,7 +38,6 @@ class Hub:
 
     def __init__(self, start: int) -> None:
         self.now = start
-        self.steps = 0
         self._order = 0
         self._latest = start
         self._events: list[tuple[int, int, Callable[[], Any]]] = []
@@ -127,8 +123,6 @@ class Hub:
                 self.now = latest
                 return until()
             self.now = max(self.now, when)
-            self.steps += 1
-            assert self.steps < RESTLESS, "it does not come to rest"
             what()
         if not until():
             self.now = latest

@@ -133,7 +133,7 @@ def _run(draw: random.Random, seed: int, *, aimed: bool) -> Result:
         priority=draw.random() < 0.25,
         parallelism=draw.choice((3, 10, 10, 20)),
         max_attempts=draw.choice((2, 3, 5)),
-        weight=draw.choice(("$.weight", "weight")),
+        weight="$.weight" if aimed else draw.choice(("$.weight", "weight")),
     )
     world.weighted = world.weighted or bool(later)
     result = Result(seed)

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from handlers.quota_dispatcher.plan import STAY
 from handlers.quota_dispatcher.store import Item
 from tests.simulation.callers import Caller, call, on_virtual_time
 from tests.simulation.first_release import leave_behind
@@ -27,6 +28,8 @@ FALL = int(datetime(2026, 11, 1, 0, tzinfo=ZoneInfo("America/New_York")).timesta
 RAMADAN = int(datetime(2027, 2, 7, 0, tzinfo=ZoneInfo("Africa/Casablanca")).timestamp() * 1000)
 TURNAROUND = 35
 """From the end of a call until the same hand starts the next one: the way back, a write, and the way there."""
+RING = 300
+"""Until the dispatcher is back that left for a longer rest: a queue that is asked, and an invocation."""
 CALL_BESIDE = 0.2
 """The share of schedules in which functions call the provider themselves."""
 QUIET = 1_200_000
@@ -133,7 +136,7 @@ def _run(draw: random.Random, seed: int, *, aimed: bool) -> Result:
         priority=draw.random() < 0.25,
         parallelism=draw.choice((3, 10, 10, 20)),
         max_attempts=draw.choice((2, 3, 5)),
-        weight="$.weight" if aimed else draw.choice(("$.weight", "weight")),
+        weight=draw.choice(("$.weight", "weight")),
     )
     world.weighted = world.weighted or bool(later)
     result = Result(seed)
@@ -329,6 +332,8 @@ def _possible(limits: list[Limit], parallelism: int, span: int) -> int:
         for limit in limits:
             if len(ends) >= limit.limit:
                 start = max(start, ends[-limit.limit] + limit.period + (2_000 + LONGEST_CALL if limit.zone else 0))
+        if ends and start - ends[-1] > STAY:
+            start += RING
         if start >= span:
             return len(ends)
         ends.append(start + 85)

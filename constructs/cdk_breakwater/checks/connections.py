@@ -6,9 +6,9 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from .callers import called_rarely, mentions
-from .elsewhere import to_elsewhere
 from .environment import environment
 from .evidence import to_server
+from .external_databases import to_external_database
 from .reach import reach
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _connections(function: Resource) -> Iterator[Connection]:
         if (connection := to_server(function, server, variables)) is not None
     ]
     yield from found
-    if not found and (connection := to_elsewhere(function, variables)) is not None:
+    if not found and (connection := to_external_database(function, variables)) is not None:
         yield connection
 
 

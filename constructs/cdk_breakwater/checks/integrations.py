@@ -12,7 +12,7 @@ from ..limits.aws_lambda import MAXIMUM_MANAGED_TIMEOUT_SECONDS
 from .answers import ABSENT, Answer, Block, Items, Unknown, known_text, references_in
 from .callers import mentions
 from .event_source import function_of
-from .pointing import pointing_at
+from .referring_resources import referring_to
 from .resource import as_number
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def waiting(function: Resource) -> dict[Resource, float]:
 
 def _permitted(function: Resource) -> Iterator[tuple[Resource, str]]:
     """Give the APIs that may call a function, and on which path."""
-    for permission in pointing_at(function, "AWS::Lambda::Permission", "FunctionName", of=function.type):
+    for permission in referring_to(function, "AWS::Lambda::Permission", "FunctionName", of=function.type):
         if permission.get("Principal") == "apigateway.amazonaws.com":
             text = known_text(permission.get("SourceArn"))
             if "/authorizers/" not in text:
@@ -74,7 +74,7 @@ def _integrated(function: Resource) -> Iterator[tuple[Resource, float]]:
                 block = integration.block("Integration") if "Method" in integration.type else integration.properties
                 yield api, _seconds(api, block) if waits else _AS_LONG_AS_IT_TAKES
     # An HTTP API made by quick create calls its target by an integration that nobody else names.
-    for api in pointing_at(function, "AWS::ApiGatewayV2::Api", "Target", of=function.type):
+    for api in referring_to(function, "AWS::ApiGatewayV2::Api", "Target", of=function.type):
         yield api, HTTP_TIMEOUT_SECONDS
     by_definition: dict[Resource, list[tuple[Resource, Block]]] = assembly.choices.cached(
         "integrations by definition", lambda: _read_definitions(assembly)

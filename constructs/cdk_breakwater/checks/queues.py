@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .pointing import pointing_at
+from .referring_resources import referring_to
 
 if TYPE_CHECKING:
     from .resource import Resource
@@ -12,5 +12,5 @@ if TYPE_CHECKING:
 
 def redriven_to(dead_letters: Resource) -> list[Resource]:
     """Give the queues whose dead-letter queue this one is."""
-    found = pointing_at(dead_letters, "AWS::SQS::Queue", "RedrivePolicy", "deadLetterTargetArn")
+    found = referring_to(dead_letters, "AWS::SQS::Queue", "RedrivePolicy", "deadLetterTargetArn")
     return [queue for queue in found if queue is not dead_letters]

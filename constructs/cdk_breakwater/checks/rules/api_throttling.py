@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..answers import ABSENT, Answer, Block, Items, Unknown
-from ..pointing import pointing_at
+from ..referring_resources import referring_to
 from ..resource import as_number
 from ..rule import Finding, Rule, Severity
 
@@ -66,7 +66,7 @@ def _makes_a_stage(deployment: Resource) -> bool:
         return False
     api = deployment.target("RestApiId")
     if api is not None:
-        stages = pointing_at(api, "AWS::ApiGateway::Stage", "RestApiId")
+        stages = referring_to(api, "AWS::ApiGateway::Stage", "RestApiId")
     else:  # whatever has an API that isn't in the templates may be of the same
         declared = deployment.template.assembly.resources("AWS::ApiGateway::Stage")
         stages = [stage for stage in declared if stage.target("RestApiId") is None]
@@ -74,7 +74,7 @@ def _makes_a_stage(deployment: Resource) -> bool:
 
 
 def _has_stage(api: Resource) -> bool:
-    return bool(pointing_at(api, "AWS::ApiGatewayV2::Stage", "ApiId"))
+    return bool(referring_to(api, "AWS::ApiGatewayV2::Stage", "ApiId"))
 
 
 def _by_methods(answer: Answer) -> bool | Unknown:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..answers import ABSENT
 from ..asynchronous import asynchronous_sources, calls_no_other
 from ..callers import called_by_schedule
-from ..pointing import pointing_at
+from ..referring_resources import referring_to
 from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def check(resource: Resource) -> Iterator[Finding]:
         return
     configured = [
         config
-        for config in pointing_at(resource, "AWS::Lambda::EventInvokeConfig", "FunctionName", of=resource.type)
+        for config in referring_to(resource, "AWS::Lambda::EventInvokeConfig", "FunctionName", of=resource.type)
         if config.get("DestinationConfig", "OnFailure", "Destination") is not ABSENT
     ]
     sources = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..answers import Absent, Unknown
-from ..pointing import pointing_at
+from ..referring_resources import referring_to
 from ..rule import Finding, Rule, Severity
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def check(resource: Resource) -> Iterator[Finding]:
     known = {
         each: provisioned
         for type_ in ("AWS::Lambda::Alias", "AWS::Lambda::Version")
-        for each in pointing_at(resource, type_, "FunctionName", of=resource.type)
+        for each in referring_to(resource, type_, "FunctionName", of=resource.type)
         if not isinstance(provisioned := each.limit(*_NAME), Absent | Unknown)
     }
     total = sum(known.values())

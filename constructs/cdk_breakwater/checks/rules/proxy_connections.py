@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ...limits.rds_proxy import default_percent
 from ..answers import Absent, Amount, Unknown
 from ..connections import connected_to
-from ..pointing import pointing_at
+from ..referring_resources import referring_to
 from ..rule import Finding, Rule, Severity
 from ..server_limit import server_limit
 from ..servers import server_of
@@ -29,7 +29,7 @@ def check(resource: Resource) -> Iterator[Finding]:
     known = {
         group: percent
         for proxy in server.proxies
-        for group in pointing_at(proxy, "AWS::RDS::DBProxyTargetGroup", "DBProxyName", of=proxy.type)
+        for group in referring_to(proxy, "AWS::RDS::DBProxyTargetGroup", "DBProxyName", of=proxy.type)
         if not isinstance(percent := _percent(group, server), Unknown)
     }
     if not known:

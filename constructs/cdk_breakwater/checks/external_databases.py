@@ -45,7 +45,7 @@ _PROXY = re.compile(r"proxy|pgbouncer|\.pooler\.", re.IGNORECASE)
 _LOCAL = re.compile(r"localhost|127\.0\.0\.1|host\.docker\.internal|example\.(?:com|org)", re.IGNORECASE)
 
 
-def to_elsewhere(function: Resource, environment: list[tuple[str, Answer]]) -> Connection | None:
+def to_external_database(function: Resource, environment: list[tuple[str, Answer]]) -> Connection | None:
     """Give what a function connects to by the address that it is told, None where that is no database's."""
     beside = any(_BESIDE.search(_words(name)) for name, _ in environment)
     for name, answer in environment:

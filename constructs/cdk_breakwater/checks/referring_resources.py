@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .resource import Resource
 
 
-def pointing_at(target: Resource, type_: str, *path: str, of: str | tuple[str, ...] = ()) -> list[Resource]:
+def referring_to(target: Resource, type_: str, *path: str, of: str | tuple[str, ...] = ()) -> list[Resource]:
     """Give the resources of a type whose property refers to one; what refers to an alias refers to its function.
 
     Parameters

@@ -114,6 +114,8 @@ class Settings:
         self.function_timeout = self._number("function_timeout", float, 0, _LONGEST_MANAGED_SECONDS)
         plain = self._on_loopback() or self._of_a_test(PLAIN_TEXT, "name a CA.")
         self.tls_ca = self._text("tls_ca") or (None if plain else "system")
+        if self.tls_ca == "by-host":
+            self.tls_ca = self._authorities_by_host()
         self._check()
 
     def _check(self) -> None:
@@ -125,6 +127,13 @@ class Settings:
             raise self.error("tls_ca", self.tls_ca, "IAM database authentication needs TLS: name a CA.")
         if not self.secret_arn and not self.host:
             raise self.error("host", self.host, "Give a host, or the ARN of a secret that names one.")
+
+    def _authorities_by_host(self) -> str:
+        if self.host is None:
+            raise self.error("tls_ca", "by-host", 'Give a host, or name the authorities: "bundled" or "system".')
+        from breakwater_runtime._rds_host import region_of_rds_host
+
+        return "system" if region_of_rds_host(self.host) is None else "bundled"
 
     def _on_loopback(self) -> bool:
         # without a host the secret names it: not loopback, so verified

@@ -230,7 +230,8 @@ def database(
     utilization
         The part of the limit, from 0 to 1, above which connections are given back. Default: 0.8.
     tls_ca
-        Whose certificates to trust: "bundled" (the layer's `ca.pem`), "system", or the path of a file. Chain and host
+        Whose certificates to trust: "bundled" (the layer's `ca.pem`), "system", "by-host" ("bundled" for a host of RDS
+        or DocumentDB, else "system"), or the path of a file. Chain and host
         name are verified. Default: "system", and plain text on loopback.
     proxy
         Whether the host is an RDS Proxy: nothing is SET then.

@@ -32,11 +32,33 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"engine": "mysql", "host": "h", "function_timeout": 5401}, r"function_timeout .*from 0 to 5400"),
         ({"engine": "mysql", "host": "h", "auth": "kerberos"}, r"auth .* is 'kerberos'"),
         ({"engine": "mysql", "host": "h", "auth": "iam"}, r"user .* is None"),
+        ({"engine": "mysql", "secret_arn": "arn:s", "tls_ca": "by-host"}, r"tls_ca .* is 'by-host'. Give a host"),
     ],
 )
 def test_a_wrong_setting_is_named(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(breakwater.ConfigurationError, match=message):
         breakwater.database(**arguments)  # pyrefly: ignore
+
+
+@pytest.mark.parametrize(
+    ("host", "authorities"),
+    [
+        ("shop.c9akciq32abc.eu-central-1.rds.amazonaws.com", "bundled"),
+        ("Shop.cluster-ro-c9akciq32abc.EU-central-1.RDS.amazonaws.com.", "bundled"),
+        ("shop.global-c9akciq32abc.global.rds.amazonaws.com", "bundled"),
+        ("shop.cluster-c9akciq32abc.eu-central-1.docdb.amazonaws.com", "bundled"),
+        ("shop.c9akciq32abc.cn-north-1.rds.amazonaws.com.cn", "bundled"),
+        ("shop.c9akciq32abc.rds.cn-north-1.amazonaws.com.cn", "bundled"),
+        ("shop.proxy-c9akciq32abc.eu-central-1.rds.amazonaws.com", "system"),
+        ("reads.endpoint.proxy-c9akciq32abc.eu-central-1.rds.amazonaws.com", "system"),
+        ("shop.c9akciq32abc.eu-central-1.rds.amazonaws.com.example.net", "system"),
+        ("c9akciq32abc.eu-central-1.rds.amazonaws.com", "system"),
+        ("db.example.net", "system"),
+        ("10.0.0.7", "system"),
+    ],
+)
+def test_authorities_that_follow_the_host(host: str, authorities: str) -> None:
+    assert environment.Settings(None, {"engine": "mysql", "host": host, "tls_ca": "by-host"}).tls_ca == authorities
 
 
 def test_a_function_on_managed_instances_may_take_ninety_minutes() -> None:

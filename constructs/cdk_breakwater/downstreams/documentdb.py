@@ -61,9 +61,9 @@ class DocumentDbDownstream(Downstream):
         return None if Token.is_unresolved(port) else int(port)
 
     @property
-    def has_certificate_authority(self) -> bool:
-        """True: DocumentDB's certificates are signed by RDS's authorities."""
-        return True
+    def tls_ca(self) -> str:
+        """Those of the layer: DocumentDB's certificates are signed by RDS's authorities."""
+        return "bundled"
 
     def certificate_authority(self) -> str | None:
         """Return the file that was given, else the roots of the cluster's Region, see `region_certificates`."""

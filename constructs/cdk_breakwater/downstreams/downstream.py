@@ -79,9 +79,12 @@ class Downstream(ABC):
         self._certificate_authority = certificate_authority
 
     @property
-    def has_certificate_authority(self) -> bool:
-        """Whether the server's certificate is verified with authorities of its own, not the operating system's."""
-        return self._certificate_authority is not None
+    def tls_ca(self) -> str:
+        """The authorities that the server's certificate is verified with, as the runtime calls them.
+
+        "bundled" in the layer, the operating "system"'s, or "by-host": the bundled ones for a host of RDS.
+        """
+        return "system" if self._certificate_authority is None else "bundled"
 
     @property
     def server(self) -> Downstream:
@@ -332,7 +335,8 @@ class Downstream(ABC):
             Database (schema) to use. Default: the secret's `dbname`.
         certificate_authority
             Path of a PEM file with the certificate authorities that the server's certificate is verified with.
-            Default: for a host of RDS its Region's, else those of the operating system.
+            Default: for a host of RDS its Region's, else those of the operating system. For a host that is known at
+            deployment only, the function chooses between the two by the name that it gets.
         pooler
             Whether a pooler listens there that lends server connections by the transaction: PgBouncer, Supavisor,
             PgCat. `max_connections` is then its own limit of clients, and sessions are left as they are. Default False.

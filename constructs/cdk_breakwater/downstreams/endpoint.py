@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Annotations, Token
+from aws_cdk import Annotations, Stack, Token
+
+from breakwater_runtime._rds_host import region_of_rds_host
 
 from .._cdk.arguments import FLAG, PORT, SECRET, SECURITY_GROUP, TEXT, instance_of
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from ..limits.engines import DatabaseEngine
 from ..limits.max_connections import MaxConnections, UnknownMaxConnections
+from ..limits.rds_certificates import has_rds_certificates
 from ..limits.service_limits import for_atlas_tier, for_engine
 from .downstream import Downstream
-from .region_certificates import region_certificates, region_of_host
+from .region_certificates import certificates_of
 
 if TYPE_CHECKING:
     from constructs import Construct, IConstruct
@@ -32,6 +35,8 @@ ENDPOINT_ARGUMENTS = {
     "pooler": FLAG,
 }
 
+
+_SIGNED_BY_ACM = (DatabaseEngine.REDIS, DatabaseEngine.VALKEY, DatabaseEngine.AURORA_DSQL)
 
 # A seed list by DNS, as Atlas names its clusters: PyMongo asks for _mongodb._tcp.<host>.
 _SEED_LIST = re.compile(r"mongodb\+srv://[A-Za-z0-9.-]+/?")
@@ -67,12 +72,12 @@ class EndpointDownstream(Downstream):
         super().__init__(construct, **options)
         self._max_connections = max_connections
         self.lends_by_transaction = pooler
-        if Token.is_unresolved(self.host) and options.get("certificate_authority") is None and not self.engine.is_cache:
+        region = Stack.of(construct).region
+        if self.tls_ca == "by-host" and not Token.is_unresolved(region) and not has_rds_certificates(region):
             Annotations.of(construct).add_info_v2(
                 "cdk-breakwater:unknown-host",
-                "Its host is known at deployment only, and its certificate is verified with the operating system's "
-                "authorities. A database of RDS is signed by others: import it with engine=…, or pass "
-                "certificate_authority=… with the bundle of RDS.",
+                f"Its host is known at deployment only. A database of RDS in {region} is signed by authorities that "
+                "are not part of cdk-breakwater: pass certificate_authority=… with the bundle of the Region.",
             )
         if self.connectable is not None:
             from aws_cdk import aws_ec2 as ec2
@@ -83,15 +88,20 @@ class EndpointDownstream(Downstream):
             )
 
     @property
-    def has_certificate_authority(self) -> bool:
-        """Whether a file was given, or the host is one of RDS, which signs with authorities of its own."""
-        return super().has_certificate_authority or region_of_host(self.host) is not None
+    def tls_ca(self) -> str:
+        """The bundled ones where a file was given or the host is one of RDS; by the host where that is a token."""
+        if self._certificate_authority is not None or region_of_rds_host(self.host) is not None:
+            return "bundled"
+        could_be_of_rds = Token.is_unresolved(self.host) and self.engine not in _SIGNED_BY_ACM
+        return "by-host" if could_be_of_rds and not self.lends_by_transaction else "system"
 
     def certificate_authority(self) -> str | None:
-        """Return the file that was given, else the roots of the Region of a host of RDS, see `region_certificates`."""
-        region = region_of_host(self.host)
+        """Return the file that was given, else the roots of a host of RDS: of all Regions where it tells none."""
         given = super().certificate_authority()
-        return given if given is not None or region is None else region_certificates(self.construct, region)
+        if given is not None or self.tls_ca == "system":
+            return given
+        region = region_of_rds_host(self.host)
+        return certificates_of(self.construct, None if region == "global" else region)
 
     @property
     def reserved_connections(self) -> int:

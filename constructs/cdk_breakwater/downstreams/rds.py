@@ -93,9 +93,9 @@ class RdsDownstream(Downstream):
         return getattr(self.resource, "source_db_instance_identifier", None) is not None
 
     @property
-    def has_certificate_authority(self) -> bool:
-        """True: RDS signs with authorities of its own."""
-        return True
+    def tls_ca(self) -> str:
+        """Those of the layer: RDS signs with authorities of its own."""
+        return "bundled"
 
     def certificate_authority(self) -> str | None:
         """Return the file that was given, else the roots of the database's Region, see `region_certificates`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations, Stack, Token
@@ -14,29 +13,36 @@ from ..limits.rds_certificates import UnknownRdsCertificates, expires, rds_certi
 if TYPE_CHECKING:
     from constructs import IConstruct
 
-# An instance, a cluster or its readers. Not an RDS Proxy, whose certificate is of ACM. Source: Amazon RDS User Guide,
-# "Connecting to a DB instance", endpoints; "Using TLS/SSL with RDS Proxy".
-_HOST = re.compile(r"[^.]+\.(?!proxy-)[^.]+\.(?P<region>[a-z0-9-]+)\.(?:rds|docdb)\.amazonaws\.com(?:\.cn)?\.?")
 _NOTICE = datetime.timedelta(days=365)
 
 
-def region_certificates(database: IConstruct, host_region: str | None = None) -> str:
-    """Return the roots of a database's Region as PEM; of all Regions where it is known at deployment only.
-
-    Parameters
-    ----------
-    database
-        Whose stack has the Region.
-    host_region
-        The Region, where the host's name tells.
+def region_certificates(database: IConstruct) -> str:
+    """Return the roots of the Region of a database's stack as PEM; of all Regions where it is known at deployment only.
 
     Raises
     ------
     BreakwaterError
         When they are not part of this library.
     """
-    region: str | None = host_region or Stack.of(database).region
-    region = None if Token.is_unresolved(region) else region
+    region = Stack.of(database).region
+    return certificates_of(database, None if Token.is_unresolved(region) else region)
+
+
+def certificates_of(database: IConstruct, region: str | None) -> str:
+    """Return the roots of a Region, or of all Regions, as PEM, and warn where they expire soon.
+
+    Parameters
+    ----------
+    database
+        Who an error or a warning is about.
+    region
+        The Region; None for all.
+
+    Raises
+    ------
+    BreakwaterError
+        When they are not part of this library.
+    """
     try:
         last_day = expires(region)
     except UnknownRdsCertificates as unknown:
@@ -44,7 +50,7 @@ def region_certificates(database: IConstruct, host_region: str | None = None) ->
             database,
             unknown.problem,
             "Download the bundle of the Region (Amazon RDS User Guide, Using SSL/TLS), and pass "
-            'database=Downstream.of(database, certificate_authority="path.pem").',
+            'database=Downstream.of(database, certificate_authority="path.pem"); Downstream.endpoint(…) takes it, too.',
         ) from unknown
     if last_day < datetime.datetime.now(datetime.timezone.utc).date() + _NOTICE:
         Annotations.of(database).add_warning_v2(
@@ -52,9 +58,3 @@ def region_certificates(database: IConstruct, host_region: str | None = None) ->
             f"The certificate authorities of RDS in the layer expire on {last_day}: upgrade cdk-breakwater.",
         )
     return rds_certificates(region)
-
-
-def region_of_host(host: str) -> str | None:
-    """Return the Region of a database of RDS or DocumentDB by its host name; None for any other host."""
-    match = _HOST.fullmatch(host.lower())
-    return None if match is None else match["region"]

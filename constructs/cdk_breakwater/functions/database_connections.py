@@ -293,7 +293,7 @@ def _settings(
         environment.PORT: Tokenization.stringify_number(downstream.port),
         environment.MAX_CONNECTIONS: budget.max_connections_token,
         environment.UTILIZATION: str(budget.utilization),
-        environment.TLS_CA: "bundled" if downstream.has_certificate_authority else "system",
+        environment.TLS_CA: downstream.tls_ca,
         environment.FUNCTION_TIMEOUT: timeout,
         **deployment.credentials.settings(),
     }

@@ -32,7 +32,7 @@ def say_what_is_lost(function: lambda_.Function, downstream: Downstream, *, over
             "a container image takes no layer: install cdk-breakwater-runtime and the driver in the image"
             + (
                 ", and name a file with the certificate authorities in BREAKWATER_TLS_CA"
-                * downstream.has_certificate_authority
+                * (downstream.tls_ca != "system")
             )
             + "; without them"
         )

@@ -64,6 +64,11 @@ def rds_certificates(region: str | None) -> str:
     return "".join(root.pem for root in _roots_of(region))
 
 
+def has_rds_certificates(region: str) -> bool:
+    """Tell whether the roots of a Region are part of this library."""
+    return region in _roots()
+
+
 def expires(region: str | None) -> datetime.date:
     """Tell the last day on which all roots of a Region (None: of every Region) are in force.
 

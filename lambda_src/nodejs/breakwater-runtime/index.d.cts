@@ -50,7 +50,7 @@ export interface DatabaseOptions {
   maxConnections?: number
   /** The part of `maxConnections` in use above which connections are given back. Default 0.8. */
   utilization?: number
-  /** `bundled`, `system` or a path. Default: `system`; on loopback, plain text. */
+  /** `bundled`, `system`, `by-host` (`bundled` for a host of RDS, else `system`) or a path. Default: `system`; on loopback, plain text. */
   tlsCa?: string
   /** Behind RDS Proxy: nothing is SET. */
   proxy?: boolean

@@ -1,6 +1,7 @@
 'use strict'
 
 const { ConfigurationError } = require('./errors.cjs')
+const { isHostOfRds } = require('./tls.cjs')
 
 const DEFAULT_PORTS = { mysql: 3306, mariadb: 3306, postgresql: 5432 }
 /** On Lambda Managed Instances. Source: AWS Lambda Developer Guide, "Configure Lambda function timeout". */
@@ -32,6 +33,7 @@ class Settings {
     this.functionTimeout = this.#number('functionTimeout', 'FUNCTION_TIMEOUT', 0, LONGEST_MANAGED_SECONDS)
     // without a host the secret names it: not loopback, so verified
     this.tlsCa = this.#text('tlsCa', 'TLS_CA') ?? (LOOPBACK.test(this.host ?? '') ? undefined : 'system')
+    if (this.tlsCa === 'by-host') this.tlsCa = this.#authoritiesByHost()
     this.driver = options.driver ?? {}
     this.#check()
   }
@@ -42,6 +44,13 @@ class Settings {
 
   get isPostgreSql () {
     return this.engine === 'postgresql'
+  }
+
+  #authoritiesByHost () {
+    if (!this.host) {
+      throw this.error('tlsCa', 'TLS_CA', 'by-host', 'Give a host, or name the authorities: "bundled" or "system".')
+    }
+    return isHostOfRds(this.host) ? 'bundled' : 'system'
   }
 
   #check () {

@@ -25,4 +25,14 @@ function certificateAuthorities (tlsCa) {
   return read.get(tlsCa)
 }
 
-module.exports = { certificateAuthorities }
+/**
+ * Whether a host is a server of RDS, whose certificates are signed by authorities of its own. An RDS Proxy is not:
+ * ACM signs its certificate. In China the service's name comes before the Region or after it.
+ */
+function isHostOfRds (host) {
+  const labels = host.toLowerCase().replace(/\.$/, '').replace(/\.cn$/, '').split('.')
+  return labels.length === 6 && labels.slice(4).join('.') === 'amazonaws.com' && !labels[1].startsWith('proxy-') &&
+    labels.slice(2, 4).includes('rds')
+}
+
+module.exports = { certificateAuthorities, isHostOfRds }

@@ -10,7 +10,7 @@ from typing import Any
 from cdk_breakwater.cli.template_file import read_template
 
 _CORPUS = Path(__file__).parents[2] / "tests" / "unit" / "checks" / "corpus"
-_SECTIONS = ("Parameters", "Mappings", "Conditions", "Resources")
+_SECTIONS = ("Parameters", "Mappings", "Conditions", "Hooks", "Resources")
 # What the tests leave out since no rule reads it, and others look for first.
 _ROLE = {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/work"}
 _KEY = {"AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],

@@ -97,20 +97,26 @@ def _plain(headers: Mapping[str, str], prefix: str, unit: str, now: float) -> Li
 
 
 def _limit(fields: Mapping[str, str | None], now: float) -> Limit | None:
-    numbers = {name: _seconds(text, now) for name, text in fields.items() if text is not None}
+    numbers = {name: _number(text.strip()) for name, text in fields.items() if text is not None and name != "reset"}
     if numbers.get("remaining") is None:
         return None
+    numbers["reset"] = _reset((fields.get("reset") or "").strip(), now)
     return {name: number for name, number in numbers.items() if number is not None}
 
 
-def _seconds(text: str, now: float) -> float | None:
-    text = text.strip()
+def _number(text: str) -> float | None:
     try:
         number = float(text)
     except ValueError:
-        return _span(text) or _instant(text, now)
-    if not 0 <= number < float("inf"):
         return None
+    return number if 0 <= number < float("inf") else None
+
+
+def _reset(text: str, now: float) -> float | None:
+    """Return the seconds until then."""
+    number = _number(text)
+    if number is None:
+        return _span(text) or _instant(text, now)
     return max(0.0, number - now) if number >= _UNIX_SECONDS else number
 
 

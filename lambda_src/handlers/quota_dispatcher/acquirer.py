@@ -46,8 +46,8 @@ FRESH = 5_000
 """So long the tag that names the tiers of the last deployment is taken to be unchanged."""
 ON_ITS_WAY = 1_000
 """So long after a caller's end the provider may still get what it has sent."""
-LONGEST = 900_000
-"""No caller lasts longer: AWS Lambda Developer Guide, "Lambda quotas"."""
+LONGEST = 5_400_000
+"""No caller lasts longer, on Lambda Managed Instances either: AWS Lambda Developer Guide, "Lambda Managed Instances"."""
 _NO_MESSAGE = Held(Ref(-1, -1, -1))
 
 

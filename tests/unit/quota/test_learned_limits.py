@@ -42,6 +42,7 @@ NOW = 1_800_000_000_000
             [{"remaining": 7, "reset": 5, "limit": 100, "window": 60}],
         ),
         ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1.5"}, [{"remaining": 0, "reset": 1.5}]),
+        ({"X-RateLimit-Remaining": "2000000000", "X-RateLimit-Reset": "1"}, [{"remaining": 2e9, "reset": 1}]),
         (
             {
                 "x-ratelimit-limit-requests": "60",

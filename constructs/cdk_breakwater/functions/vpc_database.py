@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aws_cdk import Annotations, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 
@@ -145,6 +146,8 @@ class VpcDatabaseFunction(DatabaseFunction):
             self.connections.allow_to_any_ipv4(ec2.Port.HTTPS, "AWS APIs, Secrets Manager among them")
         self._network = FunctionNetwork(vpc, subnets, closed)
         self._network.lead_to(self.downstream, self.credentials, self)
+        if own_security_group and options.get("allow_all_outbound") is None:
+            _say_that_groups_are_closed(self)
 
     @property
     def proxy(self) -> rds.IDatabaseProxy | None:
@@ -195,6 +198,16 @@ class VpcDatabaseFunction(DatabaseFunction):
         )
         self._network.lead_to(downstream, credentials, self)
         return share
+
+
+def _say_that_groups_are_closed(function: lambda_.Function) -> None:
+    # Once a stack. Where it takes a lambda_.Function's place, the group that let everything out is closed in place.
+    Annotations.of(Stack.of(function)).add_info_v2(
+        "cdk-breakwater:closed-egress",
+        "The security groups of its VpcDatabaseFunctions let out HTTPS and the port of the database, and nothing else: "
+        "Redis, SMTP or plain HTTP time out. Give a function that calls more allow_all_outbound=True or "
+        "function.connections.allow_to(…), and one that doesn't allow_all_outbound=False.",
+    )
 
 
 def _allow_network_interfaces(function: lambda_.Function) -> None:

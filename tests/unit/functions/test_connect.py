@@ -227,6 +227,18 @@ def test_isolated_subnets_get_an_endpoint_and_a_closed_group_its_way(stack: cdk.
     )
 
 
+def test_what_its_group_lets_out_stays(stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance) -> None:
+    elsewhere = BundledFunction(stack, "Elsewhere", vpc=vpc)
+    Downstream.of(database).connect(elsewhere)
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::EC2::SecurityGroup",
+        {
+            "GroupDescription": Match.string_like_regexp("Automatic security group"),
+            "SecurityGroupEgress": [Match.object_like({"CidrIp": "0.0.0.0/0", "IpProtocol": "-1"})],
+        },
+    )
+
+
 def test_outside_of_any_vpc(stack: cdk.Stack, database: rds.DatabaseInstance) -> None:
     dsql = Downstream.endpoint(
         stack, "Dsql", host="x.dsql.eu-central-1.on.aws", engine=DatabaseEngine.POSTGRESQL, max_connections=100

@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
-from aws_cdk.assertions import Match, Template
+from aws_cdk.assertions import Annotations, Match, Template
 
 from breakwater_runtime._version import VERSION
 from cdk_breakwater import (
@@ -141,6 +141,18 @@ def test_every_prop_of_the_l2_passes_through(
     template.resource_count_is("AWS::Logs::LogGroup", 1)
     template.has_resource_properties("AWS::Lambda::LayerVersion", {"CompatibleArchitectures": ["arm64"]})
     assert settings(template)["BREAKWATER_FUNCTION_TIMEOUT"] == "7"
+
+
+@pytest.mark.parametrize("said", [None, True, False])
+def test_what_a_group_of_its_own_keeps_in_is_said_once(
+    stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any], said: bool | None
+) -> None:
+    """What it takes the place of let everything out, and is closed in place."""
+    options = {} if said is None else {"allow_all_outbound": said}
+    for name in ("Orders", "Reports"):
+        VpcDatabaseFunction(stack, name, database=database, vpc=vpc, verify_at_deploy=True, **options, **code)
+    text = Match.string_like_regexp(r"Redis, SMTP .* allow_all_outbound=True .*\[ack: cdk-breakwater:closed-egress\]")
+    assert len(Annotations.from_stack(stack).find_info("*", text)) == (said is None)
 
 
 def test_functions_of_one_stack_share_a_layer(

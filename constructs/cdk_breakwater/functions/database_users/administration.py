@@ -159,7 +159,7 @@ class DatabaseAdministration(Construct):
             self,
             "Function",
             database=self.downstream,
-            **{name: value for name, value in placement.network.items() if name != "allow_all_outbound"},
+            **{name: name != "allow_all_outbound" and value for name, value in placement.network.items()},
             runtime=runtime,
             **handler_code("database_administration", "administration.handler"),
             credentials=DatabaseCredentials.secret(self.secret),

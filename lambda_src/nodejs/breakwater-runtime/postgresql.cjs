@@ -14,6 +14,9 @@ const NETWORK = ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREA
 // pg's own errors have no code
 const PG_LOST = /^(Connection terminated|timeout expired|Client has encountered|Client was closed|Client network socket)/
 const NEVER_SECONDS = 2 ** 31
+const UNDEFINED_OBJECT = '42704'
+/** Servers that know no `idle_session_timeout` and `client_connection_check_interval`: those before PostgreSQL 14. */
+const older = new Set()
 
 /** pg's client; serverless-postgres makes it, and neither sends again nor dies on what this one throws. */
 class GuardedClient extends pg.Client {
@@ -54,13 +57,15 @@ class GuardedClient extends pg.Client {
   }
 }
 
-/** A connection of PostgreSQL 14 or newer (`idle_session_timeout`); the handler gets serverless-postgres's object. */
+/** A connection; the handler gets serverless-postgres's object. */
 class PostgreSqlConnection {
   #client
   #idleSeconds
+  #older
 
-  constructor (login, { tls, timeout, idleSeconds, options }) {
+  constructor (login, { tls, timeout, idleSeconds, options }, older) {
     this.#idleSeconds = idleSeconds
+    this.#older = older
     const connection = this
     const Client = class extends GuardedClient {
       constructor (config) {
@@ -76,9 +81,9 @@ class PostgreSqlConnection {
       keepAlive: true,
       // startup parameters: no statement needed, and RESET ALL returns to them
       ...(idleSeconds && {
-        options: `-c idle_session_timeout=${idleSeconds.within}s -c idle_in_transaction_session_timeout=${idleSeconds.within}s ` +
+        options: `-c idle_in_transaction_session_timeout=${idleSeconds.within}s` +
           // a statement ends soon after its environment is gone
-          '-c client_connection_check_interval=500'
+          (older ? '' : ` -c idle_session_timeout=${idleSeconds.within}s -c client_connection_check_interval=500`)
       }),
       library: { Client },
       // what its clean() would end: sessions between two statements of a running invocation
@@ -102,7 +107,8 @@ class PostgreSqlConnection {
 
   /** Make the session an invocation's; fails where it is gone. */
   async begin (deadline) {
-    await this.#own(this.#idleSeconds ? `RESET idle_session_timeout; RESET statement_timeout; ${limited(deadline)}` : '')
+    const reset = this.#older ? '' : 'RESET idle_session_timeout; '
+    await this.#own(this.#idleSeconds ? `${reset}RESET statement_timeout; ${limited(deadline)}` : '')
     return true
   }
 
@@ -113,7 +119,7 @@ class PostgreSqlConnection {
     if (client.getTransactionStatus() !== 'I') statements.push('ROLLBACK')
     if (this.#idleSeconds) {
       if (client.touched) statements.push(RESET)
-      statements.push(`SET idle_session_timeout='${this.#idleSeconds.between}s'`)
+      if (!this.#older) statements.push(`SET idle_session_timeout='${this.#idleSeconds.between}s'`)
     }
     if (statements.length) await this.#own(statements.join('; '))
     client.touched = false
@@ -161,7 +167,20 @@ function isOver (error) {
 }
 
 async function connect (login, session, deadline) {
-  const connection = new PostgreSqlConnection(login, session)
+  const server = `${login.host}:${login.port}`
+  if (older.has(server)) return open(login, session, deadline, true)
+  try {
+    return await open(login, session, deadline, false)
+  } catch (error) {
+    if (error.code !== UNDEFINED_OBJECT) throw error
+    const connection = await open(login, session, deadline, true)
+    older.add(server)
+    return connection
+  }
+}
+
+async function open (login, session, deadline, older) {
+  const connection = new PostgreSqlConnection(login, session, older)
   await connection.open(deadline)
   return connection
 }

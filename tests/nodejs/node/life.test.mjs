@@ -53,6 +53,28 @@ test('what a handler leaves open is undone, on the same connection', async () =>
   assert.deepEqual(await notes(), [])
 })
 
+if (isPostgreSql) {
+  test('a server that lacks a setting is served without it', async () => {
+    const network = await new Network().start()
+    network.hides = ['idle_session_timeout', 'client_connection_check_interval'] // as PostgreSQL 13
+    try {
+      const database = make({ host: '127.0.0.1', port: network.port })
+      const state = "SELECT current_setting('idle_in_transaction_session_timeout') AS a, current_setting('search_path') AS b, current_setting('statement_timeout') <> '0' AS c"
+      const kept = new Set()
+      for (let round = 0; round < 3; round++) {
+        await database.use(context(), async (client) => {
+          kept.add(await sessionId(client))
+          assert.deepEqual(rows(await client.query(state)), [{ a: '31s', b: '"$user", public', c: true }])
+          await client.query('SET search_path TO elsewhere')
+        })
+      }
+      assert.equal(kept.size, 1)
+    } finally {
+      network.stop()
+    }
+  })
+}
+
 test('a session that was ended between invocations is replaced without a word', async () => {
   const database = make()
   for (let round = 0; round < 3; round++) {

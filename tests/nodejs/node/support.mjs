@@ -91,6 +91,8 @@ export class Network {
   #server = net.createServer((client) => this.#forward(client))
   /** A statement whose reply is lost: the server answers, and the client's connection ends instead. */
   losesReplyOf
+  /** Names that the server gets to hear as ones of the same length that it doesn't know. */
+  hides = []
 
   async start (at = 0) {
     this.#server.listen(at, '127.0.0.1')
@@ -109,6 +111,10 @@ export class Network {
     for (const pair of this.#pairs) for (const end of pair) end.destroy()
   }
 
+  #hidden (data) {
+    return this.hides.reduce((sent, name) => Buffer.from(sent.toString('latin1').replaceAll(name, `x${name.slice(1)}`), 'latin1'), data)
+  }
+
   #forward (client) {
     const upstream = net.connect(port, host)
     const pair = [client, upstream]
@@ -116,7 +122,7 @@ export class Network {
     let losing = false
     client.on('data', (data) => {
       if (this.losesReplyOf && data.includes(this.losesReplyOf)) losing = true
-      if (!this.#lost.has(pair)) upstream.write(data)
+      if (!this.#lost.has(pair)) upstream.write(this.#hidden(data))
     })
     upstream.on('data', (data) => {
       if (losing) client.destroy()

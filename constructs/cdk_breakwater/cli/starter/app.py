@@ -51,6 +51,7 @@ class Orders(cdk.Stack):
             "Writer",
             database=database,
             vpc=vpc,
+            allow_all_outbound=False,  # it calls its database and AWS, and nothing else
             # a login of its own, made at deployment, which may do this and nothing else
             credentials=DatabaseCredentials.user("orders", grants=["USAGE ON SCHEMA public"]),
             runtime=lambda_.Runtime.PYTHON_3_14,

@@ -47,7 +47,7 @@ FRESH = 5_000
 ON_ITS_WAY = 1_000
 """So long after a caller's end the provider may still get what it has sent."""
 LONGEST = 5_400_000
-"""No caller lasts longer, on Lambda Managed Instances either: AWS Lambda Developer Guide, "Lambda Managed Instances"."""
+"""No caller lasts longer, on Lambda Managed Instances either: Lambda Developer Guide, "Lambda Managed Instances"."""
 _NO_MESSAGE = Held(Ref(-1, -1, -1))
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.pool import NullPool
 from breakwater_runtime._core.lease import Lease
 from breakwater_runtime._core.session import now
 from breakwater_runtime.deadline import Deadline
+from breakwater_runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from breakwater_runtime._core.keeper import Keeper
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 class _Returned(Exception):  # noqa: N818 -- never raised: what SQLAlchemy has not committed is rolled back
     pass
+
+
+_LENT = "Its connection is the environment's one, lent at each checkout."
+_REFUSED = {"connect_args": "SQLAlchemy would not hand them on: give them to database()."} | dict.fromkeys(
+    ("creator", "module", "pool", "poolclass"), _LENT
+)
 
 
 def create_engine(keeper: Keeper, options: dict[str, Any]) -> sqlalchemy.Engine:
@@ -29,7 +36,15 @@ def create_engine(keeper: Keeper, options: dict[str, Any]) -> sqlalchemy.Engine:
         Who lends the connection.
     options
         More arguments for `sqlalchemy.create_engine`.
+
+    Raises
+    ------
+    ConfigurationError
+        One of them would lead past the environment's connection, or nowhere.
     """
+    for name in _REFUSED:
+        if name in options:
+            raise ConfigurationError(f"{name} is no option of engine(). {_REFUSED[name]}")
 
     def checkout() -> Any:
         lease = Lease(keeper, None)
@@ -49,7 +64,8 @@ def create_engine(keeper: Keeper, options: dict[str, Any]) -> sqlalchemy.Engine:
     engine = sqlalchemy.create_engine(
         url,
         creator=checkout,
-        **{"poolclass": NullPool, "pool_reset_on_return": None, **options},
+        poolclass=NullPool,
+        **{"pool_reset_on_return": None, **options},
     )
     sqlalchemy.event.listen(engine, "handle_error", say_what_is_unknown)
     return engine

@@ -6,15 +6,17 @@ import contextlib
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from pymysql.connections import Connection
 from pymysql.err import OperationalError
 
 from breakwater_runtime._core.line import Line
 from breakwater_runtime._core.liveness import readable
+from breakwater_runtime._core.options import parameters, refuse
 from breakwater_runtime._core.resolver import resolved
 from breakwater_runtime._core.session import Adapter
-from breakwater_runtime._mysql import errors
 from breakwater_runtime._mysql.connection import MySqlConnection
-from breakwater_runtime._mysql.options import refuse
+from breakwater_runtime._mysql.errors import trouble_of
+from breakwater_runtime._mysql.options import REFUSED
 from breakwater_runtime._mysql.session import MySqlSession
 
 if TYPE_CHECKING:
@@ -32,9 +34,15 @@ COM_QUIT = b"\x01\x00\x00\x00\x01"
 class MySqlAdapter(Adapter):
     """MySQL and MariaDB by PyMySQL."""
 
+    driver = "PyMySQL"
+
     def __init__(self, settings: Settings, *, autocommit: bool, options: dict[str, Any]) -> None:
         super().__init__(settings, autocommit=autocommit, options=options)
-        refuse(options)
+        refuse(self.driver, options, REFUSED, self.known_options())
+
+    def known_options(self) -> set[str]:
+        """Name what the driver's connect takes."""
+        return parameters(Connection.__init__)
 
     async def open(self, login: Login, deadline: Deadline) -> MySqlSession[Any]:
         session = self.session(login)
@@ -46,7 +54,7 @@ class MySqlAdapter(Adapter):
         return PyMySqlSession(self, login)
 
     def trouble(self, error: BaseException) -> Trouble:
-        return errors.trouble(error)
+        return trouble_of(error)
 
 
 class PyMySqlSession(MySqlSession[MySqlConnection]):

@@ -6,12 +6,14 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, Any
 
+from aiomysql.connection import Connection
 from pymysql.connections import DEFAULT_CHARSET
 from pymysql.err import OperationalError
 
 from breakwater_runtime._core.event_loop import EventLoopAdapter
 from breakwater_runtime._core.line import prepared
 from breakwater_runtime._core.liveness import readable
+from breakwater_runtime._core.options import parameters
 from breakwater_runtime._core.resolver import resolved
 from breakwater_runtime._mysql.adapter import MySqlAdapter
 from breakwater_runtime._mysql.async_connection import AsyncMySqlConnection
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
 
 class AsyncMySqlAdapter(EventLoopAdapter, MySqlAdapter):
     """MySQL and MariaDB by aiomysql."""
+
+    driver = "aiomysql"
+
+    def known_options(self) -> set[str]:
+        """Name what the driver's connect takes, and what is told without it."""
+        return parameters(Connection.__init__) | {"collation"}
 
     def session(self, login: Login) -> MySqlSession[Any]:
         """Make a session that is not open yet."""

@@ -14,7 +14,7 @@ _TROUBLES = {
     Trouble.FULL: (
         1040,  # ER_CON_COUNT_ERROR
         1203,  # ER_TOO_MANY_USER_CONNECTIONS
-        1226,  # ER_USER_LIMIT_REACHED: max_user_connections of the account; see trouble()
+        1226,  # ER_USER_LIMIT_REACHED: max_user_connections of the account; see trouble_of()
     ),
     Trouble.LOGIN: (
         1045,  # ER_ACCESS_DENIED_ERROR
@@ -50,7 +50,7 @@ def code_of(error: BaseException) -> int | None:
     return error.args[0] if error.args and isinstance(error.args[0], int) else None
 
 
-def trouble(error: BaseException) -> Trouble:
+def trouble_of(error: BaseException) -> Trouble:
     """Tell what an error means."""
     if isinstance(error, OSError) or not isinstance(error, Error):
         return Trouble.LASTING

@@ -17,7 +17,7 @@ from breakwater_runtime._core.outcome import Outcome
 from breakwater_runtime._core.trouble import Trouble
 from breakwater_runtime._mysql import statements
 from breakwater_runtime._mysql.answer import DONE, Answer
-from breakwater_runtime._mysql.errors import code_of, trouble
+from breakwater_runtime._mysql.errors import code_of, trouble_of
 from breakwater_runtime.errors import TransactionAborted
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Exchange:
         if not self.posted.pop(0):
             self.failures.append(code_of(error))
             return
-        if trouble(error) not in (Trouble.LOST, Trouble.PASSING) and self.is_busy and not self._is_read():
+        if trouble_of(error) not in (Trouble.LOST, Trouble.PASSING) and self.is_busy and not self._is_read():
             # what was sent behind it may have been run without a transaction
             self.outcome = Outcome.UNKNOWN
             error = OperationalError(CR.CR_SERVER_LOST, f"Lost connection to MySQL server during query ({error})")
@@ -203,7 +203,7 @@ class Exchange:
         self.error = error
         if self._own:
             return
-        meaning = trouble(error)
+        meaning = trouble_of(error)
         if meaning is Trouble.STALE or (meaning is Trouble.CONFLICT and self._word == b"commit"):
             # refused before it did anything, or rolled back as a whole
             self._is_plain = True

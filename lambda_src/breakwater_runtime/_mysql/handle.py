@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from pymysql.constants import COMMAND
+from pymysql.converters import decoders as DECODERS  # noqa: N812
 from pymysql.err import Error, InterfaceError
 
 from breakwater_runtime._core.session import settled
@@ -158,13 +159,16 @@ class Lent(_Base):
 
     async def ask(self, command: int, text: bytes) -> tuple[tuple[Any, ...], ...]:
         """Send a command of the runtime's own, and return the rows of its answer."""
-        kept = self._result, self._affected_rows
-        self._result = None
-        await settled(self._execute_own(command, text))
-        await settled(self._read_query_result())
+        result, affected_rows, users_own = self._result, self._affected_rows, self.decoders
+        self._result, self.decoders = None, DECODERS
+        try:
+            await settled(self._execute_own(command, text))
+            await settled(self._read_query_result())
+        finally:
+            self.decoders = users_own
         answered: Any = self._result
         rows = answered.rows or ()
-        self._result, self._affected_rows = kept
+        self._result, self._affected_rows = result, affected_rows
         return rows
 
     def _execute_own(self, command: int, text: bytes) -> Any:

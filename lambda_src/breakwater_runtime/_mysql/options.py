@@ -4,42 +4,60 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from breakwater_runtime.errors import ConfigurationError
+from pymysql.charset import charset_by_name
+from pymysql.connections import DEFAULT_CHARSET
+from pymysql.constants import CLIENT
+
+from breakwater_runtime._core.options import LOGIN, VERIFIED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from breakwater_runtime._mysql.exchange import Exchange
 
-_REFUSED = dict.fromkeys(
-    ("host", "port", "user", "password", "passwd", "db", "database", "autocommit"), "It is an argument of database()."
-) | dict.fromkeys(
-    ("unix_socket", "read_default_file", "read_default_group"), "Where to connect and as whom, database() is told."
-) | {
-    "defer_connect": "The runtime connects when the first block begins.",
-    "loop": "A connection belongs to the loop that runs its block.",
-}  # fmt: skip
-
-
-def refuse(options: Iterable[str]) -> None:
-    """Refuse the options that the runtime can't keep its promises with.
-
-    Raises
-    ------
-    ConfigurationError
-        With the reason.
-    """
-    for name in options:
-        reason = _REFUSED.get(name)
-        if name.startswith("ssl"):
-            reason = "Chain and host name are always verified: name the authority by tls_ca."
-        if reason:
-            raise ConfigurationError(f"{name} is no option here. {reason}")
+REFUSED = (
+    dict.fromkeys(("passwd", "db"), "It is an argument of database().")
+    | dict.fromkeys(("unix_socket", "named_pipe", "read_default_file", "read_default_group"), LOGIN)
+    | dict.fromkeys(("ssl", "ssl_ca", "ssl_cert", "ssl_key", "ssl_key_password", "ssl_disabled"), VERIFIED)
+    | dict.fromkeys(("ssl_verify_cert", "ssl_verify_identity"), VERIFIED)
+    | {
+        "compress": "Neither PyMySQL nor aiomysql can.",
+        "defer_connect": "The runtime connects when the first block begins.",
+        "loop": "A connection belongs to the loop that runs its block.",
+    }
+)
+_TRACKING = b"SESSION session_track_state_change=1, SESSION session_track_transaction_info='STATE'"
 
 
-def names(charset: str, collation: str | None) -> bytes:
-    """Return the part of a SET that names charset and collation."""
-    return f"NAMES {charset}{f' COLLATE {collation}' if collation else ''}".encode()
+class Told:
+    """What a session is told at its beginning and after each reset: the user's options first, so that ours hold."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        charset, collation = options.get("charset") or DEFAULT_CHARSET, options.get("collation")
+        self.encoding = charset_by_name(charset).encoding
+        self._options = f"SET NAMES {charset}{f' COLLATE {collation}' if collation else ''}"
+        mode = options.pop("sql_mode", None)
+        if options.get("client_flag", 0) & CLIENT.IGNORE_SPACE:
+            # a reset forgets this one of the login's flags
+            kept = "@@sql_mode" if mode is None else _quoted(mode)
+            self._options += f", SESSION sql_mode=CONCAT({kept}, ',IGNORE_SPACE')"
+        elif mode is not None:
+            self._options += f", SESSION sql_mode={_quoted(mode)}"
+        command = options.pop("init_command", None)
+        self._init_command: bytes | None = command.encode(self.encoding) if isinstance(command, str) else command
+
+    def statements(self, *, proxy: bool) -> list[bytes]:
+        """Return the user's options as statements; a SET of autocommit would pin a proxy's session."""
+        if proxy:
+            return [one for one in (self._options.encode(), self._init_command) if one]
+        first = f"{self._options}, SESSION autocommit=1".encode()
+        return [first, self._init_command, b"SET SESSION autocommit=1"] if self._init_command else [first]
+
+    def post(self, exchange: Exchange) -> None:
+        """Let all of it leave with the next message."""
+        for statement in self.statements(proxy=False):
+            exchange.post(statement)
+        if exchange.tracks:
+            exchange.post(b"SET " + _TRACKING, vital=False)
 
 
-def text_or_none(value: Any) -> bytes | None:
-    """Return a statement in bytes."""
-    return value.encode() if isinstance(value, str) else value
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"

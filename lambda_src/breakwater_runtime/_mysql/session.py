@@ -7,7 +7,6 @@ from abc import abstractmethod
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pymysql.connections import DEFAULT_CHARSET
 from pymysql.constants import COMMAND
 from pymysql.err import Error
 
@@ -16,11 +15,11 @@ from breakwater_runtime._core.outcome import Outcome
 from breakwater_runtime._core.session import Session, settled
 from breakwater_runtime._core.trouble import Trouble
 from breakwater_runtime._mysql import marks
-from breakwater_runtime._mysql.errors import code_of, trouble
+from breakwater_runtime._mysql.errors import code_of, trouble_of
 from breakwater_runtime._mysql.exchange import ABORTED, Exchange
 from breakwater_runtime._mysql.handle import Lent
 from breakwater_runtime._mysql.limits import Limits
-from breakwater_runtime._mysql.options import names, text_or_none
+from breakwater_runtime._mysql.options import Told
 from breakwater_runtime.errors import TransactionAborted
 from breakwater_runtime.tls import ssl_context
 
@@ -37,7 +36,6 @@ Handle = TypeVar("Handle", bound=Lent)
 COM_RESET_CONNECTION = 0x1F
 CLIENT_SESSION_TRACK = 1 << 23
 _UNKNOWN_SYSTEM_VARIABLE = 1193
-_TRACKING = b"SESSION session_track_state_change=1, SESSION session_track_transaction_info='STATE'"
 
 
 class MySqlSession(Session, Generic[Handle]):
@@ -57,12 +55,9 @@ class MySqlSession(Session, Generic[Handle]):
         self._adapter = adapter
         self._proxy = adapter.settings.proxy
         options = dict(adapter.options)
-        # told to a new session, and again after each reset
-        self._names = names(options.get("charset") or DEFAULT_CHARSET, options.get("collation"))
-        self._sql_mode: str | None = options.pop("sql_mode", None)
-        self._init_command = text_or_none(options.pop("init_command", None))
+        self._told = Told(options)
         self._options = options
-        self._database = login.database.encode() if login.database else None
+        self._database = login.database.encode(self._told.encoding) if login.database else None
         self._marks = not self._proxy
         self._ask_seconds = CHECK_TIMEOUT_SECONDS
         self._posted_at = 0.0
@@ -168,14 +163,14 @@ class MySqlSession(Session, Generic[Handle]):
         if self._proxy:
             await self._set_up_behind_proxy()
             return
-        self._post_setup(track=True)
+        self._told.post(exchange)
         started = monotonic()
         await self._read_own_limits()
         if _UNKNOWN_SYSTEM_VARIABLE in exchange.failures:
             # an old server: without its reports, each block's session is reset
             exchange.tracks = False
             exchange.failures.clear()
-            self._post_setup(track=False)
+            self._told.post(exchange)
             await self._read_own_limits()
         self._ask_seconds = max(CHECK_TIMEOUT_SECONDS, 3 * (monotonic() - started))
         if exchange.failures:
@@ -183,22 +178,8 @@ class MySqlSession(Session, Generic[Handle]):
 
     async def _set_up_behind_proxy(self) -> None:
         """Only what the user asks for: a SET would pin the proxy's session."""
-        await self.exchange_own(COMMAND.COM_QUERY, b"SET " + self._names)
-        if self._sql_mode is not None:
-            await self.exchange_own(COMMAND.COM_QUERY, b"SET SESSION sql_mode=%s" % _quoted(self._sql_mode))
-        if self._init_command:
-            await self.exchange_own(COMMAND.COM_QUERY, self._init_command)
-
-    def _post_setup(self, *, track: bool) -> None:
-        post = self.exchange.post
-        parts = [self._names, b"SESSION autocommit=1"]
-        if self._sql_mode is not None:
-            parts.append(b"SESSION sql_mode=%s" % _quoted(self._sql_mode))
-        post(b"SET " + b", ".join(parts))
-        if track:
-            post(b"SET " + _TRACKING, vital=False)
-        if self._init_command:
-            post(self._init_command)
+        for statement in self._told.statements(proxy=True):
+            await self.exchange_own(COMMAND.COM_QUERY, statement)
 
     async def _read_own_limits(self) -> None:
         limits = self.exchange.limits
@@ -293,7 +274,7 @@ class MySqlSession(Session, Generic[Handle]):
         self.end_handle()
         if exchange.lost or exchange.is_busy:
             return False
-        if exchange.error is not None and trouble(exchange.error) in (Trouble.STALE, Trouble.LOST, Trouble.PASSING):
+        if exchange.error is not None and trouble_of(exchange.error) in (Trouble.STALE, Trouble.LOST, Trouble.PASSING):
             return False
         if self._proxy:
             # a session with state is pinned; the proxy's next one isn't
@@ -302,7 +283,7 @@ class MySqlSession(Session, Generic[Handle]):
             exchange.post(b"", command=COM_RESET_CONNECTION)
             if self._database:
                 exchange.post(self._database, command=COMMAND.COM_INIT_DB)
-            self._post_setup(track=exchange.tracks)
+            self._told.post(exchange)
         if self._marks:
             exchange.post(marks.END_OF_BLOCK, vital=False)
         else:
@@ -323,7 +304,3 @@ class MySqlSession(Session, Generic[Handle]):
     def new_exchange(self, server_version: str) -> Exchange:
         """Make the exchange of a session whose server has introduced itself."""
         return Exchange(Limits(mariadb="MariaDB" in server_version), proxy=self._proxy)
-
-
-def _quoted(text: str) -> bytes:
-    return b"'" + text.replace("\\", "\\\\").replace("'", "''").encode() + b"'"

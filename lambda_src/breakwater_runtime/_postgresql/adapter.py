@@ -14,9 +14,10 @@ from breakwater_runtime._core.liveness import TCP_USER_TIMEOUT_SECONDS
 from breakwater_runtime._core.resolver import resolved
 from breakwater_runtime._core.session import Adapter
 from breakwater_runtime._core.trouble import Trouble
+from breakwater_runtime._postgresql.errors import trouble_of
 from breakwater_runtime._postgresql.handle import Handle
+from breakwater_runtime._postgresql.options import PSYCOPGS_OWN, check
 from breakwater_runtime._postgresql.session import PostgreSqlSession
-from breakwater_runtime._postgresql.troubles import trouble_of
 from breakwater_runtime.tls import ca_path
 
 if TYPE_CHECKING:
@@ -29,37 +30,18 @@ if TYPE_CHECKING:
 
     Result = TypeVar("Result")
 
-# What psycopg's connect takes beside libpq's parameters
-_PSYCOPGS_OWN = ("context", "cursor_factory", "prepare_threshold", "row_factory")
-_DATABASE_S_OWN = {"autocommit": "autocommit", "dbname": "database"}
-_REFUSED = ("conninfo", "hostaddr", "passfile", "requiressl", "service", "sslrootcert", "target_session_attrs")
-
 
 class BasePostgreSqlAdapter(Adapter):
     """What both halves of psycopg have in common."""
 
     def __init__(self, settings: Settings, *, autocommit: bool, options: dict[str, Any]) -> None:
         super().__init__(settings, autocommit=autocommit, options=options)
-        self._check_options()
-        self.handle_options = {name: options[name] for name in _PSYCOPGS_OWN if name in options}
+        check(options, settings)
+        self.handle_options = {name: options[name] for name in PSYCOPGS_OWN if name in options}
         self.handle_options["autocommit"] = autocommit
         if settings.proxy:
             # prepared statements pin the proxy's session
             self.handle_options["prepare_threshold"] = None
-
-    def _check_options(self) -> None:
-        settings = self.settings
-        for name, argument in _DATABASE_S_OWN.items():
-            if name in self.options:
-                raise settings.error(name, self.options[name], f"Give it as the argument {argument!r} of database().")
-        for name in _REFUSED:
-            if name in self.options:
-                raise settings.error(name, "given", "It would lead past the settings that are known here.")
-        sslmode = self.options.get("sslmode")
-        if sslmode is not None and sslmode != ("verify-full" if settings.tls_ca else "disable"):
-            raise settings.error(
-                "sslmode", sslmode, "The server is always verified (verify-full); tls_ca says against which CA."
-            )
 
     def arguments(self, login: Login) -> dict[str, Any]:
         """Return the parameters of libpq. None of them is one that an older server or a pooler would refuse."""
@@ -80,14 +62,15 @@ class BasePostgreSqlAdapter(Adapter):
             arguments["sslmode"] = "disable"
         else:
             arguments |= {"sslmode": "verify-full", "sslrootcert": ca_path(settings.tls_ca)}
-        own = {name: value for name, value in self.options.items() if name not in _PSYCOPGS_OWN}
+        own = {name: value for name, value in self.options.items() if name not in PSYCOPGS_OWN}
         return arguments | own
 
     async def open(self, login: Login, deadline: Deadline) -> PostgreSqlSession:
         """Open a session; addresses one by one, each with its part of the time."""
         arguments = self.arguments(login)
-        if seconds := arguments.pop("connect_timeout", None):
-            deadline = deadline.within(float(seconds))
+        # libpq's: none or less than a second is no limit
+        if (seconds := float(arguments.pop("connect_timeout", 0))) > 0:
+            deadline = deadline.within(seconds)
         where = f"{login.host}:{login.port}"
         try:
             found = await resolved(self.waker, login.host, login.port, deadline)

@@ -20,9 +20,9 @@ from breakwater_runtime._core.outcome import Outcome
 from breakwater_runtime._core.session import Session
 from breakwater_runtime._core.trouble import Trouble
 from breakwater_runtime._postgresql import claims
+from breakwater_runtime._postgresql.errors import trouble_of
 from breakwater_runtime._postgresql.ledger import Ledger
 from breakwater_runtime._postgresql.messages import UNKNOWN, Limits, limit_session
-from breakwater_runtime._postgresql.troubles import trouble_of
 from breakwater_runtime._postgresql.wire import Wire, check, first_result
 from breakwater_runtime.errors import OutcomeUnknown, TransactionAborted
 

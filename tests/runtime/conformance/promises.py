@@ -46,7 +46,7 @@ FACTS = {
         28: "a statement that kills its session is sent three times at most",
         29: "cleaning fails after COMMIT, the user commits and closes: success",
         30: "RETURNING, writing functions, DDL, AND CHAIN: acknowledged is there",
-        31: "the user's options of the driver are joined, and kept after a reset",
+        31: "each option of the driver's connect is kept, after a reset too, or refused at once with the reason",
         33: "a stream that outlives its block raises",
     },
     "A block owns its connection object and leaves nothing in it": {

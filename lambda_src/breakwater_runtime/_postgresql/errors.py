@@ -40,9 +40,17 @@ _LASTING = (
     "does not match host name",
     "certificate authentication failed",
     "no password supplied",
-    "root certificate file",
+    # of libpq's own files: not there, not readable, not a pair
+    "certificate file",
+    "private key file",
+    "channel binding required",
+    "authentication method requirement",
     "server does not support ssl",
     "invalid connection option",
+    # libpq, before it connects
+    "connection is bad: invalid",
+    "connection is bad: weak",
+    "invalid integer value",
     "unrecognized configuration parameter",
     "unsupported startup parameter",
     "invalid value for parameter",

@@ -1,0 +1,206 @@
+"""What a burst runs against: entries, functions, servers, and the limits of each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .duration import Duration
+    from .load import Load
+
+FIRST_BATCHES, MORE_BATCHES_PER_SECOND = 5, 300 / 60
+"""How a mapping of a queue grows. Source: AWS Lambda Developer Guide, "Configuring scaling behavior for SQS"."""
+MOST_BATCHES = 1_250
+"""Of a mapping without MaximumConcurrency. Source: as above."""
+SCALING_STEP, SCALING_PER_SECOND = 1_000, 100
+"""New environments of a function: 1,000 every 10 s, refilled continuously.
+
+Source: AWS Lambda Developer Guide, "Lambda scaling behavior".
+"""
+THROTTLED_RETRY_SECONDS, LONGEST_THROTTLED_RETRY_SECONDS, MOST_AGE_SECONDS = 1, 300, 21_600
+"""An asynchronous event that finds no room comes again after 1 s, then ever later up to 5 minutes, for 6 hours.
+
+Source of this and the next: AWS Lambda Developer Guide, "How Lambda handles errors and retries with asynchronous
+invocation".
+"""
+THROTTLED_RETRY_SPREAD = (0.5, 1.5)
+"""Of that delay; AWS does not say by how much, but events that came together do not come again together."""
+FAILED_RETRY_SECONDS = (60, 120)
+"""An asynchronous event whose invocation failed comes again after 1 minute, then after 2 more, then no more."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A database or cache.
+
+    Attributes
+    ----------
+    name
+        Of its resource.
+    max_connections
+        Its limit.
+    usable
+        What is left of that for functions.
+    """
+
+    name: str
+    max_connections: int
+    usable: int
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function.
+
+    Attributes
+    ----------
+    name
+        Of its resource.
+    duration
+        Of one request or message.
+    timeout
+        In seconds.
+    reserved
+        Its reserved concurrency; None where it shares what the account has beside reservations.
+    connections
+        How many connections an environment of it holds of which server.
+    """
+
+    name: str
+    duration: Duration
+    timeout: float
+    reserved: int | None = None
+    connections: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A token bucket: of a stage, or of an account's APIs together.
+
+    Attributes
+    ----------
+    name
+        Whose it is.
+    rate
+        Tokens per second.
+    burst
+        The most that it holds, as which it begins.
+    """
+
+    name: str
+    rate: float
+    burst: float
+
+
+@dataclass(frozen=True)
+class Api:
+    """An API whose requests wait for the function; each takes a token of every bucket."""
+
+    name: str
+    function: str
+    load: Load
+    buckets: tuple[Bucket, ...]
+
+
+@dataclass(frozen=True)
+class Direct:
+    """Invocations of a function without anything between: whoever calls waits for the answer, or does not."""
+
+    name: str
+    function: str
+    load: Load
+    waits: bool
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A standard queue and its mapping.
+
+    Attributes
+    ----------
+    name, function
+        Of the queue, and the function that the mapping calls.
+    load
+        The messages that are sent.
+    batch_size
+        Of the mapping.
+    maximum_concurrency
+        Of the mapping; None where it has none.
+    visibility_timeout
+        In seconds.
+    max_receive_count
+        Receives after which a message goes to the dead-letter queue; None without one.
+    """
+
+    name: str
+    function: str
+    load: Load
+    batch_size: int
+    maximum_concurrency: int | None
+    visibility_timeout: float
+    max_receive_count: int | None
+
+    @property
+    def most_batches(self) -> int:
+        """How many batches are in work at once, at most."""
+        return self.maximum_concurrency or MOST_BATCHES
+
+
+@dataclass(frozen=True)
+class Failover:
+    """A time in which the servers take no connection; those that were open are lost at its start."""
+
+    at: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Application:
+    """What a burst runs against.
+
+    Attributes
+    ----------
+    entries
+        Where requests come in. Those beyond a function's limit are turned away or wait, by the kind of the entry.
+    functions, servers
+        By name.
+    unreserved
+        The concurrency that functions without a reservation share.
+    cold_start
+        Seconds that a new environment takes before its first request.
+    idle
+        Seconds after which an environment without work is ended, with its connections.
+    refused
+        Seconds after which an invocation ends whose connection is refused.
+    deploy_at
+        When new code takes over: its environments are new ones, while those of the old code still hold connections.
+    failover
+        When the servers fail over.
+    """
+
+    entries: tuple[Api | Direct | Queue, ...]
+    functions: Mapping[str, Function]
+    servers: Mapping[str, Server]
+    unreserved: int
+    cold_start: float
+    idle: float
+    refused: float
+    deploy_at: float = math.inf
+    failover: Failover | None = None
+
+    @property
+    def end(self) -> float:
+        """When the last request may come, and all that is meant to happen has."""
+        events = [self.failover.at + self.failover.seconds] if self.failover else []
+        if self.deploy_at < math.inf:
+            events.append(self.deploy_at)
+        return max([0.0, *events, *(entry.load.end for entry in self.entries)])
+
+    @property
+    def total(self) -> float:
+        """How many requests come in all."""
+        return sum(entry.load.total for entry in self.entries)

@@ -1,0 +1,310 @@
+"""A burst in steps: amounts instead of requests, so that a million a second cost no more than one.
+
+What it leaves out is said where it is asked for: docs/simulate.md. The exact model is `event_model`.
+"""
+
+from __future__ import annotations
+
+import math
+from random import Random
+from typing import TYPE_CHECKING
+
+from .application import (
+    FAILED_RETRY_SECONDS,
+    LONGEST_THROTTLED_RETRY_SECONDS,
+    MOST_AGE_SECONDS,
+    THROTTLED_RETRY_SECONDS,
+    THROTTLED_RETRY_SPREAD,
+    Api,
+    Direct,
+    Queue,
+)
+from .binned_function import BinnedFunction, BinnedServer
+from .binned_queue import BinnedQueue
+from .delay import Delay
+from .history import History
+
+if TYPE_CHECKING:
+    from .application import Application, Bucket
+    from .binned_function import Begun
+    from .history import EntryHistory
+
+_PARTS = 20
+_LEFT = 0.5  # less than half of a request is none
+
+
+class _Asking:
+    """Requests whose callers wait, or events that Lambda keeps for callers who don't."""
+
+    def __init__(
+        self,
+        entry: Api | Direct,
+        function: BinnedFunction,
+        application: Application,
+        step: float,
+        history: EntryHistory,
+    ) -> None:
+        self.entry, self.function, self._app, self._step, self.history = entry, function, application, step, history
+        self._waits = isinstance(entry, Api) or entry.waits
+        self._work = Delay()
+        self._again: dict[int, dict[tuple[int, float, float], float]] = {}  # by step: failures, delay, sent
+        self._kept = self._throttled = 0.0
+        self._number = 0
+
+    @property
+    def open(self) -> float:
+        return self._work.total + self._kept
+
+    @property
+    def rests_until(self) -> float:
+        return self._number if self._work.total else min(self._again, default=math.inf)
+
+    def advance(self, number: int) -> None:
+        self._number, now = number, number * self._step
+        self.history.done.add(now, self._work.step())
+
+    def ask(self, admitted: float, room: float, now: float) -> None:
+        """Let what was admitted begin, and what comes again."""
+        if self._waits:
+            refused = 0.0
+            for part, there in self._halves(admitted, room):
+                refused += part - self._begin(part, there, now).total
+            self.history.throttled.add(now, refused)
+            return
+        wanted = {(0, float(THROTTLED_RETRY_SECONDS), now): admitted} if admitted else {}
+        for key, amount in self._again.pop(self._number, {}).items():
+            wanted[key] = wanted.get(key, 0.0) + amount
+            self._kept -= amount
+        total = sum(wanted.values())
+        if not total:
+            return
+        begun = self._begin(total, room, now)
+        failed = (begun.bad + begun.bad_new + self._late(begun)) / total
+        refused = 1 - begun.total / total
+        self.history.throttled.add(now, total * refused)
+        earliest, latest = THROTTLED_RETRY_SPREAD
+        for (failures, delay, sent), amount in wanted.items():
+            self._fail(amount * failed, failures, now)
+            if now + delay - sent > MOST_AGE_SECONDS:
+                self.history.lost.add(now, amount * refused)
+            else:
+                longer = min(2 * delay, LONGEST_THROTTLED_RETRY_SECONDS)
+                parts = min(_PARTS, math.ceil(delay / self._step))
+                for part in range(parts):
+                    spread = earliest + (latest - earliest) * (part + 0.5) / parts
+                    self._keep(amount * refused / parts, now + delay * spread, (failures, longer, sent))
+
+    def _halves(self, admitted: float, room: float) -> list[tuple[float, float]]:
+        """Give what comes before and after what ends in this step, with the room that there is for it.
+
+        That matters where requests come at random, and one is refused while another finds room a moment later.
+        """
+        if not self.entry.load.at_random or not admitted:
+            return [(admitted, room)]
+        first = float(admitted // 2)
+        before = max(0.0, room - self.function.ended)
+        return [(first, before), (admitted - first, room - min(first, before))]
+
+    def lose_connections(self, now: float) -> None:
+        if not self.function.has_servers:
+            return
+        lost = self._work.clear()
+        self.history.failed.add(now, lost)
+        if not self._waits:
+            self._fail(lost, 0, now)
+
+    def note(self, now: float) -> None:
+        self.history.depth.set(now, self._kept)
+
+    def _begin(self, wanted: float, room: float, now: float) -> Begun:
+        function = self.function.function
+        begun = self.function.begin(wanted, function.duration, room, now)
+        in_time = function.duration.within(function.timeout)
+        self._work.add(begun.good * in_time, function.duration.ends(self._step, function.timeout))
+        later = function.duration.ends(self._step, function.timeout, later=self._app.cold_start)
+        self._work.add(begun.good_new * in_time, later)
+        late = self._late(begun)
+        self.function.count_timeouts(now, late)
+        self.history.failed.add(now, begun.bad + begun.bad_new + late)
+        return begun
+
+    def _late(self, begun: Begun) -> float:
+        function = self.function.function
+        return (begun.good + begun.good_new) * (1 - function.duration.within(function.timeout))
+
+    def _fail(self, amount: float, failures: int, now: float) -> None:
+        if failures == len(FAILED_RETRY_SECONDS):
+            self.history.lost.add(now, amount)
+        else:
+            again = now + FAILED_RETRY_SECONDS[failures]
+            self._keep(amount, again, (failures + 1, float(THROTTLED_RETRY_SECONDS), now))
+
+    def _keep(self, amount: float, at: float, key: tuple[int, float, float]) -> None:
+        if amount <= 0:
+            return
+        # Events of one second are one, or each step's would be kept apart.
+        failures, delay, sent = key
+        number = max(self._number + 1, round(at / self._step))
+        kept = self._again.setdefault(number, {})
+        key = (failures, delay, float(math.floor(sent)))
+        kept[key] = kept.get(key, 0.0) + amount
+        self._kept += amount
+
+
+class BinnedModel:
+    """One run.
+
+    Parameters
+    ----------
+    application
+        What it runs against.
+    seed
+        Of arrivals at random; all else is an average.
+    until
+        When to stop, in seconds.
+    step
+        Seconds of a step.
+    """
+
+    def __init__(self, application: Application, *, seed: int, until: float, step: float) -> None:
+        self._app, self._until, self._step = application, until, step
+        self._seed = seed
+        self.history = History.empty(
+            "binned",
+            step,
+            [entry.name for entry in application.entries],
+            application.functions,
+            application.servers,
+        )
+        histories = self.history
+        self._servers = {
+            name: BinnedServer(server, histories.servers[name]) for name, server in application.servers.items()
+        }
+        at_random = {entry.function for entry in application.entries if entry.load.at_random}
+        self._functions = {
+            name: BinnedFunction(
+                function,
+                application,
+                step,
+                histories.functions[name],
+                self._servers,
+                chance=Random(seed) if name in at_random else None,  # noqa: S311 -- durations
+            )
+            for name, function in application.functions.items()
+        }
+        apis = [entry for entry in application.entries if isinstance(entry, Api)]
+        self._buckets = {bucket for entry in apis for bucket in entry.buckets}
+        self._tokens = {bucket.name: bucket.burst for bucket in self._buckets}
+        self._queues: list[BinnedQueue] = []
+        self._asking: list[_Asking] = []
+        self._counts = {}
+        for number, entry in enumerate(application.entries):
+            function, history = self._functions[entry.function], histories.entries[entry.name]
+            self._counts[entry.name] = entry.load.counts(step, Random(seed + number))  # noqa: S311 -- arrivals
+            if isinstance(entry, Queue):
+                self._queues.append(BinnedQueue(entry, function, application, step, history))
+            else:
+                self._asking.append(_Asking(entry, function, application, step, history))
+
+    def run(self) -> History:
+        """Run to the end."""
+        app, step, history = self._app, self._step, self.history
+        failover = app.failover
+        end, drained, now = app.end, 0.0, 0.0
+        deployed = failed = recovered = False
+        open_ = 0.0
+        number = 0
+        while number * step <= self._until:
+            now = number * step
+            if not deployed and now >= app.deploy_at:
+                deployed = True
+                for function in self._functions.values():
+                    function.deploy(now)
+            if failover and not failed and now >= failover.at:
+                failed = True
+                self._fail(now)
+            if failover and not recovered and now >= failover.at + failover.seconds:
+                recovered = True
+                for server in self._servers.values():
+                    server.available = True
+            self._advance(number)
+            open_ = sum(each.open for each in self._queues) + sum(each.open for each in self._asking)
+            if open_ >= _LEFT:
+                drained = now + step
+            elif now >= end:
+                break
+            number = max(number + 1, self._rests_until() if now > end else 0)
+        history.seconds = now
+        history.left = open_ if open_ >= _LEFT else 0.0
+        history.drained = drained if open_ < _LEFT else None
+        return history
+
+    def _rests_until(self) -> int:
+        """Give the next step in which something happens, once nothing comes any more."""
+        if any(function.busy for function in self._functions.values()):
+            return 0
+        return int(min([each.rests_until for each in (*self._queues, *self._asking)] or [0], key=float))
+
+    def _advance(self, number: int) -> None:
+        now = number * self._step
+        for function in self._functions.values():
+            function.advance(now)
+        for queue in self._queues:
+            queue.advance(number, next(self._counts[queue.queue.name], 0.0))
+        # Pollers ask again as soon as a batch ends, and so are there before others.
+        for queue in self._queues:
+            queue.work(lambda queue=queue: self._room(queue.function), now)
+        self._take_requests(number, now)
+        for each in (*self._functions.values(), *self._queues, *self._asking):
+            each.note(now)
+        for name, server in self._servers.items():
+            self.history.servers[name].connections.set(now, server.held)
+
+    def _take_requests(self, number: int, now: float) -> None:
+        self._fill_buckets()
+        admitted: dict[str, list[tuple[_Asking, float]]] = {}
+        for asking in self._asking:
+            asking.advance(number)
+            entry, amount = asking.entry, next(self._counts[asking.entry.name], 0.0)
+            asking.history.arrivals.add(now, amount)
+            if isinstance(entry, Api):
+                let_in = self._admit(entry.buckets, amount)
+                asking.history.limited.add(now, amount - let_in)
+                amount = let_in
+            admitted.setdefault(entry.function, []).append((asking, amount))
+        for name, each in admitted.items():
+            total = sum(amount for _, amount in each)
+            room = self._room(self._functions[name])
+            for asking, amount in each:
+                # Who asks for more of what there is gets more of it.
+                asking.ask(amount, room * amount / total if total and len(each) > 1 else room, now)
+
+    def _room(self, function: BinnedFunction) -> float:
+        """Give how many more environments may be at work."""
+        if function.function.reserved is not None:
+            return max(0.0, function.function.reserved - function.busy)
+        busy = sum(each.busy for each in self._functions.values() if each.function.reserved is None)
+        return max(0.0, self._app.unreserved - busy)
+
+    def _admit(self, buckets: tuple[Bucket, ...], amount: float) -> float:
+        admitted = min([amount, *(self._tokens[bucket.name] for bucket in buckets)])
+        for bucket in buckets:
+            self._tokens[bucket.name] -= admitted
+        return admitted
+
+    def _fill_buckets(self) -> None:
+        """Let a full bucket pass on what it gets within the step."""
+        for bucket in self._buckets:
+            self._tokens[bucket.name] = min(bucket.burst, self._tokens[bucket.name]) + bucket.rate * self._step
+
+    def _fail(self, now: float) -> None:
+        for server in self._servers.values():
+            server.available = False
+            server.held = 0.0
+        for function in self._functions.values():
+            function.lose_connections()
+        for queue in self._queues:
+            if queue.function.has_servers:
+                queue.lose_connections(now)
+        for asking in self._asking:
+            asking.lose_connections(now)

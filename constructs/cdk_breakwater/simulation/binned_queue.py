@@ -1,0 +1,209 @@
+"""A queue and its mapping as amounts, of which a part moves in every step."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .application import FIRST_BATCHES, MORE_BATCHES_PER_SECOND
+from .binned_function import steps_of
+from .delay import Delay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .application import Application, Queue
+    from .binned_function import BinnedFunction
+    from .history import EntryHistory
+
+_DUST = 1e-6
+
+
+@dataclass
+class _Cohort:
+    """Messages of one time.
+
+    Attributes
+    ----------
+    arrived
+        When they were sent.
+    receives
+        How often they have been received.
+    messages, batches
+        How many, in how many batches: those that come again do so together.
+    received
+        When a poller received them.
+    """
+
+    arrived: float
+    receives: int
+    messages: float
+    batches: float
+    received: float = 0.0
+
+
+class BinnedQueue:
+    """A queue."""
+
+    def __init__(
+        self, queue: Queue, function: BinnedFunction, application: Application, step: float, history: EntryHistory
+    ) -> None:
+        self.queue, self.function, self._app, self._step, self.history = queue, function, application, step, history
+        self._visible: deque[_Cohort] = deque()
+        self._depth = self._held = 0.0
+        self._waiting: deque[_Cohort] = deque()  # in pollers' hands, until their visibility timeout
+        self._waiting_batches = 0.0
+        self._hidden: dict[int, list[_Cohort]] = {}  # those that come again, by step
+        self._hidden_total = 0.0
+        self._batches, self._messages = Delay(), Delay()
+        self._allowed = float(min(FIRST_BATCHES, queue.most_batches))
+        self._number = 0
+
+    @property
+    def open(self) -> float:
+        """Messages that are neither done nor lost."""
+        return self._depth + self._held + self._hidden_total + self._messages.total
+
+    @property
+    def rests_until(self) -> float:
+        """The step at which it has something to do again; the present one where it has now."""
+        if self._depth or self._waiting or self._messages.total or self._batches.total:
+            return self._number
+        return min(self._hidden, default=math.inf)
+
+    def advance(self, number: int, arrivals: float) -> None:
+        """Go to a step: what ends in it has ended, what comes has come."""
+        self._number = number
+        now = number * self._step
+        self._batches.step()
+        self.history.done.add(now, self._messages.step())
+        self.history.arrivals.add(now, arrivals)
+        self._show(_Cohort(now, 0, arrivals, arrivals))
+        for cohort in self._hidden.pop(number, ()):
+            self._hidden_total -= cohort.messages
+            self._show(cohort)
+        while self._waiting and self._waiting[0].received + self.queue.visibility_timeout <= now:
+            given_up = self._waiting.popleft()
+            self._waiting_batches -= given_up.batches
+            self._held -= given_up.messages
+            self._show(given_up)
+
+    def work(self, room: Callable[[], float], now: float) -> None:
+        """Let pollers receive, and begin what there is room for."""
+        while self._waiting:
+            cohort = self._waiting[0]
+            begun = self._begin(cohort, room(), now)
+            if begun < cohort.batches * (1 - 1e-9):
+                part = begun / cohort.batches
+                self._waiting_batches -= begun
+                self._held -= cohort.messages * part
+                cohort.messages *= 1 - part
+                cohort.batches -= begun
+                break
+            self._waiting_batches -= cohort.batches
+            self._held -= cohort.messages
+            self._waiting.popleft()
+        self._receive(room, now)
+        in_work = self._batches.total + max(0.0, self._waiting_batches)
+        if self._depth > 0.5 and in_work >= self._allowed - 1:
+            self._allowed = min(self.queue.most_batches, self._allowed + MORE_BATCHES_PER_SECOND * self._step)
+
+    def lose_connections(self, now: float) -> None:
+        """Fail what is at work, as a failover does."""
+        batches = self._batches.total
+        lost = self._messages.clear()
+        self.history.failed.add(now, lost)
+        self._hide(_Cohort(now, 1, lost, max(lost / self.queue.batch_size, batches), now))
+
+    def note(self, now: float) -> None:
+        """Write down where it stands."""
+        self.history.depth.set(now, self._depth + self._held)
+        self.history.age.set(now, now - self._visible[0].arrived if self._depth > 0.5 else 0.0)
+
+    def _receive(self, room: Callable[[], float], now: float) -> None:
+        pollers = self._allowed - self._batches.total - max(0.0, self._waiting_batches)
+        if self._depth <= _DUST or pollers <= _DUST:
+            return
+        together = self._visible[0].messages / self._visible[0].batches
+        size = min(float(self.queue.batch_size), max(1.0, together, self._depth / pollers))
+        duration = self.function.function.duration
+        each = min(1.0, duration.mean * size / self._step)  # a poller may hand over several batches in a step
+        for cohort in self._take(min(self._depth, size * pollers / each), size, now):
+            begun = self._begin(cohort, room(), now)
+            rest = 1 - begun / cohort.batches
+            if rest > 1e-9:
+                cohort.messages *= rest
+                cohort.batches *= rest
+                self.history.throttled.add(now, cohort.batches)
+                self._waiting.append(cohort)
+                self._waiting_batches += cohort.batches
+                self._held += cohort.messages
+
+    def _begin(self, cohort: _Cohort, room: float, now: float) -> float:
+        """Let batches begin; give how many did."""
+        size = cohort.messages / cohort.batches
+        function, step = self.function.function, self._step
+        duration = function.duration.of(size)
+        begun = self.function.begin(cohort.batches, duration, room, now)
+        ends = duration.ends(step, function.timeout)
+        ends_new = duration.ends(step, function.timeout, later=self._app.cold_start)
+        each = min(1.0, duration.mean / step)
+        self._batches.add(begun.good * each, ends)
+        self._batches.add(begun.good_new, ends_new)
+        self._batches.add(begun.bad * min(1.0, self._app.refused / step), steps_of(self._app.refused, step))
+        self._batches.add(begun.bad_new, steps_of(self._app.refused + self._app.cold_start, step))
+        in_time = duration.within(function.timeout)
+        self._messages.add(begun.good * size * in_time, ends)
+        self._messages.add(begun.good_new * size * in_time, ends_new)
+        good = (begun.good + begun.good_new) * size
+        failed = (begun.bad + begun.bad_new) * size + good * (1 - in_time)
+        self.function.count_timeouts(now, (begun.good + begun.good_new) * (1 - in_time))
+        self.history.failed.add(now, failed)
+        self._hide(_Cohort(cohort.arrived, cohort.receives, failed, failed / size, cohort.received))
+        return begun.total
+
+    def _take(self, messages: float, size: float, now: float) -> list[_Cohort]:
+        """Take messages off the queue, by how often they have been received; set those aside that were too often."""
+        taken: dict[int, _Cohort] = {}
+        most = self.queue.max_receive_count
+        while messages > _DUST and self._visible:
+            cohort = self._visible[0]
+            if most is not None and cohort.receives >= most:
+                self.history.lost.add(now, cohort.messages)
+                self._depth -= cohort.messages
+                self._visible.popleft()
+                continue
+            part = min(messages, cohort.messages)
+            receives = cohort.receives + 1
+            known = taken.setdefault(receives, _Cohort(cohort.arrived, receives, 0.0, 0.0, now))
+            known.messages += part
+            known.batches = known.messages / size
+            messages -= part
+            self._depth -= part
+            cohort.batches *= 1 - part / cohort.messages
+            cohort.messages -= part
+            if cohort.messages <= _DUST:
+                self._visible.popleft()
+        if not self._visible:
+            self._depth = 0.0
+        return list(taken.values())
+
+    def _show(self, cohort: _Cohort) -> None:
+        if cohort.messages > 0:
+            self._visible.append(cohort)
+            self._depth += cohort.messages
+
+    def _hide(self, cohort: _Cohort) -> None:
+        if cohort.messages <= 0:
+            return
+        at = max(self._number + 1, round((cohort.received + self.queue.visibility_timeout) / self._step))
+        hidden = self._hidden.setdefault(at, [])
+        alike = next((each for each in hidden if each.receives == cohort.receives), None)
+        if alike is None:
+            hidden.append(cohort)
+        else:
+            alike.messages += cohort.messages
+            alike.batches += cohort.batches
+        self._hidden_total += cohort.messages

@@ -1,0 +1,77 @@
+"""Which model, in which steps, for how long."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from .application import Queue
+from .binned_model import BinnedModel
+from .event_model import EventModel
+
+if TYPE_CHECKING:
+    from .application import Application
+    from .history import History
+
+_MOST_EVENTS = 200_000
+"""Requests of which each is followed; a second or two of computing."""
+_MOST_STEPS = 20_000
+_STEPS_OF_A_DURATION = 10
+_STEPS_OF_A_LOAD = 50
+_LONGEST_STEP = 1.0
+_PATIENCE = 3_600.0
+
+
+class Model(str, Enum):
+    """How a burst is computed."""
+
+    AUTO = "auto"
+    EVENTS = "events"
+    BINNED = "binned"
+
+
+def simulate(
+    application: Application, *, model: Model = Model.AUTO, seed: int = 1, patience: float = _PATIENCE
+) -> History:
+    """Run a burst against an application.
+
+    Parameters
+    ----------
+    application
+        What it runs against.
+    model
+        ``EVENTS`` follows each request, ``BINNED`` computes amounts in steps. Default: by how many there are, up to
+        200,000 the former.
+    seed
+        Of what is drawn.
+    patience
+        Seconds after the last request at which to stop, whatever is left. Default: an hour.
+    """
+    until = application.end + patience
+    step = _step(application)
+    if model is Model.AUTO:
+        model = Model.EVENTS if application.total <= _MOST_EVENTS else Model.BINNED
+    if model is Model.EVENTS:
+        return EventModel(application, seed=seed, until=until, step=step).run()
+    return BinnedModel(application, seed=seed, until=until, step=step).run()
+
+
+def _step(application: Application) -> float:
+    """Give a step in which little changes, and that does not make too many of them."""
+    shortest = min((function.duration.mean for function in application.functions.values()), default=1.0)
+    fine = min(max(shortest, 0.01) / _STEPS_OF_A_DURATION, max(application.end, 1.0) / _STEPS_OF_A_LOAD)
+    long = max(application.end, 1.0) + _to_drain(application)
+    return min(_LONGEST_STEP, max(fine, min(long, application.end + _PATIENCE) / _MOST_STEPS))
+
+
+def _to_drain(application: Application) -> float:
+    """Estimate how long queues take after the last message."""
+    longest = 0.0
+    for entry in application.entries:
+        if isinstance(entry, Queue):
+            function = application.functions[entry.function]
+            at_once = min(entry.most_batches, function.reserved if function.reserved is not None else math.inf)
+            work = entry.load.total * function.duration.mean
+            longest = max(longest, work / at_once if at_once else 0.0)
+    return longest

@@ -33,6 +33,8 @@ WORDS = {
     "deployments": "guard_deployments",
     "max_connections": "DBInstanceClassMemory",
     "why": "too many clients already",
+    "runbooks": "put-function-concurrency",
+    "error_messages": "UnreservedConcurrentExecution",
     "environment_variables": "BREAKWATER_HOST",
     "cli": "redrive",
 }
@@ -44,6 +46,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("docs") / "site"
     build.build(folder)
     return folder
+
+
+def test_each_alarm_has_a_runbook() -> None:
+    told, told_how = ((DOCS / f"{page}.md").read_text(encoding="utf-8") for page in ("monitoring", "runbooks"))
+    table = told[told.index("| construct | alarm |") : told.index("**A full share at work.**")]
+    alarms = [name for row in table.splitlines()[2:] if row for name in re.findall(r"`(\w+)`", row.split("|")[2])]
+    assert len(alarms) > 15
+    assert re.findall(r"^## `(\w+)`$", told_how, re.MULTILINE) == alarms
 
 
 def test_the_site_is_whole_and_its_index_finds_each_guide(site: Path) -> None:

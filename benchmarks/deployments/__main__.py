@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MAX_CONNECTIONS = 20
 CALLERS, HELD_SECONDS = 16, 1.0
 PAUSE_SECONDS, SETTLE_SECONDS = 0.05, 2
-STEPS = {"weighted": "a weight from 1 to 9", "failed": "one more, failed, rolled back", "renamed": "one renamed"}
+STEPS = {"weighted": "a weight from 1 to 9", "failed": "a failure, rolled back", "renamed": "one renamed"}
 
 
 @contextmanager

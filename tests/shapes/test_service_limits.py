@@ -19,7 +19,9 @@ from aws_cdk.assertions import Annotations, Match
 from constructs import Construct
 
 from cdk_breakwater import (
+    ApiProtocol,
     ConnectionBudget,
+    DatabaseCredentials,
     DatabaseEngine,
     DecoupledInvocation,
     Downstream,
@@ -43,6 +45,8 @@ ROUTES, CLIENTS, ORIGINS = 45, 20, 40
 QUEUES = 30
 DATABASES = 7
 LANES, TIERS = 30, 12
+USERS = 45
+HTTP_ROUTES = 240
 WIDGETS = 251
 
 
@@ -131,6 +135,24 @@ def databases(stack: cdk.Stack, count: int = DATABASES) -> None:
     function = VpcDatabaseFunction(stack, "Orders", database=ends[0], vpc=vpc, **code())
     for number, end in enumerate(ends[1:]):
         function.add_database(f"further{number}", database=end)
+
+
+def users(stack: cdk.Stack) -> None:
+    vpc = vpc_in(stack)
+    database = database_in(vpc, parameters={"max_connections": "800"})
+    for number in range(USERS):
+        login = DatabaseCredentials.user(f"worker{number}", grants=["SELECT, INSERT, UPDATE, DELETE ON public.*"])
+        VpcDatabaseFunction(stack, f"Worker{number}", database=database, vpc=vpc, credentials=login, **code())
+
+
+def http_api(stack: cdk.Stack) -> None:
+    function = limited(stack, "Function")
+    api = ThrottledApi(
+        stack, "Api", function=function, expected_duration=Duration.millis(100), protocol=ApiProtocol.HTTP
+    )
+    for number in range(HTTP_ROUTES):
+        api.add_route("GET", f"/orders{number}")
+    api.alarms()
 
 
 def quota(stack: cdk.Stack) -> None:
@@ -276,6 +298,39 @@ def tags(template: dict[str, Any]) -> Found:
         yield id_, max((len(text(tag["Value"])) for tag in found.get("Tags", [])), default=0)
 
 
+def counted(template: dict[str, Any], type_: str) -> Found:
+    yield type_, len(list(of_type(template, type_)))
+
+
+def routes(template: dict[str, Any]) -> Found:
+    yield from counted(template, "AWS::ApiGatewayV2::Route")
+
+
+def integrations(template: dict[str, Any]) -> Found:
+    yield from counted(template, "AWS::ApiGatewayV2::Integration")
+
+
+def route_settings(template: dict[str, Any]) -> Found:
+    for id_, found in of_type(template, "AWS::ApiGatewayV2::Stage"):
+        yield id_, len(found.get("RouteSettings", {}))
+
+
+def attached_policies(template: dict[str, Any]) -> Found:
+    # What a role names by itself, and what names the role.
+    for id_, found in of_type(template, "AWS::IAM::Role"):
+        owned = [
+            policy
+            for _, policy in of_type(template, "AWS::IAM::ManagedPolicy")
+            if {"Ref": id_} in policy.get("Roles", [])
+        ]
+        yield id_, len(found.get("ManagedPolicyArns", [])) + len(owned)
+
+
+def trust_policies(template: dict[str, Any]) -> Found:
+    for id_, found in of_type(template, "AWS::IAM::Role"):
+        yield id_, length(found["AssumeRolePolicyDocument"])
+
+
 # Lambda Developer Guide, "Lambda quotas"; IAM User Guide, "IAM and AWS STS quotas"; CloudFormation User Guide,
 # "Understand CloudFormation quotas", and of a custom resource's answer "Custom resource response objects"; CloudWatch
 # User Guide, "CloudWatch service quotas", and API Reference, PutMetricAlarm and "Dashboard body structure"; API Gateway
@@ -298,13 +353,18 @@ LIMITS: list[tuple[Callable[[dict[str, Any]], Found], int]] = [
     (gate_answers, 4_096),
     (mapping_templates, 300 * 1024),
     (tags, 256),
+    (routes, 300),
+    (integrations, 300),
+    (route_settings, 300),
+    (attached_policies, 10),
+    (trust_policies, 2_048),
 ]
 
 
 def test_nothing_outgrows_what_aws_takes() -> None:
     # One test, so that two workers do not synthesize it twice.
-    app = cdk.App(context={"account_concurrency": 5_000})
-    for build in (shares, panels, rest_api, queues, databases, quota):
+    app = cdk.App(context={"account_concurrency": 5_000, "aws:cdk:disable-asset-staging": True})
+    for build in (shares, panels, rest_api, http_api, queues, databases, users, quota):
         build(stack_in(app, build.__name__.replace("_", "-")))
     templates = {stack.stack_name: stack.template for stack in app.synth().stacks}
     for measure, most in LIMITS:

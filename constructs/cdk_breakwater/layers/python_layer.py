@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BreakwaterError
+from ..limits.aws_lambda import UNZIPPED_BYTES
 from .build_cache import announced, cached, source_digest, source_files
 from .wheels import install_wheels
 
@@ -35,7 +36,8 @@ def layer_content(where: str, target: Target, drivers: Sequence[str], certificat
     Raises
     ------
     BreakwaterError
-        A driver has no wheel for the target, it can't be downloaded, or there is no uv to do it.
+        A driver has no wheel for the target, it can't be downloaded, there is no uv to do it, or all together are
+        more than Lambda takes.
     """
     source = runtime_source(where)
     installed = _drivers(where, target, drivers) if drivers else None
@@ -50,11 +52,23 @@ def layer_content(where: str, target: Target, drivers: Sequence[str], certificat
             copy = python / "breakwater_runtime" / file.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
+        _check_size(where, python, drivers)
         if certificate_authority is not None:
             (python / "breakwater_runtime" / "ca.pem").write_text(certificate_authority, encoding="ascii")
 
     parts = [source_digest(source), installed.name if installed else "", certificate_authority or ""]
     return cached(where, "layer", parts, fill)
+
+
+def _check_size(where: str, folder: Path, drivers: Sequence[str]) -> None:
+    size = sum(file.stat().st_size for file in folder.rglob("*"))
+    if size > UNZIPPED_BYTES:
+        raise BreakwaterError(
+            where,
+            f"the layer with {', '.join(drivers)} holds {size:,} bytes, and a function's code and layers may hold "
+            f"{UNZIPPED_BYTES:,} together.",
+            "Name fewer drivers, or make the function of a container image.",
+        )
 
 
 def _drivers(where: str, target: Target, drivers: Sequence[str]) -> Path:

@@ -21,7 +21,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Match, Template
 
 from cdk_breakwater.errors import BreakwaterError
-from cdk_breakwater.layers import build_cache, runtime_layer
+from cdk_breakwater.layers import build_cache, python_layer, runtime_layer
 from cdk_breakwater.layers.python_layer import layer_content
 from cdk_breakwater.layers.runtime_layer import RuntimeLayer
 from cdk_breakwater.layers.wheels import Target
@@ -350,3 +350,11 @@ def test_what_the_layer_holds_can_be_imported(tmp_path: Path) -> None:
         [sys.executable, "-I", "-S", "-B", "-c", program, str(folder)], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == str(folder / "breakwater_runtime" / "__init__.py")
+
+
+def test_more_than_lambda_unzips_is_refused(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = sum(file.stat().st_size for file in build("3.14").rglob("*"))
+    monkeypatch.setattr(python_layer, "UNZIPPED_BYTES", alone + 10_000)
+    with pytest.raises(BreakwaterError, match=rf"App/Layer: the layer with {PYMYSQL} holds [\d,]+ bytes"):
+        build("3.14", PYMYSQL)
+    assert [folder.name.partition("-")[0] for folder in empty_cache.iterdir()].count("layer") == 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
-from unittest.mock import Mock
 from typing import Any
+from unittest.mock import Mock
 
 import aws_cdk as cdk
 import pytest

@@ -9,7 +9,7 @@ from time import monotonic, sleep, time
 from typing import TYPE_CHECKING, Any
 
 from redis.backoff import NoBackoff
-from redis.connection import BlockingConnectionPool, Connection, SSLConnection
+from redis.connection import AbstractConnection, BlockingConnectionPool, Connection, SSLConnection
 from redis.credentials import CredentialProvider
 from redis.exceptions import (
     AuthenticationError,
@@ -22,6 +22,7 @@ from redis.retry import Retry
 
 from breakwater_runtime._core.line import connected
 from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS, CHECK_TIMEOUT_SECONDS
+from breakwater_runtime._core.options import LOGIN, PARALLELISM, parameters, refuse
 from breakwater_runtime._core.resolver import resolved
 from breakwater_runtime._core.session import Waker, now
 from breakwater_runtime.credentials import Credentials
@@ -37,6 +38,21 @@ _SETTINGS = ("engine", "host", "port", "user", "password", "secret_arn", "tls_ca
 # Commands that change what the next one on the same connection means, and those that end it.
 _STATEFUL = {"ASKING", "AUTH", "CLIENT", "HELLO", "MONITOR", "MULTI", "READONLY", "SELECT", "WATCH"}
 _ENDED_BY = {"EXEC": {"MULTI", "WATCH"}, "DISCARD": {"MULTI", "WATCH"}, "UNWATCH": {"WATCH"}}
+_ONCE = "A command is never sent twice, and a connect is repeated until the deadline."
+_WATCHED = "The runtime watches over the connection itself."
+_REFUSED = (
+    dict.fromkeys(("username", "credential_provider"), LOGIN)
+    | dict.fromkeys(("retry", "retry_on_timeout", "retry_on_error"), _ONCE)
+    | dict.fromkeys(("max_connections", "timeout", "queue_class", "connection_pool"), PARALLELISM)
+    | dict.fromkeys(("connection_class", "ssl"), "TLS and its CA are chosen by tls_ca.")
+    | dict.fromkeys(("ssl_ca_certs", "ssl_ca_path", "ssl_ca_data"), "TLS and its CA are chosen by tls_ca.")
+    | dict.fromkeys(("health_check_interval", "socket_keepalive", "socket_keepalive_options", "socket_type"), _WATCHED)
+    # these lead a connection to another host, with other timeouts
+    | dict.fromkeys(("maint_notifications_config", "maint_notifications_pool_handler", "maintenance_state"), _WATCHED)
+    | dict.fromkeys(("maintenance_notification_hash", "oss_cluster_maint_notifications_handler"), _WATCHED)
+    | dict.fromkeys(("orig_host_address", "orig_socket_timeout", "orig_socket_connect_timeout"), _WATCHED)
+    | {"himport_registry": "It is a client's own."}
+)
 # A cache that doesn't answer within Lambda's own default timeout of 3 s, where no other is known, is none.
 _DEFAULT_SECONDS = 3.0
 
@@ -79,7 +95,7 @@ class _Socket:
     def __init__(self, plain: Any, connection: _Bounded) -> None:
         self._plain = plain
         self._connection = connection
-        self._timeout = plain.gettimeout()
+        self._timeout: float | None = connection.socket_timeout
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._plain, name)
@@ -114,10 +130,14 @@ class _Reached(Connection):
     deadline: Deadline
 
     def _connect(self) -> Any:
-        def left() -> float:
-            return max(0.001, self.deadline.remaining())
+        deadline = self.deadline
+        if self.socket_connect_timeout:
+            deadline = deadline.within(self.socket_connect_timeout)
 
-        reached = connected(now(resolved(Waker, self.host, int(self.port), self.deadline)), left)
+        def left() -> float:
+            return max(0.001, deadline.remaining())
+
+        reached = connected(now(resolved(Waker, self.host, int(self.port), deadline)), left)
         # the whole handshake of TLS, which is what follows, has no more than that
         reached.settimeout(left())
         return reached
@@ -258,10 +278,15 @@ class Pool(BlockingConnectionPool):
         self._name = name
         self._settings = {key: arguments.pop(key) for key in _SETTINGS if key in arguments}
         self._server: _Server | None = None
+        takers = (AbstractConnection.__init__, Connection.__init__, SSLConnection.__init__)
+        refuse("redis-py's connection", arguments, _REFUSED, parameters(*takers))
         self._options = {
             "retry": Retry(NoBackoff(), 0),
             # with RESP 3 redis-py no longer looks at the socket before it uses a connection again
             "protocol": 2,
+            # redis-py's own 5 s would come before the deadline
+            "socket_timeout": None,
+            "socket_connect_timeout": None,
             **arguments,
         }
         if self._settings or configured(name):
@@ -280,7 +305,6 @@ class Pool(BlockingConnectionPool):
             "ssl_cert_reqs": options.get("ssl_cert_reqs", "required") not in ("required", ssl.CERT_REQUIRED),
             "ssl_check_hostname": options.get("ssl_check_hostname", True) is not True,
             "ssl_exclude_verify_flags": bool(options.get("ssl_exclude_verify_flags")),
-            "ssl": options.get("ssl", True) is not True,
         }
         for option, wrong in unverified.items():
             if wrong:
@@ -289,9 +313,6 @@ class Pool(BlockingConnectionPool):
                     options[option],
                     'It would leave the server unverified. Name its CA: tls_ca="/path/of/ca.pem".',
                 )
-        for option in ("connection_class", "ssl_ca_certs", "ssl_ca_path", "ssl_ca_data", "ssl"):
-            if option in options:
-                raise settings.error(option, options[option], "TLS and its CA are chosen by tls_ca.")
         if settings.tls_ca is None and (own := [name for name in options if name.startswith("ssl_")]):
             raise settings.error(own[0], options[own[0]], "This connection is plain text: name a CA by tls_ca.")
 

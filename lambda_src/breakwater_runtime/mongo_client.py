@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from breakwater_runtime import deadline
+from breakwater_runtime._core.options import LOGIN, PARALLELISM, VERIFIED
 from breakwater_runtime.credentials import Credentials
 from breakwater_runtime.environment import Settings
 from breakwater_runtime.errors import ConfigurationError
@@ -16,8 +17,15 @@ if TYPE_CHECKING:
     from pymongo import MongoClient
 
 _SETTINGS = ("host", "port", "user", "password", "secret_arn", "tls_ca", "function_timeout")
-# PyMongo takes them in any case, and in a host that is a URI, too.
-_UNVERIFIED = ("tlsinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames")
+# PyMongo takes them in a host that is a URI, too.
+_UNVERIFIED = ("tlsInsecure", "tlsAllowInvalidCertificates", "tlsAllowInvalidHostnames")
+_REFUSED = {
+    "connect": "Nothing is opened before the first operation, so that no SnapStart snapshot holds a connection.",
+    "maxPoolSize": PARALLELISM,
+    "tlsCAFile": VERIFIED,
+    "username": LOGIN,
+}
+_WAITS = ("connecttimeoutms", "serverselectiontimeoutms", "waitqueuetimeoutms", "sockettimeoutms")
 
 
 def mongo(name: str | None = None, *, parallelism: int = 1, **arguments: Any) -> MongoClient[Mapping[str, Any]]:
@@ -53,48 +61,49 @@ def mongo(name: str | None = None, *, parallelism: int = 1, **arguments: Any) ->
     given = {key: arguments.pop(key) for key in _SETTINGS if key in arguments}
     settings = Settings(name, {"engine": "mongodb"} | given)
     login = Credentials(settings).login()
-    _refuse_unverified(settings, login.host, arguments)
+    # PyMongo takes them in any case
+    own = {option.lower(): value for option, value in arguments.items()}
+    _refuse(settings, login.host, own)
     seconds = (settings.function_timeout or deadline.DEFAULT_SECONDS) - deadline.MARGIN_SECONDS
     options: dict[str, Any] = {
-        "maxPoolSize": parallelism,
-        "minPoolSize": 0,
+        "maxpoolsize": parallelism,
+        "minpoolsize": 0,
         # one connection for watching a node instead of two, and no stream that a freeze would break
-        "serverMonitoringMode": "poll",
+        "servermonitoringmode": "poll",
         # also how long its watcher waits, which ends operations when it gives a server up
-        "connectTimeoutMS": 5000,
+        "connecttimeoutms": 5000,
         # below the 350 s after which networks forget idle flows
-        "maxIdleTimeMS": 60_000,
+        "maxidletimems": 60_000,
         "connect": False,
     }
     if ".docdb." in login.host:
         # DocumentDB has no retryable writes, and refuses a client that asks for them. Nor does it say that it knows
         # maxTimeMS in every command, which PyMongo sends with timeoutMS. Source: Amazon DocumentDB Developer Guide,
         # "Functional differences: Amazon DocumentDB and MongoDB" and "Supported MongoDB APIs".
-        waits = ("connectTimeoutMS", "serverSelectionTimeoutMS", "waitQueueTimeoutMS", "socketTimeoutMS")
-        options |= {"retryWrites": False, "retryReads": False} | dict.fromkeys(waits, int(seconds * 250))
+        bounds = dict.fromkeys(_WAITS, int(seconds * 250))
+        options |= {"retrywrites": False, "retryreads": False}
     else:
-        options["timeoutMS"] = int(seconds * 1000)
+        bounds = {"timeoutms": int(seconds * 1000)}
         if pymongo.timeout not in deadline.BOUNDS:
             deadline.BOUNDS.append(pymongo.timeout)
+    # a shorter one of the user's holds; 0 and None would be none at all
+    own |= {option: min(own.get(option) or longest, longest) for option, longest in bounds.items()}
     if login.user:
         options |= {"username": login.user, "password": login.password}
     if settings.tls_ca is not None:
-        options |= {"tls": True, "tlsCAFile": ca_file(settings.tls_ca)}
-    return pymongo.MongoClient(login.host, login.port, **{**options, **arguments})
+        options |= {"tls": True, "tlscafile": ca_file(settings.tls_ca)}
+    return pymongo.MongoClient(login.host, login.port, **{**options, **own})
 
 
-def _refuse_unverified(settings: Settings, host: str, arguments: dict[str, Any]) -> None:
-    named = {option.lower(): option for option in arguments}
+def _refuse(settings: Settings, host: str, own: dict[str, Any]) -> None:
     for option in _UNVERIFIED:
-        if option in host.lower():
+        if option.lower() in host.lower():
             raise settings.error("host", host.rpartition("@")[2], f"{option} would leave the server unverified.")
-        if option in named and arguments[named[option]]:
-            value = arguments[named[option]]
-            raise settings.error(
-                named[option], value, 'It would leave the server unverified: tls_ca="/path/of/ca.pem".'
-            )
+        if own.get(option.lower()):
+            raise settings.error(option, True, 'It would leave the server unverified: tls_ca="/path/of/ca.pem".')
     for option in ("tls", "ssl"):
-        if settings.tls_ca is not None and arguments.get(option, True) is not True:
-            raise settings.error(option, arguments[option], "Plain text is for loopback alone.")
-    if "tlscafile" in named:
-        raise settings.error(named["tlscafile"], arguments[named["tlscafile"]], "The CA is chosen by tls_ca.")
+        if settings.tls_ca is not None and own.get(option, True) is not True:
+            raise settings.error(option, own[option], "Plain text is for loopback alone.")
+    for option, reason in _REFUSED.items():
+        if option.lower() in own:
+            raise ConfigurationError(f"{option} is no option here. {reason}")

@@ -41,4 +41,5 @@ def redis(name: str | None = None, *, parallelism: int = 1, **arguments: Any) ->
         raise ConfigurationError("redis() needs redis-py: pip install redis") from error
     from breakwater_runtime._redis_connection import Pool
 
-    return redis_py.Redis(connection_pool=Pool(name, parallelism, arguments))
+    # owned, so that close() closes its connections
+    return redis_py.Redis.from_pool(Pool(name, parallelism, arguments))

@@ -17,6 +17,7 @@ import breakwater_runtime as breakwater
 from breakwater_runtime import credentials
 from breakwater_runtime._secret import Secret
 from tests.runtime.lambda_context import Context
+from tests.runtime.waiting import wait_until
 
 
 def settings(server: RedisServer) -> dict[str, Any]:
@@ -34,6 +35,7 @@ def test_one_connection(redis_server: RedisServer) -> None:
     assert cache.get("counter") == b"20"
     assert redis_server.sessions() == 1
     cache.close()
+    wait_until(lambda: redis_server.sessions() == 0)
 
 
 def test_heals_after_the_server_ended_it(redis_server: RedisServer) -> None:

@@ -43,6 +43,7 @@ def refuse(driver: str, options: Iterable[str], refused: Mapping[str, str], know
 
 def parameters(*functions: Callable[..., Any]) -> set[str]:
     """Return the names of functions' parameters; `inspect` would be a cold start's time."""
-    codes = [function.__code__ for function in functions]
+    # a decorator's own are none
+    codes = [getattr(function, "__wrapped__", function).__code__ for function in functions]
     names = {name for code in codes for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]}
     return names - {"self"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 OTHERS = ("redis-py", "PyMongo", "Data API", "mysql2", "pg")
 
 _REDIS, _MONGO, _DATA_API = (f"tests/runtime/test_{name}.py" for name in ("redis", "mongo", "data_api"))
+_OPTIONS = "tests/runtime/conformance/test_other_options.py"
 _LIFE, _ENVIRONMENT, _TLS = (f"tests/nodejs/node/{name}.test.mjs" for name in ("life", "environment", "tls"))
 
 _NODE = {
@@ -31,11 +32,12 @@ WITH: dict[str, dict[int, tuple[str, str]]] = {
         4: (_REDIS, "test_an_answer_byte_by_byte_costs_no_more_than_the_time"),
         5: (_REDIS, "test_an_answer_byte_by_byte_costs_no_more_than_the_time"),
         7: (_REDIS, "test_after_a_pause_a_connection_that_the_network_forgot_costs_a_second"),
-        8: (_REDIS, "test_a_command_is_never_sent_twice"),
+        8: (_OPTIONS, "test_a_shorter_wait_of_the_user_s_holds"),
         9: (_REDIS, "test_a_command_is_never_sent_twice"),
         22: (_REDIS, "test_one_connection"),
         24: (_REDIS, "test_a_command_is_never_sent_twice"),
         28: (_REDIS, "test_a_command_is_never_sent_twice"),
+        31: (_OPTIONS, "test_what_redis_keeps_breaks_no_promise"),
         36: (_REDIS, "test_nothing_of_one_command_is_left_to_the_next"),
         41: (_REDIS, "test_a_wrong_password_is_told_at_once"),
         42: (_REDIS, "test_tls_is_verified"),
@@ -43,7 +45,9 @@ WITH: dict[str, dict[int, tuple[str, str]]] = {
     "PyMongo": {
         3: (_MONGO, "test_a_server_that_says_nothing_costs_no_more_than_the_time"),
         4: (_MONGO, "test_a_server_that_says_nothing_costs_no_more_than_the_time"),
+        8: (_OPTIONS, "test_no_option_of_pymongo_outlasts_the_deadline"),
         22: (_MONGO, "test_one_connection_for_operations_and_one_for_watching"),
+        31: (_OPTIONS, "test_what_pymongo_keeps_leaves_the_server_verified_and_the_time_bounded"),
         42: (_MONGO, "test_what_would_leave_the_server_unverified_is_refused"),
     },
     "Data API": {

@@ -33,6 +33,7 @@ WORDS = {
     "deployments": "guard_deployments",
     "max_connections": "DBInstanceClassMemory",
     "why": "too many clients already",
+    "drill": "most-calls",
     "runbooks": "put-function-concurrency",
     "error_messages": "UnreservedConcurrentExecution",
     "environment_variables": "BREAKWATER_HOST",

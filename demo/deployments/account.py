@@ -91,13 +91,13 @@ class Account(Emulator):
         }
 
     def plan(self, stage: str, *options: str) -> dict[str, Any]:
-        assembly = str(self.folder / self.stack / stage)
-        command = [str(Path(sys.executable).with_name("breakwater")), "plan", assembly, *options]
-        done = subprocess.run(
-            [*command, "--format", "json"], env=self._environment, capture_output=True, text=True, check=False
-        )
+        done = self.breakwater("plan", str(self.folder / self.stack / stage), *options, "--format", "json")
         assert done.stdout, done.stderr
         return json.loads(done.stdout)
+
+    def breakwater(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).with_name("breakwater")), *arguments]
+        return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def read_deployed(new: State, assembly: Path, client: Client) -> State:
     actual: dict[Key, int] = {}
     for stack in new.stacks:
         templates[stack] = []
-        for function, physical_id in _functions(cloudformation, stack, stack, ()):
+        for function, physical_id in deployed_functions(cloudformation, stack):
             templates[stack].append(function)
             number = functions.get_function_concurrency(FunctionName=physical_id).get("ReservedConcurrentExecutions")
             if number is not None:
@@ -66,6 +66,11 @@ def read_template(path: Path, new: State, assembly: Path) -> State:
     environments = {key[0]: environment for environment, keys in new.reserved.items() for key in keys}
     functions = list(functions_in(body, stack, environments.get(stack, ""), path.parent))
     return state_of_templates({stack: functions}, new, assembly)
+
+
+def deployed_functions(cloudformation: Any, stack: str) -> Iterator[tuple[Function, str]]:
+    """Give the functions of a deployed stack and of those nested in it, each with its physical id."""
+    return _functions(cloudformation, stack, stack, ())
 
 
 def _functions(cloudformation: Any, stack: str, name: str, ids: tuple[str, ...]) -> Iterator[tuple[Function, str]]:

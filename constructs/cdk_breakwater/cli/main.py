@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from enum import Enum
 from pathlib import Path
@@ -251,6 +252,72 @@ def redrive(
         Console().print("Nothing was moved. When the cause is mended, say it again with --yes.")
 
 
+@app.command()
+def drill(  # noqa: PLR0917 -- the command's options
+    stack: Annotated[str, typer.Argument(help="The name of a deployed stack.")],
+    payload: Annotated[str, typer.Option(help="What each call sends: JSON, or @FILE.")],
+    assembly: Annotated[Path, typer.Option(help="The folder that `cdk synth` wrote.")] = Path("cdk.out"),
+    function: Annotated[list[str] | None, typer.Option(help="The name of a share. Default: all of the stack.")] = None,
+    times: Annotated[float, typer.Option(min=0.1, help="Calls at once, as a multiple of what is reserved.")] = 1.5,
+    seconds: Annotated[float, typer.Option(min=1, max=300, help="How long.")] = 10,
+    most_calls: Annotated[int, typer.Option(min=1, max=100_000, help="How many calls at most.")] = 1_000,
+    alarm: Annotated[list[str] | None, typer.Option(help="A further alarm that stops it.")] = None,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for CloudWatch's numbers afterwards.")] = 180,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it. Without this, nothing is called.")] = False,
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Call the functions of a deployed stack in a burst, and compare what was seen with the plan.
+
+    The exit code is 0 where the database refused nobody, 1 where nothing was shown, 3 where it refused calls or had
+    more connections than planned, 4 where an alarm stopped it.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from ..errors import BreakwaterError
+    from .drill import prepare, run
+    from .drill_report import announcement, report, verdict
+    from .drill_watch import Watch
+    from .plan import readable
+    from .reservations import read_paths
+
+    console, assembly = Console(), _folder(assembly)
+    _log_in(region, profile)
+    try:
+        sent = _payload(payload)
+        with readable(assembly):
+            paths = read_paths(assembly)
+        drilled = prepare(
+            stack, assembly, _client, functions=function or (), times=times, seconds=seconds, most_calls=most_calls
+        )
+        console.print(announcement(drilled))
+        if not yes:
+            console.print("Nothing was called. To do it, say it again with --yes.")
+            return
+        watch = Watch(paths, _client, alarm or ())
+        if fired := watch.firing():
+            raise BreakwaterError(stack, f"{', '.join(fired)} fires already.", "Mend that first.")
+        with console.status(f"Calling for {seconds:g} s …"):
+            outcome = run(drilled, sent, _client, watch.firing)
+        with console.status(f"Waiting for CloudWatch's numbers, up to {wait:g} s …"):
+            measured = watch.measured(drilled, outcome, wait)
+    except (OSError, ValueError, BotoCoreError, ClientError, BreakwaterError) as error:
+        raise _failed(error) from error
+    console.print(report(drilled, outcome, measured))
+    raise typer.Exit(verdict(drilled, outcome, measured))
+
+
+def _payload(given: str) -> bytes:
+    from ..errors import BreakwaterError
+
+    text = Path(given[1:]).read_text(encoding="utf-8") if given.startswith("@") else given
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise BreakwaterError("--payload", f"it is no JSON: {error}.", "Give JSON, or @FILE.") from error
+    return text.encode()
+
+
 app.command("check")(check_command)
 app.command("init")(init_command)
 
@@ -274,8 +341,11 @@ def _client(service: str) -> Any:
 
     if service != "lambda":
         return boto3.client(cast("Any", service))
-    # An invocation lasts up to 900 s, and one that was repeated because its answer came late would run twice.
-    return boto3.client("lambda", config=Config(read_timeout=910, retries={"total_max_attempts": 1}))
+    # An invocation lasts up to 900 s, and one that was repeated because its answer came late would run twice. A drill
+    # has hundreds in the air.
+    return boto3.client(
+        "lambda", config=Config(read_timeout=910, retries={"total_max_attempts": 1}, max_pool_connections=500)
+    )
 
 
 def _failed(error: Exception) -> typer.Exit:

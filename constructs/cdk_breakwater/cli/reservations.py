@@ -161,6 +161,13 @@ def read_state(assembly: Path) -> State:
     return State(plans, holders, {stack.name: stack.needs for stack in stacks}, reserved, _users(functions.values()))
 
 
+def read_paths(assembly: Path) -> dict[str, dict[str, str]]:
+    """Read the path of each resource in the construct tree, by the name of its stack and its logical id."""
+    return {
+        stack.name: {id_: path.lstrip("/") for path, id_ in stack.logical_ids.items()} for stack in _stacks(assembly)
+    }
+
+
 def state_of_templates(
     templates: Mapping[str, list[Function]], new: State, assembly: Path, actual: Mapping[Key, int] | None = None
 ) -> State:

@@ -53,7 +53,7 @@ def breakwater(*arguments: str, **variables: str) -> subprocess.CompletedProcess
     return subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=environment)
 
 
-@pytest.mark.parametrize("command", ["plan", "quota", "redrive"])
+@pytest.mark.parametrize("command", ["plan", "quota", "redrive", "drill"])
 def test_help_names_every_command(command: str) -> None:
     assert command in breakwater("--help").stdout
 
@@ -70,6 +70,17 @@ def test_plan_of_an_app_without_budgets(tmp_path: Path) -> None:
     done = breakwater("plan", str(tmp_path))
     assert done.returncode == 0
     assert "has no connection budget" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [("{", "--payload: it is no JSON"), ("@nowhere.json", "nowhere.json"), ("{}", "is no cloud assembly")],
+)
+def test_a_drill_of_nothing_is_one_line(tmp_path: Path, payload: str, said: str) -> None:
+    done = breakwater("drill", "Shop", "--payload", payload, "--assembly", str(tmp_path))
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("command", ["quota", "redrive"])

@@ -1,0 +1,156 @@
+"""What the account says while a drill goes on, and after it: alarms of databases, and CloudWatch's numbers."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from .drill import Drill, Outcome
+
+    Client = Callable[[str], Any]
+
+_DATABASES = {"AWS::RDS::DBInstance": "DBInstanceIdentifier", "AWS::RDS::DBCluster": "DBClusterIdentifier",
+              "AWS::DocDB::DBCluster": "DBClusterIdentifier"}  # fmt: skip
+_NAMESPACES = {
+    "AWS::RDS::DBInstance": "AWS/RDS",
+    "AWS::RDS::DBCluster": "AWS/RDS",
+    "AWS::DocDB::DBCluster": "AWS/DocDB",
+}
+_OF_DATABASES = {"AWS/RDS", "AWS/DocDB", "AWS/Neptune", "AWS/ElastiCache"}
+_PERIOD = 60
+_ALARMS_AT_ONCE = 100
+"""Amazon CloudWatch API Reference, "DescribeAlarms"."""
+_POLL_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """CloudWatch's numbers of the time of a drill; None where it has none.
+
+    Attributes
+    ----------
+    concurrency, throttles
+        By target: the most at once, and the sum.
+    connections
+        By the budget's path: the most at once.
+    """
+
+    concurrency: dict[str, float | None] = field(default_factory=dict)
+    throttles: dict[str, float | None] = field(default_factory=dict)
+    connections: dict[str, float | None] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        """Whether there is every number."""
+        return all(
+            number is not None for numbers in (self.concurrency, self.connections) for number in numbers.values()
+        )
+
+
+class Watch:
+    """The alarms and metrics of an app's databases.
+
+    Parameters
+    ----------
+    paths
+        Of the app's resources, by the name of their stack and their logical id. A stack may not be deployed.
+    client
+        Makes the client of a service.
+    alarms
+        Names of further alarms that end a drill.
+    """
+
+    def __init__(self, paths: Mapping[str, Mapping[str, str]], client: Client, alarms: Iterable[str] = ()) -> None:
+        self._cloudwatch = client("cloudwatch")
+        self._databases: list[tuple[str, str, str]] = []
+        names = [*alarms]
+        for stack, known in paths.items():
+            for type_, id_, physical_id in _resources(client("cloudformation"), stack):
+                if type_ == "AWS::CloudWatch::Alarm":
+                    names.append(physical_id)
+                elif type_ in _DATABASES and id_ in known:
+                    self._databases.append((known[id_], type_, physical_id))
+        self._asked_for = {*alarms}
+        self._alarms = names
+
+    def firing(self) -> tuple[str, ...]:
+        """Name the alarms that fire now: those asked for, and the stacks' on what their databases measure."""
+        found: list[str] = []
+        for first in range(0, len(self._alarms), _ALARMS_AT_ONCE):
+            some = self._alarms[first : first + _ALARMS_AT_ONCE]
+            alarms = self._cloudwatch.describe_alarms(AlarmNames=some, StateValue="ALARM")["MetricAlarms"]
+            found += [
+                alarm["AlarmName"] for alarm in alarms if alarm["AlarmName"] in self._asked_for or _of_database(alarm)
+            ]
+        return tuple(found)
+
+    def measured(self, drill: Drill, outcome: Outcome, patience: float) -> Measured:
+        """Ask CloudWatch for its numbers until they are there, which takes a minute or two, or patience is over."""
+        until = time.monotonic() + patience
+        while True:
+            measured = self._measure(drill, outcome)
+            left = until - time.monotonic()
+            if measured.whole or left <= 0:
+                return measured
+            time.sleep(min(left, _POLL_SECONDS))
+
+    def _measure(self, drill: Drill, outcome: Outcome) -> Measured:
+        measured = Measured()
+        for target in drill.targets:
+            dimensions = {"FunctionName": target.function}
+            measured.concurrency[target.name] = self._number(
+                "AWS/Lambda", "ConcurrentExecutions", dimensions, "Maximum", outcome
+            )
+            measured.throttles[target.name] = self._number("AWS/Lambda", "Throttles", dimensions, "Sum", outcome)
+        for plan in drill.plans:
+            for path, type_, physical_id in self._databases:
+                if path.startswith(f"{plan.path}/"):
+                    dimensions = {_DATABASES[type_]: physical_id}
+                    measured.connections[plan.path] = self._number(
+                        _NAMESPACES[type_], "DatabaseConnections", dimensions, "Maximum", outcome
+                    )
+                    break
+        return measured
+
+    def _number(
+        self, namespace: str, name: str, dimensions: dict[str, str], statistic: str, outcome: Outcome
+    ) -> float | None:
+        began = datetime.fromtimestamp(outcome.began // _PERIOD * _PERIOD, timezone.utc)
+        points = self._cloudwatch.get_metric_statistics(
+            Namespace=namespace,
+            MetricName=name,
+            Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
+            StartTime=began,
+            EndTime=datetime.fromtimestamp(outcome.ended, timezone.utc) + timedelta(seconds=_PERIOD),
+            Period=_PERIOD,
+            Statistics=[statistic],
+        )["Datapoints"]
+        numbers = [point[statistic] for point in points]
+        return (sum(numbers) if statistic == "Sum" else max(numbers)) if numbers else None
+
+
+def _of_database(alarm: dict[str, Any]) -> bool:
+    metrics = [each.get("MetricStat", {}).get("Metric", {}) for each in alarm.get("Metrics", ())]
+    return any(
+        metric.get("Namespace") in _OF_DATABASES or metric.get("MetricName") == "ServerConnections"
+        for metric in (alarm, *metrics)
+    )
+
+
+def _resources(cloudformation: Any, stack: str) -> Iterator[tuple[str, str, str]]:
+    """Give type, logical and physical id of a deployed stack's resources."""
+    try:
+        pages = list(cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack))
+    except cloudformation.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":  # it is not deployed
+            return
+        raise
+    for page in pages:
+        for summary in page["StackResourceSummaries"]:
+            if physical_id := summary.get("PhysicalResourceId"):
+                yield summary["ResourceType"], summary["LogicalResourceId"], physical_id

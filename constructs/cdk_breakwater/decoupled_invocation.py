@@ -129,7 +129,7 @@ class DecoupledInvocation(Buffer):
         Parameters
         ----------
         topic_or_action
-            Whom they call. Default: nobody, they show in the console.
+            The action of each alarm. Default: none; the alarms show in the console.
         """
         from .sources.alarms import source_alarms
 

@@ -233,7 +233,7 @@ class ConnectionBudget(Construct):
         Parameters
         ----------
         topic_or_action
-            Whom they call. Default: nobody, they show in the console.
+            The action of each alarm. Default: none; the alarms show in the console.
 
         Raises
         ------

@@ -156,7 +156,7 @@ class FrontDoor(Construct):
         Parameters
         ----------
         topic_or_action
-            Whom they call. Default: nobody, they show in the console.
+            The action of each alarm. Default: none; the alarms show in the console.
         """
         watched = (self.api, self.results_function)
         return register_alarms(self, [alarm for each in watched for alarm in each.alarms(topic_or_action)])

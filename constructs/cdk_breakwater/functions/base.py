@@ -112,7 +112,7 @@ class PreparedFunction(lambda_.Function):
         Parameters
         ----------
         topic_or_action
-            Whom they call. Default: nobody, they show in the console.
+            The action of each alarm. Default: none; the alarms show in the console.
         """
         from .alarms import function_alarms
 

@@ -1,4 +1,4 @@
-"""Whom an alarm calls: an action, or a topic that CloudWatch is allowed to publish to."""
+"""The action of an alarm: any alarm action, or an SNS topic that CloudWatch is allowed to publish to."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def make_alarms(
     make
         Makes them in the scope that it is given.
     topic_or_action
-        Whom they call.
+        The action of each alarm.
     beside
         A construct whose stack has what the alarms watch, where that is another one. Default: the construct itself.
 

@@ -271,7 +271,7 @@ class QuotaThrottledInvocation(Construct):
         Parameters
         ----------
         topic_or_action
-            Whom they call: a topic, or any action. Default: nobody, they show in the console.
+            The action of each alarm: an SNS topic, or any alarm action. Default: none; the alarms show in the console.
         """
         from .alarms import quota_alarms
 

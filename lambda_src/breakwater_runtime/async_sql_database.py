@@ -82,6 +82,7 @@ class AsyncDatabase(Described, Generic[Connection]):
             lease: AsyncLease[Connection] = AsyncLease(keeper, context)
             try:
                 async with lease as connection:
+                    await repetition.begin(lease)
                     return await work(connection)
             except Exception as error:
                 pause = repetition.pause_after(lease, error)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 from breakwater_runtime._core.keeper import Keeper, keeper_for
 from breakwater_runtime._core.lease import Connection, Lease
 from breakwater_runtime._core.repetition import Repetition
+from breakwater_runtime._core.session import now
 from breakwater_runtime._plain import plain, plain_result
 from breakwater_runtime.environment import DEFAULT_PORTS, Settings, configured
 
@@ -143,6 +144,7 @@ class Database(Described, Generic[Connection]):
             lease: Lease[Connection] = Lease(keeper, context)
             try:
                 with lease as connection:
+                    now(repetition.begin(lease))
                     return plain_result(work(connection), "run()", _PLAIN)
             except Exception as error:
                 pause = repetition.pause_after(lease, error)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from breakwater_runtime._core.outcome import Outcome
 from breakwater_runtime._core.trouble import Trouble
 from breakwater_runtime.deadline import Deadline
-from breakwater_runtime.errors import ConfigurationError
+from breakwater_runtime.errors import ConfigurationError, OutcomeUnknown
 from breakwater_runtime.retry import BASE_SECONDS, CAP_SECONDS, jitter
 
 if TYPE_CHECKING:
@@ -45,6 +45,24 @@ class Repetition:
             Trouble.CONFLICT: CONFLICT_REPEATS,
         }
         self._pause = BASE_SECONDS
+        self._lost_write: bytes | None = None
+        self._error: Exception | None = None
+
+    async def begin(self, lease: Lease[Any]) -> None:
+        """Before each call: see to it that a write that was lost has been rolled back with its session.
+
+        Raises
+        ------
+        OutcomeUnknown
+            It may have gone to a table without transactions.
+        """
+        text, session = self._lost_write, lease.session
+        if text is not None and session is not None and await session.writes_at_once(text):
+            raise OutcomeUnknown(
+                f"{self._keeper.target}: the connection was lost before the answer came, and the statement writes to a "
+                f"table without transactions, so it is unknown whether it was applied; not repeated: {self._error}"
+            ) from self._error
+        self._lost_write = None
 
     def pause_after(self, lease: Lease[Any], error: Exception) -> float | None:
         """Return the seconds until the next call, None if the error is to be raised."""
@@ -55,6 +73,8 @@ class Repetition:
         if trouble is None or not self._left.get(trouble):
             return None
         self._left[trouble] -= 1
+        if not self._read_only and session.lost_write is not None:
+            self._lost_write, self._error = session.lost_write, error
         self._pause = min(CAP_SECONDS, jitter(BASE_SECONDS, self._pause * 3))
         if self._deadline.remaining() <= self._pause:
             return None

@@ -117,9 +117,12 @@ class Session(ABC):
     ----------
     outcome
         What became of what the block has sent; `lend` sets it to OPEN.
+    lost_write
+        The statement that writes, and whose answer will never come.
     """
 
     outcome = Outcome.OPEN
+    lost_write: bytes | None = None
 
     @abstractmethod
     async def begin(self, deadline: Deadline, pause: float) -> bool:
@@ -173,6 +176,10 @@ class Session(ABC):
     @abstractmethod
     def shut(self) -> None:
         """Close the socket, whatever state it is in, without waiting. May be called twice."""
+
+    async def writes_at_once(self, text: bytes) -> bool:  # noqa: ARG002 -- MySQL's alone
+        """Tell whether a statement may write to a table without transactions, which nothing rolls back."""
+        return False
 
     def belongs_here(self) -> bool:
         """Tell whether the session can be used by this caller: another event loop's can't."""

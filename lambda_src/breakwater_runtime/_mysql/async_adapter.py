@@ -106,7 +106,7 @@ class AioMySqlSession(MySqlSession[AsyncMySqlConnection]):
 
     def is_readable(self) -> bool:
         reader, writer = self._connection._reader, self._connection._writer
-        if reader is None or writer is None or reader.at_eof():
+        if reader is None or writer is None or reader.at_eof() or writer.transport.is_closing():
             return True
         arrived: bytearray = reader._buffer  # pyrefly: ignore
         return bool(arrived) or readable(writer.transport.get_extra_info("socket").fileno())

@@ -58,11 +58,14 @@ class Exchange:
         The last error that the driver has raised.
     lost
         The session is of no use any more.
+    lost_write
+        The statement that writes, and whose answer will never come.
     """
 
     __slots__ = (
-        "_is_plain", "_own", "_server_autocommit", "_word", "aborted", "answer", "autocommit", "changed", "error",
-        "failures", "in_transaction", "limits", "lost", "outbox", "outcome", "posted", "proxy", "tracks", "unsure",
+        "_is_plain", "_own", "_server_autocommit", "_text", "_word", "aborted", "answer", "autocommit", "changed",
+        "error", "failures", "in_transaction", "limits", "lost", "lost_write", "outbox", "outcome", "posted", "proxy",
+        "tracks", "unsure",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, *, proxy: bool) -> None:
@@ -76,7 +79,7 @@ class Exchange:
         self.in_transaction = self.lost = False
         self._server_autocommit = True
         self._own = self._is_plain = True
-        self._word = b""
+        self._word = self._text = b""
         self.begin_block(autocommit=True)
 
     def begin_block(self, *, autocommit: bool) -> None:
@@ -86,6 +89,7 @@ class Exchange:
         self.changed = not self.tracks
         self.outcome = Outcome.OPEN
         self.error: BaseException | None = None
+        self.lost_write: bytes | None = None
 
     @property
     def has_open_work(self) -> bool:
@@ -138,6 +142,7 @@ class Exchange:
         self._own = own
         self._word, self._is_plain = b"", True
         if not own and command == COMMAND.COM_QUERY:
+            self._text = text
             word = self._word = statements.first_word(text)
             if word == b"rollback":
                 self.aborted = self.unsure = False
@@ -230,7 +235,11 @@ class Exchange:
         """Note that the session is lost, or that an exception came between a command and its answer."""
         self.error = error
         self.lost = True
-        if not self.is_busy or self._own or self._is_read():
+        if not self.is_busy or self._own:
+            return
+        if self._word in statements.MAY_WRITE:
+            self.lost_write = self._text
+        if self._is_read():
             return
         if not (self._is_plain and (self.in_transaction or self._word == b"set")):
             self.outcome = Outcome.UNKNOWN

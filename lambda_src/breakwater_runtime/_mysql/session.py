@@ -36,6 +36,12 @@ Handle = TypeVar("Handle", bound=Lent)
 COM_RESET_CONNECTION = 0x1F
 CLIENT_SESSION_TRACK = 1 << 23
 _UNKNOWN_SYSTEM_VARIABLE = 1193
+# Their writes stay, whatever becomes of the transaction: MyISAM, Aria, MEMORY
+_WITHOUT_TRANSACTIONS = (
+    b"SELECT table_name FROM information_schema.tables JOIN information_schema.engines USING (engine) "
+    b"WHERE table_type = 'BASE TABLE' AND transactions <> 'YES' "
+    b"AND table_schema NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')"
+)
 
 
 class MySqlSession(Session, Generic[Handle]):
@@ -69,6 +75,15 @@ class MySqlSession(Session, Generic[Handle]):
     @property
     def outcome(self) -> Outcome:  # pyrefly: ignore
         return self.exchange.outcome
+
+    @property
+    def lost_write(self) -> bytes | None:  # pyrefly: ignore
+        return self.exchange.lost_write
+
+    async def writes_at_once(self, text: bytes) -> bool:
+        text = text.lower()
+        tables = await self.exchange_own(COMMAND.COM_QUERY, _WITHOUT_TRANSACTIONS)
+        return any(name.lower().encode(self._told.encoding) in text for (name,) in tables)
 
     def raised(self, error: BaseException) -> BaseException | None:
         seen: BaseException | None = error

@@ -8,6 +8,7 @@ _FIRST_WORD = re.compile(rb"(?:\s|\(|/\*(?![!M]).*?\*/|--\s[^\n]*\n|#[^\n]*\n)*(
 
 READS = frozenset((b"select", b"show", b"with", b"values", b"table", b"desc", b"describe", b"explain"))
 WRITES = frozenset((b"insert", b"update", b"delete", b"replace"))
+MAY_WRITE = WRITES | {b"with"}
 # Between BEGIN and COMMIT these can neither end the transaction nor be applied by themselves
 PLAIN = READS | WRITES | {b"rollback", b"savepoint", b"release", b"do", b"use"}
 # BEGIN is not put before these: they begin or end one themselves, want none, or lose what they hold by it

@@ -202,7 +202,7 @@ class BlockingEnvironment(Environment):
         with self.invocation(seconds) as context, self.database.connection(context) as connection:
             yield self._session(connection)
 
-    def run(self, work: Callable[[Session], Awaitable[Any]]) -> Any:
+    async def run(self, work: Callable[[Session], Awaitable[Any]]) -> Any:
         """Do the work by `run()`, which repeats it where that is right."""
         with self.invocation() as context:
             return self.database.run(lambda connection: _finish_at_once(work(self._session(connection))), context)
@@ -222,6 +222,11 @@ class AsyncEnvironment(Environment):
         with self.invocation(seconds) as context:
             async with self.database.connection(context) as connection:
                 yield self._session(connection)
+
+    async def run(self, work: Callable[[Session], Awaitable[Any]]) -> Any:
+        """Do the work by `run()`, which repeats it where that is right."""
+        with self.invocation() as context:
+            return await self.database.run(lambda connection: work(self._session(connection)), context)
 
     def close(self) -> None:
         self.database.close()
@@ -260,9 +265,7 @@ _KINDS: dict[str, tuple[str, type[BlockingEnvironment | AsyncEnvironment | Engin
 }
 CLIENTS = tuple(_KINDS)
 DRIVERS = ("PyMySQL", "aiomysql", "psycopg", "psycopg async")
-"""Those without SQLAlchemy in between."""
-RUN_CLIENTS = ("PyMySQL", "psycopg")
-"""Those with `run()`."""
+"""Those without SQLAlchemy in between; they have `run()`."""
 
 
 class Client:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from servers import MariaDbServer, PostgreSqlServer
 from servers.sql import execute, rows
 
-from tests.runtime.conformance.clients import CLIENTS, RUN_CLIENTS, Client
+from tests.runtime.conformance.clients import CLIENTS, DRIVERS, Client
 from tests.runtime.conformance.observer import observer
 from tests.runtime.conformance.trouble import Fault, Trouble
 from tests.runtime.waiting import wait_until
@@ -84,13 +84,13 @@ class Fuzz:
                         self._random.choice(_FAULTS),
                         times=self._random.choice((1, 1, 2)),
                     )
-                repeats = self._client.name in RUN_CLIENTS and self._random.random() < 0.6
+                repeats = self._client.name in DRIVERS and self._random.random() < 0.6
                 self._invoke(environment, network, self._random.choice(_SHAPES), repeats=repeats)
         return self.report
 
     def walk(self) -> Report:
         """Cut the line after each message of each shape, so that its answer is lost: by run() where there is one."""
-        repeats = self._client.name in RUN_CLIENTS
+        repeats = self._client.name in DRIVERS
         with self._environment(WALK_SECONDS) as (environment, network):
             for shape in _WALKED:
                 self._walk(environment, network, shape, repeats=repeats)
@@ -140,7 +140,7 @@ class Fuzz:
         error: Exception | None = None
         try:
             if repeats:
-                environment.run(work)
+                self._client.finish(environment.run(work))
             else:
                 self._client.finish(block())
         except Exception as raised:

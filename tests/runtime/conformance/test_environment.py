@@ -12,7 +12,7 @@ from servers.sql import execute, session
 
 import breakwater_runtime as breakwater
 from breakwater_runtime._core import keeper
-from tests.runtime.conformance.clients import CLIENTS, RUN_CLIENTS
+from tests.runtime.conformance.clients import CLIENTS, DRIVERS
 from tests.runtime.conformance.observer import observer
 from tests.runtime.conformance.promises import promise
 from tests.runtime.conformance.trouble import Fault, Trouble
@@ -63,8 +63,8 @@ async def test_a_server_that_became_read_only(client: Client, sql_server: SqlSer
         admin.close()
 
 
-@promise(38, clients=RUN_CLIENTS)
-def test_run_goes_to_the_new_writer(client: Client, sql_server: SqlServer, network: Trouble) -> None:
+@promise(38, clients=DRIVERS)
+async def test_run_goes_to_the_new_writer(client: Client, sql_server: SqlServer, network: Trouble) -> None:
     make_table(sql_server)
     environment = client.open(network.settings(), SECONDS)
     calls = 0
@@ -81,7 +81,7 @@ def test_run_goes_to_the_new_writer(client: Client, sql_server: SqlServer, netwo
                 await session.execute("SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290, MESSAGE_TEXT = '--read-only'")
         await session.execute("INSERT INTO surroundings VALUES (5)")
 
-    environment.run(work)
+    await environment.run(work)
     assert calls == 2
     assert network.connections == 2
 
@@ -109,15 +109,15 @@ async def _select(connection: Session) -> None:
     await connection.rows("SELECT * FROM surroundings")
 
 
-@promise(38, clients=("psycopg",))
-def test_a_plan_that_changed_is_repeated_by_run(client: Client, sql_server: SqlServer) -> None:
+@promise(38, clients=("psycopg", "psycopg async"))
+async def test_a_plan_that_changed_is_repeated_by_run(client: Client, sql_server: SqlServer) -> None:
     make_table(sql_server)
     environment = client.open(sql_server.settings, SECONDS)
     for _ in range(8):
-        environment.run(_select)
+        await environment.run(_select)
     with observer(sql_server) as admin:
         execute(admin, "ALTER TABLE surroundings ADD COLUMN name TEXT")
-    environment.run(_select)
+    await environment.run(_select)
 
 
 @promise(39)
@@ -158,7 +158,7 @@ async def test_close_within_a_block(client: Client, sql_server: SqlServer) -> No
         assert await connection.id() != first
 
 
-@promise(40, clients=RUN_CLIENTS)
+@promise(40, clients=("PyMySQL", "psycopg"))
 async def test_a_block_in_a_generator_that_is_given_up(client: Client, sql_server: SqlServer) -> None:
     environment = client.open(sql_server.settings, SECONDS)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,7 +13,7 @@ import pytest
 from servers.sql import execute, is_alive, rows
 
 import breakwater_runtime as breakwater
-from tests.runtime.conformance.clients import DRIVERS, RUN_CLIENTS, Client
+from tests.runtime.conformance.clients import DRIVERS, Client
 from tests.runtime.conformance.observer import observer
 from tests.runtime.conformance.promises import promise
 from tests.runtime.conformance.stage import play
@@ -73,7 +76,7 @@ WORKS: dict[str, tuple[str, ...]] = {
 }
 
 
-@promise(24, 25, 30, clients=RUN_CLIENTS)
+@promise(24, 25, 30, clients=DRIVERS)
 @pytest.mark.parametrize("proxy", [False, True], ids=["direct", "behind a proxy"])
 def test_run_writes_once(client: Client, sql_server: SqlServer, proxy: bool) -> None:
     """The line cut before and after each message of the work: a success is one row, an error at most one."""
@@ -85,17 +88,17 @@ def test_run_writes_once(client: Client, sql_server: SqlServer, proxy: bool) -> 
         async def scene(own: Client, network: Trouble, server: SqlServer) -> None:
             make_table(server, table=table)
             environment = own.open(network.settings(), 20.0, proxy=proxy)
-            environment.run(_doing("SELECT 1"))
+            await environment.run(_doing("SELECT 1"))
             for marker in [*dict.fromkeys(statement.split()[-1] for statement in statements), "COMMIT"]:
                 for fault in (Fault.CUT_BEFORE, Fault.CUT_AFTER):
-                    _write_once(environment, network, server, table, statements, (marker, fault))
+                    await _write_once(environment, network, server, table, statements, (marker, fault))
 
         return scene
 
     play(client, sql_server, {work: writing(number, WORKS[work]) for number, work in enumerate(WORKS)})
 
 
-def _write_once(
+async def _write_once(
     environment: Any, network: Trouble, server: SqlServer, table: str, statements: tuple[str, ...], cut: tuple[Any, ...]
 ) -> None:
     before = seen(server, table)
@@ -108,7 +111,7 @@ def _write_once(
 
     error: Exception | None = None
     try:
-        environment.run(work)
+        await environment.run(work)
     except Exception as raised:
         error = raised
         wait_until(lambda: not is_alive(server, ids[-1]))
@@ -118,7 +121,7 @@ def _write_once(
     if error is not None and "unknown" not in str(error) and written:
         # what was applied before the error is said, too
         assert "applied" in str(error), (cut, error)
-    environment.run(_doing("SELECT 1"))
+    await environment.run(_doing("SELECT 1"))
 
 
 def _doing(*statements: str) -> Callable[[Session], Any]:
@@ -128,11 +131,11 @@ def _doing(*statements: str) -> Callable[[Session], Any]:
     return work
 
 
-@promise(25, clients=RUN_CLIENTS)
-def test_an_unknown_commit_is_not_repeated(client: Client, sql_server: SqlServer, network: Trouble) -> None:
+@promise(25, clients=DRIVERS)
+async def test_an_unknown_commit_is_not_repeated(client: Client, sql_server: SqlServer, network: Trouble) -> None:
     make_table(sql_server)
     environment = client.open(network.settings(), SECONDS)
-    environment.run(_doing("SELECT 1"))
+    await environment.run(_doing("SELECT 1"))
     calls = 0
 
     async def work(session: Session) -> None:
@@ -142,18 +145,18 @@ def test_an_unknown_commit_is_not_repeated(client: Client, sql_server: SqlServer
 
     network.at("COMMIT", Fault.CUT_AFTER)
     with pytest.raises(Exception, match="unknown"):
-        environment.run(work)
+        await environment.run(work)
     assert (calls, seen(sql_server)) == (1, 1)
 
 
-@promise(24, clients=RUN_CLIENTS)
-def test_another_database_s_commit_that_is_lost_repeats_nothing(
+@promise(24, clients=DRIVERS)
+async def test_another_database_s_commit_that_is_lost_repeats_nothing(
     client: Client, sql_server: SqlServer, network: Trouble
 ) -> None:
     make_table(sql_server)
     outer = client.open(sql_server.settings, SECONDS)
     inner = client.open(network.settings(), SECONDS)
-    inner.run(_doing("SELECT 1"))
+    await inner.run(_doing("SELECT 1"))
     calls = 0
 
     async def work(session: Session) -> None:
@@ -165,15 +168,15 @@ def test_another_database_s_commit_that_is_lost_repeats_nothing(
             await other.execute("INSERT INTO outcome VALUES (2)")
 
     with pytest.raises(Exception, match="unknown"):
-        outer.run(work)
+        await outer.run(work)
     assert (calls, seen(sql_server)) == (1, 1)
 
 
-@promise(27, clients=RUN_CLIENTS)
-def test_a_lost_connection_is_repeated_twice(client: Client, sql_server: SqlServer, network: Trouble) -> None:
+@promise(27, clients=DRIVERS)
+async def test_a_lost_connection_is_repeated_twice(client: Client, sql_server: SqlServer, network: Trouble) -> None:
     make_table(sql_server)
     environment = client.open(network.settings(), SECONDS)
-    environment.run(_doing("SELECT 1"))
+    await environment.run(_doing("SELECT 1"))
     calls = 0
 
     async def work(session: Session) -> None:
@@ -182,19 +185,19 @@ def test_a_lost_connection_is_repeated_twice(client: Client, sql_server: SqlServ
         await session.execute("INSERT INTO outcome VALUES (1)")
 
     network.at("INSERT", Fault.CUT_AFTER, times=2)
-    environment.run(work)
+    await environment.run(work)
     assert (calls, seen(sql_server)) == (3, 1)
     network.at("INSERT", Fault.CUT_AFTER, times=100)
     calls = 0
     with pytest.raises(Exception) as caught:
-        environment.run(work)
+        await environment.run(work)
     assert not isinstance(caught.value, breakwater.BreakwaterError)
     network.at("", Fault.CUT_BEFORE, times=0)
     assert (calls, seen(sql_server)) == (3, 1)
 
 
-@promise(27, clients=RUN_CLIENTS)
-def test_another_server_s_error_is_not_repeated(client: Client, sql_server: SqlServer) -> None:
+@promise(27, clients=DRIVERS)
+async def test_another_server_s_error_is_not_repeated(client: Client, sql_server: SqlServer) -> None:
     """A ConnectionError, and an error of the same driver from somewhere else."""
     environment = client.open(sql_server.settings, SECONDS)
     calls = 0
@@ -212,12 +215,12 @@ def test_another_server_s_error_is_not_repeated(client: Client, sql_server: SqlS
         raise psycopg.OperationalError("another server refused")
 
     with pytest.raises(Exception, match="another server refused"):
-        environment.run(work)
+        await environment.run(work)
     assert calls == 1
 
 
-@promise(28, clients=RUN_CLIENTS)
-def test_a_poisonous_statement(client: Client, sql_server: SqlServer) -> None:
+@promise(28, clients=DRIVERS)
+async def test_a_poisonous_statement(client: Client, sql_server: SqlServer) -> None:
     environment = client.open(sql_server.settings, SECONDS)
     sent = 0
 
@@ -231,9 +234,85 @@ def test_a_poisonous_statement(client: Client, sql_server: SqlServer) -> None:
         await session.rows("SELECT 1")
 
     with pytest.raises(Exception) as caught:
-        environment.run(work)
+        await environment.run(work)
     assert not isinstance(caught.value, breakwater.BreakwaterError)
     assert sent <= 3
+
+
+@promise(28, clients=("PyMySQL",))
+@pytest.mark.parametrize("megabytes", [17, 40])
+async def test_a_packet_that_the_server_does_not_take(client: Client, sql_server: SqlServer, megabytes: int) -> None:
+    """MariaDB takes 16 MB; what is longer ends the connection, or is an error of its own."""
+    make_table(sql_server, "ALTER TABLE outcome ADD text LONGTEXT")
+    environment = client.open(sql_server.settings, SECONDS)
+    sent = 0
+
+    async def work(session: Session) -> None:
+        nonlocal sent
+        sent += 1
+        await session.execute(f"INSERT INTO outcome VALUES (1, '{'x' * (megabytes << 20)}')")
+
+    with pytest.raises(Exception, match=r"1153|2006|2013") as caught:
+        await environment.run(work)
+    assert not isinstance(caught.value, breakwater.BreakwaterError)
+    assert sent <= 3
+    await environment.run(_doing("INSERT INTO outcome VALUES (2, '')"))
+    assert seen(sql_server) == 1
+
+
+@promise(28, clients=("psycopg",))
+async def test_a_statement_that_crashes_its_server(client: Client, sql_server: SqlServer) -> None:
+    """As a fault of an extension does: PostgreSQL ends every session and recovers, each time."""
+    environment = client.open(sql_server.settings, 20.0)
+    crashed: list[int] = []
+
+    async def work(session: Session) -> None:
+        crashed.append(await session.id())
+        os.kill(crashed[-1], signal.SIGSEGV)
+        await session.rows("SELECT pg_sleep(5)")
+
+    with pytest.raises(Exception) as caught:
+        await environment.run(work)
+    assert not isinstance(caught.value, breakwater.BreakwaterError)
+    assert len(set(crashed)) == 3
+    await environment.run(_doing("SELECT 1"))
+
+
+@promise(24, 30, clients=("PyMySQL", "aiomysql"))
+@pytest.mark.parametrize("engine", ["MyISAM", "Aria TRANSACTIONAL=0"])
+async def test_a_table_without_transactions_is_written_once(
+    client: Client, sql_server: SqlServer, network: Trouble, engine: str
+) -> None:
+    """Whatever is lost, and when: what was written there stays, whatever becomes of the transaction."""
+    make_table(sql_server, "DROP TABLE IF EXISTS at_once", f"CREATE TABLE at_once (id INT) ENGINE={engine}")
+    environment = client.open(network.settings(), SECONDS)
+    await environment.run(_doing("SELECT 1"))
+    work = _doing("INSERT INTO at_once VALUES (1)", "SELECT 'behind'", "INSERT INTO outcome VALUES (1)")
+    for marker, fault in (
+        ("at_once", Fault.CUT_BEFORE),
+        ("at_once", Fault.CUT_AFTER),
+        ("'behind'", Fault.CUT_AFTER),
+        ("COMMIT", Fault.CUT_AFTER),
+    ):
+        before = seen(sql_server, "at_once")
+        network.at(marker, fault)
+        with pytest.raises(Exception) as caught:
+            await environment.run(work)
+        # where the INSERT itself was lost
+        assert isinstance(caught.value, breakwater.OutcomeUnknown) == (marker != "'behind'")
+        environment.database.close()
+        if client.name == "aiomysql":
+            # its loop closes the line
+            await asyncio.sleep(0)
+        wait_until(lambda: sql_server.sessions() == 0)
+        assert seen(sql_server, "at_once") - before <= int(fault is Fault.CUT_AFTER)
+    # a table with transactions is repeated beside them, and one without that was only read
+    await environment.run(_doing("SELECT 1"))
+    for marker in ("INSERT INTO outcome", "SELECT COUNT"):
+        before = seen(sql_server)
+        network.at(marker, Fault.CUT_AFTER)
+        await environment.run(_doing("INSERT INTO outcome VALUES (1)", "SELECT COUNT(*) FROM at_once"))
+        assert seen(sql_server) - before == 1
 
 
 def contend(
@@ -266,7 +345,7 @@ def touch(number: int) -> str:
     return f"UPDATE outcome SET id = id WHERE id = {number}"
 
 
-@promise(26, clients=RUN_CLIENTS)
+@promise(26, clients=DRIVERS)
 def test_a_deadlock_is_repeated(client: Client, sql_server: SqlServer) -> None:
     both = threading.Barrier(2)
     calls = [0, 0]
@@ -279,7 +358,7 @@ def test_a_deadlock_is_repeated(client: Client, sql_server: SqlServer) -> None:
                 both.wait(10)
             await session.execute(touch(2 - number))
 
-        environment.run(lock_both)
+        own.finish(environment.run(lock_both))
 
     assert contend(client, sql_server, work) == [None, None]
     assert sum(calls) == 3
@@ -309,8 +388,8 @@ def test_a_swallowed_deadlock_ends_the_block(client: Client, sql_server: SqlServ
     assert seen(sql_server) == 3
 
 
-@promise(26, clients=("psycopg",))
-def test_a_serialization_failure_that_commit_reports_is_repeated(client: Client, sql_server: SqlServer) -> None:
+@promise(26, clients=("psycopg", "psycopg async"))
+async def test_a_serialization_failure_that_commit_reports_is_repeated(client: Client, sql_server: SqlServer) -> None:
     """As Aurora DSQL reports each conflict; here a deferred constraint trigger raises 40001 once."""
     make_table(
         sql_server,
@@ -324,7 +403,7 @@ def test_a_serialization_failure_that_commit_reports_is_repeated(client: Client,
         "FOR EACH ROW EXECUTE FUNCTION conflict()",
     )
     environment = client.open(sql_server.settings, SECONDS)
-    environment.run(_doing("INSERT INTO outcome VALUES (1)"))
+    await environment.run(_doing("INSERT INTO outcome VALUES (1)"))
     assert seen(sql_server) == 1
 
 

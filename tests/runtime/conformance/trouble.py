@@ -177,24 +177,29 @@ class Trouble:
         self.strikes += 1
 
     async def _forward(self, line: _Line, reader: asyncio.StreamReader) -> None:
-        with contextlib.suppress(OSError, asyncio.CancelledError):
-            while data := await reader.read(1 << 16):
-                if line.fault is None and self._times and self._marker in data:
-                    if self._passing:
-                        self._passing -= 1
-                    else:
-                        self._strike(line, data)
-                if line.fault is Fault.CUT_BEFORE:
-                    line.cut()
-                    return
-                if line.fault is Fault.NOT_READ:
-                    await asyncio.Event().wait()
-                if line.fault is Fault.MESSAGE_LOST or (line.fault is Fault.SILENT_AFTERWARDS and line.answered):
-                    continue
-                line.server.write(data)
-                await line.server.drain()
+        with contextlib.suppress(asyncio.CancelledError):
+            # a reset is the client's end, too
+            with contextlib.suppress(OSError):
+                await self._pass_on(line, reader)
             if line.fault in (None, Fault.DRIP):
                 line.server.close()
+
+    async def _pass_on(self, line: _Line, reader: asyncio.StreamReader) -> None:
+        while data := await reader.read(1 << 16):
+            if line.fault is None and self._times and self._marker in data:
+                if self._passing:
+                    self._passing -= 1
+                else:
+                    self._strike(line, data)
+            if line.fault is Fault.CUT_BEFORE:
+                line.cut()
+                return
+            if line.fault is Fault.NOT_READ:
+                await asyncio.Event().wait()
+            if line.fault is Fault.MESSAGE_LOST or (line.fault is Fault.SILENT_AFTERWARDS and line.answered):
+                continue
+            line.server.write(data)
+            await line.server.drain()
 
     async def _back(self, line: _Line, reader: asyncio.StreamReader) -> None:
         with contextlib.suppress(OSError, asyncio.CancelledError):

@@ -245,9 +245,7 @@ class ConnectionShare:
         function = unqualified(function)
         resource = function.node.default_child
         if not isinstance(resource, lambda_.CfnFunction):
-            raise BreakwaterError(
-                function, "it is imported, so its reserved concurrency belongs to another app.", "Limit it there."
-            )
+            raise _not_set_here(function)
         if self.function is not None:
             raise BreakwaterError(
                 function, f"the share {self.name!r} bounds {self.function.node.path} already.", "Take another share."
@@ -281,3 +279,18 @@ class ConnectionShare:
             "assumed": self.connections_assumed,
             "reason": self.reason,
         }
+
+
+def _not_set_here(function: lambda_.IFunction) -> BreakwaterError:
+    """Say why a share cannot be set as the concurrency of what is no `lambda_.Function` of this app."""
+    from aws_cdk import aws_lambda as lambda_
+
+    if isinstance(function, lambda_.CfnFunction):
+        problem = "it is a CfnFunction, which takes its concurrency as a property."
+        return BreakwaterError(function, problem, "Write function.reserved_concurrent_executions = share.concurrency.")
+    if isinstance(function, lambda_.SingletonFunction):
+        problem = "it is a SingletonFunction, whose function is made elsewhere in its stack."
+        return BreakwaterError(function, problem, "Make it with reserved_concurrent_executions=share.concurrency.")
+    return BreakwaterError(
+        function, "it is imported, so its reserved concurrency belongs to another app.", "Limit it there."
+    )

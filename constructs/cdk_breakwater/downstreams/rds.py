@@ -287,5 +287,6 @@ def _engine(database: Any, source: Any) -> DatabaseEngine:
     raise BreakwaterError(
         database,
         f"its engine is unknown (given {engine_type}).",
-        "Import it with engine=…, or describe it with Downstream.endpoint(…).",
+        "Import it with engine=… (from_database_instance_attributes and from_database_cluster_attributes take it, a "
+        "look-up does not), or describe it with Downstream.endpoint(…).",
     )

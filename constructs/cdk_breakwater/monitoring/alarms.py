@@ -83,7 +83,7 @@ def _made_later(stack: Stack, other: Stack) -> bool:
         if own is not others:
             siblings = cast("IConstruct", own.node.scope).node.children
             return siblings.index(own) > siblings.index(others)
-    return False
+    return len(stack.node.scopes) > len(other.node.scopes)  # nested in it
 
 
 def require_no_alarms(construct: IConstruct) -> None:

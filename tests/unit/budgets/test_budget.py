@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import aws_cdk as cdk
 import jsii
@@ -157,6 +157,16 @@ class TestLimit:
         budget.share("theirs").limit(lambda_.Function(stack, "Theirs", **code))
         budget.share("closes").limit(lambda_.Function(stack, "Closes", **code), overlap=False)
         assert concurrencies(stack) == {"Theirs": 20, "Closes": 40}
+
+    def test_what_is_no_function_of_this_app_says_how_to_set_it(self, stack: cdk.Stack, code: dict[str, Any]) -> None:
+        share = ConnectionBudget(stack, "Numbers", max_connections=100).share("worker", concurrency=7)
+        singleton = lambda_.SingletonFunction(stack, "Single", uuid="one", **code)
+        resource = cast("lambda_.CfnFunction", lambda_.Function(stack, "Function", **code).node.default_child)
+        for given, remedy in ((singleton, r"Make it with"), (resource, r"Write function\.reserved_concurrent")):
+            with pytest.raises(BreakwaterError, match=remedy):
+                share.limit(cast("lambda_.IFunction", given))
+        resource.reserved_concurrent_executions = share.concurrency
+        Template.from_stack(stack).has_resource_properties("AWS::Lambda::Function", {"ReservedConcurrentExecutions": 7})
 
     def test_refuses_a_function_that_is_limited_already(self, stack: cdk.Stack, code: dict[str, Any]) -> None:
         function = lambda_.Function(stack, "Function", reserved_concurrent_executions=7, **code)

@@ -37,3 +37,17 @@ def test_a_topic_that_came_before_leaves_them_where_they_are(app: cdk.App) -> No
     ConnectionBudget.of(database).alarms(topic)
     app.synth()
     Template.from_stack(data).resource_count_is("AWS::CloudWatch::Alarm", 2)
+
+
+@pytest.mark.parametrize("topic_in", ["nested", "parent"])
+def test_a_nested_stack_refers_to_its_parent(app: cdk.App, code: dict[str, Any], topic_in: str) -> None:
+    parent = cdk.Stack(app, "Parent")
+    nested = cdk.NestedStack(parent, "Nested")
+    data, functions = (parent, nested) if topic_in == "nested" else (nested, parent)
+    vpc = ec2.Vpc(data, "Vpc", max_azs=2)
+    database = rds.DatabaseInstance(data, "Database", engine=POSTGRESQL, vpc=vpc, parameters={"max_connections": "112"})
+    topic = sns.Topic(functions, "Topic")
+    VpcDatabaseFunction(functions, "Orders", database=database, vpc=vpc, **code)
+    ConnectionBudget.of(database).alarms(topic)
+    app.synth()
+    Template.from_stack(nested).resource_count_is("AWS::CloudWatch::Alarm", 2)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Annotations, Stack
+from aws_cdk import Annotations
 
+from .._cdk.nested_stacks import outermost_stack
 from ..errors import BreakwaterError
 from .account_reservations import account_concurrency_errors
 from .provisioned_concurrency import provisioned_concurrency_errors
@@ -101,7 +102,8 @@ def _oversubscription(budget: ConnectionBudget) -> str:
 
 def _say_who_shares(budget: ConnectionBudget) -> None:
     """Tell an app whose stacks share a budget that one of them deployed alone leaves the others as they were."""
-    stacks = list(dict.fromkeys(Stack.of(share.function) for share in budget.shares if share.function is not None))
+    functions = [share.function for share in budget.shares if share.function is not None]
+    stacks = list(dict.fromkeys(outermost_stack(function) for function in functions))
     if len(stacks) < 2 or budget.guards_deployments:
         return
     names = [stack.stack_name for stack in stacks]

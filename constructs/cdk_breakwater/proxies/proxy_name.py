@@ -6,7 +6,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from aws_cdk import Stack
+from .._cdk.nested_stacks import outermost_stack
 
 if TYPE_CHECKING:
     from constructs import IConstruct
@@ -18,9 +18,7 @@ def proxy_name(construct: IConstruct, suffix: str = "") -> str:
     CloudFormation makes none for a proxy. `Names.unique_resource_name` starts at the nested stack, whose own name is
     known at deployment only, so that two apps with one nested stack would get the same.
     """
-    stack = Stack.of(construct)
-    while stack.nested_stack_parent is not None:
-        stack = stack.nested_stack_parent
+    stack = outermost_stack(construct)
     path = construct.node.path.removeprefix(f"{stack.node.path}/")
     full = f"{stack.stack_name}/{path}/{suffix}"
     digest = hashlib.sha256(full.encode()).hexdigest()[:8]

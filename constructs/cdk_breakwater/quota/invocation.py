@@ -12,6 +12,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from .._cdk.arguments import FLAG, FUNCTION, Kind, instance_of, require
+from .._cdk.function_qualifiers import unqualified
 from .._cdk.nag import acknowledge, compliance_rules
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
@@ -82,7 +83,7 @@ class QuotaThrottledInvocation(Construct):
     scope, id
         Where it stands in the construct tree.
     function
-        Makes one call to the provider per message. Its timeout must be known.
+        Makes one call to the provider per message. Its timeout must be known. An alias or a version is called as such.
     tiers
         The limits, all of which hold at once.
     ordered
@@ -145,7 +146,7 @@ class QuotaThrottledInvocation(Construct):
         self.tiers = list(tiers)
         self._check_tiers()
         rate = min(tier.per_second for tier in self.tiers)
-        environments = reserved_concurrency(function)
+        environments = reserved_concurrency(unqualified(function))
         ranges = (("lanes", lanes, 32), ("max_attempts", max_attempts, 1_000))
         lanes, max_attempts = (self._in_range(name, value, most) for name, value, most in ranges)
         if parallelism is not None:
@@ -235,7 +236,7 @@ class QuotaThrottledInvocation(Construct):
             self.dispatcher, "DoorbellMapping", queues.doorbell, batch_size=1, max_concurrency=_MAPPING_CONCURRENCY
         )
         self._grant(queues)
-        guard_function(self, function)
+        guard_function(self, unqualified(function))
         annotate_rate(self, threads, environments, longest_call)
 
     def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
@@ -358,8 +359,9 @@ class QuotaThrottledInvocation(Construct):
         return number
 
     def _function_timeout(self) -> int:
-        timeout = getattr(self.function, "timeout", None)
-        if not isinstance(self.function, lambda_.Function) or (timeout is not None and timeout.is_unresolved()):
+        function = unqualified(self.function)
+        timeout = getattr(function, "timeout", None)
+        if not isinstance(function, lambda_.Function) or (timeout is not None and timeout.is_unresolved()):
             raise BreakwaterError(
                 self,
                 f"the timeout of {self.function.node.path} is unknown, so nobody knows when a call must have ended.",

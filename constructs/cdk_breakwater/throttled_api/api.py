@@ -173,7 +173,7 @@ class ThrottledApi(Construct):
 
     @staticmethod
     def limit(
-        api: apigateway.RestApi | apigatewayv2.HttpApi,
+        api: apigateway.RestApi | apigateway.SpecRestApi | apigatewayv2.HttpApi,
         *,
         function: Function,
         expected_duration: Duration | None = None,
@@ -190,7 +190,8 @@ class ThrottledApi(Construct):
         Parameters
         ----------
         api
-            A REST API, or an HTTP API with its default stage.
+            A REST API, or an HTTP API with its default stage. One of an OpenAPI definition (`SpecRestApi`) needs
+            `rate_limit`.
         function
             Who answers.
         expected_duration, rate_limit, burst_limit, refuse

@@ -15,16 +15,19 @@ from .throttle import Throttle
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
 _LIMITED: set[Any] = set()
 
 
-def limit_existing_api(api: apigateway.RestApi | apigatewayv2.HttpApi, limits: Throttle, *, derived: bool) -> None:
+def limit_existing_api(
+    api: apigateway.RestApi | apigateway.SpecRestApi | apigatewayv2.HttpApi, limits: Throttle, *, derived: bool
+) -> None:
     """Set the limits on the API's stage.
 
     Parameters
     ----------
     api
-        A REST or HTTP API of this app.
+        A REST or HTTP API of this app, also a REST API of an OpenAPI definition.
     limits
         Of the whole API where they are derived; of each method where they are given, as API Gateway means them.
     derived
@@ -33,7 +36,8 @@ def limit_existing_api(api: apigateway.RestApi | apigatewayv2.HttpApi, limits: T
     Raises
     ------
     BreakwaterError
-        When the API is imported, has no stage of its own or has limits there already.
+        When the API is imported, has no stage of its own or has limits there already, or when limits are derived and
+        its methods are in a definition.
     """
     if api in _LIMITED:
         raise BreakwaterError(api, "it has limits already.", "Call ThrottledApi.limit once.")
@@ -41,6 +45,18 @@ def limit_existing_api(api: apigateway.RestApi | apigatewayv2.HttpApi, limits: T
         _limit_rest(api, _for_each_method(api, limits, lambda: len(api.methods)) if derived else limits)
     elif isinstance(api, apigatewayv2.HttpApi):
         _limit_http(api, _for_each_method(api, limits, lambda: _routes(api)) if derived else limits)
+    elif isinstance(api, apigateway.SpecRestApi):
+        if derived:
+            raise BreakwaterError(
+                api,
+                "its methods are in its definition, and what follows from a share is divided by them.",
+                "Pass rate_limit=…, which holds for each method.",
+            )
+        _limit_rest(api, limits)
+    elif isinstance(api, apigatewayv2.WebSocketApi):
+        raise BreakwaterError(
+            api, "it is a WebSocketApi, which lets messages in, not requests.", "Give your WebSocketStage throttle=…."
+        )
     else:
         raise BreakwaterError(api, "it is imported, and its stage belongs to another app.", "Limit it there.")
     _LIMITED.add(api)
@@ -59,7 +75,7 @@ def _routes(api: apigatewayv2.HttpApi) -> int:
     return sum(isinstance(child, apigatewayv2.HttpRoute) for child in api.node.find_all())
 
 
-def _limit_rest(api: apigateway.RestApi, throttle: Throttle) -> None:
+def _limit_rest(api: apigateway.RestApi | apigateway.SpecRestApi, throttle: Throttle) -> None:
     # An API made with deploy=False has a token there, and no stage.
     stages = [child for child in api.node.find_all() if isinstance(child, apigateway.CfnStage)]
     if not stages:

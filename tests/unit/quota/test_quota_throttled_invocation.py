@@ -49,6 +49,18 @@ def settings_of(template: Template) -> dict[str, Any]:
     return json.loads("".join(part if isinstance(part, str) else ".".join(part) for part in parts))
 
 
+def test_an_alias_is_called_as_such_and_guarded_as_its_function(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    function = caller(stack, code)
+    live = lambda_.Alias(stack, "Live", alias_name="live", version=function.current_version)
+    QuotaThrottledInvocation(stack, "Crm", function=live, tiers=TIERS)
+    template = Template.from_stack(stack)
+    assert "Live" in str(settings_of(template)["function"])
+    layers = template.find_resources("AWS::Lambda::Function", {"Properties": {"Handler": "index.handler"}})
+    assert [len(each["Properties"]["Layers"]) for each in layers.values()] == [1]
+    with pytest.raises(BreakwaterError, match="Stack/Caller stands behind Stack/Crm already"):
+        QuotaThrottledInvocation(stack, "Other", function=function, tiers=TIERS)
+
+
 def test_the_dispatcher_reads_what_the_construct_writes(stack: cdk.Stack, code: dict[str, Any]) -> None:
     quota = QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS, lanes=3, priority=True)
     settings = Settings(**settings_of(Template.from_stack(stack)))

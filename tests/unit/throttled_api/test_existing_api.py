@@ -96,6 +96,21 @@ def test_what_cannot_be_limited(stack: cdk.Stack, functions: Functions) -> None:
         ThrottledApi.limit(imported, **limits)
 
 
+def test_an_api_of_a_definition_takes_what_is_given(stack: cdk.Stack, functions: Functions) -> None:
+    definition = apigateway.ApiDefinition.from_inline({"openapi": "3.0.1", "info": {"title": "Theirs"}, "paths": {}})
+    api = apigateway.SpecRestApi(stack, "Theirs", api_definition=definition)
+    with pytest.raises(BreakwaterError, match=r"Stack/Theirs: its methods are in its definition.* Pass rate_limit=…"):
+        ThrottledApi.limit(api, function=functions.orders, expected_duration=MILLIS_200)
+    ThrottledApi.limit(api, function=functions.orders, rate_limit=20, burst_limit=5)
+    assert rest_limits(stack) == {"* /*": Limits(20, 5)}
+
+
+def test_a_websocket_api_is_limited_on_its_stage(stack: cdk.Stack, functions: Functions) -> None:
+    api: Any = apigatewayv2.WebSocketApi(stack, "Theirs")
+    with pytest.raises(BreakwaterError, match=r"Stack/Theirs: it is a WebSocketApi.* WebSocketStage throttle=…"):
+        ThrottledApi.limit(api, function=functions.orders, rate_limit=20)
+
+
 @pytest.mark.parametrize("protocol", ["REST", "HTTP"])
 def test_a_route_is_handed_back(stack: cdk.Stack, functions: Functions, protocol: Any) -> None:
     api = ThrottledApi(stack, "Api", function=functions.orders, rate_limit=5, protocol=protocol)

@@ -37,7 +37,7 @@ CLEAN, FINDINGS, UNREADABLE = 0, 1, 2
 _SETTINGS = Path(".breakwater.yaml")
 
 
-class _TimeIsUp(BaseException):
+class TimeIsUp(BaseException):
     """Raised by the alarm; no `Exception`, so that no handler on the way takes it for a rule's failure."""
 
 
@@ -79,15 +79,17 @@ def check_command(  # noqa: PLR0917 -- typer makes an option of each
             return
         if not paths and not stack and not region:
             raise BreakwaterError("breakwater check", "nothing to check is named.", "Name a path, --stack or --region.")
-        _see_to("--format", format_, ("table", *FORMATS))
-        _see_to("--severity", severity, tuple(SEVERITIES))
+        see_to("--format", format_, ("table", *FORMATS))
+        see_to("--severity", severity, tuple(SEVERITIES))
         chosen = _rules(rule or [], skip or [])
         own = read_settings(settings) if settings != _SETTINGS or settings.is_file() else Settings()
         before = read_baseline(baseline) if baseline else set()
-        with _limited(time_limit):
-            sources = Sources(account_concurrency or ACCOUNT_CONCURRENCY, _parameters(parameter or [], parameter_file))
+        with limited(time_limit):
+            sources = Sources(
+                account_concurrency or ACCOUNT_CONCURRENCY, parameters_of(parameter or [], parameter_file)
+            )
             sources.read(paths or [])
-            _see_to_parameters(sources.unknown_parameters)
+            see_to_parameters(sources.unknown_parameters)
             if stack or (region and not paths):
                 _read_deployed(sources, stack or [], region, profile, quota_is_given=account_concurrency is not None)
             applied = [each for each in chosen if each.id not in own.skip]
@@ -95,7 +97,7 @@ def check_command(  # noqa: PLR0917 -- typer makes an option of each
     except BreakwaterError as error:
         errors.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(UNREADABLE) from error
-    except _TimeIsUp as error:
+    except TimeIsUp as error:
         errors.print(f"It took longer than {time_limit} s: name fewer files, or raise --time-limit.", style="red")
         raise typer.Exit(UNREADABLE) from error
 
@@ -118,12 +120,14 @@ def check_command(  # noqa: PLR0917 -- typer makes an option of each
     raise typer.Exit(_exit_code(found, sources, strict=strict, written=write is not None))
 
 
-def _see_to(option: str, given: str, known: tuple[str, ...]) -> None:
+def see_to(option: str, given: str, known: tuple[str, ...]) -> None:
+    """Refuse what an option does not know."""
     if given not in known:
         raise BreakwaterError(option, f"there is no {given!r}.", f"Take one of {', '.join(known)}.")
 
 
-def _see_to_parameters(unknown: list[str]) -> None:
+def see_to_parameters(unknown: list[str]) -> None:
+    """Refuse parameters that no template has."""
     if unknown:
         raise BreakwaterError(
             "--parameter",
@@ -173,7 +177,8 @@ def _rules(only: list[str], skip: list[str]) -> list[Rule]:
     return [rule for rule in RULES if rule.id in chosen]
 
 
-def _parameters(given: list[str], file: Path | None) -> dict[str, str]:
+def parameters_of(given: list[str], file: Path | None) -> dict[str, str]:
+    """Read parameters, those of a file and those that were given by themselves."""
     found = _parameters_in(file) if file is not None else {}
     for each in given:
         name, equals, value = each.partition("=")
@@ -226,14 +231,14 @@ def _read_deployed(
 
 
 @contextmanager
-def _limited(seconds: int) -> Iterator[None]:
+def limited(seconds: int) -> Iterator[None]:
     """Stop after some time, where the system has alarms."""
     if not hasattr(signal, "setitimer"):
         yield
         return
 
     def stop(*_: object) -> None:
-        raise _TimeIsUp
+        raise TimeIsUp
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)

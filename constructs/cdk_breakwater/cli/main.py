@@ -18,6 +18,7 @@ from ..limits.account_quota import ACCOUNT_CONCURRENCY
 from .check import check_command
 from .init import init_command
 from .plain_output import write_plainly_where_needed
+from .simulate import simulate_command
 
 if TYPE_CHECKING:
     from .deployment_diff import Diff
@@ -320,6 +321,7 @@ def _payload(given: str) -> bytes:
 
 app.command("check")(check_command)
 app.command("init")(init_command)
+app.command("simulate")(simulate_command)
 
 
 def _log_in(region: str | None, profile: str | None) -> None:

@@ -7,3 +7,5 @@ REST_TIMEOUT_SECONDS = 29
 HTTP_TIMEOUT_SECONDS = 30
 ACCOUNT_RATE = 10_000
 """Requests a second of all APIs of an account and Region."""
+ACCOUNT_BURST = 5_000
+"""The bucket of those requests. Newer Regions have a quarter of the rate and burst."""

@@ -42,14 +42,14 @@ class Server:
     name
         Of its resource.
     max_connections
-        Its limit.
+        Its limit; None where it isn't known.
     usable
-        What is left of that for functions.
+        What is left of that for functions; without end where it isn't known.
     """
 
     name: str
-    max_connections: int
-    usable: int
+    max_connections: int | None
+    usable: float
 
 
 @dataclass(frozen=True)

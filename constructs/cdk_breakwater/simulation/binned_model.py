@@ -257,6 +257,7 @@ class BinnedModel:
         self._take_requests(number, now)
         for each in (*self._functions.values(), *self._queues, *self._asking):
             each.note(now)
+        self.history.concurrency.set(now, sum(function.busy for function in self._functions.values()))
         for name, server in self._servers.items():
             self.history.servers[name].connections.set(now, server.held)
 

@@ -108,6 +108,7 @@ class BinnedQueue:
         self._receive(room, now)
         in_work = self._batches.total + max(0.0, self._waiting_batches)
         if self._depth > 0.5 and in_work >= self._allowed - 1:
+            self.history.hold_back(now, at_maximum=self._allowed >= self.queue.most_batches)
             self._allowed = min(self.queue.most_batches, self._allowed + MORE_BATCHES_PER_SECOND * self._step)
 
     def lose_connections(self, now: float) -> None:

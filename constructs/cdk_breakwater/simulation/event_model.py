@@ -246,6 +246,9 @@ class EventModel:
                 state.held += len(batch.messages)
                 again = now + state.queue.visibility_timeout
                 self._at(again, lambda then, batch=batch: self._give_up(state, batch, then))
+        if state.visible:
+            at_maximum = int(state.allowed) >= state.queue.most_batches
+            self.history.entries[state.queue.name].hold_back(now, at_maximum=at_maximum)
         self._note(state, now)
 
     def _receive(self, state: _QueueState, now: float) -> _Batch:
@@ -309,6 +312,7 @@ class EventModel:
         if taken is None:
             return False
         self._unreserved += reserved is None
+        self._change_busy(now, 1)
         environment, is_new = taken
 
         def work(then: float) -> None:
@@ -332,6 +336,7 @@ class EventModel:
         """End an invocation, which is good where its connection was not lost since it was begun."""
         environments = self._functions[name]
         environments.give_back(environment, now)
+        self._change_busy(now, -1)
         self._unreserved -= environments.function.reserved is None
         has_servers = bool(environments.function.connections)
         ended(now, begun is not None and (begun == self._servers.failovers or not has_servers))
@@ -339,6 +344,9 @@ class EventModel:
             for state in self._readers.get(function, ()):
                 if state.waiting:
                     self._try_waiting(state, now)
+
+    def _change_busy(self, now: float, change: int) -> None:
+        self.history.concurrency.set(now, self.history.concurrency.last + change)
 
     def _try_waiting(self, state: _QueueState, now: float) -> None:
         while state.waiting:

@@ -100,6 +100,9 @@ class EntryHistory:
         Messages in the dead-letter queue, and events that were given up.
     depth, age
         What waits, and for how many seconds the next one has.
+    held_back, ramped
+        When messages first waited because the mapping had its most batches in work, and because its pollers were still
+        coming up.
     waited
         Seconds that messages waited for their work, together: of the exact model alone.
     """
@@ -108,7 +111,16 @@ class EntryHistory:
         self.arrivals, self.done, self.limited = Counts(step), Counts(step), Counts(step)
         self.throttled, self.failed, self.lost = Counts(step), Counts(step), Counts(step)
         self.depth, self.age = Levels(step), Levels(step)
+        self.held_back: float | None = None
+        self.ramped: float | None = None
         self.waited = 0.0
+
+    def hold_back(self, now: float, *, at_maximum: bool) -> None:
+        """Note that a mapping takes no more."""
+        if at_maximum and self.held_back is None:
+            self.held_back = now
+        elif not at_maximum and self.ramped is None:
+            self.ramped = now
 
 
 class FunctionHistory:
@@ -161,6 +173,8 @@ class History:
         When it ended.
     drained
         When the last request was done, lost or refused; None where work was left.
+    left
+        How much was.
     """
 
     model: str
@@ -170,7 +184,12 @@ class History:
     servers: dict[str, ServerHistory]
     seconds: float = 0.0
     drained: float | None = None
-    left: float = field(default=0.0)
+    left: float = 0.0
+    concurrency: Levels = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin the concurrency of all functions together."""
+        self.concurrency = Levels(self.step)
 
     @classmethod
     def empty(

@@ -1,0 +1,161 @@
+"""A burst against an app: the loads and durations that were given, the limits that were read, and what came of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..simulation.application import Api, Application, Direct, Failover, Queue
+from ..simulation.duration import Duration
+from ..simulation.load import Load, together
+from ..simulation.run import Model, simulate
+from ..simulation.verdict import bindings
+from .simulate_arguments import load, number, of_one, seconds
+
+if TYPE_CHECKING:
+    from ..simulation.history import History
+    from ..simulation.verdict import Binding
+    from .simulated_limits import Limits
+
+DEFAULT_BURST = 1_000
+DEFAULT_DURATION = Duration(0.2)
+# How long an invocation lasts whose connection a server refuses: the way there and back, and the error.
+REFUSED_SECONDS = 0.1
+_LARGEST_FACTOR = 4_096
+
+
+@dataclass(frozen=True)
+class Run:
+    """A burst against an app.
+
+    Attributes
+    ----------
+    title
+        What app it is.
+    limits
+        What its templates say.
+    application
+        The same with the loads.
+    history, bound
+        What happened, and which limits bound.
+    """
+
+    title: str
+    limits: Limits
+    application: Application
+    history: History
+    bound: list[Binding]
+
+    @property
+    def is_harmful(self) -> bool:
+        """Whether a database refused a connection, or a message was lost."""
+        return any(binding.harmful for binding in self.bound)
+
+
+@dataclass(frozen=True)
+class Burst:
+    """The options of a burst, as they were given."""
+
+    loads: tuple[str, ...] = ()
+    durations: tuple[str, ...] = ()
+    variation: float = 0.0
+    cold_start: float = 1.0
+    idle: float = 600.0
+    deploy_at: float = math.inf
+    failover: Failover | None = None
+    max_connections: tuple[str, ...] = ()
+    connections: tuple[str, ...] = ()
+    model: Model = Model.AUTO
+    seed: int = 1
+    patience: float = 3_600.0
+
+
+def without_limits(limits: Limits, quota: int) -> Limits:
+    """Take out what holds a burst back: reservations, MaximumConcurrency, the APIs' own rates."""
+    entries: list[Api | Direct | Queue] = []
+    for entry in limits.entries:
+        if isinstance(entry, Queue):
+            entries.append(replace(entry, maximum_concurrency=None))
+        else:
+            entries.append(replace(entry, buckets=entry.buckets[-1:]) if isinstance(entry, Api) else entry)
+    functions = {name: replace(function, reserved=None) for name, function in limits.functions.items()}
+    return replace(limits, entries=entries, functions=functions, unreserved=quota)
+
+
+def run(limits: Limits, burst: Burst, title: str) -> Run:
+    """Let a burst loose on an app."""
+    application = _application(limits, burst)
+    history = simulate(application, model=burst.model, seed=burst.seed, patience=burst.patience)
+    return Run(title, limits, application, history, bindings(application, history))
+
+
+def _application(limits: Limits, burst: Burst) -> Application:
+    """Put loads and durations to the limits; what nothing comes to is left out."""
+    loads = _loads(limits, burst)
+    entries = tuple(replace(entry, load=loads[entry.name]) for entry in limits.entries if entry.name in loads)
+    functions = {name: limits.functions[name] for name in dict.fromkeys(entry.function for entry in entries)}
+    lasting = {name: Duration(DEFAULT_DURATION.mean, burst.variation) for name in functions}
+    for text in burst.durations:
+        name, value = of_one("--duration", text, limits.functions)
+        for each in functions if name is None else {name} & functions.keys():
+            lasting[each] = Duration(seconds("--duration", value), burst.variation)
+    holding = dict.fromkeys(functions, 1)
+    for text in burst.connections:
+        name, value = of_one("--connections", text, limits.functions)
+        for each in functions if name is None else {name} & functions.keys():
+            holding[each] = int(number("--connections", value, least=1))
+    functions = {
+        name: replace(function, duration=lasting[name], connections=dict.fromkeys(function.connections, holding[name]))
+        for name, function in functions.items()
+    }
+    used = {server for function in functions.values() for server in function.connections}
+    servers = {name: server for name, server in limits.servers.items() if name in used}
+    for text in burst.max_connections:
+        name, value = of_one("--max-connections", text, limits.servers)
+        for each in servers if name is None else {name} & servers.keys():
+            most = int(number("--max-connections", value))
+            servers[each] = replace(servers[each], max_connections=most, usable=most)
+    return Application(
+        entries,
+        functions,
+        servers,
+        limits.unreserved,
+        burst.cold_start,
+        burst.idle,
+        REFUSED_SECONDS,
+        burst.deploy_at,
+        burst.failover,
+    )
+
+
+def _loads(limits: Limits, burst: Burst) -> dict[str, Load]:
+    connecting = {name for name, function in limits.functions.items() if function.connections}
+    everywhere = [entry.name for entry in limits.entries if entry.function in connecting or not connecting]
+    found: dict[str, list[Load]] = {}
+    for text in burst.loads or (f"spike:{DEFAULT_BURST}",):
+        name, shape = of_one("--load", text, (entry.name for entry in limits.entries))
+        for each in everywhere if name is None else [name]:
+            found.setdefault(each, []).append(load(shape))
+    return {name: together(parts) for name, parts in found.items()}
+
+
+def largest(first: Run, burst: Burst) -> float:
+    """Find how many times the load may come, to an eighth, before a database refuses somebody or a message is lost."""
+    model = Model.BINNED if burst.model is Model.AUTO else burst.model
+
+    def is_harmful(factor: float) -> bool:
+        entries = tuple(replace(entry, load=entry.load.scaled(factor)) for entry in first.application.entries)
+        application = replace(first.application, entries=entries)
+        history = simulate(application, model=model, seed=burst.seed, patience=burst.patience)
+        return any(binding.harmful for binding in bindings(application, history))
+
+    low, high = 0.0, 1.0
+    while not is_harmful(high):
+        low, high = high, high * 4
+        if high > _LARGEST_FACTOR:
+            return math.inf
+    while high - low > max(low, 1e-3) / 16:
+        middle = (low + high) / 2
+        low, high = (low, middle) if is_harmful(middle) else (middle, high)
+    return low

@@ -1,0 +1,239 @@
+"""The limits that `breakwater simulate` runs a burst against, read out of templates by the checks' reader."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..checks.answers import ABSENT, Absent, Block, Items, Unknown
+from ..checks.asynchronous import asynchronous_sources
+from ..checks.callers import called_rarely
+from ..checks.concurrency import reserved
+from ..checks.connections import connections
+from ..checks.event_source import event_sources, sources_of
+from ..checks.integrations import waiting
+from ..checks.referring_resources import referring_to
+from ..checks.resource import as_number
+from ..checks.server_limit import server_limit
+from ..limits.account_quota import reservable
+from ..limits.api_gateway import ACCOUNT_BURST, ACCOUNT_RATE
+from ..limits.aws_lambda import DEFAULT_TIMEOUT_SECONDS
+from ..limits.max_connections import UnknownMaxConnections
+from ..limits.service_limits import for_engine
+from ..limits.sqs import DEFAULT_BATCH, DEFAULT_VISIBILITY_SECONDS
+from ..simulation.application import Api, Bucket, Direct, Function, Queue, Server
+from ..simulation.load import Load
+
+if TYPE_CHECKING:
+    from ..checks import Assembly
+    from ..checks.answers import Answer
+    from ..checks.connection import Connection
+    from ..checks.event_source import EventSource
+    from ..checks.resource import Resource
+    from ..simulation.duration import Duration
+
+_FUNCTION = "AWS::Lambda::Function"
+_ACCOUNT = Bucket("the account's APIs", ACCOUNT_RATE, ACCOUNT_BURST)
+_NOTHING = Load(())
+
+
+@dataclass
+class Limits:
+    """What templates say.
+
+    Attributes
+    ----------
+    entries, functions, servers
+        As the simulation takes them, without loads.
+    unreserved
+        The concurrency that functions without a reservation share.
+    because
+        How each limit is known, by its resource, for people.
+    notes
+        What was assumed, and what is in the templates and is not simulated.
+    """
+
+    entries: list[Api | Direct | Queue] = field(default_factory=list)
+    functions: dict[str, Function] = field(default_factory=dict)
+    servers: dict[str, Server] = field(default_factory=dict)
+    unreserved: int = 0
+    because: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, line: str) -> None:
+        """Say something once."""
+        if line not in self.notes:
+            self.notes.append(line)
+
+
+def read_limits(assembly: Assembly, duration: Duration) -> Limits:
+    """Read an app's limits.
+
+    Parameters
+    ----------
+    assembly
+        Its templates.
+    duration
+        Of one request of each function, until something else is said.
+    """
+    found = Limits()
+    functions = assembly.resources(_FUNCTION)
+    taken = sum(int(amount) for function in functions if not isinstance(amount := reserved(function), Absent | Unknown))
+    quota = assembly.account_concurrency
+    found.unreserved = max(quota - reservable(quota), quota - taken)
+    for function in functions:
+        if not called_rarely(function):
+            found.functions[function.name] = _function(function, duration, found)
+    for source in event_sources(assembly):
+        if source.enabled and source.function is not None and source.function.name in found.functions:
+            _add_source(source, found)
+    for function in functions:
+        if function.name in found.functions:
+            _add_callers(function, found)
+    return found
+
+
+def _function(function: Resource, duration: Duration, found: Limits) -> Function:
+    amount = reserved(function)
+    if isinstance(amount, Unknown):
+        found.note(f"{function.name}: its reserved concurrency is known at deployment only; taken for none")
+    limit = None if isinstance(amount, Absent | Unknown) else int(amount)
+    timeout = _number(function, DEFAULT_TIMEOUT_SECONDS, "Timeout", found=found)
+    if function.get("CapacityProviderConfig") is not ABSENT:
+        found.note(f"{function.name}: on Managed Instances, whose scaling is not simulated")
+    held = {}
+    for connection in connections(function):
+        server = _server(connection, found)
+        if server is not None:
+            held[server] = 1
+    return Function(function.name, duration, timeout, limit, held)
+
+
+def _server(connection: Connection, found: Limits) -> str | None:
+    """Give the name of what a function holds connections of, and note it down."""
+    if connection.proxied is not None:
+        found.note(
+            f"{connection.function.name}: an RDS Proxy ({connection.proxied.name}) holds the connections to "
+            f"{connection.to}, and its pool is not simulated"
+        )
+        return None
+    name, times = connection.to, 1
+    server = connection.server
+    if connection.reads and server is not None and server.most_readers != 0:
+        if server.most_readers is None:
+            found.note(f"{connection.function.name}: how many readers {name} has is not known; not simulated")
+            return None
+        name, times = f"readers of {name}", server.most_readers
+    if name in found.servers:
+        return name
+    limit = server_limit(server) if server is not None else None
+    if limit is not None:
+        found.servers[name] = Server(name, limit.limit.value * times, limit.usable * times)
+        found.because[name] = limit.limit.basis
+        return name
+    try:
+        if server is None or server.engine is None:
+            raise UnknownMaxConnections("It is in no template.")
+        wide = for_engine(server.engine)
+    except UnknownMaxConnections:
+        found.servers[name] = Server(name, None, math.inf)
+        found.because[name] = "unknown"
+        found.note(f"{name}: its max_connections is not in the templates; say --max-connections '{name}=N'")
+    else:
+        found.servers[name] = Server(name, wide.value, wide.value)
+        found.because[name] = wide.basis
+    return name
+
+
+def _add_source(source: EventSource, found: Limits) -> None:
+    function = source.function
+    if function is None:
+        return
+    if not source.is_queue:
+        kind = "stream" if source.is_stream else "event source"
+        found.note(f"{source.mapping.name}: a {kind} before {function.name}, which is not simulated")
+        return
+    mapping, queue = source.mapping, source.source
+    name = _unused(queue.name if queue is not None else mapping.name, found)
+    visibility, receives = float(DEFAULT_VISIBILITY_SECONDS), None
+    if queue is None:
+        found.note(f"{name}: its queue is in no template; taken for one with {visibility:g} s and no dead-letter queue")
+    else:
+        visibility = _number(queue, DEFAULT_VISIBILITY_SECONDS, "VisibilityTimeout", found=found)
+        given = queue.limit("RedrivePolicy", "maxReceiveCount")
+        receives = None if isinstance(given, Absent | Unknown) else int(given)
+        if isinstance(given, Unknown):
+            found.note(f"{name}: its maxReceiveCount is known at deployment only; taken for none")
+        if queue.flag("FifoQueue") is True:
+            found.note(f"{name}: FIFO, taken for a queue with a message group for each message")
+    batch = int(_number(mapping, DEFAULT_BATCH, "BatchSize", found=found))
+    if mapping.get("ProvisionedPollerConfig") is not ABSENT:
+        found.note(f"{mapping.name}: provisioned pollers are taken for ordinary ones")
+    most = mapping.limit("ScalingConfig", "MaximumConcurrency")
+    if isinstance(most, Unknown):
+        found.note(f"{mapping.name}: its MaximumConcurrency is known at deployment only; taken for none")
+    maximum = None if isinstance(most, Absent | Unknown) else int(most)
+    found.entries.append(Queue(name, function.name, _NOTHING, max(1, batch), maximum, visibility, receives))
+
+
+def _add_callers(function: Resource, found: Limits) -> None:
+    """Add the APIs, and whatever else calls a function, as entries."""
+    apis = [api for api in waiting(function) if api.get("ProtocolType") != "WEBSOCKET"]
+    for api in apis:
+        name = _unused(api.name, found)
+        found.entries.append(Api(name, function.name, _NOTHING, (*_stage(api, found), _ACCOUNT)))
+    # What is called in several ways gets the queues and APIs first: they are what carries a burst.
+    if apis or sources_of(function):
+        return
+    called = asynchronous_sources(function)
+    waits = not called
+    found.entries.append(Direct(_unused(function.name, found), function.name, _NOTHING, waits))
+    by = ", ".join(sorted({source.name for source, _ in called})[:3])
+    found.because[function.name] = f"called by {by}" if by else "called by nothing in the templates, or a function URL"
+
+
+def _stage(api: Resource, found: Limits) -> list[Bucket]:
+    """Give the default rate and burst of an API's stage; the account's are there anyway."""
+    stages = referring_to(api, "AWS::ApiGateway::Stage", "RestApiId")
+    stages += referring_to(api, "AWS::ApiGatewayV2::Stage", "ApiId")
+    for stage in stages:
+        settings = stage.get("DefaultRouteSettings")
+        if stage.type == "AWS::ApiGateway::Stage":
+            settings = _of_all_methods(stage, found)
+        rate, burst = (
+            as_number(settings.get(limit), -1) if isinstance(settings, Block) else -1.0
+            for limit in ("ThrottlingRateLimit", "ThrottlingBurstLimit")
+        )
+        if isinstance(rate, Unknown) or isinstance(burst, Unknown):
+            found.note(f"{stage.name}: its rate or burst is known at deployment only; taken for none")
+        elif rate >= 0 and burst >= 0:
+            return [Bucket(stage.name, rate, burst)]
+    return []
+
+
+def _of_all_methods(stage: Resource, found: Limits) -> Answer:
+    settings = stage.items("MethodSettings")
+    of_all: Answer = ABSENT
+    for setting in settings if isinstance(settings, Items) else ():
+        if not isinstance(setting, Block):
+            continue
+        if setting.get("HttpMethod") == "*" and setting.get("ResourcePath") == "/*":
+            of_all = setting
+        else:
+            found.note(f"{stage.name}: the limits of single methods and clients are not simulated")
+    return of_all
+
+
+def _unused(name: str, found: Limits) -> str:
+    used = {entry.name for entry in found.entries}
+    names = [name, *(f"{name} ({number})" for number in range(2, len(used) + 3))]
+    return next(each for each in names if each not in used)
+
+
+def _number(resource: Resource, default: float, *path: str, found: Limits) -> float:
+    answer = resource.number(*path, default=default)
+    if isinstance(answer, Unknown):
+        found.note(f"{resource.name}: its {path[-1]} is known at deployment only; taken for {default:g}")
+        return default
+    return float(answer)

@@ -1,0 +1,129 @@
+"""Which limits a burst ran into, the first of them first, and what that did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .application import Api, Direct, Queue
+
+if TYPE_CHECKING:
+    from .application import Application
+    from .history import History
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A limit that held something up.
+
+    Attributes
+    ----------
+    at
+        When it first did, in seconds.
+    resource
+        Whose limit it is.
+    limit
+        Which.
+    effect
+        What it did.
+    harmful
+        Whether a database refused somebody, or work was lost.
+    """
+
+    at: float
+    resource: str
+    limit: str
+    effect: str
+    harmful: bool = False
+
+
+def bindings(application: Application, history: History) -> list[Binding]:
+    """Give the limits that bound, in the order in which they did."""
+    found: list[Binding] = []
+    for entry in application.entries:
+        if isinstance(entry, Queue):
+            found += _of_queue(entry, history)
+        else:
+            found += _of_requests(entry, history)
+        found += _of_function(entry, application, history)
+    for name, server in application.servers.items():
+        of_server = history.servers[name]
+        if of_server.refused.first is not None:
+            limit = f"{server.usable:g} connections for functions (max_connections {server.max_connections})"
+            effect = f"it refuses {_count(of_server.refused.total, 'connection')}"
+            found.append(Binding(of_server.refused.first, name, limit, effect, harmful=True))
+        if of_server.unavailable.first is not None:
+            effect = f"{_count(of_server.unavailable.total, 'attempt')} to connect fail"
+            found.append(Binding(of_server.unavailable.first, name, "the failover", effect))
+    for name, function in application.functions.items():
+        late = history.functions[name].timeouts
+        if late.first is not None:
+            effect = f"{_count(late.total, 'invocation')} end unfinished"
+            found.append(Binding(late.first, name, f"the timeout of {function.timeout:g} s", effect))
+    return sorted(found, key=lambda binding: (binding.at, not binding.harmful))
+
+
+def _of_queue(queue: Queue, history: History) -> list[Binding]:
+    came = history.entries[queue.name]
+    found: list[Binding] = []
+    wait = f"up to {came.depth.peak:,.0f} messages wait, for up to {seconds_text(came.age.peak)}"
+    if came.held_back is not None:
+        limit = f"MaximumConcurrency {queue.maximum_concurrency}" if queue.maximum_concurrency else "1,250 batches"
+        found.append(Binding(came.held_back, queue.name, f"the {limit} of its mapping", wait))
+    elif came.ramped is not None:
+        found.append(Binding(came.ramped, queue.name, "the pollers' ramp-up (5 batches, 5 more a second)", wait))
+    if came.lost.first is not None:
+        effect = f"{_count(came.lost.total, 'message')} end in the dead-letter queue"
+        limit = f"maxReceiveCount {queue.max_receive_count}"
+        found.append(Binding(came.lost.first, queue.name, limit, effect, harmful=True))
+    return found
+
+
+def _of_requests(entry: Api | Direct, history: History) -> list[Binding]:
+    came = history.entries[entry.name]
+    found: list[Binding] = []
+    if isinstance(entry, Api) and came.limited.first is not None:
+        bucket = min(entry.buckets, key=lambda each: (each.rate, each.burst))
+        effect = f"{_count(came.limited.total, 'request')} get a 429"
+        limit = f"rate {bucket.rate:g}/s and burst {bucket.burst:g}"
+        found.append(Binding(came.limited.first, bucket.name, limit, effect))
+    if came.lost.first is not None:
+        effect = f"{_count(came.lost.total, 'event')} are given up"
+        found.append(Binding(came.lost.first, entry.name, "the retries of asynchronous events", effect, harmful=True))
+    return found
+
+
+def _of_function(entry: Api | Direct | Queue, application: Application, history: History) -> list[Binding]:
+    """Give the concurrency that was not enough for an entry, or the rate at which environments are made."""
+    came = history.entries[entry.name]
+    function, of_function = application.functions[entry.function], history.functions[entry.function]
+    if came.throttled.first is None:
+        return []
+    if isinstance(entry, Queue):
+        effect = f"{_count(came.throttled.total, 'batch', 'batches')} of {entry.name} find no room, and use up receives"
+    elif isinstance(entry, Direct) and not entry.waits:
+        effect = f"{_count(came.throttled.total, 'attempt')} wait and come again"
+    else:
+        effect = f"{_count(came.throttled.total, 'request')} of {entry.name} find no room"
+    if of_function.slowed.first is not None and of_function.slowed.first <= came.throttled.first:
+        limit = "1,000 new environments every 10 s"
+        return [Binding(came.throttled.first, function.name, limit, effect)]
+    if function.reserved is None:
+        limit = f"the {application.unreserved:,} that functions without a reservation share"
+        return [Binding(came.throttled.first, "the account's concurrency", limit, effect)]
+    return [Binding(came.throttled.first, function.name, f"reserved concurrency {function.reserved}", effect)]
+
+
+def _count(number: float, one: str, many: str = "") -> str:
+    return f"{number:,.0f} {one if round(number) == 1 else many or f'{one}s'}"
+
+
+def seconds_text(seconds: float) -> str:
+    """Write a time for people."""
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 100:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"

@@ -1,0 +1,240 @@
+"""`breakwater simulate` as a person and a pipeline call it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cdk_breakwater.cli.main import app
+
+LIMITED = """\
+Parameters:
+  Share: {Type: Number, Default: 12}
+Resources:
+  Group: {Type: AWS::RDS::DBParameterGroup, Properties: {Family: mariadb11.4, Parameters: {max_connections: "20"}}}
+  Db:
+    Type: AWS::RDS::DBInstance
+    Properties: {Engine: mariadb, DBInstanceClass: db.t4g.micro, DBParameterGroupName: !Ref Group}
+  Dead: {Type: AWS::SQS::Queue}
+  Orders:
+    Type: AWS::SQS::Queue
+    Properties:
+      VisibilityTimeout: 60
+      RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3}
+  Writer:
+    Type: AWS::Lambda::Function
+    Properties:
+      Timeout: 10
+      ReservedConcurrentExecutions: !Ref Share
+      Environment: {Variables: {DB_HOST: !GetAtt Db.Endpoint.Address}}
+  Mapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      FunctionName: !Ref Writer
+      EventSourceArn: !GetAtt Orders.Arn
+      BatchSize: 10
+      ScalingConfig: {MaximumConcurrency: !Ref Share}
+  Setup:
+    Type: AWS::Lambda::Function
+    Properties: {Environment: {Variables: {DB_HOST: !GetAtt Db.Endpoint.Address}}}
+  Schema: {Type: "Custom::Schema", Properties: {ServiceToken: !GetAtt Setup.Arn}}
+"""
+WITH_API = """\
+  Reader:
+    Type: AWS::Lambda::Function
+    Properties: {ReservedConcurrentExecutions: 3, Environment: {Variables: {DB_HOST: !GetAtt Db.Endpoint.Address}}}
+  Api: {Type: AWS::ApiGateway::RestApi}
+  Stage:
+    Type: AWS::ApiGateway::Stage
+    Properties:
+      RestApiId: !Ref Api
+      MethodSettings: [{HttpMethod: "*", ResourcePath: /*, ThrottlingRateLimit: 15, ThrottlingBurstLimit: 3}]
+  Allowed:
+    Type: AWS::Lambda::Permission
+    Properties:
+      FunctionName: !Ref Reader
+      Principal: apigateway.amazonaws.com
+      SourceArn: !Sub "arn:aws:execute-api:eu-west-1:123456789012:${Api}/*"
+"""
+UNLIMITED = LIMITED.replace("      ReservedConcurrentExecutions: !Ref Share\n", "").replace(
+    "      ScalingConfig: {MaximumConcurrency: !Ref Share}\n", ""
+)
+
+
+QUICK = ("--cold-start", "0s", "--patience", "5s")
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["simulate", *map(str, arguments)], catch_exceptions=False)
+
+
+def run_json(*arguments: str | Path) -> dict[str, Any]:
+    return json.loads(run(*arguments, "--format", "json").stdout)
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    path = tmp_path / "limited.yaml"
+    path.write_text(LIMITED)
+    return path
+
+
+def test_a_share_that_holds(template: Path) -> None:
+    result = run(template, "--load", "spike:3000")
+    assert result.exit_code == 0
+    text = " ".join(result.stdout.split())
+    assert "Db: 12 connections at the most of 15, 5 of 20 are kept for others; it refuses nobody." in text
+    assert "The first limit that binds" in text
+    assert "the MaximumConcurrency 12 of its mapping (Orders)" in text
+    assert "All is done after 53 s." in text
+    assert "A request or message takes 0.2 s" in text
+
+
+def test_the_same_without_limits(template: Path) -> None:
+    result = run(template, "--load", "spike:3000", "--without-limits")
+    assert result.exit_code == 0  # what the app itself does
+    text = " ".join(result.stdout.split())
+    assert re.search(r"Db: refused │ +0 │ +[1-9]", text)
+    assert "15 connections for functions (max_connections 20) (Db): it refuses" in text
+    assert "end in the dead-letter queue" in text
+
+
+def test_what_refuses_fails_the_command_and_is_named_first(template: Path) -> None:
+    template.write_text(UNLIMITED)
+    result = run_json(template, "--load", "spike:3000", "--without-limits", "--compare", template)
+    own, without, other = result["runs"]
+    assert own["harmful"]
+    assert own["servers"]["Db"]["connections"]["peak"] == 15
+    assert own["servers"]["Db"]["refused"] > 0
+    assert own["entries"]["Orders"]["lost"] > 0
+    # There is nothing to take out, and the other one is the same.
+    for each in (without, other):
+        assert {key: each[key] for key in each if key != "title"} == {key: own[key] for key in own if key != "title"}
+    assert run(template, "--load", "spike:3000").exit_code == 1
+    assert run(template, "--load", "spike:3").exit_code == 0
+
+
+def test_limits_are_those_of_the_template(template: Path) -> None:
+    template.write_text(LIMITED + WITH_API)
+    found = run_json(template, "--load", "constant:200:30s", "--parameter", "Share=9")["runs"][0]
+    assert found["functions"]["Writer"]["reserved"] == 9
+    assert found["functions"]["Writer"]["concurrency"]["peak"] == 9
+    assert found["functions"]["Reader"]["concurrency"]["peak"] == 3
+    assert "Setup" not in found["functions"]  # deployments alone call it
+    assert found["servers"]["Db"] | {"connections": {}} == {
+        "max_connections": 20,
+        "usable": 15,
+        "connections": {},
+        "refused": 0,
+        "unavailable": 0,
+    }
+    assert found["entries"]["Api"]["limited"] == pytest.approx(6_000 - 3 - 15 * 30, abs=2)
+    assert [each["resource"] for each in found["bindings"]][:2] == ["Stage", "Reader"]
+
+
+def test_a_load_for_one_entry_and_a_duration_for_one_function(template: Path) -> None:
+    template.write_text(LIMITED + WITH_API)
+    arguments = ("--load", "Orders=spike:100", "--load", "Orders=constant:1:10s", "--duration", "Writer=1s")
+    found = run_json(template, *arguments)["runs"][0]
+    assert found["entries"].keys() == {"Orders"}
+    assert found["entries"]["Orders"]["arrivals"] == 110
+    assert found["drained"] >= 100 / 12
+
+
+def test_events_by_the_clock(template: Path) -> None:
+    burst = ("--load", "constant:30:60s", "--duration", "300ms")
+    calm = run_json(template, *burst)["runs"][0]["servers"]["Db"]
+    assert calm["refused"] == 0
+    deployed = run_json(template, *burst, "--deploy-at", "30s")["runs"][0]["servers"]["Db"]
+    assert deployed["refused"] > 0  # 12 of the old code and 3 of the new
+    # An environment that ends as soon as it rests leaves nothing behind.
+    brief = run_json(template, *burst, "--deploy-at", "30s", "--idle", "100ms")["runs"][0]["servers"]["Db"]
+    assert brief["refused"] < deployed["refused"]
+    failed = run_json(template, *burst, "--failover-at", "20s", "10s")["runs"][0]
+    assert failed["servers"]["Db"]["unavailable"] > 0
+    assert any(each["limit"] == "the failover" for each in failed["bindings"])
+
+
+def test_numbers_that_no_template_tells(template: Path) -> None:
+    outside = re.sub(r"  Group: .*\n  Db:\n.*\n.*\n", "", LIMITED).replace("!GetAtt Db.Endpoint.Address", "db.shop.lan")
+    template.write_text(outside)
+    result = run(template)
+    assert "how many it has is not known here" in " ".join(result.stdout.split())
+    assert "is not in the templates; say --max-connections" in " ".join(result.stdout.split())
+    known = run_json(template, "--max-connections", "30", "--connections", "Writer=2")["runs"][0]
+    (server,) = known["servers"].values()
+    assert (server["max_connections"], server["connections"]["peak"], server["refused"]) == (30, 24, 0)
+    assert run(template, "--max-connections", "10", "--connections", "2").exit_code == 1
+
+
+def test_the_largest_load(template: Path) -> None:
+    template.write_text(UNLIMITED)
+    factor = run_json(template, "--load", "constant:10:20s", "--find-max", *QUICK)["largest_factor"]
+    # 15 connections carry 75 messages of 200 ms a second.
+    assert 10 * factor == pytest.approx(75, rel=0.15)
+    template.write_text(LIMITED)
+    assert run_json(template, "--load", "constant:10:5s", "--find-max", *QUICK)["largest_factor"] is None
+
+
+def test_a_recorded_load(template: Path, tmp_path: Path) -> None:
+    (tmp_path / "load.csv").write_text("Timestamp,Sum\n2026-11-28T10:00:00Z,60\n2026-11-28T10:01:00Z,120\n")
+    assert run_json(template, "--load", tmp_path / "load.csv")["runs"][0]["entries"]["Orders"]["arrivals"] == 180
+    (tmp_path / "load.csv").write_text("0,5\n10,1\n")
+    assert (
+        run_json(template, "--load", f"Orders={tmp_path / 'load.csv'}")["runs"][0]["entries"]["Orders"]["arrivals"] == 6
+    )
+
+
+def test_the_page_is_whole_by_itself(template: Path, tmp_path: Path) -> None:
+    assert run(template, "--without-limits", "--html", tmp_path / "page.html").exit_code == 0
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<svg") >= 8
+    assert page.count("Connections of Db") == 2
+    assert not re.search(r"https?://|<script|@import|src=", page)
+
+
+def test_an_assembly(tmp_path: Path, template: Path) -> None:
+    artifact = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "limited.yaml"}}
+    (tmp_path / "manifest.json").write_text(json.dumps({"artifacts": {"Shop": artifact}}))
+    assert run_json(tmp_path, "--load", "spike:20")["runs"][0]["entries"]["Orders"]["done"] == 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ((), "no template is named"),
+        (("gone.yaml",), "No such file"),
+        (("{template}", "--load", "spik:3"), "there is no load 'spik:3'. Write spike:COUNT"),
+        (("{template}", "--load", "spike:many"), "'many' is no number"),
+        (("{template}", "--load", "spike:-1"), "'-1' is no number"),
+        (("{template}", "--load", "spike:nan"), "'nan' is no number"),
+        (("{template}", "--load", "constant:5:0s"), "Let it last longer"),
+        (("{template}", "--load", "ramp:5"), "goes from one rate to another"),
+        (("{template}", "--load", "Nowhere=spike:3"), "nothing is called 'Nowhere'. There are: Orders."),
+        (("{template}", "--load", "gone.csv"), "can't be read"),
+        (("{template}", "--load", "{template}"), "row 1 is"),
+        (("{template}", "--duration", "soon"), "'soon' is no time"),
+        (("{template}", "--duration", "Reader=1s"), "There are: Writer."),
+        (("{template}", "--deploy-at", "1e999"), "is no time"),
+        (("{template}", "--max-connections", "Db=x"), "'x' is no number"),
+        (("{template}", "--format", "yaml"), "Take one of table, json."),
+        (("{template}", "--parameter", "Shar=1"), "no template has a parameter 'Shar'"),
+        (("{template}", "--html", "/nowhere/at/all.html"), "can't be written"),
+    ],
+)
+def test_what_is_wrong_is_one_line(arguments: tuple[str, ...], problem: str, template: Path) -> None:
+    result = run(*(each.format(template=template) for each in arguments))
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert problem in line
+
+
+def test_a_template_without_functions(tmp_path: Path) -> None:
+    (tmp_path / "t.yaml").write_text("Resources: {Q: {Type: AWS::SQS::Queue}}")
+    result = run(tmp_path / "t.yaml")
+    assert (result.exit_code, "has no function" in result.stderr) == (2, True)

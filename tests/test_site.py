@@ -31,6 +31,7 @@ WORDS = {
     "monitoring": "dashboard",
     "migration": "migrated_app",
     "deployments": "guard_deployments",
+    "simulate": "failover",
     "max_connections": "DBInstanceClassMemory",
     "why": "too many clients already",
     "drill": "most-calls",

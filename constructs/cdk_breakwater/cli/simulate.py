@@ -62,7 +62,9 @@ def simulate_command(  # noqa: PLR0917 -- typer makes an option of each
     ] = None,
     connections: Annotated[
         list[str] | None,
-        typer.Option(metavar="[FUNCTION=]NUMBER", help="That one environment holds. Default: 1."),
+        typer.Option(
+            metavar="[FUNCTION=]NUMBER", help="That one environment holds. Default: 1, and 2 of MongoDB's driver."
+        ),
     ] = None,
     unlimited: Annotated[
         bool,

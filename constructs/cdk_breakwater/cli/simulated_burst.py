@@ -100,13 +100,13 @@ def _application(limits: Limits, burst: Burst) -> Application:
         name, value = of_one("--duration", text, limits.functions)
         for each in functions if name is None else {name} & functions.keys():
             lasting[each] = Duration(seconds("--duration", value), burst.variation)
-    holding = dict.fromkeys(functions, 1)
+    holding = {name: function.connections for name, function in functions.items()}
     for text in burst.connections:
         name, value = of_one("--connections", text, limits.functions)
         for each in functions if name is None else {name} & functions.keys():
-            holding[each] = int(number("--connections", value, least=1))
+            holding[each] = dict.fromkeys(holding[each], int(number("--connections", value, least=1)))
     functions = {
-        name: replace(function, duration=lasting[name], connections=dict.fromkeys(function.connections, holding[name]))
+        name: replace(function, duration=lasting[name], connections=holding[name])
         for name, function in functions.items()
     }
     used = {server for function in functions.values() for server in function.connections}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..checks.answers import ABSENT, Absent, Block, Items, Unknown
+from ..checks.answers import ABSENT, Absent, Block, Items, Unknown, known_text, references_in
 from ..checks.asynchronous import asynchronous_sources
 from ..checks.callers import called_rarely
 from ..checks.concurrency import reserved
 from ..checks.connections import connections
+from ..checks.environment import environment
 from ..checks.event_source import event_sources, sources_of
 from ..checks.integrations import waiting
 from ..checks.referring_resources import referring_to
@@ -19,6 +21,7 @@ from ..checks.server_limit import server_limit
 from ..limits.account_quota import reservable
 from ..limits.api_gateway import ACCOUNT_BURST, ACCOUNT_RATE
 from ..limits.aws_lambda import DEFAULT_TIMEOUT_SECONDS
+from ..limits.engines import DatabaseEngine
 from ..limits.max_connections import UnknownMaxConnections
 from ..limits.service_limits import for_engine
 from ..limits.sqs import DEFAULT_BATCH, DEFAULT_VISIBILITY_SECONDS
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 _FUNCTION = "AWS::Lambda::Function"
 _ACCOUNT = Bucket("the account's APIs", ACCOUNT_RATE, ACCOUNT_BURST)
 _NOTHING = Load(())
+_HOST = re.compile(r"(BREAKWATER_(?:\w+_)?)HOST")
 
 
 @dataclass
@@ -102,12 +106,49 @@ def _function(function: Resource, duration: Duration, found: Limits) -> Function
     timeout = _number(function, DEFAULT_TIMEOUT_SECONDS, "Timeout", found=found)
     if function.get("CapacityProviderConfig") is not ABSENT:
         found.note(f"{function.name}: on Managed Instances, whose scaling is not simulated")
-    held = {}
+    held = _told(function, found)
     for connection in connections(function):
+        if connection.server is None and held:
+            continue  # what its variables tell of it is told better
         server = _server(connection, found)
         if server is not None:
-            held[server] = 1
+            engine = connection.server.engine if connection.server is not None else None
+            held[server] = engine.connections_per_environment if engine is not None else 1
     return Function(function.name, duration, timeout, limit, held)
+
+
+def _told(function: Resource, found: Limits) -> dict[str, int]:
+    """Give the servers in no template that this library's own variables tell of, with the connections held of each."""
+    told = dict(environment(function))
+    held: dict[str, int] = {}
+    for variable, answer in told.items():
+        own = _HOST.fullmatch(variable)
+        if own is None or references_in(answer) or _word(told, own[1], "PROXY") == "1":
+            continue
+        name = known_text(answer) or f"{variable} of {function.name}"
+        runtime_engine = _word(told, own[1], "ENGINE")
+        engine = next((each for each in DatabaseEngine if each.runtime_engine == runtime_engine), None)
+        held[name] = engine.connections_per_environment if engine is not None else 1
+        most = as_number(told.get(f"{own[1]}MAX_CONNECTIONS", ABSENT), -1)
+        if name in found.servers:
+            continue
+        if isinstance(most, Unknown) or most < 0:
+            _add_unknown(name, found)
+        else:
+            kept = engine.reserved_connections if engine is not None else 0
+            found.servers[name] = Server(name, int(most), max(0, int(most) - kept))
+            found.because[name] = f"{own[1]}MAX_CONNECTIONS"
+    return held
+
+
+def _word(told: dict[str, Answer], prefix: str, name: str) -> str:
+    return known_text(told.get(f"{prefix}{name}", ABSENT))
+
+
+def _add_unknown(name: str, found: Limits) -> None:
+    found.servers[name] = Server(name, None, math.inf)
+    found.because[name] = "unknown"
+    found.note(f"{name}: its max_connections is not in the templates; say --max-connections '{name}=N'")
 
 
 def _server(connection: Connection, found: Limits) -> str | None:
@@ -137,9 +178,7 @@ def _server(connection: Connection, found: Limits) -> str | None:
             raise UnknownMaxConnections("It is in no template.")
         wide = for_engine(server.engine)
     except UnknownMaxConnections:
-        found.servers[name] = Server(name, None, math.inf)
-        found.because[name] = "unknown"
-        found.note(f"{name}: its max_connections is not in the templates; say --max-connections '{name}=N'")
+        _add_unknown(name, found)
     else:
         found.servers[name] = Server(name, wide.value, wide.value)
         found.because[name] = wide.basis

@@ -60,23 +60,35 @@ def bindings(application: Application, history: History) -> list[Binding]:
         if late.first is not None:
             effect = f"{_count(late.total, 'invocation')} end unfinished"
             found.append(Binding(late.first, name, f"the timeout of {function.timeout:g} s", effect))
+    if not found:
+        # Nobody sets how fast pollers come up, so it is no answer where something else is one.
+        found = [
+            _ramp(entry, history) for entry in application.entries if history.entries[entry.name].ramped is not None
+        ]
     return sorted(found, key=lambda binding: (binding.at, not binding.harmful))
 
 
 def _of_queue(queue: Queue, history: History) -> list[Binding]:
     came = history.entries[queue.name]
     found: list[Binding] = []
-    wait = f"up to {came.depth.peak:,.0f} messages wait, for up to {seconds_text(came.age.peak)}"
     if came.held_back is not None:
         limit = f"MaximumConcurrency {queue.maximum_concurrency}" if queue.maximum_concurrency else "1,250 batches"
-        found.append(Binding(came.held_back, queue.name, f"the {limit} of its mapping", wait))
-    elif came.ramped is not None:
-        found.append(Binding(came.ramped, queue.name, "the pollers' ramp-up (5 batches, 5 more a second)", wait))
+        found.append(Binding(came.held_back, queue.name, f"the {limit} of its mapping", _waiting(queue, history)))
     if came.lost.first is not None:
         effect = f"{_count(came.lost.total, 'message')} end in the dead-letter queue"
         limit = f"maxReceiveCount {queue.max_receive_count}"
         found.append(Binding(came.lost.first, queue.name, limit, effect, harmful=True))
     return found
+
+
+def _ramp(queue: Api | Direct | Queue, history: History) -> Binding:
+    limit = "the pollers' ramp-up (5 batches, 5 more a second)"
+    return Binding(history.entries[queue.name].ramped or 0.0, queue.name, limit, _waiting(queue, history))
+
+
+def _waiting(queue: Api | Direct | Queue, history: History) -> str:
+    came = history.entries[queue.name]
+    return f"up to {came.depth.peak:,.0f} messages wait, for up to {seconds_text(came.age.peak)}"
 
 
 def _of_requests(entry: Api | Direct, history: History) -> list[Binding]:

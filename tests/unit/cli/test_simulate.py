@@ -172,6 +172,22 @@ def test_numbers_that_no_template_tells(template: Path) -> None:
     assert run(template, "--max-connections", "10", "--connections", "2").exit_code == 1
 
 
+def test_what_this_librarys_variables_tell(template: Path) -> None:
+    """Of `Downstream.endpoint`, whose host is no resource."""
+    told = "{BREAKWATER_HOST: db.shop.lan, BREAKWATER_ENGINE: mariadb, BREAKWATER_MAX_CONNECTIONS: '20'}"
+    further = "{BREAKWATER_DOCS_HOST: m.lan, BREAKWATER_DOCS_ENGINE: mongodb, BREAKWATER_DOCS_MAX_CONNECTIONS: '500'}"
+    template.write_text(
+        "Resources:\n"
+        f"  One: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: {told}}}}}}}\n"
+        f"  Two: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: {further}}}}}}}\n"
+    )
+    servers = run_json(template, "--load", "spike:18")["runs"][0]["servers"]
+    assert {name: (each["usable"], each["connections"]["peak"], each["refused"]) for name, each in servers.items()} == {
+        "db.shop.lan": (15, 15, 3),
+        "m.lan": (490, 36, 0),
+    }
+
+
 def test_the_largest_load(template: Path) -> None:
     template.write_text(UNLIMITED)
     factor = run_json(template, "--load", "constant:10:20s", "--find-max", *QUICK)["largest_factor"]
@@ -232,6 +248,18 @@ def test_what_is_wrong_is_one_line(arguments: tuple[str, ...], problem: str, tem
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()
     assert problem in line
+
+
+def test_the_page_of_the_docs_shows_what_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "simulate.md").read_text(encoding="utf-8")
+    (body,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (command, shown) = re.findall(r"```text\n\$ breakwater simulate ([^\n]*)\n(.*?)```", page, re.DOTALL)[0]
+    (tmp_path / "shop.yaml").write_text(body)
+    monkeypatch.chdir(tmp_path)
+    result = run(*command.split())
+    assert [line.rstrip() for line in result.stdout.splitlines()] == shown.splitlines()
+    options = set(re.findall(r"`(--[a-z-]+)", page))
+    assert options <= set(re.findall(r"--[a-z-]+", run("--help").stdout + "--html"))
 
 
 def test_a_template_without_functions(tmp_path: Path) -> None:

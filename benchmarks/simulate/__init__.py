@@ -1,0 +1,1 @@
+"""How fast `breakwater simulate` is, and how far its two models agree."""

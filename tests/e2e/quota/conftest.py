@@ -19,7 +19,7 @@ from tests.e2e.quota.quota_app import TIERS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROOFS = ("steady", "killed", "ordered", "signals")
+PROOFS = ("steady", "killed", "ordered", "signals", "beside")
 
 
 class QuotaAccount(Emulator):
@@ -59,6 +59,13 @@ class QuotaAccount(Emulator):
             functions.invoke(FunctionName=self.outputs[f"{name}Caller"], Payload=event)
             durations.append(time.monotonic() - began)
         return median(durations)
+
+    def page(self, body: str) -> str:
+        """Have a page call the provider at once; return what it answers."""
+        answer = self.client("lambda").invoke(FunctionName=self.outputs["Page"], Payload=json.dumps(body))
+        said = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, said
+        return said
 
     def dispatchers(self, name: str) -> list[psutil.Process]:
         """Return the processes in which the dispatcher of a quota runs."""

@@ -14,7 +14,7 @@ from cdk_breakwater.quota.invocation import QuotaThrottledInvocation
 from cdk_breakwater.quota.tier import QuotaTier
 
 TIERS = [(20, 1.0), (150, 10.0)]
-ORDERED = "ordered"
+ORDERED, BESIDE = "ordered", "beside"
 ATTEMPTS = 2
 PARALLELISM = 5
 
@@ -22,17 +22,21 @@ PARALLELISM = 5
 def main() -> None:
     app = cdk.App()
     stack = cdk.Stack(app, "Quota")
-    for name, url in json.loads(app.node.get_context("providers")).items():
-        caller = lambda_.Function(
+
+    def function(id_: str, handler: str, url: str, seconds: int) -> lambda_.Function:
+        return lambda_.Function(
             stack,
-            f"{name}-caller",
+            id_,
             code=lambda_.Code.from_asset(str(Path(__file__).parent / "caller")),
-            handler="caller.handler",
+            handler=handler,
             # The emulator runs functions under this Python.
             runtime=lambda_.Runtime(f"python3.{sys.version_info.minor}", lambda_.RuntimeFamily.PYTHON),
-            timeout=Duration.seconds(5),
+            timeout=Duration.seconds(seconds),
             environment={"PROVIDER": url},
         )
+
+    for name, url in json.loads(app.node.get_context("providers")).items():
+        caller = function(f"{name}-caller", "caller.handler", url, 5)
         quota = QuotaThrottledInvocation(
             stack,
             name,
@@ -42,6 +46,10 @@ def main() -> None:
             parallelism=PARALLELISM,
             max_attempts=ATTEMPTS,
         )
+        if name == BESIDE:
+            page = function("page", "caller.page", url, 30)
+            quota.grant_acquire(page)
+            CfnOutput(stack, "Page", value=page.function_name)
         CfnOutput(stack, f"{name}Queue", value=quota.queue.queue_url)
         CfnOutput(stack, f"{name}DeadLetters", value=quota.dead_letter_queue.queue_url)
         CfnOutput(stack, f"{name}Caller", value=caller.function_name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.quota.provider import WARM_UP
@@ -114,3 +115,20 @@ def test_a_group_waits_for_its_failing_message_and_the_others_go_on(account: Quo
     waiting = seen[seen.index("a 0") : seen.index("a 1")]
     assert {"b", "c"} <= {body[0] for body in waiting}
     assert [letter["Body"] for letter in account.dead_letters("ordered")] == ["a 0"]
+
+
+def test_a_page_calls_at_once_beside_the_queue_and_the_quota_holds(account: QuotaAccount) -> None:
+    provider = account.providers["beside"]
+    bodies, pages = [f"message {number}" for number in range(60)], [f"page {number}" for number in range(30)]
+    account.send("beside", bodies)
+    until(lambda: len(provider.accepted) >= 5, 60)
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(account.page, pages))
+    until(lambda: set(bodies) <= {body for _, body in provider.accepted}, 90)
+    done = [body for body, answer in zip(pages, answers, strict=True) if answer == "done"]
+    called = [body for _, body in provider.accepted if body.startswith("page")]
+    print(f"{len(done)} of {len(pages)} pages called the provider beside {len(bodies)} messages")
+    assert sorted(called) == sorted(done), "each once, and none that heard that it is busy"
+    assert len(done) > len(pages) // 2
+    assert provider.refused == 0
+    assert all(most([at for at, _ in provider.accepted], period) <= limit for limit, period in TIERS)

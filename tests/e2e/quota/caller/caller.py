@@ -1,4 +1,4 @@
-"""The user's function: one call to the provider per message."""
+"""The user's functions: one call to the provider per message, and one that cannot wait in a queue."""
 
 from __future__ import annotations
 
@@ -7,12 +7,25 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from breakwater_runtime import RetryAfter
+from breakwater_runtime import QuotaBusy, RetryAfter, acquire
 
 
 def handler(event: dict[str, Any], context: object) -> None:
     (record,) = event["Records"]
-    request = Request(os.environ["PROVIDER"], data=record["body"].encode(), method="POST")  # noqa: S310 -- loopback
+    _call(record["body"])
+
+
+def page(event: str, context: object) -> str:
+    try:
+        with acquire(context, within=15):
+            _call(event)
+    except QuotaBusy:
+        return "busy"
+    return "done"
+
+
+def _call(body: str) -> None:
+    request = Request(os.environ["PROVIDER"], data=body.encode(), method="POST")  # noqa: S310 -- loopback
     try:
         urlopen(request, timeout=5).close()  # noqa: S310
     except HTTPError as error:

@@ -128,8 +128,9 @@ def shown(value: Any) -> str:
         return f"a token ({Token.as_string(value)})"
     if is_duration(value):
         return "a token" if value.is_unresolved() else value.to_human_string()
-    return (
-        repr(value)
-        if value is None or isinstance(value, (str, int, float, list, tuple, dict))
-        else (f"a {type(value).__name__}")
-    )
+    if value is None or isinstance(value, (str, int, float, list, tuple, dict)):
+        return repr(value)
+    name = type(value).__name__
+    if name.startswith("_") and name.endswith("Proxy"):  # jsii's class of what only its interface tells
+        return f"an imported {name[1:-5].removesuffix('Base').removeprefix('I')}"
+    return f"a {name}"

@@ -254,7 +254,7 @@ class ConnectionShare:
             raise BreakwaterError(
                 function,
                 f"it has reserved_concurrent_executions={resource.reserved_concurrent_executions} already.",
-                "Remove that, or pass it as budget.share(…, concurrency=…).",
+                "Remove that, or pass it as concurrency=… where the share is taken.",
             )
         requests = requests_per_environment(resource)
         if requests is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Annotations, Stack, Token
@@ -10,6 +11,7 @@ from aws_cdk import Annotations, Stack, Token
 from breakwater_runtime._rds_host import region_of_rds_host
 
 from .._cdk.arguments import FLAG, PORT, SECRET, SECURITY_GROUP, TEXT, instance_of
+from .._cdk.pending_lookups import is_pending
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from ..limits.engines import DatabaseEngine
@@ -42,25 +44,39 @@ _SIGNED_BY_ACM = (DatabaseEngine.REDIS, DatabaseEngine.VALKEY, DatabaseEngine.AU
 _SEED_LIST = re.compile(r"mongodb\+srv://[A-Za-z0-9.-]+/?")
 
 
+# PyMongo takes several, each with its port.
+_SEVERAL = re.compile(r"[A-Za-z0-9_.:,\[\]-]+")
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+
+
 def require_host(path: str, host: str, engine: DatabaseEngine) -> None:
-    """Refuse a URL where a host is asked for, but for MongoDB's seed lists.
+    """Refuse what is no host name and no address, but for MongoDB's seed lists.
 
     Raises
     ------
     BreakwaterError
-        With the URL less what could be a password.
+        With the value less what could be a password.
     """
-    if "://" not in host or (engine is DatabaseEngine.MONGODB and _SEED_LIST.fullmatch(host)):
+    if Token.is_unresolved(host) or is_pending(host) or _NAME.fullmatch(host) or _is_ip_v6(host):
         return
-    scheme, _, rest = host.partition("://")
-    shown = f"{scheme}://{rest.rpartition('@')[2]}"
+    if engine is DatabaseEngine.MONGODB and (_SEED_LIST.fullmatch(host) or _SEVERAL.fullmatch(host)):
+        return
+    scheme, url, rest = host.rpartition("://")
+    shown = f"the URL {scheme}://{rest.rpartition('@')[2]}" if url else repr(rest.rpartition("@")[2])
     remedy = "Give the name alone: the port, the database and the login have parameters of their own."
     if engine is DatabaseEngine.MONGODB:
         remedy = (
             'Give the name, or "mongodb+srv://cluster0.example.mongodb.net" without login, database and options: '
             "secret=… has the login, and breakwater.mongo(…) takes the options."
         )
-    raise BreakwaterError(path, f"host is the URL {shown}.", remedy)
+    raise BreakwaterError(path, f"host is {shown}.", remedy)
+
+
+def _is_ip_v6(host: str) -> bool:
+    try:
+        return bool(IPv6Address(host))
+    except ValueError:
+        return False
 
 
 class EndpointDownstream(Downstream):

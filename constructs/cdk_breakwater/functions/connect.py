@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 
-from .._cdk.arguments import TEXT, VPC, require
+from .._cdk.arguments import FUNCTION, TEXT, VPC, require, shown
 from .._cdk.function_qualifiers import unqualified
 from .._cdk.rendered import environment_variables
 from ..errors import BreakwaterError
@@ -46,6 +46,7 @@ def connect(
     vpc: ec2.IVpc | None,
 ) -> ConnectionShare:
     """Connect a function with a database; see `Downstream.connect`."""
+    require(downstream.construct, {"function": function}, {"function": FUNCTION}, needed=("function",))
     function = _function(function)
     require(function, {"vpc": vpc, "name": name}, {"vpc": VPC, "name": TEXT})
     network = _network(function, downstream, vpc)
@@ -100,15 +101,16 @@ def connect(
 
 def _function(given: Any) -> lambda_.Function:
     function = unqualified(given)
-    path = getattr(getattr(function, "node", None), "path", repr(function))
     if isinstance(function, DatabaseFunction):
         raise BreakwaterError(
-            path, f"it is a {type(function).__name__}, made for its database.", "Call function.add_database(name, …)."
+            function,
+            f"it is {shown(function)}, made for its database.",
+            "Call function.add_database(name, …).",
         )
     if not isinstance(function, lambda_.Function):
         raise BreakwaterError(
-            path,
-            f"it is a {type(function).__name__}, and no lambda_.Function of this app: nothing of it can be set here.",
+            function,
+            f"it is {shown(function)}, and no lambda_.Function of this app: nothing of it can be set here.",
             "Connect it where it is made.",
         )
     return function

@@ -321,10 +321,13 @@ def _layer(
         require_drivers(placement, downstreams)
         drivers = [driver for downstream in downstreams if (driver := downstream.engine.driver)]
     authorities = dict.fromkeys(pem for downstream in downstreams if (pem := downstream.certificate_authority()))
-    return RuntimeLayer.for_function_in(
-        placement.scope,
-        runtime=placement.runtime,
-        architecture=placement.options.get("architecture"),
-        drivers=drivers,
-        certificate_authority="\n".join(authorities) or None,
-    )
+    try:
+        return RuntimeLayer.for_function_in(
+            placement.scope,
+            runtime=placement.runtime,
+            architecture=placement.options.get("architecture"),
+            drivers=drivers,
+            certificate_authority="\n".join(authorities) or None,
+        )
+    except BreakwaterError as error:  # of a layer whose name nobody has given
+        raise BreakwaterError(placement.path, error.problem, error.remedy) from error

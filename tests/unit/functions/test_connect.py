@@ -254,13 +254,22 @@ class TestRefused:
 
     def test_an_imported_function(self, stack: cdk.Stack, database: rds.DatabaseInstance) -> None:
         imported = lambda_.Function.from_function_name(stack, "Theirs", "theirs")
-        with pytest.raises(BreakwaterError, match=r"Stack/Theirs: .*Connect it where it is made"):
+        with pytest.raises(
+            BreakwaterError, match=r"Stack/Theirs: it is an imported Function, .*Connect it where it is made"
+        ):
             Downstream.of(database).connect(imported)
 
     @pytest.mark.parametrize("wrong", [None, "orders", 42])
     def test_what_is_no_function(self, database: rds.DatabaseInstance, wrong: Any) -> None:
-        with pytest.raises(BreakwaterError, match=f"{wrong!r}: it is a {type(wrong).__name__}"):
+        with pytest.raises(BreakwaterError, match=rf"Stack/Database: function is {wrong!r}\. Give a lambda_\.Function"):
             Downstream.of(database).connect(wrong)
+
+    def test_a_runtime_without_a_layer_is_the_functions(
+        self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+    ) -> None:
+        old = lambda_.Function(stack, "Old", vpc=vpc, **{**code, "runtime": lambda_.Runtime.PYTHON_3_9})
+        with pytest.raises(BreakwaterError, match=r"Stack/Old: The runtime layer is for Python 3 .*python3\.9"):
+            Downstream.of(database).connect(old)
 
     def test_ours(self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]) -> None:
         ours = VpcDatabaseFunction(stack, "Ours", database=database, vpc=vpc, **code)

@@ -105,6 +105,25 @@ class TestEndpoint:
                 Downstream.endpoint(stack, "B", host=url, engine=engine, max_connections=50)
             assert "hunter2" not in str(refused.value)
 
+    @pytest.mark.parametrize(
+        ("host", "shown"),
+        [
+            ("db.example.net:5432", "'db.example.net:5432'"),
+            (" db.example.net", "' db.example.net'"),
+            ("app:hunter2@db.example.net", "'db.example.net'"),
+            ("arn:aws:rds:eu-central-1:123456789012:db:shop", "'arn:aws:rds"),
+            ("/var/run/postgresql", "'/var/run/postgresql'"),
+        ],
+    )
+    def test_what_is_no_host_is_refused(self, stack: cdk.Stack, host: str, shown: str) -> None:
+        with pytest.raises(BreakwaterError, match=rf"Stack/B: host is {shown}.*Give the name alone") as refused:
+            Downstream.endpoint(stack, "B", host=host, engine=Engine.POSTGRESQL, max_connections=50)
+        assert "hunter2" not in str(refused.value)
+
+    @pytest.mark.parametrize("host", ["10.0.0.5", "fd00::1", "db.example.net.", "my_db", "dummy-value-for-/shop/host"])
+    def test_a_name_or_an_address_is_taken(self, stack: cdk.Stack, host: str) -> None:
+        assert Downstream.endpoint(stack, "B", host=host, engine=Engine.MYSQL, max_connections=50).host == host
+
     def test_dsql_and_caches_need_no_number(self, stack: cdk.Stack) -> None:
         limits = [
             Downstream.endpoint(stack, engine.value, host="db.example.net", engine=engine).max_connections().value

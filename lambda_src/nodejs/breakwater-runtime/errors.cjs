@@ -30,4 +30,17 @@ class ConnectionLost extends Error {
   }
 }
 
-module.exports = { ConfigurationError, ConnectionLost, ConnectionUnavailable }
+/** The server has ended the transaction, and the handler went on. */
+class TransactionAborted extends Error {
+  name = 'TransactionAborted'
+  code = 'TRANSACTION_ABORTED'
+
+  constructor () {
+    super(
+      'The server had ended the transaction when a statement in it failed (a deadlock, for example), and the handler went ' +
+      'on: this statement was not applied. Let the error out of the handler, or begin anew with ROLLBACK or BEGIN.'
+    )
+  }
+}
+
+module.exports = { ConfigurationError, ConnectionLost, ConnectionUnavailable, TransactionAborted }

@@ -1,7 +1,7 @@
 'use strict'
 
 const { Database } = require('./database.cjs')
-const { ConfigurationError, ConnectionLost, ConnectionUnavailable } = require('./errors.cjs')
+const { ConfigurationError, ConnectionLost, ConnectionUnavailable, TransactionAborted } = require('./errors.cjs')
 const { requestHandler } = require('./request-handler.cjs')
 
 const database = (options) => new Database(options)
@@ -20,4 +20,6 @@ function withDatabase (handler, options) {
   }
 }
 
-module.exports = { database, withDatabase, requestHandler, ConfigurationError, ConnectionLost, ConnectionUnavailable }
+module.exports = {
+  database, withDatabase, requestHandler, ConfigurationError, ConnectionLost, ConnectionUnavailable, TransactionAborted
+}

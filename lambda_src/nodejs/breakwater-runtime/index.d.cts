@@ -56,7 +56,7 @@ export interface DatabaseOptions {
   proxy?: boolean
   /** The function's timeout in seconds: a session that idles for longer within an invocation is ended. Default 900. */
   functionTimeout?: number
-  /** Further options of the driver, mysql2 or pg. */
+  /** Options of the driver, mysql2 or pg, that change neither server, login, TLS nor the number of connections. */
   driver?: Record<string, unknown>
 }
 
@@ -100,4 +100,9 @@ export class ConnectionLost extends Error {
   /** Whether the statement was sent: then it may have run. It was not sent again. */
   readonly sent: boolean
   readonly cause: unknown
+}
+
+/** A statement behind one whose failure ended the transaction: it was not applied. */
+export class TransactionAborted extends Error {
+  readonly code: 'TRANSACTION_ABORTED'
 }

@@ -3,7 +3,7 @@
 const { isIP } = require('node:net')
 const mysql2 = require('mysql2')
 const serverlessMysql = require('serverless-mysql')
-const { ConfigurationError, ConnectionLost } = require('./errors.cjs')
+const { ConfigurationError, ConnectionLost, TransactionAborted } = require('./errors.cjs')
 
 const FULL = ['ER_CON_COUNT_ERROR', 'ER_TOO_MANY_USER_CONNECTIONS', 'ER_USER_LIMIT_REACHED']
 const RETRYABLE = [
@@ -11,6 +11,7 @@ const RETRYABLE = [
   'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN'
 ]
 const OWN_LIMITS = /\bset\b[^;]*(max_statement_time|max_execution_time|lock_wait_timeout)/i
+const BEGINS_ANEW = /^(\s|\/\*(?![!M]).*?\*\/)*(rollback(?!\s+(work\s+)?to\b)|begin|start\s+transaction)\b/is
 const LIMITS_HOLD_MS = 400
 // MySQL protocol, "SERVER_STATUS_flags_enum"
 const IN_TRANSACTION = 0x0001
@@ -32,6 +33,8 @@ class MySqlConnection {
   #login
   #idleSeconds
   #inTransaction = false
+  #isOpen = false
+  #aborted = false
   #changed = false
   #deadline
   #limitedAt = 0
@@ -39,7 +42,7 @@ class MySqlConnection {
   constructor (login, { idleSeconds, timeout, tls, options }) {
     this.#login = login
     this.#idleSeconds = idleSeconds
-    const config = { ...options, ...login, connectTimeout: timeout, ssl: tls && { ...tls, verifyIdentity: true } }
+    const config = { ...options, ...login, connectTimeout: Math.min(timeout, options.connectTimeout || timeout), ssl: tls && { ...tls, verifyIdentity: true } }
     this.client = serverlessMysql({
       config,
       library: Object.create(mysql2, { createConnection: { value: (given) => this.#guarded(given) } }),
@@ -98,7 +101,7 @@ class MySqlConnection {
   /** Before a statement that begins late, send what is left; not once the handler has set such a limit itself. */
   #tighten (statement) {
     if (!this.#idleSeconds || this.lost) return
-    if (OWN_LIMITS.test(statement?.sql ?? statement)) this.#limitedAt = Infinity
+    if (OWN_LIMITS.test(statementOf(statement))) this.#limitedAt = Infinity
     else if (performance.now() - this.#limitedAt > LIMITS_HOLD_MS) {
       this.#connection.query(`SET SESSION wait_timeout=${this.#idleSeconds.within}${this.#limits()}`, () => {})
     }
@@ -122,7 +125,7 @@ class MySqlConnection {
     } else if (this.#inTransaction) {
       await this.#send('query', 'ROLLBACK')
     }
-    this.#changed = this.#inTransaction = false
+    this.#changed = this.#inTransaction = this.#isOpen = this.#aborted = false
   }
 
   /** Count everybody's connections; any user may. */
@@ -189,8 +192,19 @@ class MySqlConnection {
     // with the connection the server has rolled back; serverless-mysql does not expect a ROLLBACK to fail
     const rolledBack = () => this.lost && /^\s*ROLLBACK\s*$/i.test(given[0])
     const sent = !this.lost
+    if (sent && this.#aborted) {
+      if (!BEGINS_ANEW.test(statementOf(given[0]))) {
+        process.nextTick(callback, new TransactionAborted())
+        return {}
+      }
+      this.#aborted = false
+    }
     const answer = (error, result, ...more) => {
       this.#noteChange(result)
+      if (error && this.#isOpen && !isOver(error)) {
+        this.#noteWhetherAborted(() => callback(error, result, ...more))
+        return
+      }
       if (isOver(error)) {
         this.lost ??= error
         this.#connection.stream.destroy()
@@ -205,17 +219,29 @@ class MySqlConnection {
     return this.#connection[method](...given.slice(0, -1), answer)
   }
 
+  /** After an error, whose packet doesn't say so, ask whether the transaction is still open: a deadlock ends it. */
+  #noteWhetherAborted (then) {
+    this.#connection.query('DO 0', (error, header) => {
+      this.#isOpen = !error && Boolean(header.serverStatus & IN_TRANSACTION)
+      this.#aborted = !error && !this.#isOpen
+      then()
+    })
+  }
+
   #noteChange (result) {
     // of several statements an array, as the rows of one
     const several = Array.isArray(result) && [result[0], result.at(-1)].some((part) => Array.isArray(part) || isHeader(part))
     for (const header of several ? result : [result]) {
       if (!isHeader(header)) continue
+      this.#isOpen = Boolean(header.serverStatus & IN_TRANSACTION)
       // without autocommit a SELECT opens a transaction, too
-      this.#inTransaction = Boolean(header.serverStatus & IN_TRANSACTION) || !(header.serverStatus & AUTOCOMMIT)
+      this.#inTransaction = this.#isOpen || !(header.serverStatus & AUTOCOMMIT)
       if (header.stateChanges) this.#changed = true
     }
   }
 }
+
+const statementOf = (given) => given?.sql ?? given
 
 /** Whether this is what mysql2 makes of a statement without rows; it does not export the class. */
 const isHeader = (result) => result?.constructor?.name === 'ResultSetHeader'

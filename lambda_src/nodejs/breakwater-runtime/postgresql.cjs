@@ -2,7 +2,7 @@
 
 const pg = require('pg')
 const ServerlessClient = require('serverless-postgres')
-const { ConnectionLost } = require('./errors.cjs')
+const { ConnectionLost, TransactionAborted } = require('./errors.cjs')
 
 // What DISCARD ALL does, in a form that may stand beside other statements; without DEALLOCATE ALL, since pg believes that
 // the statements it has prepared stay so. RESET ALL returns to the values given at startup.
@@ -13,6 +13,7 @@ const RETRYABLE_STATE = /^(53300|57P|08)/
 const NETWORK = ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN']
 // pg's own errors have no code
 const PG_LOST = /^(Connection terminated|timeout expired|Client has encountered|Client was closed|Client network socket)/
+const COMMITS = /^(\s|\/\*.*?\*\/|--[^\n]*\n)*(commit|end)\b/is
 const NEVER_SECONDS = 2 ** 31
 const UNDEFINED_OBJECT = '42704'
 /** Servers that know no `idle_session_timeout` and `client_connection_check_interval`: those before PostgreSQL 14. */
@@ -49,7 +50,11 @@ class GuardedClient extends pg.Client {
     this.touched = true
     const running = super.query(...given)
     if (typeof running?.then !== 'function') return running // a callback, a cursor or a stream
-    return running.catch((error) => {
+    return running.then((result) => {
+      // of a transaction in which a statement had failed, COMMIT applies nothing, and says so by its tag alone
+      if (result?.command === 'ROLLBACK' && COMMITS.test(given[0]?.text ?? given[0])) throw new TransactionAborted()
+      return result
+    }, (error) => {
       if (!isOver(error)) throw error
       this.lost ??= error
       throw new ConnectionLost(error, sent)
@@ -77,11 +82,11 @@ class PostgreSqlConnection {
       ...options,
       ...login,
       ssl: tls ?? false,
-      connectionTimeoutMillis: timeout,
+      connectionTimeoutMillis: Math.min(timeout, options.connectionTimeoutMillis || timeout),
       keepAlive: true,
       // startup parameters: no statement needed, and RESET ALL returns to them
       ...(idleSeconds && {
-        options: `-c idle_in_transaction_session_timeout=${idleSeconds.within}s` +
+        options: `${options.options ?? ''} -c idle_in_transaction_session_timeout=${idleSeconds.within}s` +
           // a statement ends soon after its environment is gone
           (older ? '' : ` -c idle_session_timeout=${idleSeconds.within}s -c client_connection_check_interval=500`)
       }),
@@ -89,6 +94,10 @@ class PostgreSqlConnection {
       // what its clean() would end: sessions between two statements of a running invocation
       minConnectionIdleTimeSec: NEVER_SECONDS
     })
+    // who logs the object doesn't log the password
+    for (const [name, value] of Object.entries(this.client)) {
+      if (value?.password) Object.defineProperty(this.client, name, { enumerable: false })
+    }
   }
 
   get lost () {

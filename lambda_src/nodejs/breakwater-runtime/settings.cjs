@@ -1,12 +1,14 @@
 'use strict'
 
+const { checkDriverOptions } = require('./driver-options.cjs')
 const { ConfigurationError } = require('./errors.cjs')
 const { isHostOfRds } = require('./tls.cjs')
 
 const DEFAULT_PORTS = { mysql: 3306, mariadb: 3306, postgresql: 5432 }
 /** On Lambda Managed Instances. Source: AWS Lambda Developer Guide, "Configure Lambda function timeout". */
 const LONGEST_MANAGED_SECONDS = 5400
-const LOOPBACK = /^(localhost|127\.|::1)/
+// the whole name or address: "localhost.example.net" and "127.example.net" are anybody's
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/i
 
 /** What the runtime knows about one database: from options, else from the variables that the constructs set. */
 class Settings {
@@ -36,6 +38,7 @@ class Settings {
     if (this.tlsCa === 'by-host') this.tlsCa = this.#authoritiesByHost()
     this.driver = options.driver ?? {}
     this.#check()
+    checkDriverOptions(this.isPostgreSql ? 'pg' : 'mysql2', this.driver)
   }
 
   get defaultPort () {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ConnectionLost, ConnectionUnavailable } from 'breakwater-runtime'
+import { ConnectionLost, ConnectionUnavailable, TransactionAborted } from 'breakwater-runtime'
 import { Network, closeAll, closeDatabases, connect, context, hold, isPostgreSql, kill, make, neighbour, number, rows, sessionId, sessions, until } from './support.mjs'
 
 let plain
@@ -290,4 +290,55 @@ test('the server\'s limits follow the invocation\'s, also for a statement that b
     return held(client)
   })
   assert.equal(own, 0.7)
+})
+
+test('after a deadlock that was swallowed nothing is applied in half', async () => {
+  await plain.query('DROP TABLE IF EXISTS halves')
+  await plain.query('CREATE TABLE halves (id INT PRIMARY KEY, text VARCHAR(80))')
+  await plain.query("INSERT INTO halves VALUES (1, ''), (2, '')")
+  const database = make()
+  const other = await connect()
+  const begin = isPostgreSql ? 'BEGIN' : 'START TRANSACTION'
+  const touch = (id) => `UPDATE halves SET text = 'touched' WHERE id = ${id}`
+  await other.query(begin)
+  // the victim is whoever has done less, or has waited for less long
+  for (let id = 10; id < 60; id++) await other.query(`INSERT INTO halves VALUES (${id}, 'other')`)
+  await other.query(touch(2))
+  await database.use(context(), async (client) => {
+    await client.query(begin)
+    await client.query("INSERT INTO halves VALUES (3, 'first half')")
+    await client.query(touch(1))
+    if (isPostgreSql) await client.query("SET LOCAL deadlock_timeout = '50ms'").catch(() => {})
+    const waiting = other.query(touch(1)).catch(() => {})
+    await sleep(50)
+    const failed = await client.query(touch(2)).then(() => undefined, (error) => error)
+    const statement = "INSERT INTO halves VALUES (4, 'second half')"
+    if (!failed) {
+      // the other was the victim
+      await waiting
+      return
+    }
+    await assert.rejects(client.query(statement), (error) => error instanceof TransactionAborted || error.code === '25P02')
+    await assert.rejects(client.query('COMMIT'), TransactionAborted)
+    await client.query('ROLLBACK')
+    await client.query(begin)
+    await client.query("INSERT INTO halves VALUES (5, 'anew')")
+    await client.query('COMMIT')
+    await waiting
+  })
+  await other.query('ROLLBACK').catch(() => {})
+  await other.close()
+  assert.deepEqual(rows(await plain.query('SELECT id FROM halves WHERE id IN (3, 4, 5)')).map((row) => row.id), [5])
+})
+
+test('a statement that fails within a transaction, and did not end it, leaves it open', async () => {
+  await make().use(context(), async (client) => {
+    await client.query(isPostgreSql ? 'BEGIN' : 'START TRANSACTION')
+    await insert(client, 'kept')
+    if (isPostgreSql) await client.query('SAVEPOINT one')
+    await assert.rejects(client.query('SELECT * FROM nowhere'))
+    if (isPostgreSql) await client.query('ROLLBACK TO one')
+    await client.query('COMMIT')
+  })
+  assert.deepEqual(await notes(), ['kept'])
 })

@@ -41,6 +41,13 @@ for (const [host, authorities] of [
   test(`by-host: ${host}`, () => assert.equal(new Settings({ ...right, host, tlsCa: 'by-host' }).tlsCa, authorities))
 }
 
+test('a host that looks like loopback gets no plain text', () => {
+  for (const host of ['localhost.attacker.example', '127.attacker.example', '127.0.0.1.attacker.example', '::1.example']) {
+    assert.equal(new Settings({ ...right, host }).tlsCa, 'system')
+  }
+  for (const host of ['localhost', '127.0.0.1', '127.8.8.8', '::1', 'LOCALHOST']) assert.equal(new Settings({ ...right, host }).tlsCa, undefined)
+})
+
 test('a wrong setting is the invocation\'s error, not the import\'s', async () => {
   let called = false
   const handler = withDatabase(() => { called = true }, { engine: 'oracle' })

@@ -11,6 +11,7 @@ _REDIS, _MONGO, _DATA_API = (f"tests/runtime/test_{name}.py" for name in ("redis
 _OPTIONS = "tests/runtime/conformance/test_other_options.py"
 _LIFE, _ENVIRONMENT, _TLS = (f"tests/nodejs/node/{name}.test.mjs" for name in ("life", "environment", "tls"))
 
+_NODE_OPTIONS = "tests/nodejs/node/options.test.mjs"
 _NODE = {
     7: (_LIFE, "a half-open connection is noticed before the first statement"),
     10: (_ENVIRONMENT, "an environment that is killed in a statement that waits leaves no session"),
@@ -19,7 +20,7 @@ _NODE = {
     23: (_LIFE, "between two invocations the server ends a session after seconds, whatever the function\\'s timeout"),
     24: (_LIFE, "a statement whose reply was lost is not sent again"),
     28: (_LIFE, "a statement whose reply was lost is not sent again"),
-    31: (_LIFE, "options of the driver reach the handler\\'s statements, not the runtime\\'s"),
+    31: (_NODE_OPTIONS, "what is kept breaks no promise: bounded, rolled back, cleaned, on one session"),
     36: (_LIFE, "what a handler leaves open is undone, on the same connection"),
     41: (_LIFE, "a wrong password and an unknown database are told at once"),
     42: (_TLS, "the right certificate is accepted, by name"),

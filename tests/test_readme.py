@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -97,3 +98,17 @@ def test_the_two_commands_exist() -> None:
 def test_every_link_leads_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+def test_what_people_ask_is_answered_and_its_calls_exist() -> None:
+    from cdk_breakwater import Downstream, InvocationSource
+
+    assert "docs/questions.md" in README
+    page = (ROOT / "docs" / "questions.md").read_text(encoding="utf-8")
+    questions = re.findall(r"^## (.+)$", page, flags=re.MULTILINE)
+    for words in ("isolated subnets", "psycopg2", "one at a time", "another app", "default VPC", "cdk-nag"):
+        assert any(words in question for question in questions), words
+    for called, function in (("connect", Downstream.connect), ("sqs", InvocationSource.sqs)):
+        given = {name for call in re.findall(rf"\.{called}\(([^`]*)\)`", page) for name in re.findall(r"(\w+)=", call)}
+        assert given <= signature(function).parameters.keys()
+        assert given

@@ -26,6 +26,15 @@ def test_a_database_in_another_vpc(
     assert bool(Annotations.from_stack(stack).find_warning("/Stack/Orders", NO_WAY)) is not peered
 
 
+def test_a_database_in_another_region(app: cdk.App, database: rds.DatabaseInstance, code: dict[str, Any]) -> None:
+    elsewhere = cdk.Environment(account="123456789012", region="us-east-1")
+    functions = cdk.Stack(app, "Functions", env=elsewhere, cross_region_references=True)
+    VpcDatabaseFunction(functions, "Orders", database=database, vpc=ec2.Vpc(functions, "Vpc", max_azs=2), **code)
+    found = functions.node.find_child("Orders").node.metadata
+    (said,) = (entry.data for entry in found if "another-network" in str(entry.data))
+    assert "Stack/Database is in eu-central-1, and the function in us-east-1" in said
+
+
 def test_one_in_the_same_vpc(
     stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
 ) -> None:

@@ -10,8 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 
 from .._cdk.function_qualifiers import unqualified
 from .._cdk.late_validation import validate_at_synth
-from .._cdk.references import references
-from ..layers.runtime_layer import RuntimeLayer
+from ..layers.function_layers import has_runtime_layer
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -33,17 +32,9 @@ def _warn(door: Construct, worker: lambda_.Function) -> None:
     elif worker.runtime.family is not lambda_.RuntimeFamily.PYTHON:
         missing = f"{path} is not of Python, and nothing keeps its answers: a job is told to wait, and then not found"
         remedy = "have it write the table as breakwater_runtime.batch does, or do the jobs in Python"
-    elif not _has_layer(worker):
+    elif not has_runtime_layer(worker):
         missing = f"{path} has no layer with breakwater_runtime, whose batch keeps the answers"
         remedy = "add RuntimeLayer to its layers, or bundle the package with its code"
     else:
         return
     Annotations.of(door).add_warning_v2("cdk-breakwater:answers-not-kept", f"{missing}: {remedy}.")
-
-
-def _has_layer(function: lambda_.Function) -> bool:
-    resource: Any = function.node.default_child
-    return any(
-        isinstance(layer.node.scope, RuntimeLayer) or isinstance(layer, RuntimeLayer)
-        for layer in references(resource._cfn_properties.get("layers"), resource)
-    )

@@ -12,6 +12,7 @@ from aws_cdk import aws_lambda as lambda_
 from .._cdk.late_validation import validate_at_synth
 from ..errors import BreakwaterError
 from ..functions.base import PreparedFunction
+from ..layers.function_layers import has_runtime_layer
 from ..layers.runtime_layer import OLDEST_PYTHON, RuntimeLayer
 
 if TYPE_CHECKING:
@@ -58,20 +59,9 @@ def add_runtime(function: lambda_.Function) -> None:
     version = re.fullmatch(r"python3\.(\d+)", function.runtime.name)
     if isinstance(function, PreparedFunction) or version is None or int(version[1]) < OLDEST_PYTHON:
         return
-    if not _has_runtime(function):
+    if not has_runtime_layer(function):
         layer = RuntimeLayer.for_function_in(function, runtime=function.runtime, architecture=function.architecture)
         function.add_layers(cast("lambda_.ILayerVersion", layer))
-
-
-def _has_runtime(function: lambda_.Function) -> bool:
-    stack = Stack.of(function)
-    resource = cast("lambda_.CfnFunction", function.node.default_child)
-    layers = str(stack.resolve(resource.layers))
-    return any(
-        str(stack.resolve(found.layer_version_arn)) in layers
-        for found in stack.node.find_all()
-        if isinstance(found, RuntimeLayer)
-    )
 
 
 def _warn_of_other_invokers(quota: IConstruct, function: Function) -> None:

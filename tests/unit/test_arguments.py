@@ -70,6 +70,14 @@ PARAMETERS: list[tuple[str, str, set[str]]] = [
     ("function", "timeout", TRUTHY),
     ("function", "layers", TRUTHY),
     ("function", "environment", TRUTHY),
+    ("function", "log_group", TRUTHY),
+    ("function", "dead_letter_queue", TRUTHY),
+    ("function", "dead_letter_topic", TRUTHY),
+    ("function", "environment_encryption", TRUTHY),
+    ("function", "code_signing_config", TRUTHY),
+    ("function", "profiling_group", TRUTHY),
+    ("function", "on_failure", TRUTHY),
+    ("function", "on_success", TRUTHY),
     ("function", "role", TRUTHY),
     ("connect", "concurrency", WHOLE),
     ("connect", "share_weight", ABOVE_ZERO),
@@ -277,3 +285,28 @@ def test_routes_and_clients_of_one_name(
     api.add_client("partner", rate_limit=1)
     with pytest.raises(BreakwaterError, match=r"Stack/Api: it has client 'partner' already\. Give it once"):
         api.add_client("partner", rate_limit=2)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("memory_size", "512", "memory_size is '512'. Give a number."),
+        ("description", 5, "description is 5. Give a text."),
+        ("tracing", "Active", "tracing is 'Active'. Give a Tracing."),
+        ("profiling", "yes", "profiling is 'yes'. Give True or False."),
+        ("architecture", "arm64", "architecture is 'arm64'. Give an Architecture."),
+        ("security_groups", 5, "security_groups is 5. Give a list of ISecurityGroup."),
+    ],
+)
+def test_what_jsii_says_of_an_option_is_said_in_words(
+    stack: cdk.Stack,
+    vpc: ec2.Vpc,
+    database: rds.DatabaseInstance,
+    code: dict[str, Any],
+    option: str,
+    value: Any,
+    said: str,
+) -> None:
+    with pytest.raises(BreakwaterError) as refused:
+        VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, **code, **{option: value})
+    assert str(refused.value) == f"Stack/Orders: {said}"

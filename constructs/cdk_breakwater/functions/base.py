@@ -11,7 +11,7 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
-from .._cdk.arguments import Kind, having, require, shown
+from .._cdk.arguments import KEY, Kind, having, require, shown
 from .._cdk.log_groups import make_log_group
 from .._cdk.nag import acknowledge, compliance_rules
 from .._cdk.options import require_known_options
@@ -38,10 +38,20 @@ def _are_variables(value: Any) -> bool:
     return isinstance(value, Mapping) and all(isinstance(each, str) for pair in value.items() for each in pair)
 
 
+_DESTINATION = having("bind", "a destination of aws_cdk.aws_lambda_destinations")
+# Those of an interface, which jsii's errors do not name, and those that the CDK takes apart.
 _OPTIONS = {
     "layers": Kind("a list of layers", _are_layers),
     "environment": Kind("a dict of texts", _are_variables),
     "role": having("role_arn", "an iam.Role, or an imported one"),
+    "log_group": having("log_group_name", "a logs.LogGroup, or an imported one"),
+    "dead_letter_queue": having("queue_arn", "an sqs.Queue, or an imported one"),
+    "dead_letter_topic": having("topic_arn", "an sns.Topic, or an imported one"),
+    "environment_encryption": KEY,
+    "code_signing_config": having("code_signing_config_arn", "a lambda_.CodeSigningConfig, or an imported one"),
+    "profiling_group": having("profiling_group_name", "a ProfilingGroup, or an imported one"),
+    "on_failure": _DESTINATION,
+    "on_success": _DESTINATION,
 }
 # What jsii and its type checks say of an argument.
 _ARGUMENT = re.compile(r"type of argument (\w+) must be (.+); got .+ instead")
@@ -78,8 +88,7 @@ class PreparedFunction(lambda_.Function):
     ) -> None:
         require_known_options(f"{scope.node.path}/{id}", options, type(self), lambda_.Function)
         layers, environment = options.get("layers") or [], options.get("environment") or {}
-        given = {"layers": layers, "environment": environment, "role": options.get("role") or None}
-        require(f"{scope.node.path}/{id}", given, _OPTIONS)
+        require(f"{scope.node.path}/{id}", {name: options.get(name) or None for name in _OPTIONS}, _OPTIONS)
         log_group = None
         if not options.get("log_group") and not options.get("log_retention"):
             log_group = make_log_group(scope, f"{id}Logs")
@@ -136,12 +145,22 @@ def _translated(path: str, options: Mapping[str, Any], refused: Exception) -> Ex
     """Say in our words which option the CDK's class does not take; what else it says stays as it is."""
     text = str(refused).splitlines()[0]
     if found := _ARGUMENT.search(text):
-        return BreakwaterError(path, f"{found[1]} is {shown(options.get(found[1]))}.", f"Give {found[2]}.")
+        return BreakwaterError(path, f"{found[1]} is {shown(options.get(found[1]))}.", f"Give {_in_words(found[2])}.")
     if isinstance(refused, TypeError) or text.startswith("Passed to parameter"):
         return BreakwaterError(
             path, f"an option is not what lambda_.Function takes: {text}", "Its docstring says what."
         )
     return refused
+
+
+def _in_words(types: str) -> str:
+    """Write "one of (Sequence[aws_cdk.aws_ec2.ISecurityGroup], NoneType)" as "a list of ISecurityGroup"."""
+    inner = types.removeprefix("one of (").removesuffix(")").removesuffix(", NoneType")
+    inner = re.sub(r"\b[a-z_][\w.]*\.(?=[A-Z])", "", inner)
+    plain = {"int, float": "a number", "int": "a number", "str": "a text", "bool": "True or False"}
+    if listed := re.fullmatch(r"Sequence\[(.+)\]", inner):
+        return f"a list of {listed[1]}"
+    return plain.get(inner) or f"{'an' if inner[:1] in 'AEIOU' else 'a'} {inner}"
 
 
 def _role(scope: Construct, id: str) -> iam.IRole:

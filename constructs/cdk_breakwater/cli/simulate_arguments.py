@@ -20,6 +20,7 @@ _DEFAULT_SECONDS = 60.0
 _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3_600.0}
 _TIME = re.compile(r"([0-9.]+(?:e[+-]?[0-9]+)?)(ms|s|min|m|h|)", re.IGNORECASE)
 _MOST = 1e15
+_DATES = 1e8  # more seconds than a burst lasts: since 1970
 
 
 def seconds(option: str, text: str) -> float:
@@ -149,7 +150,7 @@ def _recorded(path: Path) -> Load:
             raise BreakwaterError("--load", problem, remedy)
     if not found:
         raise BreakwaterError("--load", f"{path} has no rows.", remedy)
-    start = found[0][0] if _is_date(rows[0][0]) else 0.0
+    start = found[0][0] if found[0][0] > _DATES else 0.0
     return recorded([(when - start, count) for when, count in found])
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..errors import BreakwaterError
 from ..simulation.application import Api, Application, Direct, Failover, Queue
 from ..simulation.duration import Duration
 from ..simulation.load import Load, together
@@ -23,6 +24,7 @@ DEFAULT_DURATION = Duration(0.2)
 # How long an invocation lasts whose connection a server refuses: the way there and back, and the error.
 REFUSED_SECONDS = 0.1
 _LARGEST_FACTOR = 4_096
+_MOST_EVENTS = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,9 @@ def without_limits(limits: Limits, quota: int) -> Limits:
 def run(limits: Limits, burst: Burst, title: str) -> Run:
     """Let a burst loose on an app."""
     application = _application(limits, burst)
+    if burst.model is Model.EVENTS and application.total > _MOST_EVENTS:
+        problem = f"{application.total:,.0f} requests are too many to follow each of them."
+        raise BreakwaterError("--model", problem, "Take binned, or leave it out.")
     history = simulate(application, model=burst.model, seed=burst.seed, patience=burst.patience)
     return Run(title, limits, application, history, bindings(application, history))
 
@@ -99,7 +104,7 @@ def _application(limits: Limits, burst: Burst) -> Application:
     for text in burst.durations:
         name, value = of_one("--duration", text, limits.functions)
         for each in functions if name is None else {name} & functions.keys():
-            lasting[each] = Duration(seconds("--duration", value), burst.variation)
+            lasting[each] = Duration(_work(value), burst.variation)
     holding = {name: function.connections for name, function in functions.items()}
     for text in burst.connections:
         name, value = of_one("--connections", text, limits.functions)
@@ -127,6 +132,13 @@ def _application(limits: Limits, burst: Burst) -> Application:
         burst.deploy_at,
         burst.failover,
     )
+
+
+def _work(text: str) -> float:
+    value = seconds("--duration", text)
+    if not value:
+        raise BreakwaterError("--duration", f"work takes time (given {text!r}).", "Write one such as 20ms.")
+    return value
 
 
 def _loads(limits: Limits, burst: Burst) -> dict[str, Load]:

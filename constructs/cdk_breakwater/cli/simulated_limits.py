@@ -20,11 +20,19 @@ from ..checks.resource import as_number
 from ..checks.server_limit import server_limit
 from ..limits.account_quota import reservable
 from ..limits.api_gateway import ACCOUNT_BURST, ACCOUNT_RATE
-from ..limits.aws_lambda import DEFAULT_TIMEOUT_SECONDS
+from ..limits.aws_lambda import DEFAULT_TIMEOUT_SECONDS, MAXIMUM_MANAGED_TIMEOUT_SECONDS
 from ..limits.engines import DatabaseEngine
 from ..limits.max_connections import UnknownMaxConnections
 from ..limits.service_limits import for_engine
-from ..limits.sqs import DEFAULT_BATCH, DEFAULT_VISIBILITY_SECONDS
+from ..limits.sqs import (
+    DEFAULT_BATCH,
+    DEFAULT_VISIBILITY_SECONDS,
+    MAXIMUM_BATCH,
+    MAXIMUM_CONCURRENCY,
+    MAXIMUM_RECEIVES,
+    MAXIMUM_VISIBILITY_SECONDS,
+    MINIMUM_CONCURRENCY,
+)
 from ..simulation.application import Api, Bucket, Direct, Function, Queue, Server
 from ..simulation.load import Load
 
@@ -102,8 +110,9 @@ def _function(function: Resource, duration: Duration, found: Limits) -> Function
     amount = reserved(function)
     if isinstance(amount, Unknown):
         found.note(f"{function.name}: its reserved concurrency is known at deployment only; taken for none")
-    limit = None if isinstance(amount, Absent | Unknown) else int(amount)
-    timeout = _number(function, DEFAULT_TIMEOUT_SECONDS, "Timeout", found=found)
+    limit = None if isinstance(amount, Absent | Unknown) else max(0, int(amount))
+    most = (1, MAXIMUM_MANAGED_TIMEOUT_SECONDS)
+    timeout = _number(function, DEFAULT_TIMEOUT_SECONDS, most, "Timeout", found=found)
     if function.get("CapacityProviderConfig") is not ABSENT:
         found.note(f"{function.name}: on Managed Instances, whose scaling is not simulated")
     held = _told(function, found)
@@ -199,21 +208,23 @@ def _add_source(source: EventSource, found: Limits) -> None:
     if queue is None:
         found.note(f"{name}: its queue is in no template; taken for one with {visibility:g} s and no dead-letter queue")
     else:
-        visibility = _number(queue, DEFAULT_VISIBILITY_SECONDS, "VisibilityTimeout", found=found)
-        given = queue.limit("RedrivePolicy", "maxReceiveCount")
-        receives = None if isinstance(given, Absent | Unknown) else int(given)
-        if isinstance(given, Unknown):
-            found.note(f"{name}: its maxReceiveCount is known at deployment only; taken for none")
+        most_seconds = (0, MAXIMUM_VISIBILITY_SECONDS)
+        visibility = _number(queue, DEFAULT_VISIBILITY_SECONDS, most_seconds, "VisibilityTimeout", found=found)
+        receives = _limit(queue, (1, MAXIMUM_RECEIVES), "RedrivePolicy", "maxReceiveCount", found=found)
         if queue.flag("FifoQueue") is True:
             found.note(f"{name}: FIFO, taken for a queue with a message group for each message")
-    batch = int(_number(mapping, DEFAULT_BATCH, "BatchSize", found=found))
+    timeout = found.functions[function.name].timeout
+    if visibility < timeout:
+        found.note(
+            f"{name}: Lambda refuses a visibility timeout below the function's timeout of {timeout:g} s; taken for it"
+        )
+        visibility = timeout
+    batch = int(_number(mapping, DEFAULT_BATCH, (1, MAXIMUM_BATCH), "BatchSize", found=found))
     if mapping.get("ProvisionedPollerConfig") is not ABSENT:
         found.note(f"{mapping.name}: provisioned pollers are taken for ordinary ones")
-    most = mapping.limit("ScalingConfig", "MaximumConcurrency")
-    if isinstance(most, Unknown):
-        found.note(f"{mapping.name}: its MaximumConcurrency is known at deployment only; taken for none")
-    maximum = None if isinstance(most, Absent | Unknown) else int(most)
-    found.entries.append(Queue(name, function.name, _NOTHING, max(1, batch), maximum, visibility, receives))
+    range_ = (MINIMUM_CONCURRENCY, MAXIMUM_CONCURRENCY)
+    maximum = _limit(mapping, range_, "ScalingConfig", "MaximumConcurrency", found=found)
+    found.entries.append(Queue(name, function.name, _NOTHING, batch, maximum, visibility, receives))
 
 
 def _add_callers(function: Resource, found: Limits) -> None:
@@ -270,9 +281,25 @@ def _unused(name: str, found: Limits) -> str:
     return next(each for each in names if each not in used)
 
 
-def _number(resource: Resource, default: float, *path: str, found: Limits) -> float:
+def _number(resource: Resource, default: float, within: tuple[float, float], *path: str, found: Limits) -> float:
+    """Give a number that AWS takes; the default where it is known at deployment only, or where AWS takes no such."""
     answer = resource.number(*path, default=default)
     if isinstance(answer, Unknown):
         found.note(f"{resource.name}: its {path[-1]} is known at deployment only; taken for {default:g}")
         return default
+    if not within[0] <= answer <= within[1]:
+        found.note(f"{resource.name}: its {path[-1]} of {answer:g} is none that AWS takes; taken for {default:g}")
+        return default
     return float(answer)
+
+
+def _limit(resource: Resource, within: tuple[float, float], *path: str, found: Limits) -> int | None:
+    """Give a limit that AWS takes; None where there is none, or where it is known at deployment only."""
+    answer = resource.limit(*path)
+    if isinstance(answer, Absent):
+        return None
+    if isinstance(answer, Unknown) or not within[0] <= answer <= within[1]:
+        given = "known at deployment only" if isinstance(answer, Unknown) else f"{answer:g}, which AWS does not take"
+        found.note(f"{resource.name}: its {path[-1]} is {given}; taken for none")
+        return None
+    return int(answer)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 DEFAULT_VISIBILITY_SECONDS = 30
 """Source: AWS CloudFormation, AWS::SQS::Queue, VisibilityTimeout."""
+MAXIMUM_VISIBILITY_SECONDS = 43_200
+"""12 hours. Source: as above."""
 DEFAULT_RETENTION_SECONDS = 345_600
 """Four days. Source: AWS CloudFormation, AWS::SQS::Queue, MessageRetentionPeriod."""
 MAXIMUM_RETENTION_SECONDS = 1_209_600

@@ -200,6 +200,8 @@ def test_the_largest_load(template: Path) -> None:
 def test_a_recorded_load(template: Path, tmp_path: Path) -> None:
     (tmp_path / "load.csv").write_text("Timestamp,Sum\n2026-11-28T10:00:00Z,60\n2026-11-28T10:01:00Z,120\n")
     assert run_json(template, "--load", tmp_path / "load.csv")["runs"][0]["entries"]["Orders"]["arrivals"] == 180
+    (tmp_path / "load.csv").write_text("1764324000,5\n1764324010,1\n")
+    assert run_json(template, "--load", tmp_path / "load.csv")["runs"][0]["seconds"] < 60
     (tmp_path / "load.csv").write_text("0,5\n10,1\n")
     assert (
         run_json(template, "--load", f"Orders={tmp_path / 'load.csv'}")["runs"][0]["entries"]["Orders"]["arrivals"] == 6
@@ -235,9 +237,11 @@ def test_an_assembly(tmp_path: Path, template: Path) -> None:
         (("{template}", "--load", "gone.csv"), "can't be read"),
         (("{template}", "--load", "{template}"), "row 1 is"),
         (("{template}", "--duration", "soon"), "'soon' is no time"),
+        (("{template}", "--duration", "0s"), "work takes time"),
         (("{template}", "--duration", "Reader=1s"), "There are: Writer."),
         (("{template}", "--deploy-at", "1e999"), "is no time"),
         (("{template}", "--max-connections", "Db=x"), "'x' is no number"),
+        (("{template}", "--model", "events", "--load", "constant:1e6:1h"), "too many to follow"),
         (("{template}", "--format", "yaml"), "Take one of table, json."),
         (("{template}", "--parameter", "Shar=1"), "no template has a parameter 'Shar'"),
         (("{template}", "--html", "/nowhere/at/all.html"), "can't be written"),
@@ -260,6 +264,17 @@ def test_the_page_of_the_docs_shows_what_comes(tmp_path: Path, monkeypatch: pyte
     assert [line.rstrip() for line in result.stdout.splitlines()] == shown.splitlines()
     options = set(re.findall(r"`(--[a-z-]+)", page))
     assert options <= set(re.findall(r"--[a-z-]+", run("--help").stdout + "--html"))
+
+
+@pytest.mark.parametrize("odd", ["-1", "0", "1e9", "x", "!Ref 'AWS::Region'", "[]", "{}", "3.7", "true", "1e308"])
+@pytest.mark.parametrize(
+    "name", ["Timeout: 10", "VisibilityTimeout: 60", "BatchSize: 10", "maxReceiveCount: 3", "!Ref Share"]
+)
+def test_what_aws_does_not_take_is_said(name: str, odd: str, template: Path) -> None:
+    template.write_text(LIMITED.replace(name, f"{name.partition(':')[0]}: {odd}" if ":" in name else odd))
+    result = run(template, "--load", "spike:30", "--patience", "10m")
+    assert (result.exit_code in (0, 1), result.stderr) == (True, "")
+    assert "Verdict" in result.stdout
 
 
 def test_a_template_without_functions(tmp_path: Path) -> None:

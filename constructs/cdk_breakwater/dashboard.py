@@ -9,6 +9,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct, IConstruct
 
+from ._cdk.arguments import Kind, require, shown
 from ._cdk.lazy import lazy_string
 from ._cdk.options import require_known_options
 from .budgets.budget import ConnectionBudget
@@ -44,6 +45,13 @@ class Monitored(Protocol):
         """Return what a page of a dashboard shows of it."""
 
 
+def _is_list(value: object) -> bool:
+    return isinstance(value, (list, tuple))
+
+
+_CONSTRUCTS = Kind("a list of constructs", _is_list)
+
+
 def breakwater_dashboard(
     scope: Construct, id: str, constructs: Sequence[Monitored], **options: Unpack[DashboardOptions]
 ) -> list[cloudwatch.Dashboard]:
@@ -75,16 +83,23 @@ def breakwater_dashboard(
     """
     parent = Construct(scope, id)
     require_known_options(parent, options, breakwater_dashboard, cloudwatch.Dashboard)
+    require(parent, {"constructs": constructs}, {"constructs": _CONSTRUCTS}, needed=("constructs",))
     pages: dict[IConstruct, list[Any]] = {}
     for construct in dict.fromkeys(constructs):
         if not callable(getattr(construct, "widgets", None)):
             raise BreakwaterError(
-                parent, f"{construct!r} has no widgets.", "Pass constructs of this library; others' go on add_widgets."
+                parent,
+                f"constructs: {_named(construct)} has no widgets.",
+                "Pass constructs of this library; others' go on add_widgets.",
             )
         pages.setdefault(_downstream(construct), []).append(construct)
     if not pages:
         raise BreakwaterError(parent, "there are no constructs.", "Pass those to be shown.")
     return [page for downstream, members in pages.items() for page in _pages(parent, downstream, members, {**options})]
+
+
+def _named(given: object) -> str:
+    return given.node.path if isinstance(given, Construct) else shown(given)
 
 
 def _downstream(construct: Any) -> IConstruct:

@@ -18,6 +18,7 @@ from aws_cdk import aws_sqs as sqs
 from cdk_breakwater import (
     BreakwaterError,
     ConnectionBudget,
+    DatabaseCredentials,
     DatabaseEngine,
     DecoupledInvocation,
     Downstream,
@@ -26,6 +27,7 @@ from cdk_breakwater import (
     QuotaTier,
     ThrottledApi,
     VpcDatabaseFunction,
+    breakwater_dashboard,
 )
 
 VALUES: dict[str, Any] = {
@@ -174,8 +176,21 @@ PARAMETERS: list[tuple[str, str, set[str]]] = [
     ("tier", "counted", ANY),
     ("tier", "arrives_within", GIVEN),
     ("alarms", "topic_or_action", GIVEN),
+    ("dashboard", "constructs", ANY),
+    ("user", "name", TEXT),
+    ("user", "grants", ANY),
+    ("user", "administrator", GIVEN),
+    ("user", "removal_policy", GIVEN),
+    ("secret", "secret", ANY),
+    ("iam", "user", TEXT),
+    ("iam", "administrator", GIVEN),
 ]
 
+LOGINS: dict[str, tuple[Callable[..., DatabaseCredentials], dict[str, Any]]] = {
+    "user": (DatabaseCredentials.user, {"grants": []}),
+    "secret": (DatabaseCredentials.secret, {}),
+    "iam": (DatabaseCredentials.iam, {"user": "orders"}),
+}
 SOURCES: dict[str, Callable[..., InvocationSource]] = {
     "sqs": InvocationSource.sqs,
     "kinesis": InvocationSource.kinesis,
@@ -190,6 +205,13 @@ def call(maker: str, number: int, stack: cdk.Stack, right: dict[str, Any], optio
         VpcDatabaseFunction(stack, id_, **{"database": database, "vpc": vpc, **code, **options})
     elif maker == "connect":
         Downstream.of(database).connect(lambda_.Function(stack, id_, vpc=vpc, **code), **options)
+    elif maker in LOGINS:
+        make, needed = LOGINS[maker]
+        name = {"name": id_} if maker == "user" else {}
+        credentials = make(**{**name, **needed, **options})
+        VpcDatabaseFunction(stack, id_, database=database, vpc=vpc, credentials=credentials, **code)
+    elif maker == "dashboard":
+        breakwater_dashboard(stack, id_, **options)
     elif maker == "budget":
         ConnectionBudget(stack, id_, **{"max_connections": 100, **options})
     elif maker == "share":
@@ -253,7 +275,7 @@ def test_what_a_parameter_does_not_take(
         try:
             call(maker, number, stack, right, {parameter: value})
         except BreakwaterError as error:
-            placed = error.path.startswith(("Stack/", "QuotaTier"))
+            placed = error.path.startswith(("Stack/", "QuotaTier", "DatabaseCredentials."))
             told = placed and error.remedy and parameter.removeprefix("share_") in error.problem
             if not told:
                 wrong.append(f"{name}: {error}")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from aws_cdk import RemovalPolicy
+
+from .._cdk.arguments import SECRET, TEXT, instance_of, require
 from .._cdk.secret_access import grant_secret_read
 from ..errors import BreakwaterError
 from ..layers import runtime_settings as environment
@@ -11,12 +14,25 @@ from ..layers import runtime_settings as environment
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aws_cdk import RemovalPolicy
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_secretsmanager as secretsmanager
 
     from .._cdk.parameter_types import Secret
     from .downstream import Downstream
+
+
+_KINDS = {
+    "name": TEXT,
+    "user": TEXT,
+    "secret": SECRET,
+    "administrator": SECRET,
+    "removal_policy": instance_of(RemovalPolicy, "a RemovalPolicy, such as RemovalPolicy.RETAIN"),
+}
+
+
+def _require(method: str, *, needed: tuple[str, ...], **given: object) -> None:
+    """Refuse what a login is not made of; which construct it is for is not known yet."""
+    require(f"DatabaseCredentials.{method}", given, {name: _KINDS[name] for name in given}, needed=needed)
 
 
 class OwnLogin(NamedTuple):
@@ -74,11 +90,13 @@ class DatabaseCredentials:
             RETAIN leaves user and secret on the database when they leave the app. Default: the user is dropped; in
             PostgreSQL, what it owns becomes the administrator's.
         """
+        _require("user", needed=("name",), name=name, administrator=administrator, removal_policy=removal_policy)
         return DatabaseCredentials(own_login=OwnLogin(name, grants, False, removal_policy), administrator=administrator)
 
     @staticmethod
     def secret(secret: Secret) -> DatabaseCredentials:
         """Log in with a secret of Secrets Manager, in the format of RDS."""
+        _require("secret", needed=("secret",), secret=secret)
         return DatabaseCredentials(secret=secret)
 
     @staticmethod
@@ -103,6 +121,7 @@ class DatabaseCredentials:
         administrator
             As for `DatabaseCredentials.user`; also whom `verify_at_deploy` logs in as.
         """
+        _require("iam", needed=("user",), user=user, administrator=administrator, removal_policy=removal_policy)
         own_login = None if grants is None else OwnLogin(user, grants, True, removal_policy)
         return DatabaseCredentials(iam_user=user, own_login=own_login, administrator=administrator)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from ..._cdk.arguments import TEXTS, Kind, require
 from ...errors import BreakwaterError
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ _ROLE = re.compile(_UNQUOTED)
 # Source: MySQL 8.4 Reference Manual, "Account User Names"; PostgreSQL docs, "Identifiers and Key Words".
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}")
 _RESERVED = re.compile(r"(pg_|rds)|(root|public|none|postgres)$", re.IGNORECASE)
+_GRANTS = Kind("a list of texts, such as ['SELECT ON shop.*']", TEXTS.fits)
 
 
 def check_user_name(where: str, name: str) -> None:
@@ -94,6 +96,7 @@ def parse_grants(where: str, engine: DatabaseEngine, texts: Sequence[str]) -> li
     """
     if isinstance(texts, str):
         raise BreakwaterError(where, f"grants is the text {texts!r}.", f"Give a list: grants=[{texts!r}].")
+    require(where, {"grants": texts}, {"grants": _GRANTS}, needed=("grants",))
     return [_parse(where, engine, text) for text in texts]
 
 

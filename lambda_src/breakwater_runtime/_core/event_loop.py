@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 class EventLoopAdapter(Adapter):
     """An adapter whose driver suspends."""
 
-    event_loop = True
+    def loop(self) -> object:
+        """Return the running event loop."""
+        return asyncio.get_running_loop()
 
     async def sleep(self, seconds: float) -> None:
         """Let the other tasks run."""

@@ -46,6 +46,7 @@ class Keeper:
         self.session: Session | None = None
         self._credentials = Credentials(adapter.settings)
         self._pressure = ServerPressure(adapter.settings, counters)
+        self._loop: object | None = None
         self._used_at = (0.0, 0.0)
         self._ends_at = 0.0
         self._close_at_end = False
@@ -61,7 +62,11 @@ class Keeper:
     async def begin(self, lease: Lease[Any], closed: Callable[[], None] | None = None) -> Any:
         """Take the turn, see to a living session, and lend its handle."""
         try:
-            await self._turn(lease)
+            if not self.slot.take(lease):
+                self.counters.waits += 1
+                await self._wait_for_turn(lease)
+            if self.slot.holder is not self:
+                self._take_over()
             try:
                 session = await self._living(lease.deadline) or await self._open(lease.deadline)
                 lease.session = session
@@ -152,15 +157,10 @@ class Keeper:
             self.drop()
         self._used_at = (monotonic(), time())
 
-    async def _turn(self, lease: Lease[Any]) -> None:
-        slot = self.slot
-        if not slot.take(lease):
-            self.counters.waits += 1
-            await self._wait_for_turn(lease)
-        if slot.holder is not self:
-            if slot.holder is not None:
-                slot.holder.drop()
-            slot.holder = self
+    def _take_over(self) -> None:
+        if self.slot.holder is not None:
+            self.slot.holder.drop()
+        self.slot.holder = self
 
     async def _wait_for_turn(self, lease: Lease[Any]) -> None:
         while True:
@@ -180,7 +180,11 @@ class Keeper:
             return None
         # whichever clock ran on while the environment was frozen
         pause = max(monotonic() - self._used_at[0], time() - self._used_at[1])
-        if session.belongs_here() and await session.begin(deadline, pause) and await self._look(session, deadline):
+        if (
+            self._loop is self.adapter.loop()
+            and await session.begin(deadline, pause)
+            and (not self._pressure.is_due() or await self._look(session, deadline))
+        ):
             self.counters.reuses += 1
             return session
         self.counters.heals += 1
@@ -190,6 +194,7 @@ class Keeper:
     async def _open(self, deadline: Deadline) -> Session:
         while True:
             session = self.session = await self._connect(deadline)
+            self._loop = self.adapter.loop()
             self._ends_at = monotonic() + jitter(*AGE_SECONDS)
             # the look is before the first statement: others may be waiting for the room that it makes
             if await session.begin(deadline, 0.0) and await self._look(session, deadline):

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from breakwater_runtime._core.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
     from breakwater_runtime._core.trouble import Trouble
     from breakwater_runtime.credentials import Login
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from breakwater_runtime.environment import Settings
 
     Result = TypeVar("Result")
+
+# an error's causes may lead back to it
+_LONGEST_CHAIN = 20
 
 
 def now(coroutine: Coroutine[Any, Any, Result]) -> Result:
@@ -76,14 +79,7 @@ class Adapter(ABC):
         Whether each statement is a transaction of its own.
     options
         More keyword arguments for the driver's own connect: joined, kept over resets, or refused.
-
-    Attributes
-    ----------
-    event_loop
-        Whether the driver's methods are coroutines that suspend.
     """
-
-    event_loop = False
 
     def __init__(self, settings: Settings, *, autocommit: bool, options: dict[str, Any]) -> None:
         self.settings = settings
@@ -100,6 +96,10 @@ class Adapter(ABC):
     @abstractmethod
     def trouble(self, error: BaseException) -> Trouble:
         """Tell what an error means, of `open` or of a statement."""
+
+    def loop(self) -> object | None:
+        """Return the running event loop that a session would belong to."""
+        return None
 
     async def sleep(self, seconds: float) -> None:
         """Sleep, as this half of the driver does."""
@@ -162,8 +162,17 @@ class Session(ABC):
         """Make the handle dead; clean the session and mark it as idle, without waiting. False: `shut` it."""
 
     @abstractmethod
+    def errors(self) -> Iterable[BaseException | None]:
+        """Return the last errors of this block's handle."""
+
     def raised(self, error: BaseException) -> BaseException | None:
         """Return the error of this block's handle that an error is, or was raised from; None: it is another's."""
+        link: BaseException | None = error
+        for _ in range(_LONGEST_CHAIN):
+            if link is None or any(link is own for own in self.errors()):
+                return link
+            link = link.__cause__ or link.__context__
+        return None
 
     @abstractmethod
     async def usage(self) -> tuple[int, int]:
@@ -180,7 +189,3 @@ class Session(ABC):
     async def writes_at_once(self, text: bytes) -> bool:  # noqa: ARG002 -- MySQL's alone
         """Tell whether a statement may write to a table without transactions, which nothing rolls back."""
         return False
-
-    def belongs_here(self) -> bool:
-        """Tell whether the session can be used by this caller: another event loop's can't."""
-        return True

@@ -79,9 +79,6 @@ class AioMySqlSession(MySqlSession[AsyncMySqlConnection]):
             connection.cut()
             raise
 
-    def belongs_here(self) -> bool:
-        return self._loop is asyncio.get_running_loop()
-
     def end_handle(self) -> None:
         self._stop_timer()
         super().end_handle()

@@ -110,10 +110,6 @@ class AsyncMySqlConnection(Lent, Connection):
             await self.commit()
         self.exchange.autocommit = bool(value)
 
-    def get_autocommit(self) -> bool:
-        """Whether the block's statements commit by themselves."""
-        return self.exchange.autocommit
-
     async def ping(self, reconnect: bool = False) -> None:  # noqa: ARG002 -- the driver's own signature
         """Ask whether the server is there; never connect anew, since the block's transaction would be gone."""
         await super().ping(reconnect=False)

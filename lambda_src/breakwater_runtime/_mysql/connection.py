@@ -104,10 +104,6 @@ class MySqlConnection(Lent, Connection):
             self.commit()
         self.exchange.autocommit = bool(value)
 
-    def get_autocommit(self) -> bool:
-        """Whether the block's statements commit by themselves."""
-        return self.exchange.autocommit
-
     def set_character_set(self, charset: str, collation: str | None = None) -> None:
         """Change the charset; a fresh session is told of it with everything else, in one round trip."""
         if self._exchange is not None:

@@ -86,6 +86,10 @@ class Lent(_Base):
         """Raise that the block is over, as one of the driver's methods."""
         raise NotImplementedError
 
+    def get_autocommit(self) -> bool:
+        """Whether the block's statements commit by themselves."""
+        return self.exchange.autocommit
+
     # what a handle is -------------------------------------------------------------------------------------------------
 
     def lend(self) -> Self:

@@ -85,13 +85,8 @@ class MySqlSession(Session, Generic[Handle]):
         tables = await self.exchange_own(COMMAND.COM_QUERY, _WITHOUT_TRANSACTIONS)
         return any(name.lower().encode(self._told.encoding) in text for (name,) in tables)
 
-    def raised(self, error: BaseException) -> BaseException | None:
-        seen: BaseException | None = error
-        while seen is not None:
-            if seen is self.exchange.error:
-                return seen
-            seen = seen.__cause__ or seen.__context__
-        return None
+    def errors(self) -> tuple[BaseException | None]:
+        return (self.exchange.error,)
 
     # what a driver has to do ----------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,13 +14,13 @@ from breakwater_runtime._core.resolver import resolved
 from breakwater_runtime._core.session import Adapter
 from breakwater_runtime._core.trouble import Trouble
 from breakwater_runtime._postgresql.errors import trouble_of
-from breakwater_runtime._postgresql.handle import Handle
+from breakwater_runtime._postgresql.handle import INTERVAL_SECONDS, Handle
 from breakwater_runtime._postgresql.options import PSYCOPGS_OWN, check
 from breakwater_runtime._postgresql.session import PostgreSqlSession
 from breakwater_runtime.tls import ca_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from breakwater_runtime._postgresql.handle import Lent
     from breakwater_runtime.credentials import Login
@@ -31,8 +30,10 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
 
-class BasePostgreSqlAdapter(Adapter):
-    """What both halves of psycopg have in common."""
+class PostgreSqlAdapter(Adapter):
+    """psycopg's Connection."""
+
+    handle_class: type[Lent] = Handle
 
     def __init__(self, settings: Settings, *, autocommit: bool, options: dict[str, Any]) -> None:
         super().__init__(settings, autocommit=autocommit, options=options)
@@ -95,7 +96,7 @@ class BasePostgreSqlAdapter(Adapter):
                     raise
                 error = refusal
             else:
-                session = self.session(pgconn, where, monotonic() - began)
+                session = PostgreSqlSession(self, pgconn, where, monotonic() - began)
                 try:
                     await session.settle(deadline)
                 except BaseException:
@@ -108,43 +109,10 @@ class BasePostgreSqlAdapter(Adapter):
         """Tell what an error means."""
         return trouble_of(error)
 
-    @abstractmethod
-    async def wait_to_connect(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
-        """Run a generator that connects for at most so long."""
-
-    @abstractmethod
-    def session(self, pgconn: Any, where: str, connected_in: float) -> PostgreSqlSession:
-        """Make the session around a connection."""
-
-
-class PostgreSqlAdapter(BasePostgreSqlAdapter):
-    """psycopg's Connection."""
+    async def wait(self, generator: Generator[Any, Any, Result], socket: int, seconds: float) -> Result:
+        """Run one of psycopg's generators for at most so long."""
+        return waiting.wait(generator, socket, interval=INTERVAL_SECONDS, timeout=seconds)
 
     async def wait_to_connect(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
-        """Wait, as a blocking driver does."""
-        return waiting.wait_conn(generator, interval=0.1, timeout=seconds)
-
-    def session(self, pgconn: Any, where: str, connected_in: float) -> PostgreSqlSession:
-        """Make the session around a connection."""
-        return BlockingSession(self, pgconn, where, connected_in)
-
-
-class BlockingSession(PostgreSqlSession):
-    """A session whose handles are psycopg's Connections."""
-
-    def __init__(self, adapter: PostgreSqlAdapter, pgconn: Any, where: str, connected_in: float) -> None:
-        super().__init__(adapter, pgconn, where, connected_in)
-        self._adapter = adapter
-
-    async def wait(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
-        """Wait, as a blocking driver does."""
-        return waiting.wait(generator, self.pgconn.socket, interval=0.1, timeout=seconds)
-
-    async def wait_to_connect(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
-        """Wait, as a blocking driver does."""
-        return await self._adapter.wait_to_connect(generator, seconds)
-
-    def _make_handle(self, closed: Callable[[], None] | None) -> Lent:
-        handle = Handle(self.pgconn)
-        handle.lend(self, self._adapter.handle_options, closed)
-        return handle
+        """Run one of psycopg's generators that connect for at most so long."""
+        return waiting.wait_conn(generator, interval=INTERVAL_SECONDS, timeout=seconds)

@@ -30,7 +30,7 @@ else:
     _Base = object
 
 # how often psycopg lets signal handlers run while it waits
-_INTERVAL_SECONDS = 0.1
+INTERVAL_SECONDS = 0.1
 PREPARE_THRESHOLD = 5
 PREPARED_MAX = 100
 
@@ -146,7 +146,7 @@ class Handle(Lent, psycopg.Connection[Any]):
     def wait(
         self,
         gen: Generator[Any, Any, Result],
-        interval: float = _INTERVAL_SECONDS,
+        interval: float = INTERVAL_SECONDS,
         timeout: float | None = None,
     ) -> Result:
         """Run an exchange until the deadline."""
@@ -184,7 +184,7 @@ class AsyncHandle(Lent, psycopg.AsyncConnection[Any]):  # pyrefly: ignore
     async def wait(  # pyrefly: ignore
         self,
         gen: Generator[Any, Any, Result],
-        interval: float = _INTERVAL_SECONDS,
+        interval: float = INTERVAL_SECONDS,
         timeout: float | None = None,
     ) -> Result:
         """Run an exchange until the deadline."""

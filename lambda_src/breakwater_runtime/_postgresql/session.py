@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import weakref
-from abc import abstractmethod
 from collections import deque
 from contextlib import suppress
 from time import monotonic
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from psycopg.pq.abc import PGconn, PGresult
 
-    from breakwater_runtime._core.session import Adapter
+    from breakwater_runtime._postgresql.adapter import PostgreSqlAdapter
     from breakwater_runtime._postgresql.handle import Lent
     from breakwater_runtime.deadline import Deadline
 
@@ -50,8 +49,8 @@ _OWN_LIMITS = re.compile(rb"timeout", re.IGNORECASE)
 class PostgreSqlSession(Wire, Session):
     """One libpq connection, and what its blocks have done."""
 
-    def __init__(self, adapter: Adapter, pgconn: PGconn, where: str, connected_in: float) -> None:
-        super().__init__(pgconn, where, connected_in, proxy=adapter.settings.proxy)
+    def __init__(self, adapter: PostgreSqlAdapter, pgconn: PGconn, where: str, connected_in: float) -> None:
+        super().__init__(adapter, pgconn, where, connected_in)
         self.prepared = PrepareManager()
         self._settings = adapter.settings
         self._autocommit = adapter.autocommit
@@ -107,13 +106,12 @@ class PostgreSqlSession(Wire, Session):
         self._ledger = Ledger(self.pgconn)
         self._touched = self._sql_prepared = self._own_limits = False
         self._errors.clear()
-        handle = self._make_handle(closed)
+        adapter = self._adapter
+        handle = adapter.handle_class(self.pgconn)
+        handle.lend(self, adapter.handle_options, closed)
         # a pool that loses its handle must not keep the environment's one connection for ever
         self._handle = weakref.ref(handle) if closed else lambda: handle
         return handle
-
-    @abstractmethod
-    def _make_handle(self, closed: Callable[[], None] | None) -> Lent: ...
 
     async def commit(self) -> None:
         """Commit what is open."""
@@ -189,15 +187,9 @@ class PostgreSqlSession(Wire, Session):
             return False
         return True
 
-    def raised(self, error: BaseException) -> BaseException | None:
-        """Return the handle's own error behind an error."""
-        seen = 0
-        link: BaseException | None = error
-        while link is not None and seen < 20:
-            if any(link is known for known in self._errors):
-                return link
-            link, seen = link.__cause__ or link.__context__, seen + 1
-        return None
+    def errors(self) -> deque[BaseException]:
+        """Return the last errors of the block's handle."""
+        return self._errors
 
     def shut(self) -> None:
         """Close the socket."""

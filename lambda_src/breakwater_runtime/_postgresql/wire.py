@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from psycopg.pq.abc import PGconn, PGresult
 
+    from breakwater_runtime._postgresql.adapter import PostgreSqlAdapter
     from breakwater_runtime.deadline import Deadline
 
     Result = TypeVar("Result")
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _MAX_UNSOLICITED_READS = 100
 
 
-class Wire(ABC):
+class Wire:
     """One libpq connection.
 
     Attributes
@@ -46,23 +46,16 @@ class Wire(ABC):
 
     deadline: Deadline
 
-    def __init__(self, pgconn: PGconn, where: str, connected_in: float, *, proxy: bool) -> None:
+    def __init__(self, adapter: PostgreSqlAdapter, pgconn: PGconn, where: str, connected_in: float) -> None:
+        self._adapter = adapter
         self.pgconn = pgconn
         self.where = where
         self.contact = monotonic()
         self.looks_idle = False
-        self._cleans = not proxy
+        self._cleans = not adapter.settings.proxy
         # for a look or a rest of an answer: a server whose login took long is a slow one, not a dead one
         self._patience = max(CHECK_TIMEOUT_SECONDS, 3 * connected_in)
         self._posted_at: float | None = None
-
-    @abstractmethod
-    async def wait(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
-        """Run one of psycopg's generators on the connection for at most so long."""
-
-    @abstractmethod
-    async def wait_to_connect(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
-        """Run one of psycopg's generators that connect for at most so long."""
 
     async def _rows(self, statement: bytes, seconds: float) -> list[tuple[str, ...]]:
         self.pgconn.send_query(statement)
@@ -83,7 +76,7 @@ class Wire(ABC):
 
     async def _within(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
         try:
-            return await self.wait(generator, max(0.0, seconds))
+            return await self._adapter.wait(generator, self.pgconn.socket, max(0.0, seconds))
         except psycopg.errors._WaitTimeout:
             self.pgconn.finish()
             raise psycopg.OperationalError(
@@ -117,7 +110,7 @@ class Wire(ABC):
         """Replace the session behind the same libpq connection, so that the block's cursors stay valid."""
         seconds = max(0.0, self.deadline.remaining())
         try:
-            await self.wait_to_connect(_reset(self.pgconn), seconds)
+            await self._adapter.wait_to_connect(_reset(self.pgconn), seconds)
         except psycopg.errors._WaitTimeout:
             self.pgconn.finish()
             raise psycopg.OperationalError(

@@ -242,13 +242,13 @@ def database(
     autocommit
         Whether each statement is a transaction of its own: no COMMIT at the end of a block.
     options
-        More arguments for the driver's own connect.
+        More arguments for the driver's own connect: kept over resets, joined with the runtime's, or refused.
 
     Raises
     ------
     ConfigurationError
-        A setting is missing or wrong. Where nothing is given and nothing set, as in a unit test that imports a handler,
-        it is raised at the first use.
+        A setting is missing or wrong, or an option is refused. Where nothing is given and nothing set, as in a unit
+        test that imports a handler, it is raised at the first use.
     """
     given = {
         "engine": engine,

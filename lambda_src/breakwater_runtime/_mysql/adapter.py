@@ -11,12 +11,12 @@ from pymysql.err import OperationalError
 
 from breakwater_runtime._core.line import Line
 from breakwater_runtime._core.liveness import readable
-from breakwater_runtime._core.options import parameters, refuse
+from breakwater_runtime._core.options import parameters
 from breakwater_runtime._core.resolver import resolved
 from breakwater_runtime._core.session import Adapter
 from breakwater_runtime._mysql.connection import MySqlConnection
 from breakwater_runtime._mysql.errors import trouble_of
-from breakwater_runtime._mysql.options import REFUSED
+from breakwater_runtime._mysql.options import check
 from breakwater_runtime._mysql.session import MySqlSession
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class MySqlAdapter(Adapter):
 
     def __init__(self, settings: Settings, *, autocommit: bool, options: dict[str, Any]) -> None:
         super().__init__(settings, autocommit=autocommit, options=options)
-        refuse(self.driver, options, REFUSED, self.known_options())
+        check(self.driver, options, self.known_options())
 
     def known_options(self) -> set[str]:
         """Name what the driver's connect takes."""

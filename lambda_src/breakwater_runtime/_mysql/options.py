@@ -8,23 +8,35 @@ from pymysql.charset import charset_by_name
 from pymysql.connections import DEFAULT_CHARSET
 from pymysql.constants import CLIENT
 
-from breakwater_runtime._core.options import LOGIN, VERIFIED
+from breakwater_runtime._core.options import LOGIN, VERIFIED, refuse
 
 if TYPE_CHECKING:
     from breakwater_runtime._mysql.exchange import Exchange
 
-REFUSED = (
+_REFUSED = (
     dict.fromkeys(("passwd", "db"), "It is an argument of database().")
     | dict.fromkeys(("unix_socket", "named_pipe", "read_default_file", "read_default_group"), LOGIN)
-    | dict.fromkeys(("ssl", "ssl_ca", "ssl_cert", "ssl_key", "ssl_key_password", "ssl_disabled"), VERIFIED)
-    | dict.fromkeys(("ssl_verify_cert", "ssl_verify_identity"), VERIFIED)
     | {
         "compress": "Neither PyMySQL nor aiomysql can.",
         "defer_connect": "The runtime connects when the first block begins.",
         "loop": "A connection belongs to the loop that runs its block.",
     }
 )
+
 _TRACKING = b"SESSION session_track_state_change=1, SESSION session_track_transaction_info='STATE'"
+
+
+def check(driver: str, options: dict[str, Any], known: set[str]) -> None:
+    """Refuse the options that the runtime can't keep its promises with.
+
+    Raises
+    ------
+    ConfigurationError
+        With the reason.
+    """
+    # those of releases to come, too
+    of_tls = dict.fromkeys((name for name in options if name.startswith("ssl")), VERIFIED)
+    refuse(driver, options, _REFUSED | of_tls, known)
 
 
 class Told:
@@ -38,7 +50,7 @@ class Told:
         if options.get("client_flag", 0) & CLIENT.IGNORE_SPACE:
             # a reset forgets this one of the login's flags
             kept = "@@sql_mode" if mode is None else _quoted(mode)
-            self._options += f", SESSION sql_mode=CONCAT({kept}, ',IGNORE_SPACE')"
+            self._options += f", SESSION sql_mode=CONCAT_WS(',', NULLIF({kept}, ''), 'IGNORE_SPACE')"
         elif mode is not None:
             self._options += f", SESSION sql_mode={_quoted(mode)}"
         command = options.pop("init_command", None)

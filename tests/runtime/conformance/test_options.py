@@ -37,7 +37,7 @@ def test_each_option_has_a_verdict(client: Client, certificates: Certificates) -
 def test_what_is_refused_is_refused_at_once(client: Client, certificates: Certificates) -> None:
     settings = {"engine": client.engine, "host": "db.example.net", "user": "app", "password": "not used"}
     lost = []
-    refused = verdicts(client.name, certificates) | {"no_such_option": Refused()}
+    refused = verdicts(client.name, certificates) | dict.fromkeys(("no_such_option", "ssl_of_tomorrow"), Refused())
     for name, verdict in refused.items():
         for value in verdict.values if isinstance(verdict, Refused) else ():
             try:

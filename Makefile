@@ -79,7 +79,7 @@ release-check: install  ## build both distributions, look at what they say and h
 
 .PHONY: docs-tables
 docs-tables: install  ## write the generated tables and pictures of the docs anew
-	python -m cdk_breakwater.checks.rule_table > docs/checks.md
+	python -m website.rule_table
 	python -m website.decision_tree > docs/choose.svg
 	python -m benchmarks.defaults --ours-only >/dev/null
 

@@ -85,6 +85,14 @@ def _calls(resource: Resource, function: Resource) -> bool:
             for target in (targets if isinstance(targets, Items) else ())
             if isinstance(target, Block)
         )
+    if resource.type == "AWS::SES::ReceiptRule":
+        actions = resource.items("Rule", "Actions")
+        return resource.get("Rule", "Enabled") is not False and not any(
+            each.get("LambdaAction", "InvocationType") == "RequestResponse"
+            and _function(resource, each.get("LambdaAction", "FunctionArn")) is function
+            for each in (actions if isinstance(actions, Items) else ())
+            if isinstance(each, Block)
+        )
     return resource.type in _TYPES
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .answers import ABSENT, Answer, Reference, Unknown, references_in
+from .answers import ABSENT, Answer, Reference, Unknown, known_text, references_in
 from .connection import Connection
 from .environment import named_in
 from .event_source import sources_of
@@ -33,16 +33,20 @@ def to_server(function: Resource, server: Server, environment: list[tuple[str, A
     proxied: tuple[Resource, str] | None = None
     for name, answer in environment:
         for reference in addresses_in(function, answer):
-            if server.writes(reference) or _is_dsql_host(server, reference, answer):
+            if (
+                server.writes(reference)
+                or _is_dsql_host(server, reference, answer)
+                or _is_kept(server, reference, answer)
+            ):
                 return Connection(function, server, f"its address in the variable {name}")
             if server.reads(reference):
                 reading = f"the address of its readers in the variable {name}"
             if (proxy := proxy_of(reference.resource)) in server.proxies and proxy is not None:
                 proxied = (proxy, f"the address of its proxy in the variable {name}")
+    if reading is not None:  # beside a proxy, too, which stands before the writer
+        return Connection(function, server, reading, reads=True)
     if proxied is not None:
         return Connection(function, server, proxied[1], proxied=proxied[0])
-    if reading is not None:
-        return Connection(function, server, reading, reads=True)
     parameter = reach(function.template.assembly).parameter(function, server)
     if parameter is not None and not (server.is_private and function.get("VpcConfig") is ABSENT):
         return Connection(function, server, f"its address in the parameter {parameter.name}, which it reads")
@@ -111,6 +115,11 @@ def _managed_secret(statement: Statement, server: Server) -> Allowed:
             if reference.resource in server.members and reference.attribute in SECRET_ATTRIBUTES:
                 return Allowed.NAMED
     return Allowed.NO
+
+
+def _is_kept(server: Server, reference: Reference, answer: Answer) -> bool:
+    """Tell whether it is the host in a secret, to which CloudFormation writes it when the secret is attached."""
+    return reference.resource in server.secrets and ":SecretString:host" in known_text(answer)
 
 
 def _is_dsql_host(server: Server, reference: Reference, answer: Answer) -> bool:

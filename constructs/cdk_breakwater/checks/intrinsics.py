@@ -31,7 +31,7 @@ def references(template: Template, value: Any, depth: int) -> Iterator[Reference
     if isinstance(value, dict):
         if len(value) == 1:
             ((function, argument),) = value.items()
-            if function in ("Ref", "Fn::GetAtt", "Fn::ImportValue", "Fn::Sub", "Fn::FindInMap"):
+            if function in ("Ref", "Fn::GetAtt", "Fn::ImportValue", "Fn::Sub", "Fn::FindInMap", "Fn::Split"):
                 yield from _mentioned(template.resolve(value))
                 # What an attribute, a mapping's key or a variable is made of is not what the value is.
                 return
@@ -176,6 +176,8 @@ def _split(template: Template, argument: Any) -> Answer:
         return Items(
             template, [part if parameter is None else DefaultText(part, parameter) for part in text.split(argument[0])]
         )
+    if argument[0] == ".":
+        return UNKNOWN  # a label of a host is no address, and says nothing of where the host is
     # A list of what is in the text, so that whoever looks for a resource in it finds it.
     return Unknown(references=frozenset(_mentioned(text)))
 

@@ -54,6 +54,8 @@ _IN_TEXT = {
     _SSM: _DYNAMIC,
     "AWS::SecretsManager::Secret": re.compile(r"\{\{resolve:secretsmanager:((?:[\w.\-/+=@]|\{[^{}]*\})+)(?=:|\}\})"),
 }
+# A function's name or ARN with a qualifier after it: {Orders.Arn}:live, {Orders}:$LATEST.
+_QUALIFIED = re.compile(r"\{(\w+)(?:\.Arn)?\}:(?:[\w$-]|\{[^{}]*\})+")
 _PLACEHOLDER = re.compile(r"\{([^{}.]+)(?:\.[^{}]*)?\}")
 
 
@@ -73,7 +75,12 @@ class Names:
             if isinstance(answer, Unknown) and len({reference.resource for reference in answer.references}) == 1:
                 return next(iter(answer.references)).resource
             return None
-        wanted = (of,) if isinstance(of, str) else of
+        return self._by_text(template, text, (of,) if isinstance(of, str) else of)
+
+    def _by_text(self, template: Template, text: str, wanted: tuple[str, ...]) -> Resource | None:
+        if qualified := _QUALIFIED.fullmatch(text):
+            function = template.resources.get(qualified[1])
+            return function if function is not None and function.type == "AWS::Lambda::Function" else None
         if arn := _ARN.fullmatch(text):
             types = tuple(type_ for type_, (_, service) in _NAMES.items() if service == arn[1])
             return self._named(template, _last(arn[1], arn[2]), types)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..limits.engines import DatabaseEngine
 from ..limits.max_connections import (
     MaxConnections,
     UnknownMaxConnections,
@@ -12,10 +13,10 @@ from ..limits.max_connections import (
     from_parameter,
     parameter_name,
 )
+from ..limits.service_limits import for_documentdb_serverless
 from .answers import ABSENT, Absent, Unknown, parameter_of
 
 if TYPE_CHECKING:
-    from ..limits.engines import DatabaseEngine
     from .servers import Server
 
 
@@ -98,6 +99,10 @@ def _serverless_v2(server: Server, engine: DatabaseEngine) -> MaxConnections:
     maximum, minimum = (
         server.resource.limit("ServerlessV2ScalingConfiguration", name) for name in ("MaxCapacity", "MinCapacity")
     )
+    if engine is DatabaseEngine.DOCUMENTDB:
+        if isinstance(minimum, Unknown | Absent):
+            raise UnknownMaxConnections("The minimum capacity is not in the template.")
+        return for_documentdb_serverless(minimum)
     if isinstance(maximum, Unknown | Absent):
         raise UnknownMaxConnections("The maximum capacity is not in the template.")
     return for_serverless_v2(engine, maximum, None if isinstance(minimum, Unknown | Absent) else minimum)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .answers import ABSENT, Reference, known_text
 from .event_source import function_of
+from .resource import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from .resource import Resource
 
 _DEEPEST = 40
-_WHOLE_NAME = re.compile(r"\$\{([^}]+)\}")
+_PLACEHOLDER = re.compile(r"\$\{([^}]+)\}")
+_UNQUOTED = re.compile(r"(:\s*)\$?\{[A-Za-z][\w.:]*\}")
+_SDK = ":aws-sdk:lambda:"
 
 
 class State(NamedTuple):
@@ -43,13 +46,26 @@ def _states(machine: Resource) -> Iterator[State]:
     if isinstance(properties.get("Definition"), dict):
         yield from _walk(machine, properties["Definition"], (), 0)
         return
-    answer = machine.get("DefinitionString")
-    text = known_text(answer)
-    try:
-        definition = json.loads(text)
-    except (ValueError, RecursionError):
+    text = _substituted(machine, known_text(machine.get("DefinitionString")))
+    for known in (text, _UNQUOTED.sub(r"\1null", text)):  # a number that only the deployment knows
+        try:
+            definition = json.loads(known)
+        except (ValueError, RecursionError):
+            continue
+        yield from _walk(machine, definition, (), 0)
         return
-    yield from _walk(machine, definition, (), 0)
+
+
+def _substituted(machine: Resource, text: str) -> str:
+    """Put in what DefinitionSubstitutions says, as text, as far as it is known."""
+
+    def known(found: re.Match[str]) -> str:
+        answer = machine.get("DefinitionSubstitutions", found[1])
+        if isinstance(answer, Reference):
+            return f"{{{answer.resource.logical_id}{f'.{answer.attribute}' if answer.attribute else ''}}}"
+        return known_text(as_text(answer)) or found[0]
+
+    return _PLACEHOLDER.sub(known, text)
 
 
 def _walk(machine: Resource, definition: Any, within: tuple[State, ...], depth: int) -> Iterator[State]:
@@ -66,12 +82,18 @@ def _walk(machine: Resource, definition: Any, within: tuple[State, ...], depth: 
 
 
 def _function(machine: Resource, body: dict[str, Any]) -> Resource | None:
-    """Give the function that a task calls: as its resource, or as the parameter of Lambda's integration."""
+    """Give the function that a task calls and waits for: its resource, or the parameter of Lambda's integration."""
     if body.get("Type") != "Task":
+        return None
+    service = known_text(machine.template.resolve(body.get("Resource")))
+    if _SDK in service and not service.rpartition(":")[2].startswith("invoke"):
         return None
     named = [body.get("Resource")]
     for parameters in (body.get("Parameters"), body.get("Arguments")):
-        named += [parameters.get("FunctionName")] if isinstance(parameters, dict) else []
+        if isinstance(parameters, dict):
+            if parameters.get("InvocationType") == "Event":
+                return None  # Lambda queues it, and tries again by itself
+            named.append(parameters.get("FunctionName"))
     for value in named:
         if (resource := _resource(machine, value)) is not None:
             return resource
@@ -82,8 +104,10 @@ def _resource(machine: Resource, value: Any) -> Resource | None:
     template = machine.template
     answer = template.resolve(value)
     if isinstance(answer, str):
-        if placeholder := _WHOLE_NAME.fullmatch(answer):
+        if placeholder := _PLACEHOLDER.fullmatch(answer):
             answer = machine.get("DefinitionSubstitutions", placeholder[1])
+        elif "${" in answer:
+            answer = _substituted(machine, answer)
         elif answer.startswith("{") and answer.endswith("}"):  # what Fn::Sub or Fn::Join left of a reference
             resource = template.resources.get(answer[1:-1].split(".")[0])
             answer = Reference(resource, None) if resource is not None else ABSENT

@@ -19,6 +19,7 @@ _MOST_BYTES = 10 * 1024 * 1024
 # An alias is a few bytes and may stand for as much as is wanted: what counts is what it would be written out.
 _MOST_NODES = 2_000_000
 _DEEPEST = 150
+_MOST_DIGITS = 1_000
 
 
 class UnreadableTemplateError(ValueError):
@@ -95,6 +96,10 @@ def parse_template(path: Path, text: str) -> TemplateFile:
             return _yaml_template(path, text)
         except UnreadableTemplateError:
             raise UnreadableTemplateError(f"line {error.lineno}: {error.msg}") from error
+    except UnreadableTemplateError:
+        raise
+    except ValueError as error:  # a number of thousands of digits
+        raise UnreadableTemplateError(f"it is no JSON of a template ({error})") from error
     except RecursionError as error:
         raise UnreadableTemplateError("it nests too deeply") from error
 
@@ -123,7 +128,7 @@ def _yaml(text: str) -> tuple[Any, dict[tuple[str, ...], int], tuple[tuple[str, 
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "it is no YAML"
         raise UnreadableTemplateError(f"line {mark.line + 1}: {problem}" if mark else problem) from error
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:  # of PyYAML's constructors
         if isinstance(error, UnreadableTemplateError):
             raise
         raise UnreadableTemplateError(f"it is no YAML of a template ({error})") from error
@@ -152,6 +157,8 @@ def _count(node: yaml.Node, known: dict[int, int], above: set[int]) -> int:
         return known[id(node)]
     if id(node) in above:
         raise UnreadableTemplateError(f"line {node.start_mark.line + 1}: an alias refers to what it is part of")
+    if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":int") and len(node.value) > _MOST_DIGITS:
+        raise UnreadableTemplateError(f"line {node.start_mark.line + 1}: a number of more than {_MOST_DIGITS:,} digits")
     above.add(id(node))
     total = 1
     if isinstance(node, yaml.MappingNode):

@@ -35,7 +35,7 @@ def http(throttle: apigatewayv2.ThrottleSettings | None = None) -> Callable[[Sta
 def test_a_rest_api_without_limits(findings: Findings) -> None:
     (finding,) = findings(RULE, rest())
     assert finding.problem == (
-        "Stack0/Api/DeploymentStage.prod of Stack0/Api has no rate and burst of its own: it may take the account's "
+        "Stack0/Api/DeploymentStage.prod of Stack0/Api has no default rate and burst: it may take the account's "
         "10,000 requests per second."
     )
     assert finding.location == "Properties.MethodSettings"

@@ -43,7 +43,7 @@ def _finding(resource: Resource, location: str) -> Finding:
     return Finding(
         resource,
         location,
-        f"{_stage(resource)}{f' of {api.name}' if api is not None else ''} has no rate and burst of its own: it may "
+        f"{_stage(resource)}{f' of {api.name}' if api is not None else ''} has no default rate and burst: it may "
         "take the account's 10,000 requests per second.",
         found="10,000/s of the account",
         needed="a rate and burst of its own",

@@ -39,7 +39,7 @@ def check(resource: Resource) -> Iterator[Finding]:
         found=f"{kept_dead / _DAY:g} days",
         needed=f"more than {longest / _DAY:g} days"
         if longest < MAXIMUM_RETENTION_SECONDS
-        else "more than its source's, at most 14 days",
+        else "a source that keeps them for less than 14 days, the most there is",
         others=(source,),
         based_on=(longest, kept_dead),
     )

@@ -21,6 +21,8 @@ _STREAMS = ("KinesisStreamParameters", "DynamoDBStreamParameters")
 
 def check(resource: Resource) -> Iterator[Finding]:
     """Find a pipe whose queue or stream has no place for what failed, or whose queue gives it too little time."""
+    if resource.get("DesiredState") == "STOPPED":
+        return
     queue = resource.target("Source", of="AWS::SQS::Queue")
     if queue is not None and queue.type == "AWS::SQS::Queue":
         yield from _queue(resource, queue)
@@ -47,7 +49,7 @@ def _queue(pipe: Resource, queue: Resource) -> Iterator[Finding]:
             needed="RedrivePolicy",
             others=(pipe,),
         )
-    called = [function_of(pipe.target(name, of="AWS::Lambda::Function")) for name in ("Enrichment", "Target")]
+    called = [function_of(pipe.target(name, of="AWS::Lambda::Function")) for name in _waited_for(pipe)]
     timeouts = [function.number("Timeout", default=DEFAULT_TIMEOUT_SECONDS) for function in called if function]
     visibility = queue.number("VisibilityTimeout", default=DEFAULT_VISIBILITY_SECONDS)
     known = [timeout for timeout in timeouts if not isinstance(timeout, Unknown)]
@@ -62,6 +64,11 @@ def _queue(pipe: Resource, queue: Resource) -> Iterator[Finding]:
             others=(pipe, *filter(None, called)),
             based_on=(visibility, *known),
         )
+
+
+def _waited_for(pipe: Resource) -> tuple[str, ...]:
+    kind = pipe.get("TargetParameters", "LambdaFunctionParameters", "InvocationType")
+    return ("Enrichment",) if kind == "FIRE_AND_FORGET" else ("Enrichment", "Target")
 
 
 RULE = Rule(

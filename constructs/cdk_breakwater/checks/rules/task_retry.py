@@ -1,4 +1,4 @@
-"""A state tries again when its function is throttled."""
+"""A state tries again, or goes on elsewhere, when its function is throttled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check(resource: Resource) -> Iterator[Finding]:
         state
         for state in states(resource)
         if state.function is not None
-        and not _tries_again(state.body.get("Retry"))
+        and not any(_is_handled(each.body) for each in (state, *state.within))
         and not isinstance(limit := reserved(state.function), Absent | Unknown)
         and limit > 0
     ]
@@ -33,12 +33,20 @@ def check(resource: Resource) -> Iterator[Finding]:
         yield Finding(
             resource,
             "Properties.Definition",
-            f"{resource.name} fails when a function with reserved concurrency is throttled: no Retry of {names} is "
-            "for that.",
-            found="no Retry for it",
+            f"{resource.name} fails when a function with reserved concurrency is throttled: no Retry or Catch of "
+            f"{names} is for that.",
+            found="no Retry or Catch for it",
             needed="Retry of Lambda.TooManyRequestsException",
             others=tuple(state.function for state in without if state.function),
         )
+
+
+def _is_handled(state: dict[str, Any]) -> bool:
+    """Tell whether a state, or one that it is part of, tries again or goes on elsewhere."""
+    caught = any(
+        _is_throttled(error) for each in _list(state.get("Catch")) if isinstance(each, dict) for error in _errors(each)
+    )
+    return caught or _tries_again(state.get("Retry"))
 
 
 def _tries_again(retry: Any) -> bool:
@@ -65,7 +73,7 @@ def _errors(retrier: dict[str, Any]) -> list[Any]:
 
 RULE = Rule(
     id="TaskRetry",
-    requires="A state that calls a function with reserved concurrency has a Retry.",
+    requires="A state that calls a function with reserved concurrency has a Retry, or a Catch.",
     reason="A function at its limit answers 429, and one such answer ends the whole execution.",
     fix="Add Retry for Lambda.TooManyRequestsException, with a BackoffRate and JitterStrategy.",
     link="https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html",

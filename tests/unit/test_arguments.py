@@ -143,7 +143,7 @@ PARAMETERS: list[tuple[str, str, set[str]]] = [
     ("api", "rate_limit_per_address", RATE | {"huge"}),
     ("limit", "function", ANY),
     ("limit", "expected_duration", GIVEN),
-    ("route", "method", TEXT),
+    ("route", "method", ANY),
     ("route", "path", ANY),
     ("route", "function", GIVEN),
     ("route", "expected_duration", GIVEN),
@@ -152,6 +152,7 @@ PARAMETERS: list[tuple[str, str, set[str]]] = [
     ("client", "name", TEXT),
     ("client", "rate_limit", RATE | {"None"}),
     ("client", "burst_limit", WHOLE),
+    ("client", "quota", GIVEN),
     ("door", "path", TEXT - {"token"} | {"empty"}),
     ("door", "max_body", TRUTHY),
     ("door", "order_by", GIVEN - {"empty"}),
@@ -304,6 +305,8 @@ def test_routes_and_clients_of_one_name(
     api.add_route("POST", "/orders", rate_limit=1)
     with pytest.raises(BreakwaterError, match=r"Stack/Api: it has GET /orders already\. Give it once"):
         api.add_route("get", "/orders", rate_limit=2)
+    with pytest.raises(BreakwaterError, match=r"Stack/Api: it has ANY /\{proxy\+\} already"):
+        api.add_route("ANY", "/{proxy+}", rate_limit=2)
     api.add_client("partner", rate_limit=1)
     with pytest.raises(BreakwaterError, match=r"Stack/Api: it has client 'partner' already\. Give it once"):
         api.add_client("partner", rate_limit=2)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
+from .._cdk.arguments import shown
 from .._cdk.function_qualifiers import unqualified
 from ..errors import BreakwaterError
 from ..limits.apportionment import Claim
@@ -250,10 +251,12 @@ class ConnectionShare:
             raise BreakwaterError(
                 function, f"the share {self.name!r} bounds {self.function.node.path} already.", "Take another share."
             )
+        if (other := ConnectionShare.of(function)) is not None:
+            raise BreakwaterError(function, f"the share {other.name!r} bounds it already.", "Take one of the two.")
         if resource.reserved_concurrent_executions is not None:
             raise BreakwaterError(
                 function,
-                f"it has reserved_concurrent_executions={resource.reserved_concurrent_executions} already.",
+                f"it has reserved_concurrent_executions={shown(resource.reserved_concurrent_executions)} already.",
                 "Remove that, or pass it as concurrency=… where the share is taken.",
             )
         requests = requests_per_environment(resource)

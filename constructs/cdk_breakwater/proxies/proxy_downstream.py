@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from aws_cdk import Annotations
+from aws_cdk import aws_rds as rds
 from constructs import Construct
 
 from .._cdk.kinds import is_connectable
+from .._cdk.references import references
 from .._cdk.rendered import rendered
 from .._cdk.whole_numbers import required_number
 from ..budgets.budget import ConnectionBudget
@@ -132,6 +134,12 @@ class ProxyDownstream(Downstream):
         elif options:
             raise BreakwaterError(
                 where, f"{', '.join(options)} is for a proxy that is made here, and one is given.", "Set it there."
+            )
+        elif (other := _leads_elsewhere(proxy, target)) is not None:
+            raise BreakwaterError(
+                where,
+                f"the proxy {proxy.node.path} leads to {other}, and not to {target.construct.node.path}.",
+                "Pass proxy=True, or a proxy of this database.",
             )
         found = _KNOWN.get((proxy, target.budget_id))
         if found is None:
@@ -263,3 +271,15 @@ def _percent_or_one(own: DatabaseProxy) -> int:
         return max(1, _percent_of_own(own))
     except UnknownMaxConnections:
         return 1
+
+
+def _leads_elsewhere(proxy: Any, target: RdsDownstream) -> str | None:
+    """Return the path of the database of this app that a proxy of this app leads to, where it is another one."""
+    group = proxy.node.try_find_child(_TARGET_GROUP) if isinstance(proxy, Construct) else None
+    if target.resource is None or not isinstance(group, rds.CfnDBProxyTargetGroup):
+        return None
+    found = references([group.db_instance_identifiers, group.db_cluster_identifiers], group)
+    others = [each for each in found if isinstance(each, (rds.CfnDBInstance, rds.CfnDBCluster))]
+    if not others or target.resource.node.path in [each.node.path for each in others]:
+        return None
+    return str(others[0].node.path).removesuffix("/Resource")

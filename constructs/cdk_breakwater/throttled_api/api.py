@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from constructs import Construct
 
-from .._cdk.arguments import DURATION, FLAG, FUNCTION, TEXT, require
+from .._cdk.arguments import DURATION, FLAG, FUNCTION, TEXT, Kind, require
 from ..errors import BreakwaterError
 from ..limits.api_gateway import HTTP_TIMEOUT_SECONDS, REST_TIMEOUT_SECONDS
 from ..monitoring.dashboard_page import show_with
@@ -44,6 +44,14 @@ _ARGUMENTS = {
     "proxy": FLAG,
 }
 _ROUTE_ARGUMENTS = {"method": TEXT, "path": TEXT, "expected_duration": DURATION, "function": FUNCTION}
+_METHODS = ("ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+
+
+def _is_quota(value: object) -> bool:
+    return isinstance(value, dict) or hasattr(value, "period")
+
+
+_QUOTA = Kind("an apigateway.QuotaSettings", _is_quota)
 _LONGEST_SECONDS = {ApiProtocol.REST: REST_TIMEOUT_SECONDS, ApiProtocol.HTTP: HTTP_TIMEOUT_SECONDS}
 
 
@@ -132,12 +140,13 @@ class ThrottledApi(Construct):
             "proxy": proxy,
         }
         require(self, given, _ARGUMENTS, needed=("function", "proxy"))
-        self._names: set[str] = set()
         # jsii's Function is no IFunction in the eyes of a type checker.
         self.function = cast("lambda_.IFunction", function)
         show_with(self, self.function)
         self.protocol = protocol = _protocol(self, protocol)
         self.proxy = proxy
+        # What reaches everything else, in a REST API; an HTTP API has $default for that.
+        self._names: set[str] = {"ANY /{proxy+}"} if proxy and protocol is ApiProtocol.REST else set()
         if refuse not in ("early", "late"):
             raise BreakwaterError(self, f"refuse={refuse!r} is unknown.", 'It is "early" or "late".')
         self._limits = RouteLimits(self, late=refuse == "late", longest=_LONGEST_SECONDS[protocol])
@@ -274,6 +283,8 @@ class ThrottledApi(Construct):
         if seconds is None and target is self.function:
             seconds = self._seconds
         method = method.upper()
+        if method not in _METHODS:
+            raise BreakwaterError(self, f"method is {method!r}.", f"Give one of {', '.join(_METHODS)}.")
         what = f"{method} {path}"
         self._name_once(what)
         if options.get("integration") is None:
@@ -317,7 +328,7 @@ class ThrottledApi(Construct):
         BreakwaterError
             When a limit is a token or not above 0, or the API is an HTTP API, which knows no clients.
         """
-        require(self, {"name": name}, {"name": TEXT}, needed=("name",))
+        require(self, {"name": name, "quota": quota}, {"name": TEXT, "quota": _QUOTA}, needed=("name",))
         throttle = Throttle.given(self, f"client {name!r}", rate_limit, burst_limit)
         self._name_once(f"client {name!r}")
         return self._api.add_client(name, throttle, quota)

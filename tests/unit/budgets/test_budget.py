@@ -168,6 +168,14 @@ class TestLimit:
         resource.reserved_concurrent_executions = share.concurrency
         Template.from_stack(stack).has_resource_properties("AWS::Lambda::Function", {"ReservedConcurrentExecutions": 7})
 
+    def test_a_function_has_one_share(
+        self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+    ) -> None:
+        function = lambda_.Function(stack, "Function", vpc=vpc, **code)
+        ConnectionBudget.of(database).share("worker").limit(function)
+        with pytest.raises(BreakwaterError, match=r"Stack/Function: the share 'worker' bounds it already\."):
+            Downstream.of(database).connect(function)
+
     def test_refuses_a_function_that_is_limited_already(self, stack: cdk.Stack, code: dict[str, Any]) -> None:
         function = lambda_.Function(stack, "Function", reserved_concurrent_executions=7, **code)
         share = ConnectionBudget(stack, "Budget", max_connections=100).share("worker")

@@ -571,6 +571,15 @@ class TestErrors:
         with pytest.raises(BreakwaterError, match=r"Stack/Orders: proxy=True .* does not speak the protocol of Oracle"):
             VpcDatabaseFunction(stack, "Orders", database=oracle, vpc=vpc, proxy=True, **code)
 
+    def test_a_proxy_of_another_database(
+        self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
+    ) -> None:
+        other = rds.DatabaseInstance(stack, "Other", engine=POSTGRESQL, vpc=vpc)
+        theirs = other.add_proxy("Proxy", secrets=[secretsmanager.Secret(stack, "Login")], vpc=vpc)
+        message = r"Stack/Orders: the proxy Stack/Other/Proxy leads to Stack/Other, and not to Stack/Database\."
+        with pytest.raises(BreakwaterError, match=message):
+            VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, proxy=theirs, **code)
+
     def test_a_read_replica(
         self, stack: cdk.Stack, vpc: ec2.Vpc, database: rds.DatabaseInstance, code: dict[str, Any]
     ) -> None:

@@ -76,6 +76,11 @@ class BinnedFunction:
         return self._good.total + self._bad.total + self._old.total
 
     @property
+    def is_whole(self) -> bool:
+        """Whether invocations are whole ones."""
+        return self._chance is not None
+
+    @property
     def has_servers(self) -> bool:
         """Whether it connects to any."""
         return bool(self._servers)

@@ -5,6 +5,7 @@ What it leaves out is said where it is asked for: docs/simulate.md. The exact mo
 
 from __future__ import annotations
 
+import heapq
 import math
 from random import Random
 from typing import TYPE_CHECKING
@@ -48,7 +49,8 @@ class _Asking:
         self._waits = isinstance(entry, Api) or entry.waits
         self._work = Delay()
         self._again: dict[int, dict[tuple[int, float, float], float]] = {}  # by step: failures, delay, sent
-        self._kept = self._throttled = 0.0
+        self._due: list[int] = []  # the steps of those, the next one first
+        self._kept = 0.0
         self._number = 0
 
     @property
@@ -57,7 +59,9 @@ class _Asking:
 
     @property
     def rests_until(self) -> float:
-        return self._number if self._work.total else min(self._again, default=math.inf)
+        while self._due and self._due[0] <= self._number:
+            heapq.heappop(self._due)
+        return self._number if self._work.total or not self._due else self._due[0]
 
     def advance(self, number: int) -> None:
         self._number, now = number, number * self._step
@@ -92,14 +96,15 @@ class _Asking:
                 parts = min(_PARTS, math.ceil(delay / self._step))
                 for part in range(parts):
                     spread = earliest + (latest - earliest) * (part + 0.5) / parts
-                    self._keep(amount * refused / parts, now + delay * spread, (failures, longer, sent))
+                    key = (failures, longer, sent)
+                    self._keep(amount * refused / parts, now + delay * spread, key, delay / parts)
 
     def _halves(self, admitted: float, room: float) -> list[tuple[float, float]]:
         """Give what comes before and after what ends in this step, with the room that there is for it.
 
         That matters where requests come at random, and one is refused while another finds room a moment later.
         """
-        if not self.entry.load.at_random or not admitted:
+        if not self.function.is_whole or not admitted:
             return [(admitted, room)]
         first = float(admitted // 2)
         before = max(0.0, room - self.function.ended)
@@ -139,12 +144,16 @@ class _Asking:
             again = now + FAILED_RETRY_SECONDS[failures]
             self._keep(amount, again, (failures + 1, float(THROTTLED_RETRY_SECONDS), now))
 
-    def _keep(self, amount: float, at: float, key: tuple[int, float, float]) -> None:
+    def _keep(self, amount: float, at: float, key: tuple[int, float, float], width: float = 0.0) -> None:
         if amount <= 0:
             return
-        # Events of one second are one, or each step's would be kept apart.
+        # Events of one second are one, and what comes again within some steps does so in the last of them; or those of
+        # each step would be kept apart.
         failures, delay, sent = key
-        number = max(self._number + 1, round(at / self._step))
+        steps = max(1, int(width / self._step))
+        number = max(self._number + 1, math.ceil(at / self._step / steps) * steps)
+        if number not in self._again:
+            heapq.heappush(self._due, number)
         kept = self._again.setdefault(number, {})
         key = (failures, delay, float(math.floor(sent)))
         kept[key] = kept.get(key, 0.0) + amount
@@ -180,7 +189,9 @@ class BinnedModel:
         self._servers = {
             name: BinnedServer(server, histories.servers[name]) for name, server in application.servers.items()
         }
-        at_random = {entry.function for entry in application.entries if entry.load.at_random}
+        # Where all requests come at random they stay whole, so that chance does to them what it does; batches, and what
+        # comes at equal distances, are parts.
+        divided = {each.function for each in application.entries if isinstance(each, Queue) or not each.load.at_random}
         self._functions = {
             name: BinnedFunction(
                 function,
@@ -188,7 +199,7 @@ class BinnedModel:
                 step,
                 histories.functions[name],
                 self._servers,
-                chance=Random(seed) if name in at_random else None,  # noqa: S311 -- durations
+                chance=None if name in divided else Random(seed),  # noqa: S311 -- durations
             )
             for name, function in application.functions.items()
         }
@@ -243,7 +254,7 @@ class BinnedModel:
         """Give the next step in which something happens, once nothing comes any more."""
         if any(function.busy for function in self._functions.values()):
             return 0
-        return int(min([each.rests_until for each in (*self._queues, *self._asking)] or [0], key=float))
+        return int(min((each.rests_until for each in (*self._queues, *self._asking) if each.open), default=0))
 
     def _advance(self, number: int) -> None:
         now = number * self._step

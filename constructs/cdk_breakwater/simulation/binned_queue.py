@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import heapq
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -56,6 +56,7 @@ class BinnedQueue:
         self._waiting: deque[_Cohort] = deque()  # in pollers' hands, until their visibility timeout
         self._waiting_batches = 0.0
         self._hidden: dict[int, list[_Cohort]] = {}  # those that come again, by step
+        self._due: list[int] = []  # the steps of those, the next one first
         self._hidden_total = 0.0
         self._batches, self._messages = Delay(), Delay()
         self._allowed = float(min(FIRST_BATCHES, queue.most_batches))
@@ -71,7 +72,9 @@ class BinnedQueue:
         """The step at which it has something to do again; the present one where it has now."""
         if self._depth or self._waiting or self._messages.total or self._batches.total:
             return self._number
-        return min(self._hidden, default=math.inf)
+        while self._due and self._due[0] <= self._number:
+            heapq.heappop(self._due)
+        return self._due[0] if self._due else self._number
 
     def advance(self, number: int, arrivals: float) -> None:
         """Go to a step: what ends in it has ended, what comes has come."""
@@ -200,6 +203,8 @@ class BinnedQueue:
         if cohort.messages <= 0:
             return
         at = max(self._number + 1, round((cohort.received + self.queue.visibility_timeout) / self._step))
+        if at not in self._hidden:
+            heapq.heappush(self._due, at)
         hidden = self._hidden.setdefault(at, [])
         alike = next((each for each in hidden if each.receives == cohort.receives), None)
         if alike is None:

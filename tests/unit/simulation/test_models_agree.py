@@ -13,7 +13,7 @@ from cdk_breakwater.simulation.history import History
 from cdk_breakwater.simulation.load import constant, poisson, ramp, recorded, spike
 from cdk_breakwater.simulation.run import Model, simulate
 
-from .bursts import api, application, direct, queue
+from .bursts import BUCKET, api, application, direct, queue
 
 BURSTS: dict[str, Callable[[], Application]] = {
     "a queue with its share": lambda: application(queue(spike(5_000)), reserved=12),
@@ -40,6 +40,10 @@ BURSTS: dict[str, Callable[[], Application]] = {
     ),
     "a timeout shorter than a batch": lambda: application(
         queue(spike(1_000), visibility=30), reserved=12, seconds=2, timeout=15
+    ),
+    "at random into a queue": lambda: application(queue(poisson(50, 60), batch_size=1), reserved=12),
+    "events that throttle each other": lambda: application(
+        direct(ramp(0, 400, 20), waits=False), reserved=40, usable=40
     ),
     "what was recorded": lambda: application(queue(recorded([(0, 600), (60, 6_000), (120, 0)])), reserved=12),
 }
@@ -71,7 +75,7 @@ def test_the_models_agree(name: str) -> None:
         atol = 2 if "con" in what else burst.total * _CHANCE
         assert figures(binned)[what] == pytest.approx(value, rel=0.05, abs=atol), what
     assert exact.drained is not None
-    if name != "a thousand events for a share":  # there the last one of a thousand waits as long as chance has it
+    if "events" not in name:  # the last one of a thousand waits as long as chance has it
         assert binned.drained == pytest.approx(exact.drained, rel=0.05, abs=2 * binned.step)
 
 
@@ -146,6 +150,14 @@ def test_frozen_environments_keep_newcomers_out(model: Model) -> None:
     history = simulate(burst, model=model)
     assert history.entries["two"].failed.total == pytest.approx(8)
     assert history.entries["later"].failed.total == pytest.approx(0)
+
+
+@pytest.mark.parametrize("model", [Model.EVENTS, Model.BINNED])
+def test_what_comes_at_random_beside_what_does_not(model: Model) -> None:
+    """Parts of requests were refused where whole ones were counted."""
+    entries = Api("A", "F", poisson(5, 30), (BUCKET,)), Direct("D", "F", ramp(0, 40, 20), waits=True)
+    history = simulate(application(*entries, usable=500), model=model)
+    assert history.entries["D"].done.total == pytest.approx(400, abs=0.6)
 
 
 @pytest.mark.parametrize("model", [Model.EVENTS, Model.BINNED])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,9 @@ import yaml
 
 from ..checks import RULES, Severity
 from ..errors import BreakwaterError
+
+# The CDK and SAM end the logical id of a deployment in a hash of its API, which each change changes.
+_HASH = re.compile(r"[0-9a-f]{10,}$")
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -150,7 +154,10 @@ def kept(found: Iterable[Found], settings: Settings, acknowledgments: Acknowledg
 
 def fingerprint(rule: Rule, finding: Finding) -> str:
     """Name a finding so that a change of its numbers leaves the name as it is."""
-    return f"{rule.id} {finding.resource.name} {finding.location} {finding.resource.template.path.name}"
+    name = finding.resource.name
+    if finding.resource.type == "AWS::ApiGateway::Deployment":
+        name = _HASH.sub("", name)
+    return f"{rule.id} {name} {finding.location} {finding.resource.template.path.name}"
 
 
 def write_baseline(path: Path, found: Iterable[Found]) -> int:

@@ -334,6 +334,16 @@ def test_a_baseline_lets_only_new_findings_fail(bad: Path) -> None:
     assert run(bad, "--baseline", baseline).exit_code == 1
 
 
+def test_a_baseline_knows_a_deployment_after_a_change_of_its_api(tmp_path: Path) -> None:
+    file, baseline = tmp_path / "template.yaml", tmp_path / "baseline.json"
+    deployment = "Resources: {D%s: {Type: AWS::ApiGateway::Deployment, Properties: {StageName: prod, RestApiId: a}}}"
+    file.write_text(deployment % "eployment0123456789")
+    assert "ApiThrottling" in run(file).stdout
+    assert run(file, "--write-baseline", baseline).exit_code == 0
+    file.write_text(deployment % "eploymentabcdef0123")
+    assert "ApiThrottling" not in run(file, "--baseline", baseline).stdout
+
+
 def test_rules_can_be_chosen_and_explained(bad: Path) -> None:
     assert run(bad, "--skip", "QueueVisibilityTimeout").exit_code == 0
     assert run(bad, "--rule", "BatchItemFailures").exit_code == 0

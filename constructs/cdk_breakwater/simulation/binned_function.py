@@ -76,6 +76,11 @@ class BinnedFunction:
         return self._good.total + self._bad.total + self._old.total
 
     @property
+    def idle(self) -> float:
+        """How many environments are there without work."""
+        return max(0.0, self._environments - self._good.total - self._bad.total)
+
+    @property
     def is_whole(self) -> bool:
         """Whether invocations are whole ones."""
         return self._chance is not None

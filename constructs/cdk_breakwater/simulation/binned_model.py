@@ -217,15 +217,18 @@ class BinnedModel:
             else:
                 self._asking.append(_Asking(entry, function, application, step, history))
 
-    def run(self) -> History:
-        """Run to the end."""
+    def run(self, most_steps: float = math.inf) -> History | None:
+        """Run to the end; give nothing where that takes more steps."""
         app, step, history = self._app, self._step, self.history
         failover = app.failover
         end, drained, now = app.end, 0.0, 0.0
         deployed = failed = recovered = False
         open_ = 0.0
-        number = 0
+        number = done = 0
         while number * step <= self._until:
+            done += 1
+            if done > most_steps:
+                return None
             now = number * step
             if not deployed and now >= app.deploy_at:
                 deployed = True

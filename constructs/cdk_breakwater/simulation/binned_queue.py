@@ -134,7 +134,9 @@ class BinnedQueue:
         size = min(float(self.queue.batch_size), max(1.0, together, self._depth / pollers))
         duration = self.function.function.duration
         each = min(1.0, duration.mean * size / self._step)  # a poller may hand over several batches in a step
-        for cohort in self._take(min(self._depth, size * pollers / each), size, now):
+        # … to environments that are there; a new one keeps its poller for as long as it starts.
+        there = min(pollers, self.function.idle)
+        for cohort in self._take(min(self._depth, size * (there / each + pollers - there)), size, now):
             begun = self._begin(cohort, room(), now)
             rest = 1 - begun / cohort.batches
             if rest > 1e-9:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from .application import Queue
 from .binned_model import BinnedModel
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _MOST_EVENTS = 200_000
 """Requests of which each is followed; a second or two of computing."""
 _MOST_STEPS = 20_000
+_PATIENT_STEPS = 100_000
 _STEPS_OF_A_DURATION = 10
 _STEPS_OF_A_LOAD = 50
 _LONGEST_STEP = 1.0
@@ -54,7 +55,13 @@ def simulate(
         model = Model.EVENTS if application.total <= _MOST_EVENTS else Model.BINNED
     if model is Model.EVENTS:
         return EventModel(application, seed=seed, until=until, step=step).run()
-    return BinnedModel(application, seed=seed, until=until, step=step).run()
+    while step < _LONGEST_STEP:
+        history = BinnedModel(application, seed=seed, until=until, step=step).run(most_steps=_PATIENT_STEPS)
+        if history is not None:
+            return history
+        step = min(_LONGEST_STEP, step * 8)  # what takes that long is seen as well in longer steps
+    history = BinnedModel(application, seed=seed, until=until, step=step).run()
+    return cast("History", history)
 
 
 def _step(application: Application) -> float:

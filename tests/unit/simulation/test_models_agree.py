@@ -184,6 +184,14 @@ def test_a_million_requests_a_second_for_an_hour() -> None:
     assert history.drained is None
 
 
+def test_what_goes_on_for_long_is_computed_in_longer_steps() -> None:
+    """An hour of steps of a millisecond would take minutes."""
+    burst = application(queue(spike(1e6), batch_size=1, maximum_concurrency=2), seconds=0.001)
+    long = application(direct(constant(1, 300)), seconds=0.01, usable=100)
+    assert simulate(long, model=Model.BINNED).step > 0.001
+    assert simulate(burst).drained == pytest.approx(500, rel=0.05)
+
+
 def test_nothing_asked_is_nothing_done() -> None:
     for model in (Model.EVENTS, Model.BINNED):
         history = simulate(application(queue(recorded([]))), model=model)

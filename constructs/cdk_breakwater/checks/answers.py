@@ -32,6 +32,11 @@ class Reference(NamedTuple):
     resource: Resource
     attribute: str | None
 
+    @property
+    def placeholder(self) -> str:
+        """What stands for it in a text: ``{Orders.Arn}``."""
+        return f"{{{self.resource.logical_id}{'.' + self.attribute if self.attribute else ''}}}"
+
 
 @dataclass(frozen=True)
 class Unknown:
@@ -159,8 +164,7 @@ def _part(whole: str | Unknown, value: Any) -> Any:
     if not isinstance(whole, Unknown) or not isinstance(value, str) or "{" not in value:
         return value
     for reference in whole.references:
-        attribute = f".{reference.attribute}" if reference.attribute else ""
-        if value == f"{{{reference.resource.logical_id}{attribute}}}":
+        if value == reference.placeholder:
             return reference
     return Unknown(value, whole.references)
 

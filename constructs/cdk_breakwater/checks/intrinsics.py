@@ -141,7 +141,7 @@ def _joined(template: Template, parts: list[tuple[str, Answer]]) -> Answer:
             text += str(part)
             parameter = part.parameter if isinstance(part, DefaultText) else parameter
         elif isinstance(part, Reference):
-            text += f"{{{part.resource.logical_id}{'.' + part.attribute if part.attribute else ''}}}"
+            text += part.placeholder
             found.add(part)
             known = False
         elif isinstance(part, Unknown):

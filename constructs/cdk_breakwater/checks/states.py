@@ -62,7 +62,8 @@ def _substituted(machine: Resource, text: str) -> str:
     def known(found: re.Match[str]) -> str:
         answer = machine.get("DefinitionSubstitutions", found[1])
         if isinstance(answer, Reference):
-            return f"{{{answer.resource.logical_id}{f'.{answer.attribute}' if answer.attribute else ''}}}"
+            # a placeholder is read in this template again
+            return answer.placeholder if answer.resource.template is machine.template else found[0]
         return known_text(as_text(answer)) or found[0]
 
     return _PLACEHOLDER.sub(known, text)

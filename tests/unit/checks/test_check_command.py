@@ -320,6 +320,24 @@ Resources:
     assert [each["line"] for each in found] == [10]
 
 
+def test_a_substitution_by_another_stack_s_export_is_that_stack_s_function(tmp_path: Path) -> None:
+    (tmp_path / "work.yaml").write_text("""
+Resources: {Fn: {Type: AWS::Lambda::Function, Properties: {ReservedConcurrentExecutions: 10}}}
+Outputs: {F: {Value: !GetAtt Fn.Arn, Export: {Name: work}}}
+""")
+    (tmp_path / "machine.yaml").write_text("""
+Resources:
+  Fn: {Type: AWS::Lambda::Function, Properties: {}}
+  S:
+    Type: AWS::StepFunctions::StateMachine
+    Properties:
+      DefinitionSubstitutions: {F: !ImportValue work}
+      DefinitionString: '{"States": {"One": {"Type": "Task", "Resource": "${F}"}}}'
+""")
+    found = json.loads(run(tmp_path, "--rule", "TaskRetry", "--format", "json").stdout)["findings"]
+    assert [each["resource"] for each in found] == ["S"]
+
+
 def test_a_baseline_that_can_not_be_written(bad: Path) -> None:
     result = run(bad, "--write-baseline", bad.parent / "gone" / "baseline.json")
     assert result.exit_code == 2

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BreakwaterError
 from .reservations import Function, functions_in, state_of_templates
+from .stack_resources import stack_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,19 +82,17 @@ def _functions(cloudformation: Any, stack: str, name: str, ids: tuple[str, ...])
             return
         raise
     template = json.loads(body) if isinstance(body, str) else body
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
     physical = {
         resource["LogicalResourceId"]: resource.get("PhysicalResourceId")
-        for page in pages
-        for resource in page["StackResourceSummaries"]
+        for resource in stack_resources(cloudformation, name)
     }
     environment = _environment(cloudformation, name)
     for function in functions_in(template, stack, environment, ids=ids):
         if found := physical.get(function.key[-3]):
             yield function, found
     for id_, resource in template.get("Resources", {}).items():
-        if resource.get("Type") == _NESTED and physical.get(id_):
-            yield from _functions(cloudformation, stack, physical[id_], (*ids, id_))
+        if resource.get("Type") == _NESTED and (nested := physical.get(id_)):
+            yield from _functions(cloudformation, stack, nested, (*ids, id_))
 
 
 def _environment(cloudformation: Any, name: str) -> str:

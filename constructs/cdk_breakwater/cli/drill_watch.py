@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from .stack_resources import stack_resources
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -14,12 +16,11 @@ if TYPE_CHECKING:
 
     Client = Callable[[str], Any]
 
-_DATABASES = {"AWS::RDS::DBInstance": "DBInstanceIdentifier", "AWS::RDS::DBCluster": "DBClusterIdentifier",
-              "AWS::DocDB::DBCluster": "DBClusterIdentifier"}  # fmt: skip
-_NAMESPACES = {
-    "AWS::RDS::DBInstance": "AWS/RDS",
-    "AWS::RDS::DBCluster": "AWS/RDS",
-    "AWS::DocDB::DBCluster": "AWS/DocDB",
+# The namespace and the dimension of their metrics.
+_DATABASES = {
+    "AWS::RDS::DBInstance": ("AWS/RDS", "DBInstanceIdentifier"),
+    "AWS::RDS::DBCluster": ("AWS/RDS", "DBClusterIdentifier"),
+    "AWS::DocDB::DBCluster": ("AWS/DocDB", "DBClusterIdentifier"),
 }
 _OF_DATABASES = {"AWS/RDS", "AWS/DocDB", "AWS/Neptune", "AWS/ElastiCache"}
 _PERIOD = 60
@@ -34,14 +35,13 @@ class Measured:
 
     Attributes
     ----------
-    concurrency, throttles
-        By target: the most at once, and the sum.
+    concurrency
+        By target: the most at once.
     connections
         By the budget's path: the most at once.
     """
 
     concurrency: dict[str, float | None] = field(default_factory=dict)
-    throttles: dict[str, float | None] = field(default_factory=dict)
     connections: dict[str, float | None] = field(default_factory=dict)
 
     @property
@@ -102,36 +102,30 @@ class Watch:
     def _measure(self, drill: Drill, outcome: Outcome) -> Measured:
         measured = Measured()
         for target in drill.targets:
-            dimensions = {"FunctionName": target.function}
-            measured.concurrency[target.name] = self._number(
-                "AWS/Lambda", "ConcurrentExecutions", dimensions, "Maximum", outcome
-            )
-            measured.throttles[target.name] = self._number("AWS/Lambda", "Throttles", dimensions, "Sum", outcome)
+            function = ("FunctionName", target.function)
+            measured.concurrency[target.name] = self._most("AWS/Lambda", "ConcurrentExecutions", function, outcome)
         for plan in drill.plans:
             for path, type_, physical_id in self._databases:
                 if path.startswith(f"{plan.path}/"):
-                    dimensions = {_DATABASES[type_]: physical_id}
-                    measured.connections[plan.path] = self._number(
-                        _NAMESPACES[type_], "DatabaseConnections", dimensions, "Maximum", outcome
+                    namespace, dimension = _DATABASES[type_]
+                    measured.connections[plan.path] = self._most(
+                        namespace, "DatabaseConnections", (dimension, physical_id), outcome
                     )
                     break
         return measured
 
-    def _number(
-        self, namespace: str, name: str, dimensions: dict[str, str], statistic: str, outcome: Outcome
-    ) -> float | None:
+    def _most(self, namespace: str, name: str, dimension: tuple[str, str], outcome: Outcome) -> float | None:
         began = datetime.fromtimestamp(outcome.began // _PERIOD * _PERIOD, timezone.utc)
         points = self._cloudwatch.get_metric_statistics(
             Namespace=namespace,
             MetricName=name,
-            Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
+            Dimensions=[{"Name": dimension[0], "Value": dimension[1]}],
             StartTime=began,
             EndTime=datetime.fromtimestamp(outcome.ended, timezone.utc) + timedelta(seconds=_PERIOD),
             Period=_PERIOD,
-            Statistics=[statistic],
+            Statistics=["Maximum"],
         )["Datapoints"]
-        numbers = [point[statistic] for point in points]
-        return (sum(numbers) if statistic == "Sum" else max(numbers)) if numbers else None
+        return max((point["Maximum"] for point in points), default=None)
 
 
 def _of_database(alarm: dict[str, Any]) -> bool:
@@ -145,12 +139,11 @@ def _of_database(alarm: dict[str, Any]) -> bool:
 def _resources(cloudformation: Any, stack: str) -> Iterator[tuple[str, str, str]]:
     """Give type, logical and physical id of a deployed stack's resources."""
     try:
-        pages = list(cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack))
+        resources = list(stack_resources(cloudformation, stack))
     except cloudformation.exceptions.ClientError as error:
         if error.response["Error"]["Code"] == "ValidationError":  # it is not deployed
             return
         raise
-    for page in pages:
-        for summary in page["StackResourceSummaries"]:
-            if physical_id := summary.get("PhysicalResourceId"):
-                yield summary["ResourceType"], summary["LogicalResourceId"], physical_id
+    for resource in resources:
+        if physical_id := resource.get("PhysicalResourceId"):
+            yield resource["ResourceType"], resource["LogicalResourceId"], physical_id

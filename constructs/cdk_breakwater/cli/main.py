@@ -343,10 +343,12 @@ def _client(service: str) -> Any:
 
     if service != "lambda":
         return boto3.client(cast("Any", service))
-    # An invocation lasts up to 900 s, and one that was repeated because its answer came late would run twice. A drill
-    # has hundreds in the air.
+    from .drill import MOST_AT_ONCE
+
+    # An invocation lasts up to 900 s, and one that was repeated because its answer came late would run twice.
     return boto3.client(
-        "lambda", config=Config(read_timeout=910, retries={"total_max_attempts": 1}, max_pool_connections=500)
+        "lambda",
+        config=Config(read_timeout=910, retries={"total_max_attempts": 1}, max_pool_connections=MOST_AT_ONCE),
     )
 
 

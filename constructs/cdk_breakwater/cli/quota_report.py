@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BreakwaterError
 from ..layers.packaged_sources import handler_directory
+from .stack_resources import stack_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,11 +78,9 @@ def quota_usage(stack: str, client: Callable[[str], Any], now: float | None = No
         When the stack has no quota.
     """
     functions = client("lambda")
-    pages = client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
     names = [
         resource["PhysicalResourceId"]
-        for page in pages
-        for resource in page["StackResourceSummaries"]
+        for resource in stack_resources(client("cloudformation"), stack)
         if resource["ResourceType"] == "AWS::Lambda::Function"
     ]
     found = [functions.get_function_configuration(FunctionName=name) for name in names]

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BreakwaterError
+from .stack_resources import stack_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,12 +36,10 @@ def raise_reservations(stack: str, client: Client) -> list[str]:
     BreakwaterError
         When the stack has no guard, or the guard refuses, such as while a stack is being deployed.
     """
-    pages = client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
     guard = next(
         (
             resource["PhysicalResourceId"]
-            for page in pages
-            for resource in page["StackResourceSummaries"]
+            for resource in stack_resources(client("cloudformation"), stack)
             if resource["ResourceType"] == _FUNCTION and resource["LogicalResourceId"].startswith(_GUARD)
         ),
         None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import BreakwaterError
 from .redrive_failed_records import FailedRecords
+from .stack_resources import stack_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,8 +126,7 @@ def _resources(stack: str, cloudformation: Any) -> Iterator[tuple[str, str, str]
     """Give the construct's path, the type and the physical id of each resource."""
     body = cloudformation.get_template(StackName=stack)["TemplateBody"]
     described = body.get("Resources", {}) if isinstance(body, dict) else {}
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
-    for resource in (resource for page in pages for resource in page["StackResourceSummaries"]):
+    for resource in stack_resources(cloudformation, stack):
         physical = resource.get("PhysicalResourceId")
         if not physical:  # a deployment that failed
             continue

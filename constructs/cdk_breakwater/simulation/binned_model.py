@@ -217,8 +217,8 @@ class BinnedModel:
             else:
                 self._asking.append(_Asking(entry, function, application, step, history))
 
-    def run(self, most_steps: float = math.inf) -> History | None:
-        """Run to the end; give nothing where that takes more steps."""
+    def run(self, most_steps: float = math.inf) -> bool:
+        """Run to the end; tell whether that takes no more steps."""
         app, step, history = self._app, self._step, self.history
         failover = app.failover
         end, drained, now = app.end, 0.0, 0.0
@@ -228,7 +228,7 @@ class BinnedModel:
         while number * step <= self._until:
             done += 1
             if done > most_steps:
-                return None
+                return False
             now = number * step
             if not deployed and now >= app.deploy_at:
                 deployed = True
@@ -251,7 +251,7 @@ class BinnedModel:
         history.seconds = now
         history.left = open_ if open_ >= _LEFT else 0.0
         history.drained = drained if open_ < _LEFT else None
-        return history
+        return True
 
     def _rests_until(self) -> int:
         """Give the next step in which something happens, once nothing comes any more."""

@@ -14,14 +14,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
+from .application import FIRST_BATCHES, MORE_BATCHES_PER_SECOND
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .invocation import Invoke
-
-# Lambda begins with five batches at once and adds up to 300 a minute.
-_FIRST_BATCHES = 5
-_MORE_PER_SECOND = 300 / 60
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def drain(mapping: QueueMapping, messages: int, invoke: Invoke, *, seed: int, un
     running = position = 0
     now = 0.0
     while (visible or events) and now <= until:
-        allowed = min(mapping.maximum_concurrency, _FIRST_BATCHES + int(now * _MORE_PER_SECOND))
+        allowed = min(mapping.maximum_concurrency, FIRST_BATCHES + int(now * MORE_BATCHES_PER_SECOND))
         while visible and running < allowed:
             batch = _receive(mapping, visible, receives, begun, history)
             if not batch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from enum import Enum
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from .application import Queue
 from .binned_model import BinnedModel
@@ -55,13 +55,11 @@ def simulate(
         model = Model.EVENTS if application.total <= _MOST_EVENTS else Model.BINNED
     if model is Model.EVENTS:
         return EventModel(application, seed=seed, until=until, step=step).run()
-    while step < _LONGEST_STEP:
-        history = BinnedModel(application, seed=seed, until=until, step=step).run(most_steps=_PATIENT_STEPS)
-        if history is not None:
-            return history
+    binned = BinnedModel(application, seed=seed, until=until, step=step)
+    while not binned.run(most_steps=_PATIENT_STEPS if step < _LONGEST_STEP else math.inf):
         step = min(_LONGEST_STEP, step * 8)  # what takes that long is seen as well in longer steps
-    history = BinnedModel(application, seed=seed, until=until, step=step).run()
-    return cast("History", history)
+        binned = BinnedModel(application, seed=seed, until=until, step=step)
+    return binned.history
 
 
 def _step(application: Application) -> float:

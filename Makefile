@@ -81,6 +81,7 @@ release-check: install  ## build both distributions, look at what they say and h
 docs-tables: install  ## write the generated tables and pictures of the docs anew
 	python -m website.rule_table
 	python -m website.decision_tree > docs/choose.svg
+	python -m website.burst > docs/burst.svg
 	python -m benchmarks.defaults --ours-only >/dev/null
 
 .PHONY: docs

@@ -1,4 +1,4 @@
-"""Every Python block of the README runs, in the order of the page; the first screen is what a reader was promised."""
+"""Every Python block of the README and of docs/constructs.md runs, as one app; the README keeps its promises."""
 
 from __future__ import annotations
 
@@ -12,12 +12,22 @@ from typing import Any
 
 import pytest
 from servers import PostgreSqlServer
+from website import burst
+
+from cdk_breakwater.cli.main import app as cli
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
-IN_THE_FUNCTION = [block for block in BLOCKS if "import breakwater_runtime" in block]
-IN_THE_APP = [block for block in BLOCKS if block not in IN_THE_FUNCTION]
+CONSTRUCTS = (ROOT / "docs" / "constructs.md").read_text(encoding="utf-8")
+
+
+def blocks(page: str, language: str = "python") -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+
+
+EXAMPLE, HANDLER = blocks(README)
+AROUND, *OTHERS = blocks(CONSTRUCTS)
+FIRST = AROUND + EXAMPLE
 
 
 def between(marker: str) -> str:
@@ -26,13 +36,13 @@ def between(marker: str) -> str:
 
 @pytest.fixture(scope="module")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The app that the README's blocks make when they are typed in one after the other."""
+    """The app that the blocks make: the one around the README's example, the example, and the others of the page."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "src").mkdir()
     for name in ("orders", "reports", "nightly", "existing", "public", "producer", "sync", "caller", "data"):
         (folder / "src" / f"{name}.py").write_text("def handler(event, context): pass\n", encoding="utf-8")
-    (folder / "first.py").write_text(IN_THE_APP[0] + "\napp.synth()\n", encoding="utf-8")
-    (folder / "whole.py").write_text("\n".join(IN_THE_APP) + "\napp.synth()\n", encoding="utf-8")
+    (folder / "first.py").write_text(FIRST + "\napp.synth()\n", encoding="utf-8")
+    (folder / "whole.py").write_text("\n".join([FIRST, *OTHERS]) + "\napp.synth()\n", encoding="utf-8")
     return folder
 
 
@@ -59,45 +69,58 @@ def test_all_examples_make_one_app(assembly: Path) -> None:
 
 
 def test_the_node_js_block_is_the_example_that_a_test_runs() -> None:
-    (block,) = re.findall(r"^```js\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    (block,) = blocks(CONSTRUCTS, "js")
     assert block == (ROOT / "examples" / "nodejs" / "orders.mjs").read_text(encoding="utf-8")
 
 
 def test_the_numbers_in_comments() -> None:
     namespace: dict[str, Any] = {}
-    for block in IN_THE_APP[:2]:
-        exec(block.replace('from_asset("src")', 'from_inline("pass")'), namespace)  # noqa: S102 -- the README's own code
-    commented = re.findall(r"^(budget\.\w+) +# (\d+|\".*\")", IN_THE_APP[1], flags=re.MULTILINE)
+    for block in (FIRST, OTHERS[0]):
+        exec(block.replace('from_asset("src")', 'from_inline("pass")'), namespace)  # noqa: S102 -- the page's own code
+    commented = re.findall(r"^(budget\.\w+) +# (\d+|\".*\")", OTHERS[0], flags=re.MULTILINE)
     assert len(commented) == 4
     for expression, value in commented:
-        assert eval(expression, namespace) == eval(value)  # noqa: S307 -- the README's own code
+        assert eval(expression, namespace) == eval(value)  # noqa: S307 -- the page's own code
 
 
 def test_the_handler_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    (handler,) = IN_THE_FUNCTION
     with PostgreSqlServer() as server:
         namespace: dict[str, Any] = {}
-        source = handler.replace(
+        source = HANDLER.replace(
             "breakwater.database()",
             f"breakwater.database(engine='postgresql', host={server.host!r}, port={server.port}, user={server.user!r}, "
             f"password={server.password!r}, database={server.database!r})",
         )
-        exec(source, namespace)  # noqa: S102 -- the README's own code
+        exec(source, namespace)  # noqa: S102 -- the page's own code
         context = SimpleNamespace(get_remaining_time_in_millis=lambda: 30_000)
         assert namespace["handler"]({}, context) == (1,)
         assert namespace["handler"]({}, context) == (1,)
         namespace["database"].close()
 
 
-def test_the_two_commands_exist() -> None:
+def test_it_fits_three_screens() -> None:
+    assert len(README.splitlines()) <= 150
+    assert len(EXAMPLE.splitlines()) <= 10
+
+
+def test_the_picture_is_that_of_its_command() -> None:
+    assert (ROOT / "docs" / "burst.svg").read_text(encoding="utf-8") == burst.picture()
+
+
+def test_the_commands_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"^    make (\w+)", README, flags=re.MULTILINE):
-        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
+    targets = re.findall(r"^    make ([\w-]+)", README, flags=re.MULTILINE)
+    assert "demo" in targets
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+    commands = {command.name for command in cli.registered_commands}
+    assert {"init", "check", "simulate"} <= set(re.findall(r"^    breakwater (\w+)", README, re.MULTILINE)) <= commands
 
 
 def test_every_link_leads_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert target.startswith("https://") or (ROOT / target).exists(), target
+    for page, folder in ((README, ROOT), (CONSTRUCTS, ROOT / "docs")):
+        for target in re.findall(r"\]\(([^)#]+)", page):
+            assert target.startswith("https://") or (folder / target).exists(), target
 
 
 def test_what_people_ask_is_answered_and_its_calls_exist() -> None:

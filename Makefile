@@ -15,9 +15,11 @@ export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 16
 
+# pip needs several times as long as uv for these packages.
 $(VENV)/.installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -qq --disable-pip-version-check --requirement requirements.txt
+	$(BIN)/python -m pip install -qq --disable-pip-version-check "$$(grep ^uv== requirements.txt)"
+	uv pip install --quiet --python $(BIN)/python --requirement requirements.txt
 	touch $@
 
 node_modules/.installed: package.json package-lock.json $(VENV)/.installed
@@ -61,8 +63,12 @@ unit: install  ## the unit tests, without servers
 
 .PHONY: test
 test: install servers lint  ## every test, against real servers and the emulator
+	pytest -n 2
+
+.PHONY: coverage
+coverage: install servers  ## every test, slower, and then the lines that none of them runs
 	pytest -n 2 --cov --cov-report=
-	@printf "coverage of the constructs and the runtime: %s %%\n" "$$(coverage report --format=total)"
+	coverage report --skip-covered
 
 .PHONY: conformance
 conformance: install servers  ## every promise of the runtime against every client; FUZZ=600 makes its fuzz longer

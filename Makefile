@@ -88,6 +88,7 @@ docs-tables: install  ## write the generated tables and pictures of the docs ane
 	python -m website.rule_table
 	python -m website.decision_tree > docs/choose.svg
 	python -m website.burst > docs/burst.svg
+	python -m website.costs
 	python -m benchmarks.defaults --ours-only >/dev/null
 
 .PHONY: docs

@@ -1,16 +1,18 @@
-"""What a run would cost. Prices of us-east-1 in November 2026, as in docs/quota.md."""
+"""What a run would cost, by the prices of docs/costs.md."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any
 
+from website.costs.prices import PRICES as LISTED
+
 PRICES = {
-    "SQS requests": 0.40e-6,
-    "writes": 0.625e-6,
-    "reads": 0.125e-6,
-    "invocations": 0.20e-6,
-    "MB milliseconds": 0.0000133334 / 1_024_000,
+    "SQS requests": LISTED["SQS request"].each,
+    "writes": LISTED["DynamoDB write"].each,
+    "reads": LISTED["DynamoDB read"].each,
+    "invocations": LISTED["invocation"].each,
+    "MB milliseconds": LISTED["GB-second"].each / 1_024_000,
 }
 
 

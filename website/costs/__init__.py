@@ -1,0 +1,1 @@
+"""docs/costs.md: what each construct adds to the bill. `python -m website.costs` writes its tables anew."""

@@ -41,12 +41,13 @@ synth: install  ## synthesize the reference app with five packs of cdk-nag, and 
 	breakwater plan cdk.out
 
 .PHONY: servers
-servers:  # real database servers; PostgreSQL comes from PyPI with the rest
-	@if ! command -v mariadbd >/dev/null && ! test -x /usr/sbin/mariadbd || ! command -v redis-server >/dev/null || ! command -v pgbouncer >/dev/null && ! test -x /usr/sbin/pgbouncer || ! command -v openssl >/dev/null; then \
+servers:  # real database servers, and a browser for the docs site; PostgreSQL comes from PyPI with the rest
+	@if ! command -v mariadbd >/dev/null && ! test -x /usr/sbin/mariadbd || ! command -v redis-server >/dev/null || ! command -v pgbouncer >/dev/null && ! test -x /usr/sbin/pgbouncer || ! command -v openssl >/dev/null || ! command -v chromium >/dev/null && ! command -v google-chrome >/dev/null; then \
 	  if [ "$$(id -u)" = 0 ]; then SUDO=; elif sudo -n true 2>/dev/null; then SUDO="sudo -n"; \
-	  else echo "Install the database servers first: sudo apt-get install mariadb-server-core redis-server pgbouncer openssl" >&2; exit 1; fi; \
+	  else echo "Install the servers first: sudo apt-get install --no-install-recommends mariadb-server-core redis-server pgbouncer openssl chromium" >&2; exit 1; fi; \
 	  $$SUDO apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends mariadb-server-core redis-server pgbouncer openssl >/dev/null; \
+	  DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends mariadb-server-core redis-server pgbouncer openssl \
+	    $$(command -v google-chrome >/dev/null || echo chromium) >/dev/null; \
 	fi
 
 .PHONY: lint

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 from .build import SITE, BrokenSiteError, build
+from .server import listen
 
 PORT = 8000
 
@@ -15,6 +14,6 @@ try:
 except BrokenSiteError as error:
     sys.exit(str(error))
 if "--serve" in sys.argv:
-    server = ThreadingHTTPServer(("127.0.0.1", PORT), partial(SimpleHTTPRequestHandler, directory=str(SITE)))
+    server = listen(SITE, PORT)
     sys.stderr.write(f"http://127.0.0.1:{PORT}/\n")
     server.serve_forever()

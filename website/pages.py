@@ -26,6 +26,8 @@ def write(folder: Path) -> dict[str, list[str]]:
         _write(folder / page, _with_links_of_the_site(text, original, page, linked_sources))
     for picture in (ROOT / "docs").rglob("*.svg"):
         _write(folder / picture.relative_to(ROOT / "docs"), picture.read_text(encoding="utf-8"))
+    for asset in (Path(__file__).parent / "assets").iterdir():
+        _write(folder / asset.name, asset.read_text(encoding="utf-8"))
     for source in linked_sources:
         _write(folder / _page_of(source), _source_page(source))
     _write(folder / "cli.md", _commands())

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from website import build, decision_tree, links, pages
+from website import decision_tree, links, pages
 
 import breakwater_runtime
 import cdk_breakwater
@@ -40,14 +40,6 @@ WORDS = {
     "environment_variables": "BREAKWATER_HOST",
     "cli": "redrive",
 }
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the site: strict, links and foreign hosts checked."""
-    folder = tmp_path_factory.mktemp("docs") / "site"
-    build.build(folder)
-    return folder
 
 
 def test_each_alarm_has_a_runbook() -> None:

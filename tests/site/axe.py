@@ -24,7 +24,8 @@ _NEW_COMBINATIONS = """(known) => {
     while (ground.parentElement && getComputedStyle(ground).backgroundColor === "rgba(0, 0, 0, 0)") {
       ground = ground.parentElement;
     }
-    const combination = [style.color, style.fontSize, style.fontWeight, getComputedStyle(ground).backgroundColor].join();
+    const behind = getComputedStyle(ground).backgroundColor;
+    const combination = [style.color, style.fontSize, style.fontWeight, behind].join();
     if (!seen.has(combination)) window.withNewColours.push(element);
     seen.add(combination);
   }

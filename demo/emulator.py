@@ -47,6 +47,7 @@ class Emulator:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.log = folder / "emulator.log"
+        self.recording = folder / "recording.jsonl"
         self.port = 0
         self._stack = ExitStack()
         self._environment: dict[str, str] = {}
@@ -136,9 +137,21 @@ class Emulator:
         """Delete a stack's functions, and their execution environments with them."""
         # Not the stack: the emulator's CloudFormation lets the processes of a deleted function live.
         functions = self.client("lambda")
-        for resource in self.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]:
-            if resource["ResourceType"] == "AWS::Lambda::Function":
-                functions.delete_function(FunctionName=resource["PhysicalResourceId"])
+        for name in self.functions(stack).values():
+            functions.delete_function(FunctionName=name)
+
+    def template(self, stack: str) -> Path:
+        """Return where a stack's template is."""
+        return self._assembly / f"{stack}.template.json"
+
+    def functions(self, stack: str) -> dict[str, str]:
+        """Return what the functions of a deployed stack are called, by logical id."""
+        resources = self.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+        return {
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+            for resource in resources
+            if resource["ResourceType"] == "AWS::Lambda::Function"
+        }
 
     @property
     def _assembly(self) -> Path:
@@ -150,7 +163,7 @@ class Emulator:
 
     def resources(self, stack: str) -> dict[str, dict[str, Any]]:
         """Return the resources of a stack's template, by logical id."""
-        return json.loads((self._assembly / f"{stack}.template.json").read_text())["Resources"]
+        return json.loads(self.template(stack).read_text())["Resources"]
 
     def physical_id(self, stack: str, logical_id: str) -> str:
         """Return what a resource of a deployed stack is called."""
@@ -166,6 +179,12 @@ class Emulator:
                 functions.put_function_concurrency(
                     FunctionName=self.physical_id(stack, name), ReservedConcurrentExecutions=reserved
                 )
+
+
+class RecordingEmulator(Emulator):
+    """One that writes down what came when, and how long each invocation took."""
+
+    program: ClassVar[tuple[str, ...]] = (str(Path(__file__).with_name("recording_emulator.py")),)
 
 
 def _context(settings: Mapping[str, Any]) -> list[str]:

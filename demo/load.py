@@ -60,8 +60,12 @@ class Progress:
 class Burst:
     """One burst against one deployed stack, whose outputs say where its queue and its API are."""
 
-    def __init__(self, emulator: Emulator, outputs: Mapping[str, str], orders: Sequence[Order], requests: int) -> None:
+    def __init__(
+        self, emulator: Emulator, outputs: Mapping[str, str], orders: Sequence[Order], requests: int, poison: int = 0
+    ) -> None:
         self.messages = [json.dumps(order) for order in (*orders, *orders[::REPEATED])]
+        for number in range(poison):
+            self.messages.insert(number * len(self.messages) // poison, json.dumps({"order_id": f"none {number}"}))
         self.requests = requests
         self._sqs = emulator.client("sqs")
         self._outputs = outputs

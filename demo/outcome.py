@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from demo.ledger import Ledger
     from demo.load import Progress
+    from demo.prediction import Prediction
 
 NAMES = {"mariadb": "MariaDB", "postgresql": "PostgreSQL"}
 
@@ -29,6 +30,7 @@ class Outcome:
     peak: int
     refused: int
     seconds: float
+    predicted: Prediction
 
     @property
     def protected(self) -> bool:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from cdk_breakwater.simulation.history import History
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- begin: python -m benchmarks.simulate -->", "<!-- end: python -m benchmarks.simulate -->"
 ROUNDS = 3
 HOUR = 3_600
 
@@ -97,12 +96,24 @@ def _figures(history: History) -> list[float]:
 
 
 def main() -> None:
-    """Measure and write; about a minute."""
+    """Measure and write: about a minute, or with ``--emulator`` some, for the agreement with real databases."""
+    if "--emulator" in sys.argv[1:]:
+        from .emulator import DOCUMENT as TRUTH
+        from .emulator import truth_table
+
+        _write(TRUTH, "python -m benchmarks.simulate --emulator", truth_table())
+        return
     machine = f"Python {platform.python_version()}, one core of {platform.machine()}, the best of {ROUNDS} rounds."
-    text = "\n".join([*speed_table(), "", machine, "", "Followed one by one / in steps:", "", *agreement_table()])
-    page = DOCUMENT.read_text(encoding="utf-8")
-    before, after = page.split(BEGIN)[0], page.split(END)[1]
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    lines = [*speed_table(), "", machine, "", "Followed one by one / in steps:", "", *agreement_table()]
+    _write(DOCUMENT, "python -m benchmarks.simulate", lines)
+
+
+def _write(document: Path, command: str, lines: list[str]) -> None:
+    """Put a table into a page, between the comments that name its command."""
+    begin, end = f"<!-- begin: {command} -->", f"<!-- end: {command} -->"
+    text, page = "\n".join(lines), document.read_text(encoding="utf-8")
+    before, after = page.split(begin)[0], page.split(end)[1]
+    document.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
     sys.stdout.write(f"{text}\n")
 
 

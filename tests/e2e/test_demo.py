@@ -43,6 +43,12 @@ def test_a_burst_loses_no_order_and_stays_within_the_budget(outcome: Outcome) ->
     assert outcome.progress.answers["200"] > 0
     assert outcome.progress.answers["429"] > 0, "100 requests at once are more than the burst that is allowed"
     assert outcome.broken_promises == []
+    # What `breakwater simulate` says of the same template, arrivals and durations.
+    turned_away = REQUESTS - outcome.progress.answers["200"]
+    assert outcome.predicted.connections == pytest.approx(outcome.peak, abs=1)
+    assert outcome.predicted.turned_away == pytest.approx(turned_away, rel=0.1)
+    assert (outcome.predicted.dead, outcome.predicted.refused) == (0, 0)
+    assert outcome.predicted.seconds == pytest.approx(outcome.seconds, rel=0.25)
 
 
 def test_a_child_that_nobody_holds_is_ended_with_the_block() -> None:

@@ -49,7 +49,16 @@ def simulate_command(  # noqa: PLR0917 -- typer makes an option of each
     variation: Annotated[
         float, typer.Option(min=0, max=10, help="Standard deviation of the duration, as a part of it.")
     ] = 0.0,
-    cold_start: Annotated[str, typer.Option(help="What a new environment takes before its first request.")] = "1s",
+    cold_start: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[FUNCTION=]TIME", help="What a new environment takes before its first request. Default: 1s."
+        ),
+    ] = None,
+    failing: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[QUEUE=]PART", help="The part of messages that fail each time, such as 2%. Default: 0."),
+    ] = None,
     idle: Annotated[str, typer.Option(help="After which an environment without work is ended.")] = "10m",
     deploy_at: Annotated[str | None, typer.Option(metavar="TIME", help="When new code takes over.")] = None,
     failover_at: Annotated[
@@ -103,7 +112,8 @@ def simulate_command(  # noqa: PLR0917 -- typer makes an option of each
             tuple(loads or ()),
             tuple(duration or ()),
             variation,
-            seconds("--cold-start", cold_start),
+            tuple(cold_start or ()),
+            tuple(failing or ()),
             seconds("--idle", idle),
             seconds("--deploy-at", deploy_at) if deploy_at else math.inf,
             Failover(*(seconds("--failover-at", each) for each in failover_at)) if failover_at else None,

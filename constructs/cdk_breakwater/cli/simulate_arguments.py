@@ -57,6 +57,24 @@ def number(option: str, text: str, *, least: float = 0) -> float:
     return value
 
 
+def part(option: str, text: str) -> float:
+    """Read a part such as ``2%`` or ``0.02``.
+
+    Raises
+    ------
+    BreakwaterError
+        It is none between nothing and all.
+    """
+    digits = text.strip()
+    try:
+        value = float(digits.removesuffix("%")) / (100 if digits.endswith("%") else 1)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise BreakwaterError(option, f"{text!r} is no part of a whole.", "Write one such as 2% or 0.02.")
+    return value
+
+
 def of_one(option: str, text: str, names: Iterable[str]) -> tuple[str | None, str]:
     """Read a value that may be for one resource only: ``VALUE`` or ``NAME=VALUE``.
 

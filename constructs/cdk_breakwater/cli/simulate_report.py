@@ -15,7 +15,7 @@ from ..simulation.verdict import seconds_text
 from .simulated_burst import REFUSED_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from rich.console import RenderableType
 
@@ -57,19 +57,27 @@ def assumptions(run: Run) -> list[str]:
     app = run.application
     lasting = {name: function.duration for name, function in app.functions.items()}
     spread = next((duration.variation for duration in lasting.values()), 0.0)
-    times = ", ".join(
-        f"{seconds_text(mean)}{'' if len({each.mean for each in lasting.values()}) == 1 else f' ({name})'}"
-        for name, mean in sorted({duration.mean: (name, duration.mean) for name, duration in lasting.items()}.values())
-    )
+    times = _times_text({name: duration.mean for name, duration in lasting.items()})
+    starts = _times_text({name: function.cold_start for name, function in app.functions.items()})
     how = "each request followed" if run.history.model == "events" else f"steps of {run.history.step:.3g} s"
     resting = f"an environment rests {seconds_text(app.idle)} with its connections before it ends"
     lines = [
         f"A request or message takes {times}{f' ± {spread:.0%}' if spread else ''}, a batch as long as its messages "
-        f"one after the other; a cold start {seconds_text(app.cold_start)}, a refused connection "
+        f"one after the other; a cold start {starts}, a refused connection "
         f"{REFUSED_SECONDS:g} s; {resting}. Computed by {how}.",
         *(f"{entry.name}: {_load_text(entry)}" for entry in app.entries),
     ]
     return [*lines, *(f"Note: {line}" for line in run.limits.notes)]
+
+
+def _times_text(times: Mapping[str, float]) -> str:
+    """Write a time of each function, once where they are alike."""
+    names: dict[float, list[str]] = {}
+    for name, time in times.items():
+        names.setdefault(time, []).append(name)
+    if len(names) == 1:
+        return seconds_text(next(iter(names)))
+    return ", ".join(f"{seconds_text(time)} ({' and '.join(of)})" for time, of in names.items())
 
 
 def verdict(run: Run) -> list[str]:
@@ -299,7 +307,9 @@ def _load_text(entry: Api | Direct | Queue) -> str:
     if rest:
         total, end = sum(each.total for each in rest), max(each.end for each in rest)
         parts.append(f"{total:,.0f}{' at random' if load.at_random else ''} within {seconds_text(end)}")
-    kind = "requests" if not isinstance(entry, Queue) else "messages"
+    kind = "requests"
+    if isinstance(entry, Queue):
+        kind = f"messages ({entry.failing:.2g} of them fail each time)" if entry.failing else "messages"
     if isinstance(entry, Direct) and not entry.waits:
         kind = "asynchronous events"
     return f"{kind} for {entry.function}: {' and '.join(parts) or 'none'}"

@@ -12,9 +12,11 @@ from ..simulation.duration import Duration
 from ..simulation.load import Load, together
 from ..simulation.run import Model, simulate
 from ..simulation.verdict import bindings
-from .simulate_arguments import load, number, of_one, seconds
+from .simulate_arguments import load, number, of_one, part, seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from ..simulation.history import History
     from ..simulation.verdict import Binding
     from .simulated_limits import Limits
@@ -62,7 +64,8 @@ class Burst:
     loads: tuple[str, ...] = ()
     durations: tuple[str, ...] = ()
     variation: float = 0.0
-    cold_start: float = 1.0
+    cold_starts: tuple[str, ...] = ()
+    failing: tuple[str, ...] = ()
     idle: float = 600.0
     deploy_at: float = math.inf
     failover: Failover | None = None
@@ -98,40 +101,61 @@ def run(limits: Limits, burst: Burst, title: str) -> Run:
 def _application(limits: Limits, burst: Burst) -> Application:
     """Put loads and durations to the limits; what nothing comes to is left out."""
     loads = _loads(limits, burst)
-    entries = tuple(replace(entry, load=loads[entry.name]) for entry in limits.entries if entry.name in loads)
+    queues = [entry.name for entry in limits.entries if isinstance(entry, Queue)]
+    failing = dict.fromkeys(queues, 0.0) | {
+        name: part("--failing", value) for name, value in _of_each("--failing", burst.failing, queues)
+    }
+    entries = tuple(
+        replace(entry, load=loads[entry.name], failing=failing[entry.name])
+        if isinstance(entry, Queue)
+        else replace(entry, load=loads[entry.name])
+        for entry in limits.entries
+        if entry.name in loads
+    )
     functions = {name: limits.functions[name] for name in dict.fromkeys(entry.function for entry in entries)}
     lasting = {name: Duration(DEFAULT_DURATION.mean, burst.variation) for name in functions}
-    for text in burst.durations:
-        name, value = of_one("--duration", text, limits.functions)
-        for each in functions if name is None else {name} & functions.keys():
-            lasting[each] = Duration(_work(value), burst.variation)
-    holding = {name: function.connections for name, function in functions.items()}
-    for text in burst.connections:
-        name, value = of_one("--connections", text, limits.functions)
-        for each in functions if name is None else {name} & functions.keys():
-            holding[each] = dict.fromkeys(holding[each], int(number("--connections", value, least=1)))
+    for name, value in _of_each("--duration", burst.durations, limits.functions):
+        lasting[name] = Duration(_work(value), burst.variation)
+    starting = {
+        name: seconds("--cold-start", value)
+        for name, value in _of_each("--cold-start", burst.cold_starts, limits.functions)
+    }
+    holding = {name: function.connections for name, function in limits.functions.items()}
+    for name, value in _of_each("--connections", burst.connections, limits.functions):
+        holding[name] = dict.fromkeys(holding[name], int(number("--connections", value, least=1)))
     functions = {
-        name: replace(function, duration=lasting[name], connections=holding[name])
+        name: replace(
+            function,
+            duration=lasting[name],
+            connections=holding[name],
+            cold_start=starting.get(name, function.cold_start),
+        )
         for name, function in functions.items()
     }
     used = {server for function in functions.values() for server in function.connections}
     servers = {name: server for name, server in limits.servers.items() if name in used}
-    for text in burst.max_connections:
-        name, value = of_one("--max-connections", text, limits.servers)
-        for each in servers if name is None else {name} & servers.keys():
+    for name, value in _of_each("--max-connections", burst.max_connections, limits.servers):
+        if name in servers:
             most = int(number("--max-connections", value))
-            servers[each] = replace(servers[each], max_connections=most, usable=most)
+            servers[name] = replace(servers[name], max_connections=most, usable=most)
     return Application(
         entries,
         functions,
         servers,
         limits.unreserved,
-        burst.cold_start,
         burst.idle,
         REFUSED_SECONDS,
         burst.deploy_at,
         burst.failover,
     )
+
+
+def _of_each(option: str, texts: Iterable[str], names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Give each resource that an option names, or all where it names none, with the value."""
+    known = list(names)
+    for text in texts:
+        name, value = of_one(option, text, known)
+        yield from ((each, value) for each in (known if name is None else [name]))
 
 
 def _work(text: str) -> float:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..checks.answers import ABSENT, Absent, Block, Items, Unknown, known_text, references_in
+from ..checks.answers import ABSENT, Absent, Block, Items, Unknown, known_text, references_in, texts
 from ..checks.asynchronous import asynchronous_sources
 from ..checks.callers import called_rarely
 from ..checks.concurrency import reserved
@@ -224,7 +224,10 @@ def _add_source(source: EventSource, found: Limits) -> None:
         found.note(f"{mapping.name}: provisioned pollers are taken for ordinary ones")
     range_ = (MINIMUM_CONCURRENCY, MAXIMUM_CONCURRENCY)
     maximum = _limit(mapping, range_, "ScalingConfig", "MaximumConcurrency", found=found)
-    found.entries.append(Queue(name, function.name, _NOTHING, batch, maximum, visibility, receives))
+    reports = "ReportBatchItemFailures" in texts(mapping.get("FunctionResponseTypes"))
+    found.entries.append(
+        Queue(name, function.name, _NOTHING, batch, maximum, visibility, receives, reports_failures=reports)
+    )
 
 
 def _add_callers(function: Resource, found: Limits) -> None:

@@ -12,10 +12,6 @@ if TYPE_CHECKING:
     from .duration import Duration
     from .load import Load
 
-FIRST_BATCHES, MORE_BATCHES_PER_SECOND = 5, 300 / 60
-"""How a mapping of a queue grows. Source: AWS Lambda Developer Guide, "Configuring scaling behavior for SQS"."""
-MOST_BATCHES = 1_250
-"""Of a mapping without MaximumConcurrency. Source: as above."""
 SCALING_STEP, SCALING_PER_SECOND = 1_000, 100
 """New environments of a function: 1,000 every 10 s, refilled continuously.
 
@@ -68,6 +64,8 @@ class Function:
         Its reserved concurrency; None where it shares what the account has beside reservations.
     connections
         How many connections an environment of it holds of which server.
+    cold_start
+        Seconds that a new environment takes before its first request.
     """
 
     name: str
@@ -75,6 +73,7 @@ class Function:
     timeout: float
     reserved: int | None = None
     connections: Mapping[str, int] = field(default_factory=dict)
+    cold_start: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -117,6 +116,27 @@ class Direct:
 
 
 @dataclass(frozen=True)
+class Pollers:
+    """How a mapping of a queue grows.
+
+    Attributes
+    ----------
+    first, more_per_second
+        Batches in work at once at the beginning, and how many more each second while messages wait.
+    most
+        Of a mapping without MaximumConcurrency.
+    """
+
+    first: float
+    more_per_second: float
+    most: int
+
+
+POLLERS = Pollers(5, 300 / 60, 1_250)
+"""Source: AWS Lambda Developer Guide, "Configuring scaling behavior for SQS"."""
+
+
+@dataclass(frozen=True)
 class Queue:
     """A standard queue and its mapping.
 
@@ -134,6 +154,12 @@ class Queue:
         In seconds.
     max_receive_count
         Receives after which a message goes to the dead-letter queue; None without one.
+    reports_failures
+        Whether the function says which messages of a batch failed, so that the others are done.
+    failing
+        The part of messages that fail each time; they come at equal distances among the others.
+    pollers
+        How the mapping grows.
     """
 
     name: str
@@ -143,11 +169,19 @@ class Queue:
     maximum_concurrency: int | None
     visibility_timeout: float
     max_receive_count: int | None
+    reports_failures: bool = False
+    failing: float = 0.0
+    pollers: Pollers = POLLERS
 
     @property
     def most_batches(self) -> int:
         """How many batches are in work at once, at most."""
-        return self.maximum_concurrency or MOST_BATCHES
+        return self.maximum_concurrency or self.pollers.most
+
+    @property
+    def first_batches(self) -> float:
+        """How many are at the beginning."""
+        return min(self.pollers.first, self.most_batches)
 
 
 @dataclass(frozen=True)
@@ -170,8 +204,6 @@ class Application:
         By name.
     unreserved
         The concurrency that functions without a reservation share.
-    cold_start
-        Seconds that a new environment takes before its first request.
     idle
         Seconds after which an environment without work is ended, with its connections.
     refused
@@ -186,7 +218,6 @@ class Application:
     functions: Mapping[str, Function]
     servers: Mapping[str, Server]
     unreserved: int
-    cold_start: float
     idle: float
     refused: float
     deploy_at: float = math.inf

@@ -133,11 +133,11 @@ class BinnedFunction:
         good_new, bad_new = self._in_new(wanted - good - bad, duration, room, now)
         self._refuse(bad + bad_new, now)
         each = self._part_of_step(duration.mean)
-        each_new = self._part_of_step(duration.mean, self._app.cold_start)
+        each_new = self._part_of_step(duration.mean, self.function.cold_start)
         self._good.add(good * each, duration.ends(step, timeout))
-        self._good.add(good_new * each_new, duration.ends(step, timeout, later=self._app.cold_start))
+        self._good.add(good_new * each_new, duration.ends(step, timeout, later=self.function.cold_start))
         self._bad.add(bad * self._part_of_step(self._app.refused), steps_of(self._app.refused, step))
-        self._bad.add(bad_new * each_new, steps_of(self._app.refused + self._app.cold_start, step))
+        self._bad.add(bad_new * each_new, steps_of(self._app.refused + self.function.cold_start, step))
         return Begun(good, good_new, bad, bad_new)
 
     def count_timeouts(self, now: float, amount: float) -> None:
@@ -200,7 +200,7 @@ class BinnedFunction:
         """Begin in new environments; give how many reach the server, and how many don't."""
         if wanted <= _DUST:
             return 0.0, 0.0
-        each = self._part_of_step(duration.mean, self._app.cold_start)
+        each = self._part_of_step(duration.mean, self.function.cold_start)
         begun = self._whole(min(wanted, max(0.0, room) / each))
         if begun * each > self._starts:
             self._history.slowed.add(now, begun - self._starts / each)

@@ -126,7 +126,7 @@ class _Asking:
         begun = self.function.begin(wanted, function.duration, room, now)
         in_time = function.duration.within(function.timeout)
         self._work.add(begun.good * in_time, function.duration.ends(self._step, function.timeout))
-        later = function.duration.ends(self._step, function.timeout, later=self._app.cold_start)
+        later = function.duration.ends(self._step, function.timeout, later=function.cold_start)
         self._work.add(begun.good_new * in_time, later)
         late = self._late(begun)
         self.function.count_timeouts(now, late)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .application import FIRST_BATCHES, MORE_BATCHES_PER_SECOND
 from .binned_function import steps_of
 from .delay import Delay
 
@@ -35,6 +34,8 @@ class _Cohort:
         How many, in how many batches: those that come again do so together.
     received
         When a poller received them.
+    bad
+        The part of them that fails each time.
     """
 
     arrived: float
@@ -42,6 +43,7 @@ class _Cohort:
     messages: float
     batches: float
     received: float = 0.0
+    bad: float = 0.0
 
 
 class BinnedQueue:
@@ -59,7 +61,7 @@ class BinnedQueue:
         self._due: list[int] = []  # the steps of those, the next one first
         self._hidden_total = 0.0
         self._batches, self._messages = Delay(), Delay()
-        self._allowed = float(min(FIRST_BATCHES, queue.most_batches))
+        self._allowed = queue.first_batches
         self._number = 0
 
     @property
@@ -83,7 +85,7 @@ class BinnedQueue:
         self._batches.step()
         self.history.done.add(now, self._messages.step())
         self.history.arrivals.add(now, arrivals)
-        self._show(_Cohort(now, 0, arrivals, arrivals))
+        self._show(_Cohort(now, 0, arrivals, arrivals, bad=self.queue.failing))
         for cohort in self._hidden.pop(number, ()):
             self._hidden_total -= cohort.messages
             self._show(cohort)
@@ -112,14 +114,17 @@ class BinnedQueue:
         in_work = self._batches.total + max(0.0, self._waiting_batches)
         if self._depth > 0.5 and in_work >= self._allowed - 1:
             self.history.hold_back(now, at_maximum=self._allowed >= self.queue.most_batches)
-            self._allowed = min(self.queue.most_batches, self._allowed + MORE_BATCHES_PER_SECOND * self._step)
+            self._allowed = min(
+                self.queue.most_batches, self._allowed + self.queue.pollers.more_per_second * self._step
+            )
 
     def lose_connections(self, now: float) -> None:
         """Fail what is at work, as a failover does."""
         batches = self._batches.total
         lost = self._messages.clear()
         self.history.failed.add(now, lost)
-        self._hide(_Cohort(now, 1, lost, max(lost / self.queue.batch_size, batches), now))
+        batches = max(lost / self.queue.batch_size, batches)
+        self._hide(_Cohort(now, 1, lost, batches, now, bad=self.queue.failing))
 
     def note(self, now: float) -> None:
         """Write down where it stands."""
@@ -154,21 +159,30 @@ class BinnedQueue:
         duration = function.duration.of(size)
         begun = self.function.begin(cohort.batches, duration, room, now)
         ends = duration.ends(step, function.timeout)
-        ends_new = duration.ends(step, function.timeout, later=self._app.cold_start)
+        ends_new = duration.ends(step, function.timeout, later=function.cold_start)
         each = min(1.0, duration.mean / step)
         self._batches.add(begun.good * each, ends)
         self._batches.add(begun.good_new, ends_new)
         self._batches.add(begun.bad * min(1.0, self._app.refused / step), steps_of(self._app.refused, step))
-        self._batches.add(begun.bad_new, steps_of(self._app.refused + self._app.cold_start, step))
+        self._batches.add(begun.bad_new, steps_of(self._app.refused + function.cold_start, step))
         in_time = duration.within(function.timeout)
-        self._messages.add(begun.good * size * in_time, ends)
-        self._messages.add(begun.good_new * size * in_time, ends_new)
+        spoilt = self._spoilt(cohort, size)
+        self._messages.add(begun.good * size * in_time * (1 - spoilt), ends)
+        self._messages.add(begun.good_new * size * in_time * (1 - spoilt), ends_new)
         good = (begun.good + begun.good_new) * size
-        failed = (begun.bad + begun.bad_new) * size + good * (1 - in_time)
+        refused = (begun.bad + begun.bad_new) * size + good * (1 - in_time)
+        failed = good * in_time * spoilt
         self.function.count_timeouts(now, (begun.good + begun.good_new) * (1 - in_time))
-        self.history.failed.add(now, failed)
-        self._hide(_Cohort(cohort.arrived, cohort.receives, failed, failed / size, cohort.received))
+        self.history.failed.add(now, refused + failed)
+        self._hide(replace(cohort, messages=refused, batches=refused / size))
+        # Those that were reported come again one by one, in batches with others; those that were not, with their batch.
+        batches = failed if self.queue.reports_failures else failed / size
+        self._hide(replace(cohort, messages=failed, batches=batches, bad=1.0))
         return begun.total
+
+    def _spoilt(self, cohort: _Cohort, size: float) -> float:
+        """Give the part of messages that come again because they, or others of their batch, fail each time."""
+        return cohort.bad if self.queue.reports_failures else 1 - (1 - cohort.bad) ** size
 
     def _take(self, messages: float, size: float, now: float) -> list[_Cohort]:
         """Take messages off the queue, by how often they have been received; set those aside that were too often."""
@@ -184,6 +198,7 @@ class BinnedQueue:
             part = min(messages, cohort.messages)
             receives = cohort.receives + 1
             known = taken.setdefault(receives, _Cohort(cohort.arrived, receives, 0.0, 0.0, now))
+            known.bad = (known.bad * known.messages + cohort.bad * part) / (known.messages + part)
             known.messages += part
             known.batches = known.messages / size
             messages -= part
@@ -212,6 +227,8 @@ class BinnedQueue:
         if alike is None:
             hidden.append(cohort)
         else:
+            both = alike.messages + cohort.messages
+            alike.bad = (alike.bad * alike.messages + cohort.bad * cohort.messages) / both
             alike.messages += cohort.messages
             alike.batches += cohort.batches
         self._hidden_total += cohort.messages

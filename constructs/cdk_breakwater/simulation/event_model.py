@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .application import (
     FAILED_RETRY_SECONDS,
-    FIRST_BATCHES,
     LONGEST_THROTTLED_RETRY_SECONDS,
-    MORE_BATCHES_PER_SECOND,
     MOST_AGE_SECONDS,
     THROTTLED_RETRY_SECONDS,
     THROTTLED_RETRY_SPREAD,
@@ -42,6 +40,7 @@ _TICK = 1.0
 
 class _Message(NamedTuple):
     arrived: float
+    is_bad: bool  # fails each time
     receives: int = 0
 
 
@@ -61,13 +60,19 @@ class _Batch:
         self.received = received
         self.begun = self.over = False
 
+    def failed(self, *, all_of_them: bool, reported: bool) -> list[_Message]:
+        """Give the messages that come again after an invocation."""
+        bad = [message for message in self.messages if message.is_bad]
+        return self.messages if all_of_them or (bad and not reported) else bad
+
 
 class _QueueState:
     def __init__(self, queue: Queue) -> None:
         self.queue = queue
         self.visible: deque[_Message] = deque()
         self.batches = 0
-        self.allowed = float(min(FIRST_BATCHES, queue.most_batches))
+        self.bad = 0.5  # when it reaches 1, the next message fails each time
+        self.allowed = queue.first_batches
         self.waiting: deque[_Batch] = deque()
         self.held = 0  # messages of those batches
 
@@ -158,8 +163,11 @@ class EventModel:
     def _arrive(self, entry: Api | Direct | Queue, now: float) -> None:
         if isinstance(entry, Queue):
             self._open += 1
-            self._queues[entry.name].visible.append(_Message(now))
-            self._poll(self._queues[entry.name], now)
+            state = self._queues[entry.name]
+            state.bad += entry.failing
+            state.visible.append(_Message(now, is_bad=state.bad >= 1))
+            state.bad %= 1
+            self._poll(state, now)
         elif isinstance(entry, Api) and not self._admit(entry.buckets, now):
             self.history.entries[entry.name].limited.add(now)
         elif isinstance(entry, Direct) and not entry.waits:
@@ -259,7 +267,7 @@ class EventModel:
                 self.history.entries[queue.name].lost.add(now)
                 self._close(now)
                 continue
-            batch.messages.append(_Message(message.arrived, message.receives + 1))
+            batch.messages.append(message._replace(receives=message.receives + 1))
         return batch
 
     def _begin(self, state: _QueueState, batch: _Batch, now: float) -> bool:
@@ -267,11 +275,14 @@ class EventModel:
 
         def ended(then: float, is_good: bool) -> None:
             state.batches -= 1
-            if is_good:
-                self._close(then, len(batch.messages))
-                history.done.add(then, len(batch.messages))
-            else:
-                history.failed.add(then, len(batch.messages))
+            failed = batch.failed(all_of_them=not is_good, reported=queue.reports_failures)
+            done = len(batch.messages) - len(failed)
+            batch.messages = failed
+            if done:
+                self._close(then, done)
+                history.done.add(then, done)
+            if failed:
+                history.failed.add(then, len(failed))
                 again = max(then, batch.received + queue.visibility_timeout)
                 self._at(again, lambda later: self._show(state, batch, later))
             self._poll(state, then)
@@ -326,8 +337,8 @@ class EventModel:
             lasts, begun = min(seconds, timeout), None if seconds > timeout else self._servers.failovers
             self._at(then + lasts, lambda later: self._end(name, environment, later, begun, ended))
 
-        if is_new and self._app.cold_start:
-            self._at(now + self._app.cold_start, work)
+        if is_new and environments.function.cold_start:
+            self._at(now + environments.function.cold_start, work)
         else:
             work(now)
         return True
@@ -365,7 +376,9 @@ class EventModel:
             environments.end_idle(now)
         for state in self._queues.values():
             if state.visible and state.batches >= int(state.allowed):
-                state.allowed = min(state.queue.most_batches, state.allowed + MORE_BATCHES_PER_SECOND * _TICK)
+                state.allowed = min(
+                    state.queue.most_batches, state.allowed + state.queue.pollers.more_per_second * _TICK
+                )
             self._poll(state, now)
         self._at(now + _TICK, self._tick)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
-from .application import FIRST_BATCHES, MORE_BATCHES_PER_SECOND
+from .application import POLLERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +93,7 @@ def drain(mapping: QueueMapping, messages: int, invoke: Invoke, *, seed: int, un
     running = position = 0
     now = 0.0
     while (visible or events) and now <= until:
-        allowed = min(mapping.maximum_concurrency, FIRST_BATCHES + int(now * MORE_BATCHES_PER_SECOND))
+        allowed = min(mapping.maximum_concurrency, int(POLLERS.first + now * POLLERS.more_per_second))
         while visible and running < allowed:
             batch = _receive(mapping, visible, receives, begun, history)
             if not batch:

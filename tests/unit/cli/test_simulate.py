@@ -95,6 +95,29 @@ def test_a_share_that_holds(template: Path) -> None:
     assert "A request or message takes 0.2 s" in text
 
 
+def test_messages_that_fail_each_time_and_functions_that_start_slowly(template: Path) -> None:
+    reporting = LIMITED.replace(
+        "BatchSize: 10", "BatchSize: 10\n      FunctionResponseTypes: [ReportBatchItemFailures]"
+    )
+    template.write_text(reporting)
+    burst = ("--load", "spike:3000", "--failing", "Orders=2%", "--cold-start", "Writer=3s")
+    result = run_json(template, *burst)["runs"][0]
+    assert (result["entries"]["Orders"]["done"], result["entries"]["Orders"]["lost"]) == (2940, 60)
+    assert "messages (0.02 of them fail each time)" in " ".join(result["assumptions"])
+    assert "a cold start 3 s" in " ".join(result["assumptions"])
+    template.write_text(LIMITED)  # a batch fails as a whole
+    assert run_json(template, *burst)["runs"][0]["entries"]["Orders"]["lost"] > 60
+    for option, value, said in (
+        ("--failing", "Orders=102%", "'102%' is no part of a whole"),
+        ("--failing", "Writer=2%", "nothing is called 'Writer'. There are: Orders."),
+        ("--cold-start", "Orders=2s", "nothing is called 'Orders'"),
+        ("--cold-start", "soon", "'soon' is no time"),
+    ):
+        refused = run(template, option, value)
+        assert refused.exit_code == 2
+        assert said in refused.stderr
+
+
 def test_the_same_without_limits(template: Path) -> None:
     result = run(template, "--load", "spike:3000", "--without-limits")
     assert result.exit_code == 0  # what the app itself does

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import math
 
-from cdk_breakwater.simulation.application import Api, Application, Bucket, Direct, Failover, Function, Queue, Server
+from cdk_breakwater.simulation.application import (
+    POLLERS,
+    Api,
+    Application,
+    Bucket,
+    Direct,
+    Failover,
+    Function,
+    Pollers,
+    Queue,
+    Server,
+)
 from cdk_breakwater.simulation.duration import Duration
 from cdk_breakwater.simulation.load import Load
 
@@ -26,10 +37,9 @@ def application(
     """One function `F` on one database `Db`."""
     return Application(
         entries,
-        {"F": Function("F", Duration(seconds, variation), timeout, reserved, {"Db": 1})},
+        {"F": Function("F", Duration(seconds, variation), timeout, reserved, {"Db": 1}, cold_start)},
         {"Db": Server("Db", usable + 5, usable)},
         unreserved,
-        cold_start,
         idle=600,
         refused=0.1,
         deploy_at=deploy_at,
@@ -44,8 +54,11 @@ def queue(
     maximum_concurrency: int | None = 12,
     visibility: float = 120,
     receives: int | None = 5,
+    failing: float = 0.0,
+    reports: bool = True,
+    pollers: Pollers = POLLERS,
 ) -> Queue:
-    return Queue("Q", "F", load, batch_size, maximum_concurrency, visibility, receives)
+    return Queue("Q", "F", load, batch_size, maximum_concurrency, visibility, receives, reports, failing, pollers)
 
 
 def api(load: Load, *buckets: Bucket) -> Api:

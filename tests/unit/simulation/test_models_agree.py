@@ -7,7 +7,17 @@ from collections.abc import Callable
 
 import pytest
 
-from cdk_breakwater.simulation.application import Api, Application, Bucket, Direct, Failover, Function, Queue, Server
+from cdk_breakwater.simulation.application import (
+    Api,
+    Application,
+    Bucket,
+    Direct,
+    Failover,
+    Function,
+    Pollers,
+    Queue,
+    Server,
+)
 from cdk_breakwater.simulation.duration import Duration
 from cdk_breakwater.simulation.history import History
 from cdk_breakwater.simulation.load import constant, poisson, ramp, recorded, spike
@@ -44,6 +54,15 @@ BURSTS: dict[str, Callable[[], Application]] = {
     "at random into a queue": lambda: application(queue(poisson(50, 60), batch_size=1), reserved=12),
     "events that throttle each other": lambda: application(
         direct(ramp(0, 400, 20), waits=False), reserved=40, usable=40
+    ),
+    "messages that fail each time": lambda: application(
+        queue(spike(1_000), failing=0.04, visibility=20, receives=3), reserved=12
+    ),
+    "messages that fail and take their batch with them": lambda: application(
+        queue(spike(1_000), failing=0.01, visibility=20, receives=3, reports=False), reserved=12
+    ),
+    "pollers that do not grow": lambda: application(
+        queue(spike(5_000), maximum_concurrency=None, pollers=Pollers(math.inf, 0, 5)), reserved=12
     ),
     "what was recorded": lambda: application(queue(recorded([(0, 600), (60, 6_000), (120, 0)])), reserved=12),
 }
@@ -146,7 +165,7 @@ def test_frozen_environments_keep_newcomers_out(model: Model) -> None:
         Direct("two", "second", spike(10, at=30), waits=True),
         Direct("later", "second", spike(10, at=700), waits=True),
     )
-    burst = Application(entries, functions, {"Db": Server("Db", 15, 12)}, 900, 1, idle=600, refused=0.1)
+    burst = Application(entries, functions, {"Db": Server("Db", 15, 12)}, 900, idle=600, refused=0.1)
     history = simulate(burst, model=model)
     assert history.entries["two"].failed.total == pytest.approx(8)
     assert history.entries["later"].failed.total == pytest.approx(0)

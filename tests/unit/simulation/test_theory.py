@@ -26,8 +26,8 @@ class Exponential(Duration):
 
 def run(entry: Queue | Direct, duration: Duration, *, reserved: int | None = None, seed: int = 1) -> History:
     """Let Poisson arrivals meet a function without cold starts and without a database that is short."""
-    function = Function("F", duration, math.inf, reserved, {})
-    burst = Application((entry,), {"F": function}, {}, unreserved=10_000, cold_start=0, idle=math.inf, refused=0)
+    function = Function("F", duration, math.inf, reserved, {}, cold_start=0)
+    burst = Application((entry,), {"F": function}, {}, unreserved=10_000, idle=math.inf, refused=0)
     return simulate(burst, model=Model.EVENTS, seed=seed)
 
 

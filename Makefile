@@ -76,13 +76,14 @@ conformance: install servers  ## every promise of the runtime against every clie
 	BREAKWATER_FUZZ_SECONDS=$${FUZZ:-4} pytest -n 2 tests/runtime/conformance tests/runtime/test_life.py
 
 .PHONY: release-check
-release-check: install  ## build both distributions, look at what they say and hold, and compare the API with the last release's
+release-check: install servers  ## build and look at both distributions, try them on each Python, and compare with the last release; six minutes
 	rm -rf dist && python -m hatchling build --directory dist
 	uv tool run --quiet twine check --strict dist/*
-	pytest -q tests/test_wheel.py tests/versions
+	pytest -q tests/test_wheel.py tests/versions tests/snapshot
+	python -m tests.versions
 	@if last=$$(git describe --tags --abbrev=0 2>/dev/null); then \
-	  uv tool run --quiet griffe check cdk_breakwater --search constructs --against $$last; \
-	else echo "No release yet, so there is no API to compare with."; fi
+	  python -m tests.versions.breaks $$last && python -m tests.upgrade $$last; \
+	else echo "No release yet, so there is none to compare with and none to upgrade from."; fi
 
 .PHONY: docs-tables
 docs-tables: install  ## write the generated tables and pictures of the docs anew

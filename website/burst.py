@@ -52,7 +52,7 @@ def bursts() -> tuple[Burst, Burst]:
     queue = Queue("Jobs", "Orders", spike(MESSAGES), 10, None, 6 * _TIMEOUT, _RECEIVES)
     function = Function("Orders", Duration(0.2), _TIMEOUT, connections={"Db": 1})
     servers = {"Db": Server("Db", MAX_CONNECTIONS, FOR_CLIENTS)}
-    without = Application((queue,), {"Orders": function}, servers, ACCOUNT_CONCURRENCY, 1.0, 600.0, 0.1)
+    without = Application((queue,), {"Orders": function}, servers, ACCOUNT_CONCURRENCY, idle=600.0, refused=0.1)
     limited = replace(
         without,
         entries=(replace(queue, maximum_concurrency=SHARE),),

@@ -15,7 +15,9 @@ from ..simulation.application import Failover
 from ..simulation.run import Model
 from .check import CLEAN, FINDINGS, UNREADABLE, TimeIsUp, limited, parameters_of, see_to, see_to_parameters
 from .check_sources import Sources
+from .simulate_answers import Answers
 from .simulate_arguments import SHAPES, seconds
+from .simulate_size import sizes
 from .simulated_burst import DEFAULT_BURST, DEFAULT_DURATION, Burst, largest, run, without_limits
 from .simulated_limits import read_limits
 
@@ -85,6 +87,9 @@ def simulate_command(  # noqa: PLR0917 -- typer makes an option of each
     find_max: Annotated[
         bool, typer.Option("--find-max", help="The largest load, of this shape, that no database refuses.")
     ] = False,
+    size: Annotated[
+        bool, typer.Option("--size", help="The smallest max_connections, class or ACUs for this load, and the price.")
+    ] = False,
     parameter: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of a template's parameter.")] = None,
     parameter_file: Annotated[Path | None, typer.Option(help="A file of parameters, as the AWS CLI takes it.")] = None,
     account_concurrency: Annotated[int | None, typer.Option(min=1, help="The account's quota. Default: 1,000.")] = None,
@@ -132,7 +137,8 @@ def simulate_command(  # noqa: PLR0917 -- typer makes an option of each
             if compare is not None:
                 runs.append(run(_read([compare], given, quota, errors), burst, str(compare)))
             most = largest(runs[0], burst) if find_max else None
-        _show(runs, most, format_, rows)
+            needed = sizes(runs[0], burst) if size else []
+        _show(runs, Answers(most, needed), format_, rows)
         if page is not None:
             _write_page(runs, page)
             errors.print(f"Plots are in {page}.", markup=False, style="dim")
@@ -168,16 +174,17 @@ def _read(paths: list[Path], parameters: dict[str, str], quota: int, errors: Con
     return with_entries[0]
 
 
-def _show(runs: list[Run], most: float | None, format_: str, rows: int) -> None:
-    from .simulate_report import as_json, report
+def _show(runs: list[Run], answers: Answers, format_: str, rows: int) -> None:
+    from .simulate_report import report
+    from .simulate_result import as_json
 
     if format_ == "json":
-        typer.echo(as_json(runs, most))
+        typer.echo(as_json(runs, answers))
         return
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)
-    console.print(report(runs, most, rows), highlight=False)
+    console.print(report(runs, answers, rows), highlight=False)
 
 
 def _write_page(runs: list[Run], page: Path) -> None:

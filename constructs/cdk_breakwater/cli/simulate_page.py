@@ -7,7 +7,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from ..simulation.verdict import seconds_text
-from .simulate_report import assumptions, counted, highest, verdict
+from .simulate_series import counted, highest
+from .simulate_words import assumptions, verdict
 
 if TYPE_CHECKING:
     from .simulated_burst import Run

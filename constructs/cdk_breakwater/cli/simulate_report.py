@@ -1,10 +1,9 @@
-"""What a person reads of a burst, and what a program does."""
+"""What a person reads of a burst in a terminal."""
 
 from __future__ import annotations
 
-import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.table import Table
@@ -12,30 +11,32 @@ from rich.text import Text
 
 from ..simulation.application import Api, Direct, Queue
 from ..simulation.verdict import seconds_text
-from .simulated_burst import REFUSED_SECONDS
+from .simulate_series import counted, highest, times
+from .simulate_size import size_text
+from .simulate_words import assumptions, largest_text, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from rich.console import RenderableType
 
-    from ..simulation.history import Counts, Levels
+    from ..simulation.history import Levels
+    from .simulate_answers import Answers
     from .simulated_burst import Run
 
 _SPARKS = " ▁▂▃▄▅▆▇█"
 _SPARK_WIDTH = 24
-_MOST_BOUND = 8
 
 
-def report(runs: list[Run], most: float | None, rows: int) -> Group:
+def report(runs: list[Run], answers: Answers, rows: int) -> Group:
     """Lay it out for a terminal: what was assumed, each run over time, and the verdict last.
 
     Parameters
     ----------
     runs
         The app's, then those beside it.
-    most
-        How many times the load may come; None where that was not asked.
+    answers
+        To what else was asked.
     rows
         Of the table over time.
     """
@@ -47,168 +48,10 @@ def report(runs: list[Run], most: float | None, rows: int) -> Group:
     for run in runs:
         parts += ["", Text(f"Verdict: {run.title}", style="bold")]
         parts += [Text(line, style=_style(line, run)) for line in verdict(run)]
-    if most is not None:
-        parts.append(Text(largest_text(most)))
+    if answers.largest is not None:
+        parts.append(Text(largest_text(answers.largest)))
+    parts += [Text(size_text(each)) for each in answers.sizes]
     return Group(*parts)
-
-
-def assumptions(run: Run) -> list[str]:
-    """Say what no template tells, and what is not simulated."""
-    app = run.application
-    lasting = {name: function.duration for name, function in app.functions.items()}
-    spread = next((duration.variation for duration in lasting.values()), 0.0)
-    times = _times_text({name: duration.mean for name, duration in lasting.items()})
-    starts = _times_text({name: function.cold_start for name, function in app.functions.items()})
-    how = "each request followed" if run.history.model == "events" else f"steps of {run.history.step:.3g} s"
-    resting = f"an environment rests {seconds_text(app.idle)} with its connections before it ends"
-    lines = [
-        f"A request or message takes {times}{f' ± {spread:.0%}' if spread else ''}, a batch as long as its messages "
-        f"one after the other; a cold start {starts}, a refused connection "
-        f"{REFUSED_SECONDS:g} s; {resting}. Computed by {how}.",
-        *(f"{entry.name}: {_load_text(entry)}" for entry in app.entries),
-    ]
-    return [*lines, *(f"Note: {line}" for line in run.limits.notes)]
-
-
-def _times_text(times: Mapping[str, float]) -> str:
-    """Write a time of each function, once where they are alike."""
-    names: dict[float, list[str]] = {}
-    for name, time in times.items():
-        names.setdefault(time, []).append(name)
-    if len(names) == 1:
-        return seconds_text(next(iter(names)))
-    return ", ".join(f"{seconds_text(time)} ({' and '.join(of)})" for time, of in names.items())
-
-
-def verdict(run: Run) -> list[str]:
-    """Say in words what happened: to each database, by which limit first, and until when."""
-    lines = []
-    for name, server in run.application.servers.items():
-        came = run.history.servers[name]
-        peak = f"{name}: {came.connections.peak:,.0f} connections at the most"
-        if server.max_connections is None:
-            lines.append(f"{peak}; how many it has is not known here.")
-            continue
-        of_all = f", {server.max_connections - server.usable:g} of {server.max_connections} are kept for others"
-        peak += f" of {server.usable:,.0f}{of_all if server.max_connections != server.usable else ''}"
-        refused = came.refused.total
-        first = f"; it refuses {refused:,.0f}, first after {seconds_text(came.refused.first or 0)}"
-        lines.append(f"{peak}{first if came.refused.first is not None else '; it refuses nobody'}.")
-    if run.bound:
-        one, *others = run.bound
-        lines.append(
-            f"The first limit that binds, after {seconds_text(one.at)}: {one.limit} ({one.resource}): {one.effect}."
-        )
-        lines += [
-            f"Then, after {seconds_text(each.at)}: {each.limit} ({each.resource}): {each.effect}."
-            for each in others[:_MOST_BOUND]
-        ]
-    else:
-        lines.append("No limit binds.")
-    history = run.history
-    if history.drained is None:
-        lines.append(f"After {seconds_text(history.seconds)}, {history.left:,.0f} are still not done.")
-    else:
-        lines.append(f"All is done after {seconds_text(history.drained)}.")
-    return lines
-
-
-def largest_text(most: float) -> str:
-    """Say how large the load may be."""
-    if math.isinf(most):
-        return "However large the load was made, no database refused a connection and no message was lost."
-    if not most:
-        return "However small the load was made, a database refuses somebody or a message is lost."
-    return f"The largest load of this shape that no database refuses and that loses nothing: {most:.2g} times this one."
-
-
-def as_json(runs: list[Run], most: float | None) -> str:
-    """Give one object: the runs, with their limits, series and verdicts."""
-    found: dict[str, Any] = {"runs": [_object(run) for run in runs]}
-    if most is not None:
-        found["largest_factor"] = most if math.isfinite(most) else None
-    return json.dumps(found, indent=2)
-
-
-def _object(run: Run) -> dict[str, Any]:
-    app, history = run.application, run.history
-    return {
-        "title": run.title,
-        "model": history.model,
-        "step": history.step,
-        "seconds": history.seconds,
-        "drained": history.drained,
-        "left": history.left,
-        "harmful": run.is_harmful,
-        "verdict": verdict(run),
-        "assumptions": assumptions(run),
-        "bindings": [vars(binding) for binding in run.bound],
-        "entries": {
-            entry.name: {
-                "kind": type(entry).__name__.lower(),
-                "function": entry.function,
-                **{what: getattr(history.entries[entry.name], what).total for what in _COUNTS},
-                "depth": _series(history.entries[entry.name].depth, run),
-                "age": _series(history.entries[entry.name].age, run),
-            }
-            for entry in app.entries
-        },
-        "functions": {
-            name: {
-                "reserved": function.reserved,
-                "concurrency": _series(history.functions[name].concurrency, run),
-                "environments": _series(history.functions[name].environments, run),
-                "timeouts": history.functions[name].timeouts.total,
-            }
-            for name, function in app.functions.items()
-        },
-        "servers": {
-            name: {
-                "max_connections": server.max_connections,
-                "usable": server.usable if math.isfinite(server.usable) else None,
-                "connections": _series(history.servers[name].connections, run),
-                "refused": history.servers[name].refused.total,
-                "unavailable": history.servers[name].unavailable.total,
-            }
-            for name, server in app.servers.items()
-        },
-    }
-
-
-_COUNTS = ("arrivals", "done", "limited", "throttled", "failed", "lost")
-_POINTS = 200
-
-
-def _series(levels: Levels, run: Run) -> dict[str, Any]:
-    return {"peak": levels.peak, "every": run.history.seconds / _POINTS, "values": highest(levels, run, _POINTS)}
-
-
-def highest(levels: Levels, run: Run, parts: int) -> list[float]:
-    """Give the highest value in each of some parts of the time."""
-    return [_peak(levels, start, end, run) for start, end in _times(run, parts)]
-
-
-def counted(counts: Counts, run: Run, parts: int) -> list[float]:
-    """Give how often something happened in each of some parts of the time."""
-    step = run.history.step
-    return [
-        sum(counts.values[int(start / step) : max(int(start / step) + 1, int(end / step))])
-        for start, end in _times(run, parts)
-    ]
-
-
-def _times(run: Run, parts: int) -> list[tuple[float, float]]:
-    """Divide the time into parts of whole steps, as far as there are so many."""
-    steps = max(1, math.ceil(run.history.seconds / run.history.step) + 1)
-    parts = min(parts, steps)
-    edges = [round(number * steps / parts) * run.history.step for number in range(parts + 1)]
-    return [(edges[number], edges[number + 1]) for number in range(parts)]
-
-
-def _peak(levels: Levels, start: float, end: float, run: Run) -> float:
-    first, last = round(start / run.history.step), round(end / run.history.step)
-    known = levels.values[first:last]
-    return max(known) if known else levels.last
 
 
 def _over_time(run: Run, rows: int) -> Table:
@@ -234,7 +77,7 @@ def _over_time(run: Run, rows: int) -> Table:
     table.add_column("until", justify="right", no_wrap=True)
     for name, _, _ in columns:
         table.add_column(name, justify="right")
-    for number, (_, end) in enumerate(_times(run, rows)):
+    for number, (_, end) in enumerate(times(run, rows)):
         cells = [_cell(values[number], how) if number < len(values) else "0" for _, values, how in columns]
         table.add_row(seconds_text(end), *cells)
     return table
@@ -297,22 +140,6 @@ def _entry_limit(entry: Queue | Direct) -> str:
         return "Lambda's own queue"
     most = f"MaximumConcurrency {entry.maximum_concurrency}" if entry.maximum_concurrency else "no MaximumConcurrency"
     return f"{most}, batches of {entry.batch_size}"
-
-
-def _load_text(entry: Api | Direct | Queue) -> str:
-    load = entry.load
-    spikes = [each for each in load.stretches if each.start == each.end]
-    rest = [each for each in load.stretches if each.start != each.end]
-    parts = [f"{each.first:,.0f} at once after {seconds_text(each.start)}" for each in spikes]
-    if rest:
-        total, end = sum(each.total for each in rest), max(each.end for each in rest)
-        parts.append(f"{total:,.0f}{' at random' if load.at_random else ''} within {seconds_text(end)}")
-    kind = "requests"
-    if isinstance(entry, Queue):
-        kind = f"messages ({entry.failing:.2g} of them fail each time)" if entry.failing else "messages"
-    if isinstance(entry, Direct) and not entry.waits:
-        kind = "asynchronous events"
-    return f"{kind} for {entry.function}: {' and '.join(parts) or 'none'}"
 
 
 def _style(line: str, run: Run) -> str:

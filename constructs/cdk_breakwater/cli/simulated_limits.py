@@ -62,6 +62,8 @@ class Limits:
         The concurrency that functions without a reservation share.
     because
         How each limit is known, by its resource, for people.
+    engines
+        Of servers, by name, where it is known.
     notes
         What was assumed, and what is in the templates and is not simulated.
     """
@@ -71,6 +73,7 @@ class Limits:
     servers: dict[str, Server] = field(default_factory=dict)
     unreserved: int = 0
     because: dict[str, str] = field(default_factory=dict)
+    engines: dict[str, DatabaseEngine] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def note(self, line: str) -> None:
@@ -138,6 +141,8 @@ def _told(function: Resource, found: Limits) -> dict[str, int]:
         runtime_engine = _word(told, own[1], "ENGINE")
         engine = next((each for each in DatabaseEngine if each.runtime_engine == runtime_engine), None)
         held[name] = engine.connections_per_environment if engine is not None else 1
+        if engine is not None:
+            found.engines[name] = engine
         most = as_number(told.get(f"{own[1]}MAX_CONNECTIONS", ABSENT), -1)
         if name in found.servers:
             continue
@@ -177,6 +182,8 @@ def _server(connection: Connection, found: Limits) -> str | None:
         name, times = f"readers of {name}", server.most_readers
     if name in found.servers:
         return name
+    if server is not None and server.engine is not None and times == 1:
+        found.engines[name] = server.engine
     limit = server_limit(server) if server is not None else None
     if limit is not None:
         found.servers[name] = Server(name, limit.limit.value * times, limit.usable * times)

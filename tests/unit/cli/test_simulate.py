@@ -118,6 +118,36 @@ def test_messages_that_fail_each_time_and_functions_that_start_slowly(template: 
         assert said in refused.stderr
 
 
+def test_the_smallest_size_for_a_load(template: Path) -> None:
+    template.write_text(UNLIMITED.replace(", DBParameterGroupName: !Ref Group", ""))
+    burst = ("--load", "constant:120:30", "--duration", "100ms", "--connections", "2")
+    result = run_json(template, *burst, "--size")
+    (size,) = result["sizes"]
+    assert size["max_connections"] == size["functions"] + 5
+    assert (size["class_"], round(size["dollars"])) == ("db.t4g.small", 23)
+    assert size["class_connections"] >= size["max_connections"]
+    assert size["acus"] is None
+    # It holds, and one environment's connections less do not.
+    for less, code in ((0, 0), (2, 1)):
+        most = f"Db={size['functions'] - less}"
+        assert run(template, *burst, "--max-connections", most).exit_code == code
+    text = " ".join(run(template, *burst, "--size").stdout.split())
+    assert f"Db: the smallest max_connections for this load is {size['max_connections']}" in text
+    assert "By default db.t4g.small has" in text
+    aurora = UNLIMITED[: UNLIMITED.index("  Group:")] + UNLIMITED[UNLIMITED.index("  Dead:") :]
+    aurora = aurora.replace(
+        "Resources:",
+        """Resources:
+  Db:
+    Type: AWS::RDS::DBCluster
+    Properties: {Engine: aurora-mysql, ServerlessV2ScalingConfiguration: {MinCapacity: 1, MaxCapacity: 2}}
+  One: {Type: AWS::RDS::DBInstance, Properties: {DBClusterIdentifier: !Ref Db, DBInstanceClass: db.serverless}}""",
+    )
+    template.write_text(aurora)
+    (size,) = run_json(template, *burst, "--size")["sizes"]
+    assert (size["acus"], size["dollars_per_acu"]) == (1, pytest.approx(87.6))
+
+
 def test_the_same_without_limits(template: Path) -> None:
     result = run(template, "--load", "spike:3000", "--without-limits")
     assert result.exit_code == 0  # what the app itself does

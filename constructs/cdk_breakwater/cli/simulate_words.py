@@ -1,0 +1,103 @@
+"""What was assumed of a burst, and what came of it, in words."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ..simulation.application import Api, Direct, Queue
+from ..simulation.verdict import seconds_text
+from .simulated_burst import REFUSED_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .simulated_burst import Run
+
+_MOST_BOUND = 8
+
+
+def assumptions(run: Run) -> list[str]:
+    """Say what no template tells, and what is not simulated."""
+    app = run.application
+    lasting = {name: function.duration for name, function in app.functions.items()}
+    spread = next((duration.variation for duration in lasting.values()), 0.0)
+    times = _times_text({name: duration.mean for name, duration in lasting.items()})
+    starts = _times_text({name: function.cold_start for name, function in app.functions.items()})
+    how = "each request followed" if run.history.model == "events" else f"steps of {run.history.step:.3g} s"
+    resting = f"an environment rests {seconds_text(app.idle)} with its connections before it ends"
+    lines = [
+        f"A request or message takes {times}{f' ± {spread:.0%}' if spread else ''}, a batch as long as its messages "
+        f"one after the other; a cold start {starts}, a refused connection "
+        f"{REFUSED_SECONDS:g} s; {resting}. Computed by {how}.",
+        *(f"{entry.name}: {_load_text(entry)}" for entry in app.entries),
+    ]
+    return [*lines, *(f"Note: {line}" for line in run.limits.notes)]
+
+
+def _times_text(times: Mapping[str, float]) -> str:
+    """Write a time of each function, once where they are alike."""
+    names: dict[float, list[str]] = {}
+    for name, time in times.items():
+        names.setdefault(time, []).append(name)
+    if len(names) == 1:
+        return seconds_text(next(iter(names)))
+    return ", ".join(f"{seconds_text(time)} ({' and '.join(of)})" for time, of in names.items())
+
+
+def verdict(run: Run) -> list[str]:
+    """Say in words what happened: to each database, by which limit first, and until when."""
+    lines = []
+    for name, server in run.application.servers.items():
+        came = run.history.servers[name]
+        peak = f"{name}: {came.connections.peak:,.0f} connections at the most"
+        if server.max_connections is None:
+            lines.append(f"{peak}; how many it has is not known here.")
+            continue
+        of_all = f", {server.max_connections - server.usable:g} of {server.max_connections} are kept for others"
+        peak += f" of {server.usable:,.0f}{of_all if server.max_connections != server.usable else ''}"
+        refused = came.refused.total
+        first = f"; it refuses {refused:,.0f}, first after {seconds_text(came.refused.first or 0)}"
+        lines.append(f"{peak}{first if came.refused.first is not None else '; it refuses nobody'}.")
+    if run.bound:
+        one, *others = run.bound
+        lines.append(
+            f"The first limit that binds, after {seconds_text(one.at)}: {one.limit} ({one.resource}): {one.effect}."
+        )
+        lines += [
+            f"Then, after {seconds_text(each.at)}: {each.limit} ({each.resource}): {each.effect}."
+            for each in others[:_MOST_BOUND]
+        ]
+    else:
+        lines.append("No limit binds.")
+    history = run.history
+    if history.drained is None:
+        lines.append(f"After {seconds_text(history.seconds)}, {history.left:,.0f} are still not done.")
+    else:
+        lines.append(f"All is done after {seconds_text(history.drained)}.")
+    return lines
+
+
+def largest_text(most: float) -> str:
+    """Say how large the load may be."""
+    if math.isinf(most):
+        return "However large the load was made, no database refused a connection and no message was lost."
+    if not most:
+        return "However small the load was made, a database refuses somebody or a message is lost."
+    return f"The largest load of this shape that no database refuses and that loses nothing: {most:.2g} times this one."
+
+
+def _load_text(entry: Api | Direct | Queue) -> str:
+    load = entry.load
+    spikes = [each for each in load.stretches if each.start == each.end]
+    rest = [each for each in load.stretches if each.start != each.end]
+    parts = [f"{each.first:,.0f} at once after {seconds_text(each.start)}" for each in spikes]
+    if rest:
+        total, end = sum(each.total for each in rest), max(each.end for each in rest)
+        parts.append(f"{total:,.0f}{' at random' if load.at_random else ''} within {seconds_text(end)}")
+    kind = "requests"
+    if isinstance(entry, Queue):
+        kind = f"messages ({entry.failing:.2g} of them fail each time)" if entry.failing else "messages"
+    if isinstance(entry, Direct) and not entry.waits:
+        kind = "asynchronous events"
+    return f"{kind} for {entry.function}: {' and '.join(parts) or 'none'}"

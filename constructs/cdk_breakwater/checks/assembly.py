@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from .resource import Resource
+    from .server_limit import DeployedServer
 
     Parser = Callable[[Path], dict[str, Any]]
 
@@ -57,6 +58,7 @@ class Assembly:
         self.templates: list[Template] = []
         self.choices = Choices()
         self.names = Names(self)
+        self.deployed: dict[Resource, DeployedServer] = {}
         self._by_type: dict[str, list[Resource]] = {}
         self._parse = parse
         self._nested: dict[Resource, Template] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..limits.engines import DatabaseEngine
@@ -38,6 +39,32 @@ class ServerLimit(NamedTuple):
     parameters: tuple[str, ...]
 
 
+class DeployedServer(NamedTuple):
+    """What the account says of a database or of one of its instances.
+
+    Attributes
+    ----------
+    instance_class
+        Its class; None for a cluster whose instances have theirs.
+    value
+        Of the parameter that limits connections, as its group has it; None where that is the engine's own default.
+    """
+
+    instance_class: str | None
+    value: str | None
+
+
+def limiting_parameter(server: Server) -> str:
+    """Name the parameter that limits a database's connections; empty where the engine is not known."""
+    return parameter_name(server.engine) if server.engine is not None else ""
+
+
+def is_told(server: Server) -> bool:
+    """Tell whether the templates say on what a database's limit rests."""
+    value = parameter(server, limiting_parameter(server))
+    return not isinstance(value, Unknown) and all(isinstance(class_, str) for _, class_ in server.classes)
+
+
 def version(server: Server) -> tuple[int, ...] | None:
     """Give the engine's version, as far as it is a number."""
     text = server.resource.text("EngineVersion")
@@ -72,12 +99,20 @@ def _server_limit(server: Server) -> ServerLimit | None:
     engine = server.engine
     if engine is None or not server.classes:
         return None
-    value = parameter(server, parameter_name(engine))
-    if isinstance(value, Unknown):
-        return None
+    given = parameter(server, parameter_name(engine))
     found: list[MaxConnections] = []
-    based_on: set[str | None] = {parameter_of(value)}
-    for _, class_ in server.classes:
+    based_on: set[str | None] = {parameter_of(given)}
+    deployed = server.resource.template.assembly.deployed
+    for instance, told in server.classes:
+        known = deployed.get(instance)
+        class_ = known.instance_class if known is not None and not isinstance(told, str) else told
+        value: str | Absent | Unknown = given
+        if isinstance(given, Unknown):
+            # The instance's group goes before the cluster's.
+            values = [each.value for each in (known, deployed.get(server.resource)) if each is not None]
+            if not values:
+                return None
+            value = next((each for each in values if each is not None), ABSENT)
         try:
             if isinstance(value, str):
                 found.append(from_parameter(engine, value, class_ if isinstance(class_, str) else None))
@@ -89,7 +124,9 @@ def _server_limit(server: Server) -> ServerLimit | None:
                 found.append(for_instance_class(engine, class_, ".".join(map(str, version(server) or ()))))
         except UnknownMaxConnections:
             return None
-        based_on.add(parameter_of(class_))
+        if value is not given:
+            found[-1] = replace(found[-1], basis=f"{found[-1].basis}, by the account", stated=False)
+        based_on.add(parameter_of(told))
     limit = max(found, key=lambda each: each.value)
     usable = max(0, limit.value - engine.reserved_connections)
     return ServerLimit(limit, usable, tuple(sorted(filter(None, based_on))))

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from ..checks import Finding, Rule
 
 CLEAN, FINDINGS, UNREADABLE = 0, 1, 2
+_NO_QUOTA = (
+    f"The account's concurrency may not be asked (lambda:GetAccountSettings); taken for {ACCOUNT_CONCURRENCY:,}, "
+    "unless --account-concurrency says otherwise."
+)
 _SETTINGS = Path(".breakwater.yaml")
 
 
@@ -223,6 +227,8 @@ def _read_deployed(
         quota = None if quota_is_given else account_quota(client)
         if quota is not None:
             sources.account_concurrency = quota
+        elif not quota_is_given:
+            sources.notes.append(_NO_QUOTA)
         read_deployed(sources, stacks, client, region or "unknown-region")
     except (BotoCoreError, ClientError) as error:
         raise BreakwaterError(

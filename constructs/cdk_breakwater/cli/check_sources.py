@@ -74,12 +74,15 @@ class Sources:
         known = {name for assembly in self.assemblies for each in assembly.templates for name in each.parameters}
         return [] if self.unreadable else sorted(self.parameters.keys() - known)
 
-    def add_deployed(self, name: Path, body: dict[str, Any], environment: str, parameters: Mapping[str, str]) -> None:
-        """Add the template of a stack that is deployed, whose parameters are known."""
+    def add_deployed(
+        self, name: Path, body: dict[str, Any], environment: str, parameters: Mapping[str, str]
+    ) -> Assembly:
+        """Add the template of a stack that is deployed, whose parameters are known, and give its app."""
         self.files[name] = TemplateFile(name, body)
         assembly = Assembly(self.account_concurrency, self._parse)
         assembly.add(name, body, environment, arguments=parameters)
         self.assemblies.append(assembly)
+        return assembly
 
     def line(self, file: Path, logical_id: str, location: str) -> int:
         """Give the line of a resource's property, or of the resource."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from cdk_breakwater.cli.main import app
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from typer.testing import Result
@@ -414,7 +416,94 @@ def test_a_deployed_stack(monkeypatch: pytest.MonkeyPatch) -> None:
         result = run("--stack", "hidden", "--stack", "shop", "--profile", "production", "--region", "eu-west-1")
     assert asked == [{"profile_name": "production", "region_name": "eu-west-1"}]
     assert result.exit_code == 2
-    (line,) = result.stderr.splitlines()
+    line, quota = result.stderr.splitlines()
     assert line.startswith("hidden: ")
     assert "not you" in line
+    assert "lambda:GetAccountSettings" in quota
     assert "40 s → 60 s" in result.stdout
+
+
+ELSEWHERE = """\
+Parameters: {Class: {Type: "AWS::SSM::Parameter::Value<String>"}}
+Resources:
+  Db:
+    Type: AWS::RDS::DBInstance
+    Properties: {Engine: mysql, DBInstanceClass: !Ref Class, DBParameterGroupName: house-rules}
+  Writer:
+    Type: AWS::Lambda::Function
+    Properties:
+      Timeout: 10
+      ReservedConcurrentExecutions: 50
+      Environment: {Variables: {DB_HOST: !GetAtt Db.Endpoint.Address}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "finding"),
+    [
+        ("40", "max_connections 40, max_connections in the parameter group, by the account"),
+        ("{DBInstanceClassMemory/25165760}", "estimated from max_connections in the parameter group, by the account"),
+        ("400", None),
+        (None, None),  # MySQL's own default on a class with 4 GiB
+    ],
+)
+def test_the_account_tells_what_a_template_does_not(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, finding: str | None
+) -> None:
+    class_ = "db.t4g.micro" if finding else "db.t4g.medium"
+    parameter = {"ParameterName": "max_connections", **({"ParameterValue": value} if value else {})}
+    with _account(monkeypatch) as rds:
+        instance = {"DBInstanceClass": class_, "DBParameterGroups": [{"DBParameterGroupName": "house-rules"}]}
+        rds.add_response("describe_db_instances", {"DBInstances": [instance]}, {"DBInstanceIdentifier": "shop-db-1"})
+        rds.add_response("describe_db_parameters", {"Parameters": [parameter]}, {"DBParameterGroupName": "house-rules"})
+        result = run("--stack", "shop", "--rule", "DatabaseConnections", "--rule", "DatabaseFunctionConcurrency")
+    assert result.exit_code == (1 if finding else 0)
+    if finding:
+        assert finding in " ".join(result.stdout.split())
+
+
+def test_what_may_not_be_asked_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with _account(monkeypatch) as rds:
+        rds.add_client_error("describe_db_instances", "AccessDenied", "no rds:DescribeDBInstances for you.")
+        result = run("--stack", "shop", "--rule", "DatabaseConnections", "--rule", "DatabaseFunctionConcurrency")
+    assert result.exit_code == 0
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("shop: Db can't be asked for its limit (")
+    assert "no rds:DescribeDBInstances for you" in line
+
+
+@contextmanager
+def _account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+    """An account with one stack, whose RDS the caller says."""
+    names = ("cloudformation", "lambda", "rds")
+    clients = {name: boto3.client(name, region_name="eu-west-1") for name in names}
+
+    class Session:
+        def __init__(self, **_: object) -> None:
+            pass
+
+        def client(self, name: str) -> object:
+            return clients[name]
+
+    monkeypatch.setattr(boto3, "Session", Session)
+    stack = {
+        "StackName": "shop",
+        "StackId": "arn:aws:cloudformation:eu-west-1:123456789012:stack/shop/1",
+        "CreationTime": "2026-01-01T00:00:00Z",
+        "StackStatus": "CREATE_COMPLETE",
+    }
+    made = {
+        "LogicalResourceId": "Db",
+        "PhysicalResourceId": "shop-db-1",
+        "ResourceType": "AWS::RDS::DBInstance",
+        "LastUpdatedTimestamp": "2026-01-01T00:00:00Z",
+        "ResourceStatus": "CREATE_COMPLETE",
+    }
+    cloudformation, functions, rds = (Stubber(clients[name]) for name in names)
+    with cloudformation, functions, rds:
+        functions.add_response("get_account_settings", {"AccountLimit": {"ConcurrentExecutions": 1000}})
+        cloudformation.add_response("get_template", {"TemplateBody": ELSEWHERE})
+        cloudformation.add_response("describe_stacks", {"Stacks": [stack]})
+        cloudformation.add_response("list_stack_resources", {"StackResourceSummaries": [made]})
+        yield rds
+        rds.assert_no_pending_responses()

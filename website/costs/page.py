@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from cdk_breakwater.limits.engines import DatabaseEngine
 from cdk_breakwater.limits.max_connections import for_instance_class
+from cdk_breakwater.limits.prices import classes
 from cdk_breakwater.proxies.proxy_downstream import MOST_PERCENT
 
-from .prices import AS_OF, HOURS, INSTANCES, INSTANCES_SOURCE, PRICES, PROXY_LEAST_VCPUS
+from .prices import AS_OF, HOURS, INSTANCES_SOURCE, PRICES, PROCESSORS, PROXY_LEAST_VCPUS
 from .rows import ROWS
 from .usage import Usage
 
@@ -66,8 +67,9 @@ def _proxies() -> str:
         "| RDS for PostgreSQL | instance | proxy | proxy ÷ instance | to share without a proxy | all behind a proxy |",
         "|---|---:|---:|---:|---:|---:|",
     ]
-    for name, (processors, hourly) in INSTANCES.items():
-        instance = hourly * HOURS
+    monthly = classes(DatabaseEngine.POSTGRESQL)
+    for name, processors in PROCESSORS.items():
+        instance = monthly[name]
         proxy = PRICES["proxy vCPU hour"].each * max(processors, PROXY_LEAST_VCPUS) * HOURS
         engine = DatabaseEngine.POSTGRESQL
         most = for_instance_class(engine, name).value

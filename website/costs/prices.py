@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from cdk_breakwater.limits.prices import HOURS_PER_MONTH
+
 AS_OF = "November 2026"
-HOURS = 730
-"""Hours of a month, as AWS's calculator counts."""
+HOURS = HOURS_PER_MONTH
 
 
 class Price(NamedTuple):
@@ -74,14 +75,14 @@ PRICES = {
 }
 PROXY_LEAST_VCPUS, PROXY_LEAST_ACUS = 2, 8
 
-INSTANCES = {
-    # class: vCPUs, dollars an hour on demand, RDS for PostgreSQL, one Availability Zone
-    "db.t4g.micro": (2, 0.016),
-    "db.t4g.small": (2, 0.032),
-    "db.t4g.medium": (2, 0.065),
-    "db.t4g.large": (2, 0.129),
-    "db.t4g.xlarge": (4, 0.258),
-    "db.m6g.large": (2, 0.159),
-    "db.m6g.2xlarge": (8, 0.636),
+PROCESSORS = {
+    "db.t4g.micro": 2,
+    "db.t4g.small": 2,
+    "db.t4g.medium": 2,
+    "db.t4g.large": 2,
+    "db.t4g.xlarge": 4,
+    "db.r6g.large": 2,
+    "db.r6g.2xlarge": 8,
 }
+"""vCPUs. Source: Amazon RDS User Guide, "Hardware specifications for DB instance classes"."""
 INSTANCES_SOURCE = f"{_AWS}/rds/postgresql/pricing/"

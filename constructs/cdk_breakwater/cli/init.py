@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -13,14 +14,17 @@ from ..errors import BreakwaterError
 _STARTER = Path(__file__).parent / "starter"
 _PLACES = {"gitignore": ".gitignore", "workflow.yml": ".github/workflows/check.yml"}
 _NEXT = """\
-An API, a queue, a function and a database, with a test and a workflow. Next:
+This is a working app with an API, a queue, a function and a database, a test and a CI workflow. Next:
 
-    python -m venv .venv && . .venv/bin/activate
+    {enter}python -m venv .venv && . .venv/bin/activate
     pip install -r requirements.txt
     python -m pytest
-    npx aws-cdk@2 synth --quiet
+    npx aws-cdk@{cli} synth --quiet
     breakwater plan
-    breakwater check cdk.out"""
+    breakwater check cdk.out
+    breakwater simulate cdk.out"""
+# npm takes its tag `latest` for a range such as `@2`, and that can be older than the aws-cdk-lib which pip installs.
+_CDK_CLI = "2.1148.1"
 
 
 def init_command(
@@ -32,7 +36,8 @@ def init_command(
     except (OSError, BreakwaterError) as error:
         Console(stderr=True).print(str(error), style="red", markup=False)
         raise typer.Exit(1) from error
-    Console().print(_NEXT, markup=False, highlight=False)
+    enter = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))}\n    "
+    Console().print(_NEXT.format(enter=enter, cli=_CDK_CLI), markup=False, highlight=False, soft_wrap=True)
 
 
 def write_app(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,13 +14,20 @@ from typer.testing import CliRunner
 
 from cdk_breakwater.cli.main import app
 
+ROOT = Path(__file__).parents[3]
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("starter") / "orders"
     answer = CliRunner().invoke(app, ["init", str(folder)])
     assert answer.exit_code == 0
-    assert "cdk@2 synth" in answer.stdout
+    commands = [line.strip() for line in answer.stdout.splitlines() if line.startswith("    ")]
+    assert commands[0] == f"cd {folder}"
+    pinned = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["devDependencies"]["aws-cdk"]
+    workflow = (folder / ".github" / "workflows" / "check.yml").read_text(encoding="utf-8")
+    assert f"npx aws-cdk@{pinned} synth --quiet" in commands
+    assert f"npx --yes aws-cdk@{pinned} synth --quiet" in workflow
     return folder
 
 

@@ -70,7 +70,8 @@ def _source_page(source: Path) -> str:
 def _api_pages(folder: Path, package: str) -> Iterator[str]:
     names = public_names(package)
     index = f"api/{package}.md"
-    listed = "\n".join(f"- [`{name}`]({package}.{name}.md)" for name in names)
+    listed = "\n".join(f"| [`{name}`]({package}.{name}.md) | {summary} |" for name, summary in names.items())
+    listed = f"| name | what it is |\n|---|---|\n{listed}"
     _write(folder / index, f"# `{package}`\n\nThe public API, from its docstrings.\n\n{listed}\n")
     yield index
     for name in names:
@@ -79,18 +80,31 @@ def _api_pages(folder: Path, package: str) -> Iterator[str]:
         yield page
 
 
-def public_names(package: str) -> list[str]:
-    """Read the package's public names, without importing it."""
-    home = {"cdk_breakwater": "constructs", "breakwater_runtime": "lambda_src"}[package]
-    tree = ast.parse((ROOT / home / package / "__init__.py").read_text(encoding="utf-8"))
-    for node in tree.body:
+def public_names(package: str) -> dict[str, str]:
+    """Read the package's public names and the first sentence of each, without importing it."""
+    home = ROOT / {"cdk_breakwater": "constructs", "breakwater_runtime": "lambda_src"}[package] / package
+    for node in ast.parse((home / "__init__.py").read_text(encoding="utf-8")).body:
         if (
             isinstance(node, ast.Assign)
             and isinstance(node.value, ast.Dict)
             and ast.unparse(node.targets[0]) == "_MODULES"
         ):
-            return [ast.literal_eval(key) for key in node.value.keys if key is not None]
+            modules: dict[str, str] = ast.literal_eval(node.value)
+            return {name: _summary(home, module, name) for name, module in modules.items()}
     raise ValueError(f"{package} has no _MODULES that names its public API")
+
+
+def _summary(home: Path, module: str, name: str) -> str:
+    path = home.joinpath(*module.strip(".").split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
+            text = ast.get_docstring(node)
+            if text:  # an overload has none
+                return text.partition("\n")[0].replace("``", "`")
+        if isinstance(node, ast.ImportFrom) and name in (imported.name for imported in node.names):
+            return _summary(home, node.module or "", name)  # handed on
+    raise ValueError(f"{file} has no {name} with a docstring")
 
 
 def _commands() -> str:
@@ -99,10 +113,12 @@ def _commands() -> str:
 
     from cdk_breakwater.cli.main import app
 
-    command = typer.main.get_command(app)
-    return get_docs_for_click(
-        obj=command, ctx=typer.Context(command), name="breakwater", title="The command `breakwater`"
-    )
+    group = typer.main.get_group(app)
+    text = get_docs_for_click(obj=group, ctx=typer.Context(group), name="breakwater", title="The command `breakwater`")
+    for command in group.commands.values():
+        # Typer cuts what a command does after 45 characters
+        text = text.replace(command.get_short_help_str(), command.get_short_help_str(limit=200), 1)
+    return text
 
 
 def _write(path: Path, text: str) -> None:

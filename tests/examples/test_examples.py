@@ -12,6 +12,7 @@ import pytest
 from cfnlint.api import lint_by_config
 from cfnlint.config import ManualArgs
 from typer.testing import CliRunner
+from website import diagrams
 
 from cdk_breakwater.cli.main import app
 from tests.examples import synthesis
@@ -76,5 +77,8 @@ def test_example(example: Path, tmp_path: Path, synthesize: Callable[[Path, Path
     # W3005: the CDK writes each dependency, those that a GetAtt implies as well. E3620: cfn-lint's list of DocumentDB's
     # classes lacks db.serverless (Amazon DocumentDB Developer Guide, "Using DocumentDB serverless").
     assert linted(templates, ignored=["W3005", "E3620"]) == []
+    if example.stem in diagrams.PICTURES:
+        picture = diagrams.path(example.stem)
+        assert picture.read_text(encoding="utf-8") == diagrams.drawn(example.stem, tmp_path), "make docs-tables"
     checked = CliRunner().invoke(app, ["check", str(tmp_path)], catch_exceptions=False)
     assert checked.exit_code == 0, checked.output

@@ -1,4 +1,4 @@
-// A table that is wider than the screen scrolls in a box of the theme, which the keyboard doesn't reach without this.
+// What is wider than the screen scrolls in a box, which the keyboard doesn't reach without this.
 document$.subscribe(() => {
-  for (const box of document.querySelectorAll(".md-typeset__scrollwrap")) box.tabIndex = 0;
+  for (const box of document.querySelectorAll(".md-typeset__scrollwrap, p:has(> img[src*=architecture_])")) box.tabIndex = 0;
 });

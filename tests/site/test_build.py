@@ -7,10 +7,12 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 from website import decision_tree, links, pages
 
 import breakwater_runtime
 import cdk_breakwater
+from cdk_breakwater.cli.main import app
 from cdk_breakwater.layers import runtime_settings
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ WORDS = {
     "error_messages": "UnreservedConcurrentExecution",
     "environment_variables": "BREAKWATER_HOST",
     "cli": "redrive",
+    "other_tools": "Terraform",
 }
 
 
@@ -98,3 +101,21 @@ def test_the_table_of_variables_has_each_that_the_constructs_set() -> None:
     page = (DOCS / "environment_variables.md").read_text(encoding="utf-8")
     settings = {value for name, value in vars(runtime_settings).items() if name.isupper()}
     assert settings == set(re.findall(r"^\| `BREAKWATER_(\w+)` \|", page, re.MULTILINE))
+
+
+def test_the_template_for_sam_has_its_limits(tmp_path: Path) -> None:
+    page = (DOCS / "other_tools.md").read_text(encoding="utf-8")
+    (template,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "template.yaml"
+    file.write_text(template)
+    checked = CliRunner().invoke(app, ["check", str(file)])
+    assert (checked.exit_code, checked.output) == (0, "0 findings in 1 template.\n")
+
+    limits = r"^ +(ReservedConcurrentExecutions|ScalingConfig): .*\n"
+    file.write_text(re.sub(limits, "", template, flags=re.MULTILINE))
+    unlimited = CliRunner().invoke(app, ["check", str(file)])
+    assert unlimited.exit_code == 1
+    assert re.findall(r"takes the database down · (\w+)", unlimited.output) == [
+        "DatabaseFunctionConcurrency",
+        "DatabaseQueueConcurrency",
+    ]

@@ -22,6 +22,7 @@ _DATABASES = {
     "AWS::RDS::DBCluster": ("AWS/RDS", "DBClusterIdentifier"),
     "AWS::DocDB::DBCluster": ("AWS/DocDB", "DBClusterIdentifier"),
 }
+_NESTED = "AWS::CloudFormation::Stack"
 _OF_DATABASES = {"AWS/RDS", "AWS/DocDB", "AWS/Neptune", "AWS/ElastiCache"}
 _PERIOD = 60
 _ALARMS_AT_ONCE = 100
@@ -58,31 +59,38 @@ class Watch:
     Parameters
     ----------
     paths
-        Of the app's resources, by the name of their stack and their logical id. A stack may not be deployed.
+        The logical ids of the app's resources by their paths, by the name of their stack. A stack may not be deployed.
     client
         Makes the client of a service.
     alarms
         Names of further alarms that end a drill.
+
+    Attributes
+    ----------
+    databases
+        Path, type and physical id of each.
+    alarms
+        The names of those that are looked at.
     """
 
     def __init__(self, paths: Mapping[str, Mapping[str, str]], client: Client, alarms: Iterable[str] = ()) -> None:
         self._cloudwatch = client("cloudwatch")
-        self._databases: list[tuple[str, str, str]] = []
+        self.databases: list[tuple[str, str, str]] = []
         names = [*alarms]
         for stack, known in paths.items():
-            for type_, id_, physical_id in _resources(client("cloudformation"), stack):
+            for type_, path, physical_id in _resources(client("cloudformation"), stack, known):
                 if type_ == "AWS::CloudWatch::Alarm":
                     names.append(physical_id)
-                elif type_ in _DATABASES and id_ in known:
-                    self._databases.append((known[id_], type_, physical_id))
+                elif type_ in _DATABASES and path:
+                    self.databases.append((path, type_, physical_id))
         self._asked_for = {*alarms}
-        self._alarms = names
+        self.alarms = names
 
     def firing(self) -> tuple[str, ...]:
         """Name the alarms that fire now: those asked for, and the stacks' on what their databases measure."""
         found: list[str] = []
-        for first in range(0, len(self._alarms), _ALARMS_AT_ONCE):
-            some = self._alarms[first : first + _ALARMS_AT_ONCE]
+        for first in range(0, len(self.alarms), _ALARMS_AT_ONCE):
+            some = self.alarms[first : first + _ALARMS_AT_ONCE]
             alarms = self._cloudwatch.describe_alarms(AlarmNames=some, StateValue="ALARM")["MetricAlarms"]
             found += [
                 alarm["AlarmName"] for alarm in alarms if alarm["AlarmName"] in self._asked_for or _of_database(alarm)
@@ -105,7 +113,7 @@ class Watch:
             function = ("FunctionName", target.function)
             measured.concurrency[target.name] = self._most("AWS/Lambda", "ConcurrentExecutions", function, outcome)
         for plan in drill.plans:
-            for path, type_, physical_id in self._databases:
+            for path, type_, physical_id in self.databases:
                 if path.startswith(f"{plan.path}/"):
                     namespace, dimension = _DATABASES[type_]
                     measured.connections[plan.path] = self._most(
@@ -136,8 +144,10 @@ def _of_database(alarm: dict[str, Any]) -> bool:
     )
 
 
-def _resources(cloudformation: Any, stack: str) -> Iterator[tuple[str, str, str]]:
-    """Give type, logical and physical id of a deployed stack's resources."""
+def _resources(
+    cloudformation: Any, stack: str, known: Mapping[str, str], scope: str = ""
+) -> Iterator[tuple[str, str, str]]:
+    """Give type, path and physical id of a deployed stack's resources, and of those of the stacks nested in it."""
     try:
         resources = list(stack_resources(cloudformation, stack))
     except cloudformation.exceptions.ClientError as error:
@@ -145,5 +155,15 @@ def _resources(cloudformation: Any, stack: str) -> Iterator[tuple[str, str, str]
             return
         raise
     for resource in resources:
-        if physical_id := resource.get("PhysicalResourceId"):
-            yield resource["ResourceType"], resource["LogicalResourceId"], physical_id
+        physical_id, type_ = resource.get("PhysicalResourceId"), resource["ResourceType"]
+        if not physical_id:
+            continue
+        id_ = resource["LogicalResourceId"]
+        # Stacks nested in one another may have resources of the same id, further down.
+        paths = [path for path, known_id in known.items() if known_id == id_ and path.startswith(scope)]
+        path = min(paths, key=len, default="")
+        yield type_, path, physical_id
+        if type_ == _NESTED:
+            # The CDK calls it Scope/Name.NestedStack/Name.NestedStackResource, and what is in it Scope/Name/….
+            inner = f"{path.rpartition('.NestedStack/')[0]}/" if ".NestedStack/" in path else scope
+            yield from _resources(cloudformation, physical_id, known, inner)

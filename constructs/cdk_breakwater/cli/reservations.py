@@ -162,9 +162,12 @@ def read_state(assembly: Path) -> State:
 
 
 def read_paths(assembly: Path) -> dict[str, dict[str, str]]:
-    """Read the path of each resource in the construct tree, by the name of its stack and its logical id."""
+    """Read the logical id of each resource by its path in the construct tree, by the name of its stack.
+
+    Those of nested stacks are among their parent's.
+    """
     return {
-        stack.name: {id_: path.lstrip("/") for path, id_ in stack.logical_ids.items()} for stack in _stacks(assembly)
+        stack.name: {path.lstrip("/"): id_ for path, id_ in stack.logical_ids.items()} for stack in _stacks(assembly)
     }
 
 

@@ -221,3 +221,49 @@ def test_what_cannot_be_drilled_is_said(
     with pytest.raises(BreakwaterError) as raised:
         prepare(stack, assembly, account.client, **options)
     assert message in str(raised.value)
+
+
+def test_it_watches_databases_of_nested_stacks() -> None:
+    class Deployed:
+        exceptions = type("Exceptions", (), {"ClientError": ServiceError})
+
+        def client(self, service: str) -> Any:
+            return self
+
+        def get_paginator(self, operation: str) -> Any:
+            return self
+
+        def paginate(self, StackName: str) -> list[dict[str, Any]]:  # noqa: N803
+            if StackName not in stacks:
+                raise ServiceError
+            return [
+                {
+                    "StackResourceSummaries": [
+                        {"LogicalResourceId": id_, "ResourceType": type_, "PhysicalResourceId": physical}
+                        for id_, type_, physical in stacks[StackName]
+                    ]
+                }
+            ]
+
+    instance, nested = "AWS::RDS::DBInstance", "AWS::CloudFormation::Stack"
+    # As the CDK names them: both databases have the id that their path below their stack gives them.
+    stacks = {
+        "Shop": [("Db1", instance, "own"), ("Data2", nested, "arn:data"), ("More3", nested, "arn:more")],
+        "arn:data": [("Db1", instance, "of-data"), ("Full", "AWS::CloudWatch::Alarm", "data-full")],
+        "arn:more": [("Db1", instance, "of-more")],
+    }
+    known = {
+        "Shop/Data.NestedStack/Data.NestedStackResource": "Data2",
+        "Shop/More.NestedStack/More.NestedStackResource": "More3",
+        "Shop/Data/Db/Resource": "Db1",
+        "Shop/More/Db/Resource": "Db1",
+        "Shop/Db/Resource": "Db1",
+        "Shop/Data/Full/Resource": "Full",
+    }
+    watch = Watch({"Shop": known}, Deployed().client)
+    assert {path: physical for path, _, physical in watch.databases} == {
+        "Shop/Db/Resource": "own",
+        "Shop/Data/Db/Resource": "of-data",
+        "Shop/More/Db/Resource": "of-more",
+    }
+    assert watch.alarms == ["data-full"]

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ..simulation.application import Api, Direct, Queue
+from ..simulation.application import Api, Direct, Queue, Stream
 from ..simulation.verdict import seconds_text
 from .simulate_series import counted, highest, times
 from .simulate_size import size_text
@@ -99,6 +99,7 @@ def _by_resource(run: Run) -> Table:
     for name, server in app.servers.items():
         levels = history.servers[name].connections
         limit = "unknown" if server.max_connections is None else f"{server.usable:,.0f} for functions"
+        limit = "pool" if server.is_proxy else limit
         because = run.limits.because.get(name, "")
         table.add_row(f"{name}: connections", _spark(levels, run), f"{levels.peak:,.0f}", f"{limit} ({because})")
     return table
@@ -138,6 +139,8 @@ def _spark(levels: Levels, run: Run) -> str:
 def _entry_limit(entry: Queue | Direct) -> str:
     if isinstance(entry, Direct):
         return "Lambda's own queue"
+    if isinstance(entry, Stream):
+        return f"{entry.most_batches} lanes, batches of {entry.batch_size}"
     most = f"MaximumConcurrency {entry.maximum_concurrency}" if entry.maximum_concurrency else "no MaximumConcurrency"
     return f"{most}, batches of {entry.batch_size}"
 

@@ -63,6 +63,8 @@ def _object(run: Run) -> dict[str, Any]:
                 "usable": server.usable if math.isfinite(server.usable) else None,
                 "connections": _series(history.servers[name].connections, run),
                 "refused": history.servers[name].refused.total,
+                "borrow_timeout": server.borrow_timeout,
+                "waiting": history.servers[name].waiting.peak,
                 "unavailable": history.servers[name].unavailable.total,
             }
             for name, server in app.servers.items()

@@ -53,6 +53,8 @@ def sizes(run: Run, burst: Burst) -> list[Size]:
     history = simulate(application, model=burst.model, seed=burst.seed, patience=burst.patience)
     found = []
     for name, server in run.application.servers.items():
+        if server.is_proxy:
+            continue  # it makes do with any number; how long its clients wait is what matters
         functions = math.ceil(history.servers[name].connections.peak - 1e-6)
         engine = run.limits.engines.get(name)
         if server.max_connections is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..simulation.application import Api, Direct, Queue
+from ..simulation.application import Api, Direct, Queue, Stream
 from ..simulation.verdict import seconds_text
 from .simulated_burst import REFUSED_SECONDS
 
@@ -57,6 +57,12 @@ def verdict(run: Run) -> list[str]:
         of_all = f", {server.max_connections - server.usable:g} of {server.max_connections} are kept for others"
         peak += f" of {server.usable:,.0f}{of_all if server.max_connections != server.usable else ''}"
         refused = came.refused.total
+        if server.is_proxy:
+            waiting = (
+                f"up to {came.waiting.peak:,.0f} invocations wait for one" if came.waiting.peak else "nobody waits"
+            )
+            lines.append(f"{peak}; {waiting}.")
+            continue
         first = f"; it refuses {refused:,.0f}, first after {seconds_text(came.refused.first or 0)}"
         lines.append(f"{peak}{first if came.refused.first is not None else '; it refuses nobody'}.")
     if run.bound:
@@ -96,7 +102,9 @@ def _load_text(entry: Api | Direct | Queue) -> str:
         total, end = sum(each.total for each in rest), max(each.end for each in rest)
         parts.append(f"{total:,.0f}{' at random' if load.at_random else ''} within {seconds_text(end)}")
     kind = "requests"
-    if isinstance(entry, Queue):
+    if isinstance(entry, Stream):
+        kind = "records"
+    elif isinstance(entry, Queue):
         kind = f"messages ({entry.failing:.2g} of them fail each time)" if entry.failing else "messages"
     if isinstance(entry, Direct) and not entry.waits:
         kind = "asynchronous events"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import BreakwaterError
-from ..simulation.application import Api, Application, Direct, Failover, Queue
+from ..simulation.application import Api, Application, Direct, Failover, Queue, Stream
 from ..simulation.duration import Duration
 from ..simulation.load import Load, together
 from ..simulation.run import Model, simulate
@@ -27,6 +27,7 @@ DEFAULT_DURATION = Duration(0.2)
 REFUSED_SECONDS = 0.1
 _LARGEST_FACTOR = 4_096
 _MOST_EVENTS = 5_000_000
+_MOST_FOLLOWED = 500_000
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,12 @@ def without_limits(limits: Limits, quota: int) -> Limits:
 def run(limits: Limits, burst: Burst, title: str) -> Run:
     """Let a burst loose on an app."""
     application = _application(limits, burst)
-    if burst.model is Model.EVENTS and application.total > _MOST_EVENTS:
+    if application.has_proxies and burst.model is Model.BINNED:
+        problem = "the pool of an RDS Proxy lends to single invocations, which steps do not know."
+        raise BreakwaterError("--model", problem, "Take events, or leave it out.")
+    if (burst.model is Model.EVENTS or application.has_proxies) and application.total > _MOST_EVENTS:
         problem = f"{application.total:,.0f} requests are too many to follow each of them."
-        raise BreakwaterError("--model", problem, "Take binned, or leave it out.")
+        raise BreakwaterError("--load", problem, f"Take at most {_MOST_EVENTS:,}, or --model binned where no proxy is.")
     history = simulate(application, model=burst.model, seed=burst.seed, patience=burst.patience)
     return Run(title, limits, application, history, bindings(application, history))
 
@@ -101,12 +105,12 @@ def run(limits: Limits, burst: Burst, title: str) -> Run:
 def _application(limits: Limits, burst: Burst) -> Application:
     """Put loads and durations to the limits; what nothing comes to is left out."""
     loads = _loads(limits, burst)
-    queues = [entry.name for entry in limits.entries if isinstance(entry, Queue)]
+    queues = [each.name for each in limits.entries if isinstance(each, Queue) and not isinstance(each, Stream)]
     failing = dict.fromkeys(queues, 0.0) | {
         name: part("--failing", value) for name, value in _of_each("--failing", burst.failing, queues)
     }
     entries = tuple(
-        replace(entry, load=loads[entry.name], failing=failing[entry.name])
+        replace(entry, load=loads[entry.name], failing=failing.get(entry.name, 0.0))
         if isinstance(entry, Queue)
         else replace(entry, load=loads[entry.name])
         for entry in limits.entries
@@ -178,9 +182,13 @@ def _loads(limits: Limits, burst: Burst) -> dict[str, Load]:
 
 def largest(first: Run, burst: Burst) -> float:
     """Find how many times the load may come, to an eighth, before a database refuses somebody or a message is lost."""
-    model = Model.BINNED if burst.model is Model.AUTO else burst.model
+    has_proxies = first.application.has_proxies
+    model = Model.BINNED if burst.model is Model.AUTO and not has_proxies else burst.model
 
     def is_harmful(factor: float) -> bool:
+        if has_proxies and first.application.total * factor > _MOST_FOLLOWED:
+            problem = f"beyond {_MOST_FOLLOWED:,} requests an RDS Proxy's pool takes too long to follow."
+            raise BreakwaterError("--find-max", problem, "Begin with a smaller load, or a longer --duration.")
         entries = tuple(replace(entry, load=entry.load.scaled(factor)) for entry in first.application.entries)
         application = replace(first.application, entries=entries)
         history = simulate(application, model=model, seed=burst.seed, patience=burst.patience)

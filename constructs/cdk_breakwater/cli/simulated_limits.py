@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..checks.answers import ABSENT, Absent, Block, Items, Unknown, known_text, references_in, texts
@@ -23,6 +23,7 @@ from ..limits.api_gateway import ACCOUNT_BURST, ACCOUNT_RATE
 from ..limits.aws_lambda import DEFAULT_TIMEOUT_SECONDS, MAXIMUM_MANAGED_TIMEOUT_SECONDS
 from ..limits.engines import DatabaseEngine
 from ..limits.max_connections import UnknownMaxConnections
+from ..limits.rds_proxy import DEFAULT_BORROW_SECONDS, MAXIMUM_BORROW_SECONDS, default_percent
 from ..limits.service_limits import for_engine
 from ..limits.sqs import (
     DEFAULT_BATCH,
@@ -33,7 +34,11 @@ from ..limits.sqs import (
     MAXIMUM_VISIBILITY_SECONDS,
     MINIMUM_CONCURRENCY,
 )
-from ..simulation.application import Api, Bucket, Direct, Function, Queue, Server
+from ..limits.streams import DEFAULT_BATCH as DEFAULT_STREAM_BATCH
+from ..limits.streams import MAXIMUM_BATCH as MAXIMUM_STREAM_BATCH
+from ..limits.streams import MAXIMUM_FACTOR, MAXIMUM_RETRIES, NEW_ON_DEMAND_SHARDS
+from ..simulation.application import Api, Bucket, Direct, Function, Queue, Stream
+from ..simulation.application import Server as SimulatedServer
 from ..simulation.load import Load
 
 if TYPE_CHECKING:
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
     from ..checks.connection import Connection
     from ..checks.event_source import EventSource
     from ..checks.resource import Resource
+    from ..checks.servers import Server
     from ..simulation.duration import Duration
 
 _FUNCTION = "AWS::Lambda::Function"
@@ -70,7 +76,7 @@ class Limits:
 
     entries: list[Api | Direct | Queue] = field(default_factory=list)
     functions: dict[str, Function] = field(default_factory=dict)
-    servers: dict[str, Server] = field(default_factory=dict)
+    servers: dict[str, SimulatedServer] = field(default_factory=dict)
     unreserved: int = 0
     because: dict[str, str] = field(default_factory=dict)
     engines: dict[str, DatabaseEngine] = field(default_factory=dict)
@@ -150,7 +156,7 @@ def _told(function: Resource, found: Limits) -> dict[str, int]:
             _add_unknown(name, found)
         else:
             kept = engine.reserved_connections if engine is not None else 0
-            found.servers[name] = Server(name, int(most), max(0, int(most) - kept))
+            found.servers[name] = SimulatedServer(name, int(most), max(0, int(most) - kept))
             found.because[name] = f"{own[1]}MAX_CONNECTIONS"
     return held
 
@@ -160,7 +166,7 @@ def _word(told: dict[str, Answer], prefix: str, name: str) -> str:
 
 
 def _add_unknown(name: str, found: Limits) -> None:
-    found.servers[name] = Server(name, None, math.inf)
+    found.servers[name] = SimulatedServer(name, None, math.inf)
     found.because[name] = "unknown"
     found.note(f"{name}: its max_connections is not in the templates; say --max-connections '{name}=N'")
 
@@ -168,11 +174,7 @@ def _add_unknown(name: str, found: Limits) -> None:
 def _server(connection: Connection, found: Limits) -> str | None:
     """Give the name of what a function holds connections of, and note it down."""
     if connection.proxied is not None:
-        found.note(
-            f"{connection.function.name}: an RDS Proxy ({connection.proxied.name}) holds the connections to "
-            f"{connection.to}, and its pool is not simulated"
-        )
-        return None
+        return _proxy(connection.proxied, connection.server, connection.to, found)
     name, times = connection.to, 1
     server = connection.server
     if connection.reads and server is not None and server.most_readers != 0:
@@ -186,7 +188,7 @@ def _server(connection: Connection, found: Limits) -> str | None:
         found.engines[name] = server.engine
     limit = server_limit(server) if server is not None else None
     if limit is not None:
-        found.servers[name] = Server(name, limit.limit.value * times, limit.usable * times)
+        found.servers[name] = SimulatedServer(name, limit.limit.value * times, limit.usable * times)
         found.because[name] = limit.limit.basis
         return name
     try:
@@ -196,8 +198,31 @@ def _server(connection: Connection, found: Limits) -> str | None:
     except UnknownMaxConnections:
         _add_unknown(name, found)
     else:
-        found.servers[name] = Server(name, wide.value, wide.value)
+        found.servers[name] = SimulatedServer(name, wide.value, wide.value)
         found.because[name] = wide.basis
+    return name
+
+
+def _proxy(proxy: Resource, server: Server | None, to: str, found: Limits) -> str:
+    """Give the name of a proxy, which lends connections of its pool by the invocation, and note it down."""
+    name = proxy.name
+    if name in found.servers:
+        return name
+    groups = referring_to(proxy, "AWS::RDS::DBProxyTargetGroup", "DBProxyName", of=proxy.type)
+    percent: float = default_percent(server.engine if server is not None else None)
+    borrow: float = DEFAULT_BORROW_SECONDS
+    for group in groups[:1]:
+        pool = "ConnectionPoolConfigurationInfo"
+        percent = _number(group, percent, (1, 100), pool, "MaxConnectionsPercent", found=found)
+        borrow = _number(group, borrow, (0, MAXIMUM_BORROW_SECONDS), pool, "ConnectionBorrowTimeout", found=found)
+    limit = server_limit(server) if server is not None else None
+    if limit is None:
+        _add_unknown(name, found)
+        found.servers[name] = replace(found.servers[name], borrow_timeout=borrow)
+        return name
+    size = max(1, int(limit.limit.value * percent // 100))
+    found.servers[name] = SimulatedServer(name, size, size, borrow)
+    found.because[name] = f"{percent:g} % of the {limit.limit.value:,} of {to}, {limit.limit.basis}"
     return name
 
 
@@ -205,9 +230,11 @@ def _add_source(source: EventSource, found: Limits) -> None:
     function = source.function
     if function is None:
         return
+    if source.is_stream:
+        _add_stream(source, function, found)
+        return
     if not source.is_queue:
-        kind = "stream" if source.is_stream else "event source"
-        found.note(f"{source.mapping.name}: a {kind} before {function.name}, which is not simulated")
+        found.note(f"{source.mapping.name}: an event source before {function.name}, which is not simulated")
         return
     mapping, queue = source.mapping, source.source
     name = _unused(queue.name if queue is not None else mapping.name, found)
@@ -234,6 +261,25 @@ def _add_source(source: EventSource, found: Limits) -> None:
     reports = "ReportBatchItemFailures" in texts(mapping.get("FunctionResponseTypes"))
     found.entries.append(
         Queue(name, function.name, _NOTHING, batch, maximum, visibility, receives, reports_failures=reports)
+    )
+
+
+def _add_stream(source: EventSource, function: Resource, found: Limits) -> None:
+    mapping, stream = source.mapping, source.stream
+    name = _unused(stream.name if stream is not None else mapping.name, found)
+    shards = stream.limit("ShardCount") if stream is not None else Unknown()
+    if isinstance(shards, Absent | Unknown):
+        count = NEW_ON_DEMAND_SHARDS if stream is not None and stream.type == "AWS::Kinesis::Stream" else 1
+        found.note(f"{name}: how many shards it has is known at deployment only; taken for {count}")
+    else:
+        count = int(shards)
+    factor = int(_number(mapping, 1, (1, MAXIMUM_FACTOR), "ParallelizationFactor", found=found))
+    batch = int(_number(mapping, DEFAULT_STREAM_BATCH, (1, MAXIMUM_STREAM_BATCH), "BatchSize", found=found))
+    retries = _limit(mapping, (-1, MAXIMUM_RETRIES), "MaximumRetryAttempts", found=found)
+    attempts = None if retries is None or retries < 0 else retries + 1
+    lanes = count * factor
+    found.entries.append(
+        Stream.of(name, function.name, _NOTHING, batch_size=batch, lanes=lanes, most_attempts=attempts)
     )
 
 

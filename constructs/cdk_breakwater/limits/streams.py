@@ -24,3 +24,6 @@ MAXIMUM_RETRIES = 10_000
 MAXIMUM_WINDOW_SECONDS = 300
 MAXIMUM_TUMBLING_WINDOW_SECONDS = 900
 RECORD_AGE_SECONDS = range(60, 7 * 24 * 3600 + 1)
+MAXIMUM_FACTOR = 10
+NEW_ON_DEMAND_SHARDS = 4
+"""Of a stream in on-demand mode. Source: Amazon Kinesis Data Streams Developer Guide, "Choose the right mode"."""

@@ -40,12 +40,21 @@ class Server:
     max_connections
         Its limit; None where it isn't known.
     usable
-        What is left of that for functions; without end where it isn't known.
+        What is left of that for functions; without end where it isn't known. Of a proxy, its pool.
+    borrow_timeout
+        Of a proxy, which lends a connection for an invocation: how many seconds one waits for it. None of a server
+        whose connections environments hold.
     """
 
     name: str
     max_connections: int | None
     usable: float
+    borrow_timeout: float | None = None
+
+    @property
+    def is_proxy(self) -> bool:
+        """Whether it lends its connections."""
+        return self.borrow_timeout is not None
 
 
 @dataclass(frozen=True)
@@ -178,10 +187,44 @@ class Queue:
         """How many batches are in work at once, at most."""
         return self.maximum_concurrency or self.pollers.most
 
+    def visible_again(self, received: float, ended: float) -> float:
+        """Give when a message comes again whose invocation failed."""
+        return max(ended, received + self.visibility_timeout)
+
     @property
     def first_batches(self) -> float:
         """How many are at the beginning."""
         return min(self.pollers.first, self.most_batches)
+
+
+@dataclass(frozen=True)
+class Stream(Queue):
+    """A stream whose shards are read in so many lanes each, with records that are spread evenly over them.
+
+    What fails is tried again at once by its lane, and what is throttled waits in it; nothing comes back to a queue.
+    """
+
+    @classmethod
+    def of(
+        cls, name: str, function: str, load: Load, *, batch_size: int, lanes: int, most_attempts: int | None
+    ) -> Stream:
+        """Give one with so many batches in work at once.
+
+        Parameters
+        ----------
+        name, function, load, batch_size
+            As of a queue.
+        lanes
+            Shards times ParallelizationFactor.
+        most_attempts
+            Of a record; None for as many as it takes.
+        """
+        pollers = Pollers(math.inf, 0, lanes)
+        return cls(name, function, load, batch_size, lanes, math.inf, most_attempts, pollers=pollers)
+
+    def visible_again(self, received: float, ended: float) -> float:  # noqa: ARG002 -- a queue's rests on it
+        """Give when a record that failed is read again."""
+        return ended
 
 
 @dataclass(frozen=True)
@@ -230,6 +273,11 @@ class Application:
         if self.deploy_at < math.inf:
             events.append(self.deploy_at)
         return max([0.0, *events, *(entry.load.end for entry in self.entries)])
+
+    @property
+    def has_proxies(self) -> bool:
+        """Whether a function gets its connections from a proxy."""
+        return any(self.servers[name].is_proxy for each in self.functions.values() for name in each.connections)
 
     @property
     def total(self) -> float:

@@ -219,7 +219,8 @@ class BinnedQueue:
     def _hide(self, cohort: _Cohort) -> None:
         if cohort.messages <= 0:
             return
-        at = max(self._number + 1, round((cohort.received + self.queue.visibility_timeout) / self._step))
+        again = self.queue.visible_again(cohort.received, self._number * self._step)
+        at = max(self._number + 1, round(again / self._step))
         if at not in self._hidden:
             heapq.heappush(self._due, at)
         hidden = self._hidden.setdefault(at, [])

@@ -54,7 +54,7 @@ class Servers:
 
     def connect(self, function: Function, environment: Environment, now: float) -> bool:
         """Open the connections of an environment, or refuse them."""
-        for name, number in function.connections.items():
+        for name, number in self._of(function):
             if not self.available:
                 self.history[name].unavailable.add(now)
                 return False
@@ -79,8 +79,12 @@ class Servers:
             self.held[name] = 0
             self.history[name].connections.set(now, 0)
 
+    def _of(self, function: Function) -> list[tuple[str, int]]:
+        """Give the servers whose connections its environments hold."""
+        return [each for each in function.connections.items() if not self.known[each[0]].is_proxy]
+
     def _change(self, function: Function, now: float, sign: int) -> None:
-        for name, number in function.connections.items():
+        for name, number in self._of(function):
             self.held[name] = self.held.get(name, 0) + sign * number
             self.history[name].connections.set(now, self.held[name])
 

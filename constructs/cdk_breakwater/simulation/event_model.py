@@ -25,6 +25,7 @@ from .application import (
 )
 from .environments import Environments, Servers
 from .history import History
+from .pools import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .environments import Environment
 
     Ended: TypeAlias = "Callable[[float, bool], None]"
+    Borrowed: TypeAlias = "Callable[[float, float, tuple[Pool, ...], bool], None]"
 
 _TICK = 1.0
 
@@ -111,6 +113,11 @@ class EventModel:
         self._readers: dict[str, list[_QueueState]] = {}
         for state in self._queues.values():
             self._readers.setdefault(state.queue.function, []).append(state)
+        self._pools = {
+            name: Pool(server, self.history.servers[name], self._at)
+            for name, server in application.servers.items()
+            if server.is_proxy
+        }
         self._tokens: dict[str, tuple[float, float]] = {}
         self._unreserved = 0
         self._events: list[tuple[float, int, Callable[[float], None]]] = []
@@ -283,7 +290,7 @@ class EventModel:
                 history.done.add(then, done)
             if failed:
                 history.failed.add(then, len(failed))
-                again = max(then, batch.received + queue.visibility_timeout)
+                again = queue.visible_again(batch.received, then)
                 self._at(again, lambda later: self._show(state, batch, later))
             self._poll(state, then)
 
@@ -331,17 +338,45 @@ class EventModel:
             if not current and not self._servers.connect(environments.function, environment, then):
                 self._at(then + self._app.refused, lambda later: self._end(name, environment, later, None, ended))
                 return
-            timeout = environments.function.timeout
-            if seconds > timeout:
-                self.history.functions[name].timeouts.add(then + timeout)
-            lasts, begun = min(seconds, timeout), None if seconds > timeout else self._servers.failovers
-            self._at(then + lasts, lambda later: self._end(name, environment, later, begun, ended))
+            names = [each for each in environments.function.connections if each in self._pools]
+            self._borrow(names, then, then + environments.function.timeout, (), do)
+
+        def do(then: float, deadline: float, lent: tuple[Pool, ...], is_connected: bool) -> None:
+            lasts = seconds if is_connected else 0.0
+            is_late = lasts > deadline - then or then >= deadline
+            if is_late:
+                self.history.functions[name].timeouts.add(deadline)
+            begun = self._servers.failovers if is_connected and not is_late else None
+
+            def end(later: float) -> None:
+                for pool in lent:
+                    pool.give_back(later)
+                self._end(name, environment, later, begun, ended)
+
+            self._at(min(then + lasts, max(then, deadline)), end)
 
         if is_new and environments.function.cold_start:
             self._at(now + environments.function.cold_start, work)
         else:
             work(now)
         return True
+
+    def _borrow(self, names: list[str], now: float, deadline: float, lent: tuple[Pool, ...], answer: Borrowed) -> None:
+        """Borrow a connection of each proxy, one after the other."""
+        if not names:
+            answer(now, deadline, lent, True)
+            return
+        pool, patience = self._pools[names[0]], self._app.servers[names[0]].borrow_timeout or 0.0
+
+        def answered(then: float, is_lent: bool) -> None:
+            if is_lent:
+                self._borrow(names[1:], then, deadline, (*lent, pool), answer)
+                return
+            if then < deadline:
+                self.history.servers[names[0]].refused.add(then)
+            answer(then, deadline, lent, False)
+
+        pool.borrow(now, min(patience, deadline - now), answered)
 
     def _end(self, name: str, environment: Environment, now: float, begun: int | None, ended: Ended) -> None:
         """End an invocation, which is good where its connection was not lost since it was begun."""
@@ -388,6 +423,10 @@ class EventModel:
 
     def _fail(self, now: float) -> None:
         self._servers.fail(now)
+        for pool in self._pools.values():
+            pool.fail()
 
-    def _recover(self, _: float) -> None:
+    def _recover(self, now: float) -> None:
         self._servers.available = True
+        for pool in self._pools.values():
+            pool.recover(now)

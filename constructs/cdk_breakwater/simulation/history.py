@@ -152,11 +152,16 @@ class ServerHistory:
         Attempts to connect while there was none left.
     unavailable
         Attempts to connect while it failed over.
+    waiting, waited, first_waited
+        Of a proxy: invocations that wait for a connection, for how many seconds together, and from when on.
     """
 
     def __init__(self, step: float) -> None:
         self.connections = Levels(step)
         self.refused, self.unavailable = Counts(step), Counts(step)
+        self.waiting = Levels(step)
+        self.waited = 0.0
+        self.first_waited: float | None = None
 
 
 @dataclass

@@ -43,7 +43,7 @@ def simulate(
         What it runs against.
     model
         ``EVENTS`` follows each request, ``BINNED`` computes amounts in steps. Default: by how many there are, up to
-        200,000 the former.
+        200,000 the former. Pools of proxies are in the former alone.
     seed
         Of what is drawn.
     patience
@@ -52,7 +52,8 @@ def simulate(
     until = application.end + patience
     step = _step(application)
     if model is Model.AUTO:
-        model = Model.EVENTS if application.total <= _MOST_EVENTS else Model.BINNED
+        is_exact = application.total <= _MOST_EVENTS or application.has_proxies
+        model = Model.EVENTS if is_exact else Model.BINNED
     if model is Model.EVENTS:
         return EventModel(application, seed=seed, until=until, step=step).run()
     binned = BinnedModel(application, seed=seed, until=until, step=step)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .application import Api, Direct, Queue
+from .application import Api, Direct, Queue, Stream
 
 if TYPE_CHECKING:
-    from .application import Application
-    from .history import History
+    from .application import Application, Server
+    from .history import History, ServerHistory
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ def bindings(application: Application, history: History) -> list[Binding]:
         found += _of_function(entry, application, history)
     for name, server in application.servers.items():
         of_server = history.servers[name]
-        if of_server.refused.first is not None:
+        if server.is_proxy:
+            found += _of_proxy(server, of_server)
+        elif of_server.refused.first is not None:
             limit = f"{server.usable:g} connections for functions (max_connections {server.max_connections})"
             effect = f"it refuses {_count(of_server.refused.total, 'connection')}"
             found.append(Binding(of_server.refused.first, name, limit, effect, harmful=True))
@@ -68,13 +70,33 @@ def bindings(application: Application, history: History) -> list[Binding]:
     return sorted(found, key=lambda binding: (binding.at, not binding.harmful))
 
 
+def _of_proxy(server: Server, came: ServerHistory) -> list[Binding]:
+    found = []
+    limit = f"the pool of {server.usable:g} connections"
+    if came.first_waited is not None:
+        effect = f"up to {_count(came.waiting.peak, 'invocation')} wait for one"
+        found.append(Binding(came.first_waited, server.name, limit, effect))
+    if came.refused.first is not None:
+        effect = (
+            f"{_count(came.refused.total, 'invocation')} wait for longer than {server.borrow_timeout:g} s, and fail"
+        )
+        found.append(Binding(came.refused.first, server.name, limit, effect, harmful=True))
+    return found
+
+
 def _of_queue(queue: Queue, history: History) -> list[Binding]:
     came = history.entries[queue.name]
     found: list[Binding] = []
     if came.held_back is not None:
         limit = f"MaximumConcurrency {queue.maximum_concurrency}" if queue.maximum_concurrency else "1,250 batches"
+        if isinstance(queue, Stream):
+            limit = f"{_count(queue.most_batches, 'lane')} (shards times ParallelizationFactor)"
         found.append(Binding(came.held_back, queue.name, f"the {limit} of its mapping", _waiting(queue, history)))
-    if came.lost.first is not None:
+    if came.lost.first is not None and isinstance(queue, Stream):
+        effect = f"{_count(came.lost.total, 'record')} are given up"
+        limit = f"MaximumRetryAttempts {(queue.max_receive_count or 1) - 1}"
+        found.append(Binding(came.lost.first, queue.name, limit, effect, harmful=True))
+    elif came.lost.first is not None:
         effect = f"{_count(came.lost.total, 'message')} end in the dead-letter queue"
         limit = f"maxReceiveCount {queue.max_receive_count}"
         found.append(Binding(came.lost.first, queue.name, limit, effect, harmful=True))

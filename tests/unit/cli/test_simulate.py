@@ -148,6 +148,50 @@ def test_the_smallest_size_for_a_load(template: Path) -> None:
     assert (size["acus"], size["dollars_per_acu"]) == (1, pytest.approx(87.6))
 
 
+PROXIED = """\
+Resources:
+  Db: {Type: AWS::RDS::DBInstance, Properties: {Engine: postgres, DBInstanceClass: db.t4g.micro}}
+  Proxy: {Type: AWS::RDS::DBProxy, Properties: {DBProxyName: p, EngineFamily: POSTGRESQL}}
+  Group:
+    Type: AWS::RDS::DBProxyTargetGroup
+    Properties:
+      DBProxyName: !Ref Proxy
+      DBInstanceIdentifiers: [!Ref Db]
+      ConnectionPoolConfigurationInfo: {MaxConnectionsPercent: 50, ConnectionBorrowTimeout: 5}
+  Clicks: {Type: AWS::Kinesis::Stream, Properties: {ShardCount: 2}}
+  Reader:
+    Type: AWS::Lambda::Function
+    Properties: {Timeout: 10, Environment: {Variables: {DB_HOST: !GetAtt Proxy.Endpoint}}}
+  Mapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {FunctionName: !Ref Reader, EventSourceArn: !GetAtt Clicks.Arn, BatchSize: 10, ParallelizationFactor: 2}
+  Writer:
+    Type: AWS::Lambda::Function
+    Properties: {Timeout: 10, Environment: {Variables: {DB_HOST: !GetAtt Proxy.Endpoint}}}
+"""
+
+
+def test_a_proxys_pool_and_a_streams_lanes(template: Path) -> None:
+    template.write_text(PROXIED)
+    (result,) = run_json(template, "--load", "spike:1000")["runs"]
+    proxy = result["servers"]["Proxy"]
+    # half of what the class has by its memory
+    assert (proxy["usable"], proxy["connections"]["peak"], proxy["borrow_timeout"]) == (36, 36, 5)
+    assert proxy["refused"] > 0
+    assert result["harmful"]
+    assert result["entries"]["Clicks"]["kind"] == "stream"
+    assert result["functions"]["Reader"]["concurrency"]["peak"] == 4
+    text = " ".join(result["verdict"])
+    assert "the 4 lanes (shards times ParallelizationFactor) of its mapping (Clicks)" in text
+    assert "the pool of 36 connections (Proxy)" in text
+    assert "wait for longer than 5 s, and fail" in text
+    assert not any("not simulated" in line for line in result["assumptions"])
+    assert run(template, "--load", "Clicks=spike:400").exit_code == 0
+    refused = run(template, "--model", "binned")
+    assert refused.exit_code == 2
+    assert "the pool of an RDS Proxy lends to single invocations" in refused.stderr
+
+
 def test_the_same_without_limits(template: Path) -> None:
     result = run(template, "--load", "spike:3000", "--without-limits")
     assert result.exit_code == 0  # what the app itself does
@@ -185,6 +229,8 @@ def test_limits_are_those_of_the_template(template: Path) -> None:
         "connections": {},
         "refused": 0,
         "unavailable": 0,
+        "borrow_timeout": None,
+        "waiting": 0,
     }
     assert found["entries"]["Api"]["limited"] == pytest.approx(6_000 - 3 - 15 * 30, abs=2)
     assert [each["resource"] for each in found["bindings"]][:2] == ["Stage", "Reader"]

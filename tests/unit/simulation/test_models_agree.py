@@ -17,6 +17,7 @@ from cdk_breakwater.simulation.application import (
     Pollers,
     Queue,
     Server,
+    Stream,
 )
 from cdk_breakwater.simulation.duration import Duration
 from cdk_breakwater.simulation.history import History
@@ -64,6 +65,7 @@ BURSTS: dict[str, Callable[[], Application]] = {
     "pollers that do not grow": lambda: application(
         queue(spike(5_000), maximum_concurrency=None, pollers=Pollers(math.inf, 0, 5)), reserved=12
     ),
+    "a stream": lambda: application(Stream.of("S", "F", constant(200, 60), batch_size=25, lanes=8, most_attempts=3)),
     "what was recorded": lambda: application(queue(recorded([(0, 600), (60, 6_000), (120, 0)])), reserved=12),
 }
 # A count below this part of all requests is no more than chance, or the order of what comes at one instant.

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import heapq
 import math
+from dataclasses import replace
 from random import Random
 
 import pytest
 
 from cdk_breakwater.limits.erlang import erlang_b
-from cdk_breakwater.simulation.application import Application, Direct, Function, Queue
+from cdk_breakwater.simulation.application import Application, Direct, Failover, Function, Queue, Server, Stream
 from cdk_breakwater.simulation.duration import Duration
 from cdk_breakwater.simulation.history import History
-from cdk_breakwater.simulation.load import poisson
+from cdk_breakwater.simulation.invocation import Outcome
+from cdk_breakwater.simulation.load import constant, poisson, spike
 from cdk_breakwater.simulation.run import Model, simulate
+from cdk_breakwater.simulation.stream_mapping import StreamMapping, read
 
 from .bursts import direct, queue
 
@@ -106,3 +110,79 @@ def test_little() -> None:
     assert came.done.total == came.arrivals.total
     assert came.waited > 0
     assert came.depth.area == pytest.approx(came.waited, rel=1e-6)
+
+
+def test_a_proxys_pool_makes_clients_wait_as_long_as_kiefer_and_wolfowitz_say() -> None:
+    """Each of the arrivals that were drawn gets the connection that is free first."""
+    pool, seconds, load = 10, 0.2, poisson(45, 200)
+    function = Function("F", Duration(seconds), math.inf, None, {"Proxy": 1}, cold_start=0)
+    proxy = Server("Proxy", pool, pool, borrow_timeout=math.inf)
+    entry = Direct("D", "F", load, waits=True)
+    burst = Application((entry,), {"F": function}, {"Proxy": proxy}, 10_000, idle=math.inf, refused=0)
+    history = simulate(burst, model=Model.EVENTS, seed=4)
+    free, waited = [0.0] * pool, 0.0
+    for now in load.times(Random(4)):  # noqa: S311 -- the arrivals of the same seed
+        first = heapq.heappop(free)
+        waited += max(0.0, first - now)
+        heapq.heappush(free, max(first, now) + seconds)
+    assert waited > 100
+    assert history.servers["Proxy"].waited == pytest.approx(waited)
+    assert history.servers["Proxy"].connections.peak == pool
+    assert history.servers["Proxy"].refused.total == 0
+
+
+def test_who_waits_for_longer_than_the_borrow_timeout_fails() -> None:
+    function = Function("F", Duration(1), 20, None, {"Proxy": 1}, cold_start=0)
+    proxy = Server("Proxy", 10, 10, borrow_timeout=2.5)
+    entry = Direct("D", "F", spike(100), waits=True)
+    burst = Application((entry,), {"F": function}, {"Proxy": proxy}, 1_000, idle=600, refused=0)
+    history = simulate(burst)
+    # 10 each at 0, 1 and 2 s; the 70 others give up at 2.5 s
+    assert (history.model, history.entries["D"].done.total, history.entries["D"].failed.total) == ("events", 30, 70)
+    assert history.servers["Proxy"].refused.total == 70
+    assert history.servers["Proxy"].waiting.peak == 90
+    assert history.drained == pytest.approx(3)
+    # A function that ends sooner times out while it waits.
+    shorter = Application((entry,), {"F": replace(function, timeout=1.5)}, {"Proxy": proxy}, 1_000, 600, 0)
+    history = simulate(shorter)
+    assert (history.entries["D"].done.total, history.functions["F"].timeouts.total) == (10, 90)
+    assert history.servers["Proxy"].refused.total == 0
+
+
+def test_clients_of_a_proxy_wait_through_a_failover() -> None:
+    function = Function("F", Duration(0.1), 20, None, {"Proxy": 1}, cold_start=0)
+    proxy = Server("Proxy", 10, 10, borrow_timeout=30)
+    entry = Direct("D", "F", constant(20, 10), waits=True)
+    burst = Application(
+        (entry,), {"F": function}, {"Proxy": proxy}, 1_000, idle=600, refused=0, failover=Failover(4, 3)
+    )
+    history = simulate(burst)
+    assert history.entries["D"].failed.total <= 2  # those at work when it began
+    assert history.servers["Proxy"].waiting.peak == pytest.approx(60, abs=2)
+
+
+@pytest.mark.parametrize("model", [Model.EVENTS, Model.BINNED])
+def test_a_stream_is_read_by_as_many_lanes_as_it_has(model: Model) -> None:
+    lanes, batch, seconds = 4, 25, 0.02
+    function = Function("F", Duration(seconds), 30, None, {}, cold_start=0)
+    entry = Stream.of("S", "F", spike(2_000), batch_size=batch, lanes=lanes, most_attempts=3)
+    history = simulate(Application((entry,), {"F": function}, {}, 1_000, idle=600, refused=0), model=model)
+    assert history.functions["F"].concurrency.peak == pytest.approx(lanes)
+    assert history.drained == pytest.approx(2_000 * seconds / lanes, rel=0.05)
+    # One shard by the model that reads it batch by batch.
+    shard = read(
+        StreamMapping(batch, 2, progress_restarts_retries=False),
+        2_000 // lanes,
+        lambda records: Outcome(seconds * len(records)),
+    )
+    assert history.drained == pytest.approx(shard.seconds, rel=0.05)
+
+
+@pytest.mark.parametrize("model", [Model.EVENTS, Model.BINNED])
+def test_records_that_a_database_refuses_are_given_up_after_their_attempts(model: Model) -> None:
+    function = Function("F", Duration(0.01), 30, None, {"Db": 1}, cold_start=0)
+    entry = Stream.of("S", "F", spike(100), batch_size=25, lanes=2, most_attempts=3)
+    full = {"Db": Server("Db", 5, 0)}
+    history = simulate(Application((entry,), {"F": function}, full, 1_000, idle=600, refused=0.1), model=model)
+    assert history.entries["S"].lost.total == pytest.approx(100)
+    assert history.entries["S"].failed.total == pytest.approx(300)

@@ -64,7 +64,7 @@ def breakwater_dashboard(
     Parameters
     ----------
     scope, id
-        Where it stands in the construct tree.
+        The parent construct, and the id of this one within it.
     constructs
         Any constructs of this library, of any stacks. Call this after the last share was taken and after the alarms
         were made.

@@ -43,10 +43,10 @@ class DecoupledInvocation(Buffer):
     Parameters
     ----------
     scope, id
-        Where it stands in the construct tree.
+        The parent construct, and the id of this one within it.
     function
-        Who works: a function with a share (`VpcDatabaseFunction`, `PublicSslDatabaseFunction`, `share.limit(function)`)
-        or with a reserved concurrency.
+        The function to invoke. It has a share (`VpcDatabaseFunction`, `PublicSslDatabaseFunction`,
+        `share.limit(function)`) or a reserved concurrency.
     source
         What it reads from. Default: `InvocationSource.sqs()`.
 
@@ -66,7 +66,7 @@ class DecoupledInvocation(Buffer):
     failures_queue : sqs.IQueue or None
         What failures pass on their way to the dead-letter queue, within seconds; None without a front door.
     dead_letter_alarm : cloudwatch.Alarm or None
-        Speaks while there is a message in a dead-letter queue of its own; it has no action yet.
+        Goes off while there is a message in the dead-letter queue, if the queue is its own; it has no action yet.
     failure_bucket : s3.IBucket or None
         Where the records of a stream end that failed; None with `on_failure`, and for queues.
 
@@ -95,7 +95,7 @@ class DecoupledInvocation(Buffer):
         if concurrency is None:
             raise BreakwaterError(
                 self,
-                f"nothing limits {function.node.path}, so a burst passes through the source undiminished.",
+                f"nothing limits {function.node.path}, so a burst reaches it at its full size.",
                 "Use VpcDatabaseFunction, take a share with ConnectionBudget.of(database).share(…).limit(function), "
                 "or give the function reserved_concurrent_executions.",
             )

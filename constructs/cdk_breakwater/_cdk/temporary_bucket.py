@@ -29,7 +29,7 @@ def make_private_bucket(
     Parameters
     ----------
     scope, id
-        Where it stands in the construct tree.
+        The parent construct, and the id of this one within it.
     kept_days, uploads_days
         Days after which an object, and an upload that broke off, is deleted.
     reason

@@ -124,8 +124,9 @@ def account_concurrency_errors(budget: ConnectionBudget, budgets: Sequence[Conne
             named = ", ".join(f"{share.name} {share.resolve()} of {share.granted}" for share in lowered)
             Annotations.of(budget).add_warning_v2(
                 "cdk-breakwater:account-concurrency-binds",
-                f"{sentence} That binds, and not the databases: {named}. Raise the quota and the context key, or give "
-                "functions concurrency=… so that others, of other apps too, have their part.",
+                f"{sentence} The account's concurrency limits the shares, and not the databases: {named}. Raise the "
+                "quota and the context key, or pass concurrency=… to functions, so that other functions and apps have "
+                "their part.",
             )
         elif total >= reservable / 2:
             Annotations.of(budget).add_warning_v2("cdk-breakwater:account-concurrency", sentence)

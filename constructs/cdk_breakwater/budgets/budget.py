@@ -48,7 +48,7 @@ class ConnectionBudget(Construct):
     Parameters
     ----------
     scope, id
-        Where it stands in the construct tree.
+        The parent construct, and the id of this one within it.
     max_connections
         Connections that the downstream takes. Default: read from the database at synth, see `basis`.
     external_connections

@@ -110,6 +110,6 @@ def _say_who_shares(budget: ConnectionBudget) -> None:
     Annotations.of(budget).add_info_v2(
         "cdk-breakwater:shared-budget",
         f"The stacks {', '.join(names)} share it. When a share changes, deploy all of them: first those whose shares "
-        "fall, then those whose shares rise or are new. `breakwater plan --diff` names the order; one of them deployed "
-        "alone may leave more reserved than there is.",
+        "fall, then those whose shares rise or are new. `breakwater plan --diff` names the order. If one of them is "
+        "deployed alone, more may be reserved than there is.",
     )

@@ -42,11 +42,11 @@ def compare_queues(budget: ConnectionBudget) -> None:
         if mapping.scaling_config is None and is_queue:
             Annotations.of(mapping).add_warning_v2(
                 "cdk-breakwater:unlimited-queue",
-                f"it has no MaximumConcurrency, and the share of {share.name} is {share.resolve()}: Lambda "
-                "receives more messages than may run, refuses the rest, and refused receives count, so that messages "
-                "end in the dead-letter queue untried. Pass max_concurrency=share.concurrency to the SqsEventSource, "
-                "or put a DecoupledInvocation in its place, with InvocationSource.sqs(queue, "
-                "replaces_event_source=True).",
+                f"it has no MaximumConcurrency, and the share of {share.name} is {share.resolve()}. Lambda receives "
+                "more messages than the function can process at once, and throttles the rest. Each throttled message "
+                "has used up a receive, so messages end in the dead-letter queue untried. Pass "
+                "max_concurrency=share.concurrency to the SqsEventSource, or replace it by a DecoupledInvocation with "
+                "InvocationSource.sqs(queue, replaces_event_source=True).",
             )
     for path, numbers in limited.items():
         share, most = shares[path], sum(numbers)
@@ -54,14 +54,14 @@ def compare_queues(budget: ConnectionBudget) -> None:
         if queued[path] > granted:
             Annotations.of(budget).add_warning_v2(
                 "cdk-breakwater:queue-above-share",
-                f"the queues before {share.name} let {queued[path]} run, and its share is {granted}: messages are "
+                f"the queues before {share.name} let {queued[path]} run, and its share is {granted}. Messages are "
                 "received only to be throttled, and end in the dead-letter queue untried. Pass "
                 "max_concurrency=share.concurrency to its SqsEventSource, or a part of share.concurrency.split(…).",
             )
         if most < granted:
             Annotations.of(budget).add_info_v2(
                 "cdk-breakwater:stranded-concurrency",
-                f"the queues before {share.name} let {most} of its share of {granted} run: {granted - most} x "
+                f"the queues before {share.name} let {most} of its share of {granted} run. {granted - most} x "
                 f"{share.connections_per_environment} connections are kept from others, unless something else invokes "
                 f"it. Pass concurrency={most} to it, or raise MaximumConcurrency.",
             )

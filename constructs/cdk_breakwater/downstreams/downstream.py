@@ -315,7 +315,7 @@ class Downstream(ABC):
         Parameters
         ----------
         scope, id
-            Where it stands in the construct tree.
+            The parent construct, and the id of this one within it.
         host
             Host name or address; for MongoDB also a seed list in DNS, ``mongodb+srv://cluster0.example.mongodb.net``.
         engine

@@ -45,8 +45,8 @@ class ElastiCacheDownstream(Downstream):
             # cluster-mode enabled configuration.
             Annotations.of(cache).add_info_v2(
                 "cdk-breakwater:cluster-mode",
-                "A serverless cache is in cluster mode: the keys of one command, transaction or script must be in one "
-                "hash slot, which {braces} around the part that they have in common see to.",
+                "A serverless cache is in cluster mode. All keys of a command, transaction or script must be in the "
+                "same hash slot. Put {braces} around the part that they have in common.",
             )
         else:
             _require_encryption(cache)

@@ -53,8 +53,8 @@ def note_failures(invocation: Buffer, results: JobResults) -> None:
     else:
         Annotations.of(invocation).add_warning_v2(
             "cdk-breakwater:failures-unseen",
-            "on_failure keeps no payload that names a job, so a front door tells a job that failed from one that waits "
-            "only when its function says so. Leave on_failure out.",
+            "on_failure keeps no payload that names a job, so a front door can tell a failed job from a waiting one "
+            "only if the function itself reports the failure. Leave on_failure out.",
         )
     _KNOWN.add(invocation)
 

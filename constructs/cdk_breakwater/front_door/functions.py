@@ -26,7 +26,7 @@ def make_function(
     Parameters
     ----------
     scope, id
-        Where it stands in the construct tree.
+        The parent construct, and the id of this one within it.
     handler
         The module within `handlers/front_door`.
     variable, settings

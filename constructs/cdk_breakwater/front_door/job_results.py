@@ -129,7 +129,7 @@ class JobResults(Construct):
         if function.is_bound_to_vpc and not _has_way_out(function):
             Annotations.of(function).add_info_v2(
                 "cdk-breakwater:way-to-results",
-                "It keeps answers in DynamoDB, and large ones in S3: its subnets need a way there, a NAT gateway or "
+                "It keeps answers in DynamoDB, and large ones in S3. Its subnets need a route there: a NAT gateway, or "
                 "the two gateway endpoints, which are free of charge.",
             )
 

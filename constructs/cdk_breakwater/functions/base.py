@@ -65,7 +65,7 @@ class PreparedFunction(lambda_.Function):
     Parameters
     ----------
     scope, id
-        Where it stands in the construct tree.
+        The parent construct, and the id of this one within it.
     layer
         The runtime layer, or None for a runtime that has none; the user's own layers come first.
     settings

@@ -45,7 +45,7 @@ class DataApiFunction(PreparedFunction):
     Parameters
     ----------
     scope, id
-        Where it stands in the construct tree.
+        The parent construct, and the id of this one within it.
     cluster
         An `rds.DatabaseCluster` of Aurora, owned, or imported with `data_api_enabled=True` and its secret.
     code, handler, runtime, reserved_concurrent_executions

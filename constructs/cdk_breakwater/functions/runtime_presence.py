@@ -42,7 +42,8 @@ def say_what_is_lost(function: lambda_.Function, downstream: Downstream, *, over
         )
     Annotations.of(function).add_info_v2(
         "cdk-breakwater:without-runtime",
-        f"{missing} nothing heals its connections, or gives them back when the server runs short. {counts}",
+        f"{missing} nothing replaces its broken connections, or gives connections back when the server runs short. "
+        f"{counts}",
     )
 
 

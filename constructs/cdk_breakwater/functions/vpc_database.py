@@ -36,7 +36,7 @@ class VpcDatabaseFunction(DatabaseFunction):
     Parameters
     ----------
     scope, id
-        Where it stands in the construct tree.
+        The parent construct, and the id of this one within it.
     database
         The database: an `rds.DatabaseInstance`, an `rds.DatabaseCluster`, an imported one, or a `Downstream`.
     vpc
@@ -204,9 +204,10 @@ def _say_that_groups_are_closed(function: lambda_.Function) -> None:
     # Once a stack. Where it takes a lambda_.Function's place, the group that let everything out is closed in place.
     Annotations.of(Stack.of(function)).add_info_v2(
         "cdk-breakwater:closed-egress",
-        "The security groups of its VpcDatabaseFunctions let out HTTPS and the port of the database, and nothing else: "
-        "Redis, SMTP or plain HTTP time out. Give a function that calls more allow_all_outbound=True or "
-        "function.connections.allow_to(…), and one that doesn't allow_all_outbound=False.",
+        "The security groups of its VpcDatabaseFunctions allow outbound HTTPS and the port of the database, and "
+        "nothing else. Calls to Redis, SMTP or plain HTTP time out. For a function that makes other calls, pass "
+        "allow_all_outbound=True or call function.connections.allow_to(…). For one that doesn't, pass "
+        "allow_all_outbound=False.",
     )
 
 

@@ -142,7 +142,7 @@ def make_alarm(
     Parameters
     ----------
     scope, id
-        Where it stands in the construct tree.
+        The parent construct, and the id of this one within it.
     metric
         What it watches.
     threshold

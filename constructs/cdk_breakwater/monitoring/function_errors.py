@@ -21,7 +21,7 @@ def errors_alarm(scope: Construct, function: Function, *, id: str = "Errors") ->
     Parameters
     ----------
     scope, id
-        Where it stands in the construct tree.
+        The parent construct, and the id of this one within it.
     function
         Whose errors: exceptions, timeouts, and processes that die. An alias or a version is counted by itself.
     """

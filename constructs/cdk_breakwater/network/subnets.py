@@ -28,16 +28,16 @@ def private_subnets(path: str, vpc: ec2.IVpc, given: ec2.SubnetSelection | None)
             return ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
         raise BreakwaterError(
             path,
-            f"the VPC {vpc.node.path} has no private subnet, and a function in a public one has no way out.",
-            "Add private or isolated subnets to the VPC; or connect a lambda_.Function(…, allow_public_subnet=True) by "
-            "Downstream.of(…).connect(function), which makes the endpoint that it reads its secret by. "
-            "PublicSslDatabaseFunction is for a public database alone.",
+            f"the VPC {vpc.node.path} has no private subnet, and in a public one a function can't reach the internet.",
+            "Add private or isolated subnets to the VPC. Or create a lambda_.Function(…, allow_public_subnet=True) and "
+            "connect it with Downstream.of(…).connect(function), which creates the endpoint through which it reads its "
+            "secret. PublicSslDatabaseFunction is only for a public database.",
         )
     chosen = select(vpc, given)
     if chosen.has_public:
         raise BreakwaterError(
             path,
-            f"vpc_subnets selects public subnets of {vpc.node.path}, and a function in one has no way out.",
+            f"vpc_subnets selects public subnets of {vpc.node.path}, where a function has no route to the internet.",
             "Select private subnets: PRIVATE_WITH_EGRESS or PRIVATE_ISOLATED.",
         )
     return given

@@ -77,7 +77,7 @@ class Buffer(Construct):
 
     @property
     def dead_letter_alarm(self) -> cloudwatch.Alarm | None:
-        """Speaks while there is a message in the dead-letter queue; None before one was made."""
+        """Goes off while there is a message in the dead-letter queue; None before one was made."""
         found = self.node.try_find_child(DEAD_LETTER_ALARM)
         return found if isinstance(found, cloudwatch.Alarm) else None
 

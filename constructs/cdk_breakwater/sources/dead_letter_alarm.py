@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def make_dead_letter_alarm(invocation: Buffer, dead_letter_queue: sqs.IQueue) -> cloudwatch.Alarm:
-    """Make an alarm that speaks while there is a message in the dead-letter queue, with no action yet."""
+    """Make an alarm that goes off while there is a message in the dead-letter queue, with no action yet."""
     depth = dead_letter_queue.metric_approximate_number_of_messages_visible(statistic="max", period=PERIOD)
     alarm = make_alarm(
         invocation,

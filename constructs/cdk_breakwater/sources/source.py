@@ -76,7 +76,7 @@ class InvocationSource(ABC):
             Key that encrypts the filters. Default: one of Lambda's.
         dead_letter_alarm
             False makes no alarm on the dead-letter queue of a queue of its own. Default True: an alarm without an
-            action speaks while there is a message in it.
+            action goes off while there is a message in it.
         replaces_event_source
             Whether the mapping takes the place of `function.add_event_source(SqsEventSource(queue))`, which is removed:
             it keeps that one's logical id and is changed in place, where a new one would be refused beside the old.

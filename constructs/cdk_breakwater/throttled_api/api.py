@@ -1,4 +1,4 @@
-"""An HTTP endpoint before a function, that refuses politely what the function's share cannot take."""
+"""An HTTP endpoint in front of a function, which refuses what the function's share cannot serve."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ class ThrottledApi(Construct):
     Parameters
     ----------
     scope, id
-        Where it stands in the construct tree.
+        The parent construct, and the id of this one within it.
     function
-        Who answers.
+        The function that answers the requests.
     expected_duration
         How long one request takes on average, at most the function's timeout and the 29 s that API Gateway waits (30 s
         for HTTP). The rate follows from it and from the share's concurrency, less what routes with given rates need: so
@@ -105,9 +105,9 @@ class ThrottledApi(Construct):
     http_api : apigatewayv2.HttpApi or None
         The API beneath, for HTTP.
     web_acl : wafv2.CfnWebACL or None
-        What limits addresses.
+        The web ACL that limits requests by address.
     url : str
-        Where it answers.
+        The address at which it answers.
 
     Raises
     ------
@@ -202,7 +202,7 @@ class ThrottledApi(Construct):
             A REST API, or an HTTP API with its default stage. One of an OpenAPI definition (`SpecRestApi`) needs
             `rate_limit`.
         function
-            Who answers.
+            The function that answers the requests.
         expected_duration, rate_limit, burst_limit, refuse
             As for the class.
 
@@ -256,7 +256,7 @@ class ThrottledApi(Construct):
         expected_duration
             How long one request takes. Default: the API's, for the API's function.
         function
-            Who answers. Default: the API's function.
+            The function that answers the requests. Default: the API's function.
         request_schema
             What the body must look like; other requests get 400 and cost no invocation. REST only. Default: anything.
         **options

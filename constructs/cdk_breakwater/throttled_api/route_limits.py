@@ -73,7 +73,7 @@ class RouteLimits:
         what
             The route, for messages, or `THE_API`: everything that is no route of its own.
         function
-            Who answers.
+            The function that answers the requests.
         seconds
             How long one request takes.
         rate_limit, burst_limit

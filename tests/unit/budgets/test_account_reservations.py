@@ -14,7 +14,7 @@ from aws_cdk.assertions import Annotations, Match, Template
 from cdk_breakwater import ConnectionBudget, VpcDatabaseFunction
 from tests.unit.databases import POSTGRESQL
 
-BINDS = "That binds, and not the databases: "
+BINDS = "The account's concurrency limits the shares, and not the databases: "
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def test_a_queue_of_the_users_own(stack: cdk.Stack, code: dict[str, Any], most: 
     limited(stack, code).add_event_source(SqsEventSource(sqs.Queue(stack, "Queue"), max_concurrency=most))
     assert infos(stack) == (
         [
-            "the queues before orders let 14 of its share of 107 run: 93 x 1 connections are kept from others, unless "
+            "the queues before orders let 14 of its share of 107 run. 93 x 1 connections are kept from others, unless "
             "something else invokes it. Pass concurrency=14 to it, or raise MaximumConcurrency. "
             "[ack: cdk-breakwater:stranded-concurrency]"
         ]
@@ -46,7 +46,7 @@ def test_two_queues_count_together(stack: cdk.Stack, code: dict[str, Any]) -> No
     for number in (1, 2):
         function.add_event_source(SqsEventSource(sqs.Queue(stack, f"Queue{number}"), max_concurrency=50))
     (said,) = infos(stack)
-    assert "let 100 of its share of 107 run: 7 x 1" in said
+    assert "let 100 of its share of 107 run. 7 x 1" in said
 
 
 def test_more_than_the_share_is_received_in_vain(stack: cdk.Stack, code: dict[str, Any]) -> None:
@@ -54,7 +54,7 @@ def test_more_than_the_share_is_received_in_vain(stack: cdk.Stack, code: dict[st
     for number in (1, 2):
         function.add_event_source(SqsEventSource(sqs.Queue(stack, f"Queue{number}"), max_concurrency=54))
     Annotations.from_stack(stack).has_warning(
-        "/Stack/Budget", Match.string_like_regexp("let 108 run, and its share is 107: messages are received only to")
+        "/Stack/Budget", Match.string_like_regexp("let 108 run, and its share is 107. Messages are received only to")
     )
     assert infos(stack) == []
 

@@ -17,6 +17,6 @@ def note_master_user(function: IConstruct) -> None:
     """Say that a function logs in as the master user, and what it could do instead."""
     Annotations.of(function).add_info_v2(
         MASTER_USER,
-        "It logs in as the database's master user, who may do everything and whose connections no server "
-        "limits. credentials=DatabaseCredentials.user(name, grants=[…]) makes a user of its own at deployment.",
+        "It logs in as the database's master user, which can do everything and whose connections the server doesn't "
+        "limit. Pass credentials=DatabaseCredentials.user(name, grants=[…]) to create a user of its own at deployment.",
     )

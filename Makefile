@@ -95,7 +95,7 @@ docs-tables: install  ## write the generated tables and pictures of the docs ane
 	python -m benchmarks.defaults --ours-only >/dev/null
 
 .PHONY: docs
-docs: docs-tables  ## write the generated tables anew, and build the docs site into build/site
+docs: docs-tables  ## write the generated tables anew, and build the docs site into build/site, a folder for each version
 	python -m website
 
 .PHONY: docs-serve

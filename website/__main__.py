@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from .build import SITE, BrokenSiteError, build
+from .build import SITE, BrokenSiteError
 from .server import listen
+from .versions import publish
 
 PORT = 8000
 
 try:
-    build(SITE)
+    publish(SITE)
 except BrokenSiteError as error:
     sys.exit(str(error))
 if "--serve" in sys.argv:

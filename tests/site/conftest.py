@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import sync_playwright
-from website import build, server
+from website import server, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,18 +28,16 @@ _NO_NETWORK = (
 @pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the site: strict, links and foreign hosts checked."""
-    folder = tmp_path_factory.mktemp("docs") / "site"
-    build.build(folder)
-    return folder
+    return versions.publish(tmp_path_factory.mktemp("docs"))
 
 
 @pytest.fixture(scope="package")
 def address(site: Path) -> Iterator[str]:
     """Serve the site as `make docs-serve` does."""
-    with server.listen(site) as listening:
+    with server.listen(site.parent) as listening:
         thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        yield f"http://127.0.0.1:{listening.server_port}/"
+        yield f"http://127.0.0.1:{listening.server_port}/{site.name}/"
         listening.shutdown()
         thread.join()
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from playwright.sync_api import expect
+from website import versions
 
 from .axe import SCRIPT, Axe
 
@@ -90,7 +92,7 @@ def test_the_navigation_leads_to_a_guide(page: Page, address: str) -> None:
         page.get_by_text("Guides").filter(visible=True).click()
     page.get_by_role("navigation", name="Navigation").get_by_role("link", name="An API with limits").click()
     expect(page.get_by_role("heading", level=1, name="ThrottledApi")).to_be_in_viewport()
-    assert urlsplit(page.url).path == "/throttled_api.html"
+    assert page.url == f"{address}throttled_api.html"
 
 
 @pytest.mark.parametrize(
@@ -129,3 +131,14 @@ def test_dark_mode_stays_on_the_next_page(page: Page, address: str) -> None:
     assert page.evaluate(ground) == dark
     page.get_by_title("Light mode").click()
     assert page.evaluate(ground) == light
+
+
+def test_the_menu_of_versions_leads_to_an_older_one(page: Page, address: str, site: Path) -> None:
+    older = site.parent / "0.0.9"
+    shutil.copytree(site, older, dirs_exist_ok=True)
+    versions.write_list(site.parent)
+    page.goto(urljoin(address, "/"))  # leads to the newest
+    page.wait_for_url(address)
+    page.get_by_role("button", name="Select version").focus()
+    page.get_by_role("link", name=older.name).click()
+    page.wait_for_url(f"**/{older.name}/**")

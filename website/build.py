@@ -36,6 +36,7 @@ def build(site: Path) -> None:
         generator = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)  # noqa: S603
         if generator.returncode:
             raise BrokenSiteError(generator.stdout + generator.stderr)
+        (work / "site" / "404.html").unlink()  # for the root of a host, where the versions' own first page stands
         found = links.faults(work / "site")
         if found:
             raise BrokenSiteError("\n".join(found))

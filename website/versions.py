@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 _FIRST_PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
-<meta charset="utf-8"><meta http-equiv="refresh" content="0; url={version}/"><title>cdk-breakwater</title>
+<meta charset="utf-8">
+<meta http-equiv="refresh" content="0; url={version}/">
+<link rel="icon" href="{version}/assets/images/favicon.png">
+<title>cdk-breakwater</title>
 </head>
 <body><a href="{version}/">cdk-breakwater {version}</a></body>
 </html>

@@ -139,6 +139,6 @@ def test_the_menu_of_versions_leads_to_an_older_one(page: Page, address: str, si
     versions.write_list(site.parent)
     page.goto(urljoin(address, "/"))  # leads to the newest
     page.wait_for_url(address)
-    page.get_by_role("button", name="Select version").focus()
+    page.get_by_role("button", name="select version").focus()
     page.get_by_role("link", name=older.name).click()
     page.wait_for_url(f"**/{older.name}/**")

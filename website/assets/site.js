@@ -2,3 +2,9 @@
 document$.subscribe(() => {
   for (const box of document.querySelectorAll(".md-typeset__scrollwrap, p:has(> img[src*=architecture_])")) box.tabIndex = 0;
 });
+
+// The theme names the button of versions "Select version", and so hides from a screen reader which one is shown.
+new MutationObserver(() => {
+  const button = document.querySelector(".md-version__current[aria-label='Select version']");
+  if (button) button.ariaLabel = `${button.innerText}, select version`;
+}).observe(document.querySelector(".md-header__topic"), {childList: true});

@@ -32,7 +32,7 @@ install: $(VENV)/.installed node_modules/.installed
 .PHONY: requirements
 requirements: $(VENV)/.installed  ## pin requirements.txt anew, from pyproject.toml
 	{ printf '%s\n' '# Everything that app.py, the tests, the demo and the benchmarks need, pinned. Made by `make requirements`.' '-e .'; \
-	  uv pip compile --quiet pyproject.toml --universal --python-version 3.10 --extra cli --extra nag --group dev --group docs \
+	  uv pip compile --quiet pyproject.toml --universal --python-version 3.10 --extra cli --extra nag --extra png --group dev --group docs \
 	    --no-header --no-annotate --upgrade; } > requirements.txt
 
 .PHONY: synth

@@ -100,6 +100,9 @@ def simulate_command(  # noqa: PLR0917 -- typer makes an option of each
     patience: Annotated[str, typer.Option(help="How long to go on after the last request.")] = "1h",
     rows: Annotated[int, typer.Option(min=1, max=1000, help="Of the table over time.")] = 12,
     page: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page with plots.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--png", metavar="FILE", help="Write the plots as a picture (extra png).")
+    ] = None,
     format_: Annotated[str, typer.Option("--format", help=", ".join(_FORMATS))] = "table",
     time_limit: Annotated[int, typer.Option(min=1, help="Seconds after which it gives up.")] = 300,
 ) -> None:
@@ -139,9 +142,9 @@ def simulate_command(  # noqa: PLR0917 -- typer makes an option of each
             most = largest(runs[0], burst) if find_max else None
             needed = sizes(runs[0], burst) if size else []
         _show(runs, Answers(most, needed), format_, rows)
-        if page is not None:
-            _write_page(runs, page)
-            errors.print(f"Plots are in {page}.", markup=False, style="dim")
+        for file in filter(None, (page, picture)):
+            _write_plots(runs, file, is_png=file == picture)
+            errors.print(f"Plots are in {file}.", markup=False, style="dim")
     except BreakwaterError as error:
         errors.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(UNREADABLE) from error
@@ -187,10 +190,12 @@ def _show(runs: list[Run], answers: Answers, format_: str, rows: int) -> None:
     console.print(report(runs, answers, rows), highlight=False)
 
 
-def _write_page(runs: list[Run], page: Path) -> None:
-    from .simulate_page import html_page
+def _write_plots(runs: list[Run], file: Path, *, is_png: bool) -> None:
+    from .simulate_page import html_page, png_picture
 
+    option = "--png" if is_png else "--html"
+    drawn = png_picture(runs) if is_png else html_page(runs).encode()
     try:
-        page.write_text(html_page(runs), encoding="utf-8")
+        file.write_bytes(drawn)
     except OSError as error:
-        raise BreakwaterError("--html", f"{page} can't be written ({error}).", "Name a file in a folder.") from error
+        raise BreakwaterError(option, f"{file} can't be written ({error}).", "Name a file in a folder.") from error

@@ -1,27 +1,27 @@
-"""A page with a burst's plots: one file, no script, nothing fetched from anywhere."""
+"""A page with a burst's plots: one file, no script, nothing fetched from anywhere. Or a picture of them."""
 
 from __future__ import annotations
 
-import math
 from html import escape
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from ..simulation.verdict import seconds_text
-from .simulate_series import counted, highest
+from ..errors import BreakwaterError
+from .simulate_plots import HEIGHT, WIDTH, plots
 from .simulate_words import assumptions, verdict
 
 if TYPE_CHECKING:
+    from .simulate_plots import Plot
     from .simulated_burst import Run
 
-_POINTS = 300
-_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 720, 170, 70, 14, 24
-_COLOURS = ("#0969da", "#1a7f37", "#9a6700", "#8250df", "#bf3989", "#57606a")
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #24292f; }
 figure { margin: 1.2rem 0; } figcaption { font-weight: 600; } svg { width: 100%; height: auto; background: #f6f8fa; }
-svg text { font: 11px system-ui, sans-serif; fill: #57606a; } .key { font-size: 13px; } .bad { color: #cf222e; }
+svg text { font: 11px system-ui, sans-serif; fill: #57606a; } .key { font-size: 13px; }
 .note { color: #57606a; font-size: 13px; }
 """
+_LINE, _MARGIN, _LETTERS = 18, 16, 105
+_SCALE = 2.0
 
 
 def html_page(runs: list[Run]) -> str:
@@ -32,70 +32,61 @@ def html_page(runs: list[Run]) -> str:
     for run in runs:
         parts += [f"<h2>{escape(run.title)}</h2>"]
         parts += [f"<p>{escape(line)}</p>" for line in verdict(run)]
-        parts += _plots(run)
+        parts += [_figure(plot) for plot in plots(run)]
     return "\n".join([*parts, "</body></html>", ""])
 
 
-def _plots(run: Run) -> list[str]:
-    history, app = run.history, run.application
-    entries = history.entries
-    waiting = {name: highest(each.depth, run, _POINTS) for name, each in entries.items()}
-    refused = {
-        **{f"{name}: 429": counted(each.limited, run, _POINTS) for name, each in entries.items()},
-        **{f"{name}: no room": counted(each.throttled, run, _POINTS) for name, each in entries.items()},
-        **{f"{name}: lost": counted(each.lost, run, _POINTS) for name, each in entries.items()},
-        **{f"{name}: refused": counted(each.refused, run, _POINTS) for name, each in history.servers.items()},
-    }
-    concurrency = {name: highest(each.concurrency, run, _POINTS) for name, each in history.functions.items()}
-    arrivals = {name: counted(each.arrivals, run, _POINTS) for name, each in entries.items()}
-    found = [
-        _plot("Arrivals", arrivals, run),
-        _plot("Waiting messages and events", waiting, run),
-        _plot("Concurrency", concurrency, run),
-    ]
-    for name, server in app.servers.items():
-        series = {name: highest(history.servers[name].connections, run, _POINTS)}
-        limit = None if server.max_connections is None else server.usable
-        found.append(_plot(f"Connections of {name}", series, run, limit=limit))
-    return [*found, _plot("Turned away, each time", refused, run)]
+def png_picture(runs: list[Run]) -> bytes:
+    """Draw the same as one picture.
+
+    Raises
+    ------
+    BreakwaterError
+        The package that draws it is not installed.
+    """
+    try:
+        import resvg_py
+    except ImportError as error:
+        raise BreakwaterError(
+            "--png", "the package resvg-py is not installed.", "Install cdk-breakwater[png], or take --html."
+        ) from error
+    return bytes(resvg_py.svg_to_bytes(svg_string=_svg(runs), zoom=_SCALE, sans_serif_family="DejaVu Sans"))
 
 
-def _plot(title: str, series: dict[str, list[float]], run: Run, *, limit: float | None = None) -> str:
-    series = {name: values for name, values in series.items() if any(values)}
-    if not series:
-        return ""
-    top = max([limit or 0.0, *(max(values) for values in series.values())])
-    top = _round_up(top)
-    inner = _HEIGHT - _TOP - _BOTTOM
+def _svg(runs: list[Run]) -> str:
+    """Put words and plots below each other."""
+    parts: list[str] = []
+    y = _MARGIN
 
-    def y(value: float) -> float:
-        return _TOP + inner * (1 - value / top)
+    def write(text: str, style: str = 'font-size="12"') -> None:
+        nonlocal y
+        y += _LINE
+        parts.append(f'<text x="{_MARGIN}" y="{y}" {style}>{escape(text)}</text>')
 
-    lines = [f'<text x="4" y="{y(part * top) + 4:.0f}">{part * top:,.6g}</text>' for part in (0, 0.5, 1)]
-    lines += [
-        f'<text x="{_LEFT + (_WIDTH - _LEFT - 50) * part:.0f}" y="{_HEIGHT - 6}">'
-        f"{seconds_text(run.history.seconds * part)}</text>"
-        for part in (0, 0.5, 1)
-    ]
-    key = []
-    for number, (name, values) in enumerate(series.items()):
-        colour = _COLOURS[number % len(_COLOURS)]
-        across = (_WIDTH - _LEFT) / max(1, len(values) - 1)
-        points = " ".join(f"{_LEFT + index * across:.1f},{y(value):.1f}" for index, value in enumerate(values))
-        tip = f"<title>{escape(name)}: {max(values):,.6g} at the most</title>"
-        lines.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{points}">{tip}</polyline>')
-        key.append(f'<span style="color:{colour}">{escape(name)}</span>')
-    if limit is not None:
-        lines.append(
-            f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{y(limit):.1f}" y2="{y(limit):.1f}" stroke="#cf222e" '
-            f'stroke-dasharray="5 4"><title>{limit:,.6g} for functions</title></line>'
-        )
-        key.append(f'<span class="bad">{limit:,.6g} for functions</span>')
-    picture = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">{"".join(lines)}</svg>'
-    return f'<figure><figcaption>{escape(title)}</figcaption>{picture}<p class="key">{" · ".join(key)}</p></figure>'
+    for run in runs:
+        write(run.title, 'font-size="16" font-weight="bold"')
+        for line in verdict(run):
+            for part in wrap(line, _LETTERS):
+                write(part)
+        for plot in plots(run):
+            y += _MARGIN // 2
+            write(plot.title, 'font-size="13" font-weight="bold"')
+            y += _MARGIN // 2
+            parts.append(f'<g transform="translate({_MARGIN},{y})" font-size="11" fill="#57606a">')
+            parts.append(f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#f6f8fa"/>{plot.body}</g>')
+            y += HEIGHT
+            keys = "".join(f'<tspan fill="{colour}">{escape(name)}   </tspan>' for name, colour in plot.key)
+            y += _LINE
+            parts.append(f'<text x="{_MARGIN}" y="{y}" font-size="12" xml:space="preserve">{keys}</text>')
+        y += _MARGIN
+    width, height = WIDTH + 2 * _MARGIN, y + _MARGIN
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif">'
+        f'<rect width="{width}" height="{height}" fill="#ffffff"/>{"".join(parts)}</svg>'
+    )
 
 
-def _round_up(value: float) -> float:
-    """Give the next number with one or two digits."""
-    size = 10 ** math.floor(math.log10(value))
-    return next(part * size for part in (1, 1.2, 1.5, 2, 3, 4, 5, 6, 8, 10) if part * size >= value * (1 - 1e-9))
+def _figure(plot: Plot) -> str:
+    picture = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{plot.body}</svg>'
+    key = " · ".join(f'<span style="color:{colour}">{escape(name)}</span>' for name, colour in plot.key)
+    return f'<figure><figcaption>{escape(plot.title)}</figcaption>{picture}<p class="key">{key}</p></figure>'

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -380,3 +382,17 @@ def test_a_template_without_functions(tmp_path: Path) -> None:
     (tmp_path / "t.yaml").write_text("Resources: {Q: {Type: AWS::SQS::Queue}}")
     result = run(tmp_path / "t.yaml")
     assert (result.exit_code, "has no function" in result.stderr) == (2, True)
+
+
+def test_the_plots_as_a_picture(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "burst.png"
+    assert run(template, *QUICK, "--png", file).exit_code == 0
+    drawn = file.read_bytes()
+    assert drawn.startswith(b"\x89PNG")
+    width, height = struct.unpack(">II", drawn[16:24])
+    assert (width, height > 800) == (2 * (720 + 32), True)
+    assert len(drawn) > 10_000, "it shows something"
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    missing = run(template, *QUICK, "--png", file)
+    assert missing.exit_code == 2
+    assert "Install cdk-breakwater[png]" in missing.stderr

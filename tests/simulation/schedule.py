@@ -99,12 +99,12 @@ class Result:
 
 def run(seed: int, *, aimed: bool = False) -> Result:
     """Run one schedule; an aimed one has no other trouble than processes that are struck where it hurts."""
-    with contextlib.redirect_stdout(io.StringIO()), _without_collector(), on_virtual_time():
+    with contextlib.redirect_stdout(io.StringIO()), without_collector(), on_virtual_time():
         return _run(random.Random(seed), seed, aimed=aimed)  # noqa: S311 -- a schedule
 
 
 @contextlib.contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """A schedule is short and leaves little behind: to look for cycles meanwhile takes a tenth of its time."""
     gc.disable()
     try:
@@ -121,7 +121,7 @@ def _run(draw: random.Random, seed: int, *, aimed: bool) -> Result:
     if later:  # it counts calls at first
         limits = [replace(limit, limit=min(30, limit.limit), weighted=False) for limit in limits]
     span = 150_000 if aimed else draw.choice((20_000, 60_000, 150_000))
-    faults, trouble = _faults(draw, start + span)
+    faults, trouble = drawn_faults(draw, start + span)
     if aimed:
         faults = Faults(start + span, answer_lost=0.1)
         trouble = Trouble(aimed=0.3, stopped_clocks=True, slow_calls=0.5)
@@ -154,7 +154,7 @@ def _start(draw: random.Random, limits: list[Limit]) -> int:
     return instant + 2 * 3_600_000 - before if draw.random() < 0.5 else instant - before
 
 
-def _faults(draw: random.Random, until: int) -> tuple[Faults, Trouble]:
+def drawn_faults(draw: random.Random, until: int) -> tuple[Faults, Trouble]:
     def some(most: float) -> float:
         return draw.choice((0.0, 0.0, most / 4, most))
 
@@ -314,7 +314,7 @@ def _measure(world: World, limits: list[Limit], group: Callable[[int], str], res
     parallel = min(world.settings.parallelism, world.environments)
     weight = max(1, min((limit.limit for limit in limits if limit.weighted), default=1) // 10)
     alike = [replace(limit, limit=limit.limit // weight) if limit.weighted else limit for limit in limits]
-    possible = _possible(alike, parallel, span)
+    possible = possible_calls(alike, parallel, span)
     before = len(world.provider.instants)
     world.weigh = lambda: weight
     world.send(possible + 30, group=group)
@@ -324,11 +324,11 @@ def _measure(world: World, limits: list[Limit], group: Callable[[int], str], res
     result.used = min(1.0, (made + 1) / possible)
 
 
-def _possible(limits: list[Limit], parallelism: int, span: int) -> int:
+def possible_calls(limits: list[Limit], parallelism: int, span: int, turnaround: int = TURNAROUND) -> int:
     """Return how many calls of 85 ms can start within a span, each of which counts until a period after its end."""
     ends: list[int] = []
     while True:
-        start = ends[-parallelism] + TURNAROUND if len(ends) >= parallelism else 0
+        start = ends[-parallelism] + turnaround if len(ends) >= parallelism else 0
         for limit in limits:
             if len(ends) >= limit.limit:
                 start = max(start, ends[-limit.limit] + limit.period + (2_000 + LONGEST_CALL if limit.zone else 0))

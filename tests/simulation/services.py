@@ -159,6 +159,47 @@ class DynamoDBClient:
 
         return self._do(apply)
 
+    def batch_get_item(self, **request: Any) -> dict[str, Any]:
+        ((table, wanted),) = request["RequestItems"].items()
+        assert len(wanted["Keys"]) <= 100
+        assert wanted["ConsistentRead"]
+
+        def apply() -> dict[str, Any]:
+            done, left = self._part(wanted["Keys"])
+            items = [self.table.items[key["id"]["S"]] for key in done if key["id"]["S"] in self.table.items]
+            for item in items:
+                self.network.bill.read(item)
+            return {"Responses": {table: items}, "UnprocessedKeys": {table: {"Keys": left}} if left else {}}
+
+        return self._do(apply)
+
+    def batch_write_item(self, **request: Any) -> dict[str, Any]:
+        ((table, requests),) = request["RequestItems"].items()
+        assert len(requests) <= 25
+
+        def apply() -> dict[str, Any]:
+            done, left = self._part(requests)
+            for each in done:
+                if "PutRequest" in each:
+                    item = each["PutRequest"]["Item"]
+                    assert sum(len(v) for attribute in item.values() for v in attribute.values()) < 400 * 1024
+                    self.network.bill.write(item)
+                    self.table.items[item["id"]["S"]] = dict(item)
+                else:
+                    key = each["DeleteRequest"]["Key"]
+                    self.network.bill.write(self.table.items.pop(key["id"]["S"], None) or key)
+            return {"UnprocessedItems": {table: left} if left else {}}
+
+        return self._do(apply)
+
+    def _part(self, things: list[Any]) -> tuple[list[Any], list[Any]]:
+        """Return what DynamoDB processes of a batch, and what it leaves."""
+        network = self.network
+        if network.hub.now < network.faults.until and network.random.random() < network.faults.refused:
+            some = network.random.randint(0, len(things) - 1)
+            return things[:some], things[some:]
+        return things, []
+
     def scan(self, **request: Any) -> dict[str, Any]:
         def apply() -> dict[str, Any]:
             after = request.get("ExclusiveStartKey", {"id": {"S": ""}})["id"]["S"]

@@ -16,6 +16,7 @@ from handlers.quota_dispatcher.acquirer import Deployed
 from handlers.quota_dispatcher.clocks import Reading
 from handlers.quota_dispatcher.dispatcher import Dispatcher
 from handlers.quota_dispatcher.intake import Intake
+from handlers.quota_dispatcher.keys import MESSAGE_GROUP
 from handlers.quota_dispatcher.process import Clients, Memory
 from handlers.quota_dispatcher.quota import LATE
 from handlers.quota_dispatcher.ring import Ring
@@ -26,7 +27,7 @@ from tests.simulation.provider import Limit, Provider
 from tests.simulation.services import SQS, DynamoDB, Faults, Message, Network, Queue, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from handlers.quota_dispatcher.reports import Report
 
@@ -78,6 +79,7 @@ class Sent:
     """What its call weighs at most."""
     poison: bool = False
     """Its weight makes no sense."""
+    key: str = ""
 
 
 class SimulatedHost:
@@ -137,6 +139,8 @@ class World:
         The provider's tiers.
     weight
         Where the weight of a message stands, if a tier counts that.
+    key, key_limits
+        Where the key of a message stands, if there are keys, and the tiers of each.
     """
 
     def __init__(
@@ -153,6 +157,8 @@ class World:
         parallelism: int = 10,
         max_attempts: int = 3,
         weight: str = "$.weight",
+        key: str = "",
+        key_limits: Sequence[Limit] = (),
     ) -> None:
         self.random = random.Random(seed)  # noqa: S311 -- a schedule
         random.seed(seed)  # the jitter of the code under test
@@ -162,6 +168,12 @@ class World:
         self.dynamodb = DynamoDB()
         self.sqs = SQS(self.hub, self.random, faults, self.network.bill)
         self.provider = Provider(limits, self.random.randint(-500, 500) if trouble.skew else 0)
+        self.key, self.key_limits = key, tuple(key_limits)
+        self.key_of: Callable[[int], str] = lambda _: ""
+        self.key_providers: dict[str, Provider] = {}
+        self.key_closed_until: dict[str, int] = {}
+        self.key_fails: set[str] = set()
+        self.key_slow: set[str] = set()
         self.messages: dict[str, Sent] = {}
         self.open: set[str] = set()
         self.last_called = -1
@@ -200,13 +212,15 @@ class World:
             longest_call=LONGEST_CALL,
             max_attempts=max_attempts,
             tiers=self._tiers(limits),
+            key=key,
+            key_tiers=self._tiers(list(key_limits)) if key else [],
         )
         batch, window = (10, 0) if ordered else (100, 1_000)
         for url in (DOOR, *([PRIORITY] if priority else []), *(f"{LANE}{n}" for n in numbers)):
             self.sqs.queues[url] = Queue(ordered, 6 * INTAKE_TIMEOUT, batch, window, 2, self._intake)
         self.sqs.queues[DOORBELL] = Queue(False, DISPATCHER_TIMEOUT, 1, 0, 2, self._dispatch)
         self.sqs.queues[DEAD] = Queue(ordered, arrived=self._buried)
-        self._tag()
+        self.tag()
 
     # What the tests do
 
@@ -214,19 +228,26 @@ class World:
         for _ in range(count):
             number = len(self.messages)
             body = str(number)
-            name = group(number)
+            key = self.key_of(number)
+            name = key if key and self.key == MESSAGE_GROUP else group(number)
             weight = self.weigh()
-            self.messages[body] = sent = Sent(body, name, self.hub.now)
+            self.messages[body] = sent = Sent(body, name, self.hub.now, key=key)
             if isinstance(weight, int):
                 sent.weight = weight
             else:
                 sent.poison = True
             self.open.add(body)
-            text, attributes = self.content(body, weight)
+            text, attributes = self.content(body, weight, key)
             self.sqs.send(url, text, group=name, attributes=attributes)
 
-    def content(self, number: str, weight: int | str = 1) -> tuple[str, dict[str, Any]]:
+    def content(self, number: str, weight: int | str = 1, key: str = "") -> tuple[str, dict[str, Any]]:
         """Return the body and the attributes of a message."""
+        if self.key:
+            body: dict[str, Any] = {"number": number, "weight": weight, "padding": "x" * self.padding}
+            body |= {"key": key} if key and self.key == "$.key" else {}
+            named = {self.weight: str(weight)} | ({self.key: key} if key and self.key == "key" else {})
+            attributes = {name: {"dataType": "String", "stringValue": text} for name, text in named.items()}
+            return json.dumps(body), {} if self.key == "$.key" and self.weight.startswith("$") else attributes
         if not self.weighted:
             return f"{number} {self.random.randbytes(self.padding // 2).hex()}", {}
         if self.weight.startswith("$"):
@@ -240,10 +261,11 @@ class World:
         self.open.add(number)
         self._intake([self.sqs.record(DOOR, Message(f"filed{number}", number, group, {}, self.hub.now, 0))], print)
 
-    def deploy(self, limits: list[Limit]) -> None:
+    def deploy(self, limits: list[Limit], key_limits: Sequence[Limit] = ()) -> None:
         """Change the tiers: the tag first, the functions some seconds later."""
-        self.settings_next = replace(self.settings, tiers=self._tiers(limits))
-        self.sqs.queues[DOORBELL].tags[TAG] = fingerprint(self.settings_next.tiers)
+        key_tiers = self._tiers(list(key_limits)) if self.key else []
+        self.settings_next = replace(self.settings, tiers=self._tiers(limits), key=self.key, key_tiers=key_tiers)
+        self.sqs.queues[DOORBELL].tags[TAG] = fingerprint(self.settings_next.all_tiers)
         self.hub.after(self.random.randint(0, 20_000), self._deployed)
 
     def _deployed(self) -> None:
@@ -252,12 +274,17 @@ class World:
         for function, idle in self._environments.items():
             self._environments[function] = [old for old in idle if self.random.random() < 0.2]
 
+    def forget_environments(self) -> None:
+        """Go on with none of those that a deployment has replaced."""
+        for function, idle in self._environments.items():
+            self._environments[function] = [each for each in idle if each.settings == self.settings]
+
     def _tiers(self, limits: list[Limit]) -> list[dict[str, Any]]:
         self.weighted |= any(limit.weighted for limit in limits)
         return [tier_of(limit) | ({"weight": self.weight} if limit.weighted else {}) for limit in limits]
 
-    def _tag(self) -> None:
-        self.sqs.queues[DOORBELL].tags[TAG] = fingerprint(self.settings.tiers)
+    def tag(self) -> None:
+        self.sqs.queues[DOORBELL].tags[TAG] = fingerprint(self.settings.all_tiers)
 
     def reading(self, machine: Machine) -> Reading:
         return Reading(self.hub.now + machine.skew, self.hub.now - machine.stopped)
@@ -422,23 +449,30 @@ class World:
         trouble, troubled, now = self.trouble, self._troubled(), self.hub.now
         sent = self.messages[body]
         duration = self.random.randint(*self.durations)
-        if troubled and self.random.random() < trouble.slow_calls:
+        if (troubled and self.random.random() < trouble.slow_calls) or sent.key in self.key_slow:
             duration = self.random.randint(500, 10_000 + TIMEOUT)
-        within = min(duration, *(limit.arrives - 20 if limit.arrives else duration for limit in self.provider.limits))
+        limits = (*self.provider.limits, *self.key_limits)
+        within = min(duration, *(limit.arrives - 20 if limit.arrives else duration for limit in limits))
         counted = now + self.random.choice((0, within, self.random.randint(0, within)))
         if now < self._flying.get(sent.group, 0) and sent.group and self.settings.ordered:
             self.overlaps.append(f"{body} of group {sent.group} at {now}, another until {self._flying[sent.group]}")
         self._flying[sent.group] = max(self._flying.get(sent.group, 0), now + duration)
         real = sent.weight if self.random.random() < 0.3 else self.random.randint(-(-sent.weight // 3), sent.weight)
         self.provider.count(counted, real)
+        if sent.key:
+            skew = self.provider.skew
+            self.key_providers.setdefault(sent.key, Provider([], skew)).count(counted, real)
         sent.calls.append(now)
         self.last_called = max(self.last_called, int(body))
         if self.follow_up:
             # While this is called, so that it arrives when the dispatcher may be about to leave.
             self.follow_up -= 1
             self.hub.after(self.random.randint(0, duration), lambda: self.send(1, group=self.group))
-        if now < self.provider_closed_until:
+        if now < self.provider_closed_until or now < self.key_closed_until.get(sent.key, 0):
             return duration, self.says
+        if sent.key in self.key_fails:
+            sent.failed += 1
+            return duration, "this one always fails"
         if troubled and self.random.random() < trouble.signals:
             texts = ["RetryAfter(2)", "RetryAfter(0)", "RetryAfter(1e-05)", f"RetryAfter({now // 1000 + 5})"]
             texts += [f"QuotaSpent({self.settings.tiers[0]['period'] / 1000:g})", "RetryAfter(1.2.3)"]

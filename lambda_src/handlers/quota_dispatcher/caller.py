@@ -9,6 +9,7 @@ from .aws_errors import AwsError
 from .call import Outcome, Verdict, call
 from .dead_letters import bury
 from .held import Ref
+from .keys import key_refusal
 from .log import log
 from .quota import LATE
 from .reports import Report
@@ -62,7 +63,7 @@ class Caller:
             record = self._library.record(held)
             if record is None:
                 return Report(slot, held, slot.start, Verdict.NOT_STARTED, settled=True)
-            if reason := refusal(record, slot.unit, slot.most):
+            if reason := key_refusal(record, self._settings.key) or refusal(record, slot.unit, slot.most):
                 buried = self._bury(record, held.failures, reason)
                 return Report(slot, held, slot.start, Verdict.NOT_STARTED, settled=buried)
             if self.late(slot):
@@ -92,7 +93,7 @@ class Caller:
             return Report(slot, held, at, Verdict.UNKNOWN)
 
     def _judged(self, outcome: Outcome) -> Outcome:
-        periods = {tier["period"] for tier in self._settings.tiers}
+        periods = {tier["period"] for tier in (*self._settings.tiers, *self._settings.key_tiers)}
         if outcome.verdict is Verdict.QUOTA_SPENT and round(outcome.seconds * 1000) not in periods:
             reason = f"QuotaSpent({outcome.seconds:g}): no tier has this period"
             return Outcome(Verdict.FAILED, reason=reason)

@@ -63,6 +63,11 @@ class Calls:
         """Return how many there may be."""
         return self._hands.count(self._host.reading().monotonic)
 
+    def needing_hands(self, within: int) -> int:
+        """Count those in the air, and those in hand that start within so long (ms)."""
+        now = self._host.reading()
+        return len(self.flights) + sum(slot.frame.low(now) + within >= slot.start for slot, _ in self.hand)
+
     def start(self) -> None:
         """Start what is due, as far as there are hands."""
         while self.hand:
@@ -87,10 +92,13 @@ class Calls:
         while self.hand and self._caller.late(self.hand[0][0]):
             self._not_started(*self.hand.popleft())
 
-    def give_up(self) -> None:
-        """Give back all that has not started."""
-        while self.hand:
-            self._not_started(*self.hand.popleft())
+    def give_up(self, key: int | None = None) -> None:
+        """Give back all that has not started, or what is of one key."""
+        kept = [(slot, held) for slot, held in self.hand if key is not None and held.ref.lane != key]
+        for slot, held in self.hand:
+            if key is None or held.ref.lane == key:
+                self._not_started(slot, held)
+        self.hand = deque(kept)
 
     def collect(self, milliseconds: int) -> None:
         """Take in what has ended, waiting for the first."""
@@ -108,7 +116,8 @@ class Calls:
                 self._metrics.count("Failures")
             if report.verdict in SIGNALS:
                 self._metrics.count("Signals")
-                self.give_up()
+                of_key = report.slot.above is not None and report.verdict is not Verdict.REFUSED
+                self.give_up(report.held.ref.lane if of_key else None)
 
     def _not_started(self, slot: Slot, held: Held) -> None:
         self.reports.append(Report(slot, held, slot.start, Verdict.NOT_STARTED))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .call import Verdict
 from .held import Held
+from .pages import page_of
 from .quota import Quota
 from .reports import Report, Taken
 from .shelf import Shelf
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from .clocks import Frame, Reading
     from .grants import Slot
+    from .held import Ref
     from .shelf import Library
 
 FIRST_PAUSE = 1_000
@@ -58,6 +60,9 @@ class Counter:
     timed_by
         Whose write has set the clock, by its token; empty when the last write did.
     """
+
+    attribute = "counter"
+    """Of the item, which holds the state."""
 
     def __init__(self, tiers: list[dict[str, Any]], longest_call: int, *, first: list[int], ordered: bool) -> None:
         self.tiers = tiers
@@ -154,6 +159,11 @@ class Counter:
             self._release(report)
             self._heed(report)
 
+    def begun(self, slot: Slot, ref: Ref, at: int) -> None:
+        """Report, once, when the call of a slot, for a message, has begun (`Frame.high`)."""
+        del ref
+        self.quota.begun(slot, at)
+
     def take(self, owner: str, room: int, ahead: int, tails: Mapping[int, int], library: Library) -> Taken:
         """Take slots and messages for them."""
         self.shelf.fill_holes(self.quota.clock, library)
@@ -207,6 +217,19 @@ class Counter:
     def finished(self) -> set[tuple[int, int]]:
         """Return the pages of which nothing is left to do."""
         return self.shelf.finished(held.ref for grant in self.quota.grants.values() for held in grant.messages)
+
+    def wanted(self, room: int) -> int:
+        """Return for how many messages pages are to be read, when there is room for so many calls."""
+        return room
+
+    def earliest(self, taken: Taken) -> int | None:
+        """When any call may start, whatever comes; None: now."""
+        return taken.next_start
+
+    def abandoned(self, name: str) -> bool:
+        """Tell whether nobody will ever look at an item of the table again, though it is there."""
+        page = page_of(name)
+        return page is not None and self.shelf.abandoned(page)
 
     def next_event(self, *, more: bool, next_start: int | None) -> int | None:
         """When there may be something to do again (by the quota's clock), for one who has nothing in hand.

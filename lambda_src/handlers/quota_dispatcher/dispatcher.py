@@ -12,17 +12,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .aws_errors import AwsError
+from .blobs import Blobs
 from .caller import Caller
 from .calls import Calls
 from .doorbell import Doorbell
 from .former_queues import FormerQueues
 from .hands import Hands
 from .host import ThreadHost
+from .key_library import KeyLibrary
+from .keyed_counter import KeyedCounter
 from .library import Library
 from .log import log
 from .metrics import Metrics
 from .pages import Pages
-from .plan import AHEAD, ELSEWHERE, HEARTBEAT, LEASE, TURN, Plan, Standing
+from .plan import AHEAD, ELSEWHERE, FULL_TURN, HEARTBEAT, LEASE, TURN, Plan, Standing
 from .process import clients, memory, settings
 from .ring import Ring, new_id
 from .store import Item, Presence, Store
@@ -73,11 +76,13 @@ class Dispatcher:
         self._former = FormerQueues(settings, clients.sqs)
         self._store = Store(clients.dynamodb, settings.table)
         self._metrics = Metrics(settings.name)
-        self._library = Library(host, Pages(clients.dynamodb, settings.table), self._store)
+        pages = Pages(clients.dynamodb, settings.table)
+        self._keys = KeyLibrary(Blobs(clients.dynamodb, settings.table, host.sleep), pages)
+        self._library = Library(host, pages, self._store, self._keys)
         self._caller = Caller(settings, host, clients, self._library, self._metrics)
         self._calls = Calls(memory.hands, host, self._caller, self._metrics)
         self._next_said = 0
-        self._by_arrival = any("arrival" in tier for tier in settings.tiers)
+        self._by_arrival = any("arrival" in tier for tier in (*settings.tiers, *settings.key_tiers))
         self._joined = False
         self._stopping = False
         self._superseded = False
@@ -161,7 +166,10 @@ class Dispatcher:
 
     def _look(self, now: int) -> bool:
         """Look for pages that were filed while calls are running, and nothing else would lead to a write."""
-        if self._more or now < self._next_look or self._room() <= 0 or not self._calls.busy:
+        # Where there are keys, what waits is no reason for what comes to wait as well.
+        if (self._more and not self._settings.key) or now < self._next_look:
+            return False
+        if self._room() <= 0 or not self._calls.busy:
             return False
         self._next_look = now + LOOK
         try:
@@ -180,6 +188,10 @@ class Dispatcher:
     def _room(self) -> int:
         if self._stopping:
             return 0
+        if (
+            self._settings.key
+        ):  # Slots of many keys that start later don't take the hands of those that could start now.
+            return self._calls.hands() - self._calls.needing_hands(FULL_TURN)
         return self._calls.hands() - self._calls.busy
 
     def _turn(self) -> bool:
@@ -231,6 +243,10 @@ class Dispatcher:
     def _plan(self, token: str, wake: str) -> Plan:
         counter = self._item.counter(self._settings)
         adopts = not self._joined and not self._outdated
+        if isinstance(counter, KeyedCounter):
+            counter.lend(self._keys, self._calls.hands() - len(self._calls.hand))
+            if adopts and self._settings.key:
+                counter.adopt_keys(self._settings.key, self._settings.key_tiers, self._settings.key_parallelism)
         if adopts and not counter.timed_by:
             counter.adopt(self._settings.tiers)
         now = self._host.reading()
@@ -269,6 +285,8 @@ class Dispatcher:
             self._stopping,
             self._outdated,
         )
+        if isinstance(counter, KeyedCounter):
+            self._keys.write_down(counter)
         return replace(standing.decide(counter, taken, wake), begun=begun)
 
     def _accept(self, written: tuple[str, Plan], memory: Memory) -> bool:
@@ -287,6 +305,8 @@ class Dispatcher:
         self._next_said = now + TURN
         self._refiled = set() if plan.leaving else self._library.refile(plan.counter)
         self._memory.deleted = self._library.tidy(plan.counter)
+        if isinstance(plan.counter, KeyedCounter):
+            self._keys.tidy(plan.counter)
         if plan.leaving:
             self._library.sweep(plan.counter, self._memory)
         if now >= self._next_flush or plan.leaving:
@@ -302,6 +322,8 @@ class Dispatcher:
             upcoming.append(self._next_turn - now.monotonic)
             if self._more and self._by_arrival:
                 upcoming.append(self._next_said - now.monotonic)
+            if self._settings.key and self._calls.busy:
+                upcoming.append(self._next_look - now.monotonic)
         elif self._room() > 0:
             upcoming.append(self._next_look - now.monotonic)
         start = self._calls.until_start()

@@ -45,7 +45,7 @@ class Flights:
         """Tell the counter what `unsaid` returns."""
         begun = self.unsaid()
         for flight, at in begun.items():
-            counter.quota.begun(self._slots[flight], at)
+            counter.begun(self._slots[flight], flight[0], at)
         return begun
 
     def said(self, begun: Mapping[Flight, int]) -> None:

@@ -29,6 +29,8 @@ class Slot(NamedTuple):
     """Where these weights stand in a message."""
     most: int = 1
     """The most that a message may weigh."""
+    above: Slot | None = None
+    """Of the quota that all keys share, where this one is of a key's quota."""
 
     @property
     def wall(self) -> int:

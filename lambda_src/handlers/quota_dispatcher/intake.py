@@ -16,6 +16,7 @@ import boto3
 from botocore.config import Config
 
 from .dead_letters import bury
+from .keys import key_refusal
 from .log import log
 from .pages import Pages
 from .ring import LONGEST_DELAY, new_id, send_ring
@@ -86,7 +87,8 @@ class Intake:
     def _refused(self, record: dict[str, Any]) -> bool:
         """Move a message that no tier will ever grant into the dead-letter queue: its sender hears of it at once."""
         settings = self._settings
-        reason = refusal(record, source_of(settings.tiers), most_of(settings.tiers))
+        tiers = [*settings.tiers, *settings.key_tiers]
+        reason = key_refusal(record, settings.key) or refusal(record, source_of(tiers), most_of(tiers))
         if reason:
             log("refused at the door", message_id=record["messageId"], reason=reason)
             bury(self._sqs, settings.dead_letters, record, reason, 0, ordered=settings.ordered)

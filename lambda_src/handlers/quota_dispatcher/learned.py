@@ -69,6 +69,12 @@ class Learned:
         self.limits = {key: found for key, found in self.limits.items() if found[1] > clock}
         self.heard_until = self.heard_until if self.heard_until > clock else 0
 
+    @property
+    def holds_until(self) -> int:
+        """Nothing that was said is of any use from then on."""
+        untils = [found.until for found in self.allowances.values()]
+        return max(self.heard_until, *untils, *(found[1] for found in self.limits.values()), 0)
+
     def start(self, start: int, slot: Slot) -> int:
         """Move the start of a slot on until nothing that was said forbids it."""
         for name, allowance in self.allowances.items():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .aws_errors import AwsError
 from .counter import DAY
+from .keys import FIRST_NUMBER
 from .log import log
 from .shelf import MOST_RETURNED
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from .counter import Counter
     from .held import Held, Ref
     from .host import Host
+    from .key_library import KeyLibrary
     from .pages import Page, Pages
     from .process import Memory
     from .store import Store
@@ -23,6 +25,8 @@ SWEPT_AT_ONCE = 20
 """Requests of a sweep, each of which sees 1 MB (Amazon DynamoDB API Reference, "Scan")."""
 REFILED = 100
 """So many at once are filed anew."""
+READ_AT_ONCE = 150
+"""Pages that are read in a turn: as many as it takes when each holds one message."""
 WEIGHED_AT_ONCE = 10
 """Pages that are read in a turn for weights that are not known."""
 
@@ -32,7 +36,7 @@ class Library:
 
     Parameters
     ----------
-    host, pages, store
+    host, pages, store, keys
         Of the dispatcher.
 
     Attributes
@@ -41,10 +45,11 @@ class Library:
         None for one that was not there.
     """
 
-    def __init__(self, host: Host, pages: Pages, store: Store) -> None:
+    def __init__(self, host: Host, pages: Pages, store: Store, keys: KeyLibrary) -> None:
         self._host = host
         self._pages = pages
         self._store = store
+        self.keys = keys
         self.pages: dict[tuple[int, int], Page | None] = {}
         self._unit = ""
 
@@ -61,14 +66,21 @@ class Library:
             self.pages.pop(key, None)
             if room or until < counter.quota.clock:
                 self.pages[key] = self._get(key)
-        while room and (missing := counter.shelf.wanted_pages(room, tails, self.pages)):
+        wanted, read = counter.wanted(room), 0
+        sorts = wanted > room
+        while (
+            wanted
+            and not (sorts and read >= READ_AT_ONCE)
+            and (missing := counter.shelf.wanted_pages(wanted, tails, self.pages))
+        ):
             for key in missing:
                 self.pages[key] = self._next(key)
+                read += 1
 
     def record(self, held: Held) -> dict[str, Any] | None:
         """Return a message as its function gets it; None when its page is gone, since all of it was done."""
         key = held.ref[:2]
-        page = self.pages.get(key) or self._get(key)
+        page = self.keys.page(key) if key[0] >= FIRST_NUMBER else self.pages.get(key) or self._get(key)
         return None if page is None else {**page.records[held.ref.index], "receiptHandle": ""}
 
     def tidy(self, counter: Counter) -> set[tuple[int, int]]:
@@ -87,10 +99,10 @@ class Library:
             return
         try:
             for _ in range(SWEPT_AT_ONCE):
-                keys, memory.swept_to = self._pages.list(memory.swept_to)
-                for key in keys:
-                    if counter.shelf.abandoned(key[:2]):
-                        self._pages.delete_part(key)
+                names, memory.swept_to = self._pages.list(memory.swept_to)
+                for name in names:
+                    if counter.abandoned(name):
+                        self._pages.delete_part(name)
                 if memory.swept_to is None:
                     memory.swept = True
                     return

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from .blobs import PART, part_name
 from .held import Held, Ref
 from .weights import known_weight
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PAGE = "page"
-PART = 350_000
-"""Bytes in one item. Amazon DynamoDB Developer Guide, "Service quotas": an item has at most 400 KB, name included."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +58,14 @@ class Pages:
 
     def put(self, key: tuple[int, int], records: Sequence[dict[str, Any]], failed: Sequence[int] = ()) -> None:
         """Write a page. Its first part comes last, so that nobody sees half a page."""
-        content = json.dumps([list(records), list(failed) or [0] * len(records)], separators=(",", ":"))
-        packed = zlib.compress(content.encode(), 6)
+        packed = zlib.compress(page_content(records, failed).encode(), 6)
         parts = [packed[start : start + PART] for start in range(0, len(packed), PART)]
         for number in reversed(range(len(parts))):
-            item = {"id": {"S": _name(key, number)}, "content": {"B": parts[number]}, "parts": {"N": str(len(parts))}}
+            item = {
+                "id": {"S": page_name(key, number)},
+                "content": {"B": parts[number]},
+                "parts": {"N": str(len(parts))},
+            }
             self._client.put_item(TableName=self._table, Item=item)
 
     def get(self, key: tuple[int, int], unit: str = "") -> Page | None:
@@ -83,26 +85,24 @@ class Pages:
     def delete(self, key: tuple[int, int]) -> None:
         """Delete a page, its first part first."""
         answer = self._client.delete_item(
-            TableName=self._table, Key={"id": {"S": _name(key, 0)}}, ReturnValues="ALL_OLD"
+            TableName=self._table, Key={"id": {"S": page_name(key, 0)}}, ReturnValues="ALL_OLD"
         )
         for number in range(1, int(answer.get("Attributes", {}).get("parts", {"N": "1"})["N"])):
-            self._client.delete_item(TableName=self._table, Key={"id": {"S": _name(key, number)}})
+            self._client.delete_item(TableName=self._table, Key={"id": {"S": page_name(key, number)}})
 
-    def list(self, after: dict[str, Any] | None) -> tuple[list[tuple[int, int, int]], dict[str, Any] | None]:
-        """Return lane, page and part of some of what is there, and what to go on from; None at the end."""
+    def list(self, after: dict[str, Any] | None) -> tuple[list[str], dict[str, Any] | None]:
+        """Return the names of some of what is there, and what to go on from; None at the end."""
         start = {"ExclusiveStartKey": after} if after else {}
         answer = self._client.scan(TableName=self._table, ProjectionExpression="id", **start)
-        names = [[*item["id"]["S"].split("/"), "0"] for item in answer["Items"]]
-        found = [(int(name[1]), int(name[2]), int(name[3])) for name in names if name[0] == _PAGE]
-        return found, answer.get("LastEvaluatedKey")
+        return [item["id"]["S"] for item in answer["Items"]], answer.get("LastEvaluatedKey")
 
-    def delete_part(self, key: tuple[int, int, int]) -> None:
+    def delete_part(self, name: str) -> None:
         """Delete one of what `list` returned."""
-        self._client.delete_item(TableName=self._table, Key={"id": {"S": _name(key[:2], key[2])}})
+        self._client.delete_item(TableName=self._table, Key={"id": {"S": name}})
 
     def _part(self, key: tuple[int, int], number: int) -> dict[str, Any] | None:
         return self._client.get_item(
-            TableName=self._table, Key={"id": {"S": _name(key, number)}}, ConsistentRead=True
+            TableName=self._table, Key={"id": {"S": page_name(key, number)}}, ConsistentRead=True
         ).get("Item")
 
 
@@ -112,6 +112,18 @@ def group_number(record: dict[str, Any]) -> int:
     return crc32(group.encode()) if group else 0
 
 
-def _name(key: tuple[int, int], part: int) -> str:
+def page_name(key: tuple[int, int], part: int = 0) -> str:
+    """Name the item of a page, or of a part of it."""
     lane, page = key
-    return f"{_PAGE}/{lane}/{page}" + (f"/{part}" if part else "")
+    return part_name(f"{_PAGE}/{lane}/{page}", part)
+
+
+def page_of(name: str) -> tuple[int, int] | None:
+    """Return lane and number of the page of which an item is a part; None when it is none."""
+    kind, *numbers = name.split("/")
+    return (int(numbers[0]), int(numbers[1])) if kind == _PAGE else None
+
+
+def page_content(records: Sequence[dict[str, Any]], failed: Sequence[int] = ()) -> str:
+    """Return what is kept of a page."""
+    return json.dumps([list(records), list(failed) or [0] * len(records)], separators=(",", ":"))

@@ -107,11 +107,13 @@ class Standing:
                 rest -= AHEAD if event == taken.next_start else 0
                 return Plan(counter, frame, taken, awake, leaving=False, rest=max(FULL_TURN, rest))
         due = now.wall + rest
-        start = now.wall + (taken.next_start or frame.clock) - frame.clock
+        start = now.wall + (counter.earliest(taken) or frame.clock) - frame.clock
         resting = due if self.stopping else min(due, start)
         return Plan(counter, frame, taken, Presence("", wake, due + GRACE, resting), leaving=True, rest=rest)
 
     def _until_turn(self, frame: Frame, taken: Taken) -> int:
         if taken.next_start is not None:
             return max(TURN, taken.next_start - frame.clock - AHEAD)
+        if taken.upcoming is not None:
+            return max(FULL_TURN, min(TURN, taken.upcoming - frame.clock))
         return FULL_TURN if 2 * (self.busy + len(taken.calls)) <= self.hands else TURN

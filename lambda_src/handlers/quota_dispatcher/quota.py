@@ -86,6 +86,14 @@ class Quota:
         # Never back: a clock that was set back would let the next one count the same time again.
         self.wall = max(self.wall, now.wall)
         self.frame = Frame(self.clock, now)
+        return self._pass_time(now.wall)
+
+    def follow(self, other: Quota) -> list[Held]:
+        """Let the clock be another quota's, in place of `advance`. Return what that does."""
+        self.clock, self.wall, self.frame = other.clock, other.wall, other.frame
+        return self._pass_time(other.frame.at.wall)
+
+    def _pass_time(self, wall: int) -> list[Held]:
         over = [name for name, grant in self.grants.items() if grant.until <= self.clock or not grant.calls]
         returned = [held for name in over for held in self._expire(self.grants.pop(name))]
         self.learned.forget(self.clock)
@@ -94,8 +102,16 @@ class Quota:
         for window in self.rolling:
             window.forget(self.clock, remember=self.learned.heard_until > 0)
         for window in self.calendar:
-            window.forget(now.wall - MAX_SKEW)
+            window.forget(wall - MAX_SKEW)
         return returned
+
+    def empty_at(self) -> int:
+        """Return when it holds nothing that is worth remembering, if nothing is in flight."""
+        ends = [self.clock, self.paused_until, self.learned.holds_until]
+        ends += [window.empty_at() for window in self.rolling]
+        behind = self.clock - self.wall + 2 * MAX_SKEW
+        ends += [window.span(period)[1] + behind for window in self.calendar for period in window.spent]
+        return max(ends)
 
     def take(self, owner: str, wanted: int, horizon: int) -> tuple[list[Slot], int | None]:
         """Take up to ``wanted`` slots that start within ``horizon``.

@@ -55,8 +55,11 @@ class Taken:
         Another message could be picked now.
     next_start
         When the next slot starts, or may be known to; None when the tiers hold nothing up.
+    upcoming
+        When another call may start, if there is a hand for it then; None when that is not told.
     """
 
     calls: list[tuple[Slot, Held]]
     more: bool
     next_start: int | None
+    upcoming: int | None = None

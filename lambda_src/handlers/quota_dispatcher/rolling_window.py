@@ -105,6 +105,10 @@ class RollingWindow:
         for mark in [mark for mark in self.ends if self._release(mark) <= clock]:
             del self.ends[mark]
 
+    def empty_at(self) -> int:
+        """Return when the last call has left the window."""
+        return max((self._release(mark) for mark in self.ends), default=0)
+
     def ended_since(self, at: int) -> int:
         """Count what ended at an instant that is remembered, or later."""
         return sum(calls for mark, calls in self.ends.items() if mark * self.grain >= at)

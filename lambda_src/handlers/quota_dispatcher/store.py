@@ -49,6 +49,9 @@ class Item:
         By lane, the number of its last page.
     filed
         Messages filed, ever.
+    keyed
+        The state is of a quota with keys. It has an attribute of its own, which a dispatcher that knows nothing of keys
+        can't overwrite.
     """
 
     state: str | None
@@ -57,10 +60,11 @@ class Item:
     presence: Presence
     tails: dict[int, int]
     filed: int
+    keyed: bool = False
 
     def counter(self, settings: Settings) -> Counter:
         """Return the state that it holds."""
-        counter = settings.counter()
+        counter = settings.counter(keyed=self.keyed)
         if self.state is not None:
             return counter.load(self.state)
         return counter if self.first_release is None else counter.load_first_release(self.first_release)
@@ -77,7 +81,8 @@ class Item:
 
         tails = {int(name[len(_TAIL) :]): number(name) for name in item if name.startswith(_TAIL)}
         presence = Presence(text("holder"), text("ring"), number("awake_until"), number("resting_until"))
-        return cls(text("counter") or None, text("state") or None, text("token"), presence, tails, number("filed"))
+        state, keyed = text("keyed") or text("counter") or None, "keyed" in item
+        return cls(state, text("state") or None, text("token"), presence, tails, number("filed"), keyed)
 
 
 class Store:
@@ -124,7 +129,10 @@ class Store:
             ":until": {"N": str(presence.until)},
             ":resting": {"N": str(presence.resting_until)},
         }
-        names = {"#token": "token", "#counter": "counter", "#state": "state"}
+        names = {"#token": "token", "#counter": counter.attribute, "#state": "state"}
+        former = "#state"
+        if counter.attribute != "counter":
+            names["#plain"], former = "counter", "#state, #plain"
         condition = "attribute_not_exists(#token)"
         if seen.token:
             condition, values[":seen"] = "#token = :seen", {"S": seen.token}
@@ -135,7 +143,7 @@ class Store:
             answer = self._client.update_item(
                 **self._request,
                 UpdateExpression="SET #counter = :counter, #token = :token, holder = :holder, ring = :ring, "
-                "awake_until = :until, resting_until = :resting REMOVE #state",
+                f"awake_until = :until, resting_until = :resting REMOVE {former}",
                 ConditionExpression=condition,
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues=values,

@@ -43,18 +43,20 @@ class Taking:
         self._start = max(quota.clock, quota.paused_until)
         self._name, self._grant = self._find_grant(owner)
 
-    def next(self, weight: int = 1, longest_call: int | None = None) -> Slot | None:
+    def next(self, weight: int = 1, longest_call: int | None = None, *, after: int = 0) -> Slot | None:
         """Take the next one, of a weight; None when there is none.
 
         Parameters
         ----------
         longest_call
             As for `Quota`, of this one call.
+        after
+            It starts no earlier.
         """
         quota = self._quota
         lasts = quota.longest_call if longest_call is None else longest_call
-        slot = Slot(self._name, self._start, quota.frame, {}, weight, self._unit, self._most)
-        start = self._start
+        start = max(self._start, after)
+        slot = Slot(self._name, start, quota.frame, {}, weight, self._unit, self._most)
         for window, places in zip(quota.rolling, self._places, strict=True):
             free = places.take(slot.cost(window))
             if free is None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
 from math import ceil, inf
 from typing import Any
 
 from .held import UNWEIGHED
+from .message_values import MissingValueError, read_value
 
 HEAVIEST = 1 << 53
 """Above any limit. It stands for a message whose weight makes no sense, too."""
 USED = "quotaUsed"
 """In what a function returns: what its call has weighed in truth."""
-_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _SHOWN = 60  # characters of a bad value
 
 
@@ -36,7 +34,10 @@ def weigh(record: dict[str, Any], source: str) -> int:
     WeightError
         When there is none, or when it is no number above 0.
     """
-    value = _in_body(record["body"], source) if source.startswith("$") else _attribute(record, source)
+    try:
+        value = read_value(record, source, "its weight")
+    except MissingValueError as error:
+        raise WeightError(str(error)) from None
     return whole(value, f"its weight {source}")
 
 
@@ -112,28 +113,6 @@ def charged(weight: int, most: int) -> int:
     if weight == UNWEIGHED:
         return most
     return weight if weight <= most else 1
-
-
-def _in_body(body: str, path: str) -> Any:
-    try:
-        value: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        raise WeightError(f"its body is not JSON, and its weight is {path}") from None
-    for name, index in _STEP.findall(path[1:]):
-        if index and isinstance(value, list) and int(index) < len(value):
-            value = value[int(index)]
-        elif name and isinstance(value, dict) and name in value:
-            value = value[name]
-        else:
-            raise WeightError(f"its body has no {path}, which is its weight")
-    return value
-
-
-def _attribute(record: dict[str, Any], name: str) -> Any:
-    text = record.get("messageAttributes", {}).get(name, {}).get("stringValue")
-    if text is None:
-        raise WeightError(f"it has no message attribute {name}, which is its weight")
-    return text
 
 
 def _shown(value: Any) -> str:

@@ -1,0 +1,72 @@
+"""What a dispatcher reads and writes of keys: their volumes and their pages."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from .aws_errors import AwsError
+from .log import log
+from .pages import page_name
+from .volumes import Volumes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .blobs import Blobs
+    from .keyed_counter import KeyedCounter
+    from .pages import Page, Pages
+    from .volumes import Volume
+
+_PAGES_KEPT = 300
+
+
+class KeyLibrary:
+    """The table, as a `KeyedCounter` needs it. Its pages may be read by several threads.
+
+    Parameters
+    ----------
+    blobs, pages
+        Of the table.
+    """
+
+    def __init__(self, blobs: Blobs, pages: Pages) -> None:
+        self._blobs = blobs
+        self._source = pages
+        self._volumes = Volumes(blobs)
+        self._pages: dict[tuple[int, int], Page] = {}
+        self._lock = Lock()
+        self._written: set[str] = set()
+
+    def volumes(self, names: Iterable[str]) -> dict[str, Volume]:
+        """Read volumes by name."""
+        return self._volumes.read(names)
+
+    def page(self, key: tuple[int, int]) -> Page | None:
+        """Read a page, or remember it."""
+        with self._lock:
+            found = self._pages.get(key)
+        if found is None and (found := self._source.get(key)):
+            with self._lock:
+                self._pages[key] = found
+                while len(self._pages) > _PAGES_KEPT:
+                    del self._pages[next(iter(self._pages))]
+        return found
+
+    def write_down(self, counter: KeyedCounter) -> None:
+        """Lay down what the next write of the counter will name."""
+        counter.write_down()
+        self._written |= counter.draft.volumes.keys()
+        self._blobs.put(counter.draft.pages)
+        self._volumes.write(counter.draft.volumes)
+
+    def tidy(self, counter: KeyedCounter) -> None:
+        """Delete what nobody needs after that write: what it has replaced, and what other attempts have laid down."""
+        named = counter.names()
+        self._volumes.keep(named)
+        idle = (self._written | counter.draft.replaced) - named
+        try:
+            self._blobs.delete([*idle, *(page_name(key) for key in counter.draft.finished)])
+        except AwsError as error:
+            log("deleting what keys no longer need failed", error=repr(error))
+        self._written = set()

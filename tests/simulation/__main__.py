@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
+from tests.simulation.keyed_schedule import run_keyed
 from tests.simulation.schedule import run
 
 
@@ -13,12 +14,13 @@ def main() -> int:
     parser.add_argument("--schedules", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=0, help="of the first schedule")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
+    parser.add_argument("--keys", action="store_true", help="of a quota per key")
     arguments = parser.parse_args()
     began, bad, calls, repeated, done = time.monotonic(), 0, 0, 0, 0
     for seed in range(arguments.seed, arguments.seed + arguments.schedules):
         if time.monotonic() - began > arguments.seconds:
             break
-        result = run(seed)
+        result = (run_keyed if arguments.keys else run)(seed)
         done += 1
         calls += result.calls
         repeated += result.repeated

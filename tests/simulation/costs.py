@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import random
+from collections import Counter
 from statistics import quantiles
 
 from tests.simulation.provider import DAY, Limit
@@ -48,7 +49,54 @@ def measure(limits: tuple[Limit, ...], count: int, gap: float) -> tuple[float, f
     return world.network.bill.dollars() * 1e6 / count, least / max(1, starts[-1] - starts[0]), waits
 
 
+KEYED: tuple[tuple[str, int, int, float], ...] = (
+    # name, keys, messages, mean seconds between two (0: all at once)
+    ("200 keys, 15 a second in all, a backlog", 200, 3_000, 0),
+    ("200 keys, 10 a second offered", 200, 2_000, 1 / 10),
+    ("2,000 keys of very different size, 200 a second offered", 2_000, 6_000, 1 / 200),
+    ("50 keys, one message every 20 s", 50, 150, 20),
+)
+
+
+def measure_keyed(keys: int, count: int, gap: float) -> tuple[float, list[float]]:
+    """Return dollars per million, and the waits (s), where each key is granted 2 a second."""
+    shared = [Limit(300, 1_000)] if keys > 1_000 else [Limit(20, 1_000), Limit(150, 10_000)]
+    world = World(
+        1,
+        shared,
+        start=MIDNIGHT,
+        faults=Faults(),
+        trouble=Trouble(),
+        parallelism=100 if keys > 1_000 else 40,
+        key="$.key",
+        key_limits=[Limit(2, 1_000), Limit(5_000, DAY, "UTC")],
+    )
+    world.padding = 900
+    world.network.bill.sizes = True
+    draw, hub, at = random.Random(1), world.hub, 0.0  # noqa: S311 -- a load
+    names = [f"tenant {number}" for number in range(keys)]
+    chosen = draw.choices(names, [1 / (rank + 1) ** 1.1 if keys > 1_000 else 1 for rank in range(keys)], k=count)
+    world.key_of = lambda number: chosen[number]
+    if gap == 0:
+        world.send(count)
+    for _ in range(count if gap else 0):
+        hub.at(hub.now + int(1_000 * at), lambda: world.send(1))
+        at += draw.expovariate(1 / gap)
+    hub.run(lambda: len(world.messages) == count and world.idle(), hub.now + DAY)
+    world.finish()
+    rare = Counter(chosen)
+    waits = [
+        (sent.calls[0] - sent.sent) / 1_000 for sent in world.messages.values() if rare[sent.key] < 2 * count / keys
+    ]
+    return world.network.bill.dollars() * 1e6 / count, waits
+
+
 def main() -> None:
+    for name, keys, messages, gap in KEYED:
+        with contextlib.redirect_stdout(io.StringIO()):
+            dollars, waits = measure_keyed(keys, messages, gap)
+        steps = quantiles(waits, n=100)
+        print(f"{name}: ${dollars:.2f} a million, wait of the quiet p50 {steps[49]:.1f} s, p99 {steps[98]:.1f} s")
     for name, limits, count, gap in LOADS:
         with contextlib.redirect_stdout(io.StringIO()):
             dollars, used, waits = measure(limits, count, gap)

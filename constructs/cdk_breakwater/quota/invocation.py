@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
@@ -21,6 +21,7 @@ from ..limits.sqs import MAXIMUM_BATCH_WITHOUT_WINDOW, MINIMUM_CONCURRENCY
 from .environment_size import require_room
 from .functions import INTAKE_TIMEOUT, make_function, map_queue
 from .guarded_function import guard_function, reserved_concurrency
+from .keys import check_keys, deployed_tiers, keyed_setting
 from .queues import QuotaQueues
 from .reachable_rate import annotate_rate, calls_per_second, dispatcher_memory
 from .tier import LATE_MILLISECONDS, QuotaTier, fingerprint
@@ -44,9 +45,11 @@ def _are_tiers(value: object) -> bool:
     return isinstance(value, (list, tuple)) and all(isinstance(each, QuotaTier) for each in value)
 
 
+_TIERS = Kind("a list of QuotaTier(limit=…, period=…)", _are_tiers)
 _ARGUMENTS = {
     "function": FUNCTION,
-    "tiers": Kind("a list of QuotaTier(limit=…, period=…)", _are_tiers),
+    "tiers": _TIERS,
+    "key_tiers": _TIERS,
     "ordered": FLAG,
     "priority": FLAG,
     "removal_policy": instance_of(RemovalPolicy, "a RemovalPolicy, such as RemovalPolicy.RETAIN"),
@@ -86,6 +89,12 @@ class QuotaThrottledInvocation(Construct):
         Makes one call to the provider per message. Its timeout must be known. An alias or a version is called as such.
     tiers
         The limits, all of which hold at once.
+    key
+        Each tenant, account or API key has a quota of its own, below `tiers`, which all share: where the key of a
+        message stands. A path in its body (``"$.tenant"``), the name of a message attribute, or ``"message group"``.
+        Default: there are no keys. Once deployed, it may be changed and not taken away.
+    key_tiers
+        The limits of each key. Needed with `key`.
     ordered
         Strictly in order per message group, in FIFO queues. Default: False.
     lanes
@@ -125,6 +134,8 @@ class QuotaThrottledInvocation(Construct):
         *,
         function: Function,
         tiers: Sequence[QuotaTier],
+        key: str | None = None,
+        key_tiers: Sequence[QuotaTier] | None = None,
         ordered: bool = False,
         lanes: int = 1,
         priority: bool = False,
@@ -136,15 +147,20 @@ class QuotaThrottledInvocation(Construct):
         given = {
             "function": function,
             "tiers": tiers,
+            "key_tiers": key_tiers,
             "ordered": ordered,
             "priority": priority,
             "removal_policy": removal_policy,
         }
-        require(self, given, _ARGUMENTS, needed=_ARGUMENTS)
+        require(self, given, _ARGUMENTS, needed=_ARGUMENTS.keys() - {"key_tiers"})
         # jsii's Function is no IFunction in the eyes of a type checker.
         self.function = cast("lambda_.IFunction", function)
         self.tiers = list(tiers)
-        self._check_tiers()
+        self._check_tiers(self.tiers)
+        self.key = key
+        asked = {"ordered": ordered, "lanes": lanes != 1, "priority": priority}
+        self.key_tiers = check_keys(self, key, key_tiers, tiers=tiers, others=asked)
+        self._check_tiers(self.key_tiers or self.tiers)
         rate = min(tier.per_second for tier in self.tiers)
         environments = reserved_concurrency(unqualified(function))
         ranges = (("lanes", lanes, 32), ("max_attempts", max_attempts, 1_000))
@@ -156,6 +172,7 @@ class QuotaThrottledInvocation(Construct):
         longest_call = 1_000 * self._function_timeout() + _AROUND_THE_CALL
         timeout = self._dispatcher_timeout(longest_call)
         tiers_setting = [tier.setting() for tier in self.tiers]
+        keyed = keyed_setting(key, self.key_tiers)
         window = Duration.seconds(0) if ordered else _INTAKE_WINDOW
         queues = QuotaQueues(
             self,
@@ -163,7 +180,7 @@ class QuotaThrottledInvocation(Construct):
             ordered=ordered,
             lanes=lanes,
             priority=priority,
-            tiers=fingerprint(tiers_setting),
+            tiers=fingerprint(deployed_tiers(tiers_setting, keyed)),
             dispatcher_timeout=timeout,
             intake_timeout=INTAKE_TIMEOUT,
             window=window,
@@ -181,7 +198,7 @@ class QuotaThrottledInvocation(Construct):
             **{door: [0] if door is queues.priority_queue else numbers for door in queues.doors},
             **{lane: [number] for lane, number in former.items()},
         }
-        others = {
+        others: dict[str, Any] = {
             "name": self.node.path,
             "first": [*(sorted(former.values()) if ordered else []), 0],
             "ordered": ordered,
@@ -189,6 +206,7 @@ class QuotaThrottledInvocation(Construct):
             "longest_call": longest_call,
             "max_attempts": max_attempts,
             "tiers": tiers_setting,
+            **keyed,
         }
         require_room(self, feeds, [*(former if ordered else []), queues.dead_letter_queue, queues.doorbell], others)
         # In this order, so that an upgrade leaves the variable as it is.
@@ -264,6 +282,12 @@ class QuotaThrottledInvocation(Construct):
         """
         from .slots import grant_acquire
 
+        if self.key:
+            raise BreakwaterError(
+                self,
+                f"it has a quota for each key={self.key!r}, and slots of these are for messages alone.",
+                "Send a message, or give callers that can't wait a quota of their own.",
+            )
         grant_acquire(self, self._queues.doorbell, self._environment, function, name)
 
     def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
@@ -298,7 +322,7 @@ class QuotaThrottledInvocation(Construct):
         queues.doorbell.grant_send_messages(self.intake)
         queues.doorbell.grant_send_messages(self.dispatcher)
         queues.dead_letter_queue.grant_send_messages(self.dispatcher)
-        if any(tier.weight for tier in self.tiers):
+        if self.key or any(tier.weight for tier in self.tiers):
             queues.dead_letter_queue.grant_send_messages(self.intake)
         self.table.grant(self.intake, "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem")
         # Scan: once a day it looks for pages that were put after they were given up.
@@ -306,6 +330,8 @@ class QuotaThrottledInvocation(Construct):
             self.dispatcher,
             *(f"dynamodb:{action}" for action in ("GetItem", "UpdateItem", "PutItem", "DeleteItem", "Scan")),
         )
+        if self.key:
+            self.table.grant(self.dispatcher, "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem")
         # Not grant_invoke, which adds all versions and aliases.
         self.dispatcher.add_to_role_policy(
             iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self.function.function_arn])
@@ -333,10 +359,10 @@ class QuotaThrottledInvocation(Construct):
         )
         return table
 
-    def _check_tiers(self) -> None:
-        if not self.tiers:
+    def _check_tiers(self, tiers: list[QuotaTier]) -> None:
+        if not tiers:
             raise BreakwaterError(self, "there are no tiers.", "Name at least one QuotaTier.")
-        weights = dict.fromkeys(tier.weight for tier in self.tiers if tier.weight)
+        weights = dict.fromkeys(tier.weight for tier in tiers if tier.weight)
         if len(weights) > 1:
             raise BreakwaterError(
                 self,
@@ -344,7 +370,7 @@ class QuotaThrottledInvocation(Construct):
                 "Let all tiers that count weights name the same one, or count calls.",
             )
         seen: dict[tuple[str, int, str | None], QuotaTier] = {}
-        for tier in self.tiers:
+        for tier in tiers:
             key = (tier.start, int(tier.period.to_milliseconds()), tier.weight)
             if key in seen:
                 raise BreakwaterError(

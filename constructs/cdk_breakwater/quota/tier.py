@@ -20,7 +20,7 @@ _DAY = 86_400
 _WEEK = 7 * _DAY
 _MONTH = 30 * _DAY
 # Names of attributes: Amazon SQS Developer Guide, "Amazon SQS message metadata".
-_WEIGHT = re.compile(r"\$(\.[^.\[\]\s]+|\[\d+\])+|[A-Za-z0-9_.-]{1,256}")
+SOURCE = re.compile(r"\$(\.[^.\[\]\s]+|\[\d+\])+|[A-Za-z0-9_.-]{1,256}")
 LATE_MILLISECONDS = 2_000
 """The dispatcher starts a call at most so long after its slot (LATE in its code)."""
 
@@ -102,7 +102,7 @@ class QuotaTier:
         if self.start == "calendar":
             zone_rule(self.time_zone or "UTC")
         self._check_counted()
-        if self.weight is not None and not _WEIGHT.fullmatch(self.weight):
+        if self.weight is not None and not SOURCE.fullmatch(self.weight):
             raise BreakwaterError(
                 "QuotaTier",
                 f"weight={self.weight!r} is neither a path nor the name of an attribute.",

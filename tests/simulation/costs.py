@@ -53,7 +53,7 @@ KEYED: tuple[tuple[str, int, int, float], ...] = (
     # name, keys, messages, mean seconds between two (0: all at once)
     ("200 keys, 15 a second in all, a backlog", 200, 3_000, 0),
     ("200 keys, 10 a second offered", 200, 2_000, 1 / 10),
-    ("2,000 keys of very different size, 200 a second offered", 2_000, 6_000, 1 / 200),
+    ("2,000 keys of very different size, 80 a second offered", 2_000, 4_000, 1 / 80),
     ("50 keys, one message every 20 s", 50, 150, 20),
 )
 

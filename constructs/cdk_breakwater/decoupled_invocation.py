@@ -105,7 +105,7 @@ class DecoupledInvocation(Buffer):
         validate_at_synth(self, partial(second_mapping_errors, self))
 
     def redrive(self) -> str:
-        """Return the command that tries again what failed for good, once its cause is mended.
+        """Return the command that tries again what failed for good, once its cause is fixed.
 
         Messages go from the dead-letter queue back to the queue; failed records of a stream, from the bucket to the
         function.

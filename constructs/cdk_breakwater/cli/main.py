@@ -250,7 +250,7 @@ def redrive(
         raise _failed(error) from error
     Console().print(redrive_table(found, results))
     if not yes and any(each.waiting for each in found):
-        Console().print("Nothing was moved. When the cause is mended, say it again with --yes.")
+        Console().print("Nothing was moved. When the cause is fixed, run the command again with --yes.")
 
 
 @app.command()

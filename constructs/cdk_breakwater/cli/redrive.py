@@ -1,4 +1,4 @@
-"""`breakwater redrive STACK`: try again what failed for good, once its cause is mended."""
+"""`breakwater redrive STACK`: try again what failed for good, once its cause is fixed."""
 
 from __future__ import annotations
 

@@ -98,6 +98,17 @@ docs-tables: install  ## write the generated tables and pictures of the docs ane
 docs: docs-tables  ## write the generated tables anew, and build the docs site into build/site, a folder for each version
 	python -m website
 
+.PHONY: docs-versions
+docs-versions: docs  ## build the docs site with the versions of all tags, each by its own tree
+	for tag in $$(git tag --list "v*"); do \
+	  test ! -d build/site/$${tag#v} || continue; \
+	  git worktree add --quiet --force --detach build/$$tag $$tag; \
+	  $(MAKE) --directory build/$$tag docs; \
+	  mv build/$$tag/build/site/$${tag#v} build/site/; \
+	  git worktree remove --force build/$$tag; \
+	done
+	python -c "from website import build, versions; versions.write_list(build.SITE)"
+
 .PHONY: docs-serve
 docs-serve: install  ## build the docs site and serve it on http://127.0.0.1:8000/
 	python -m website --serve

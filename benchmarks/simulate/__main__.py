@@ -96,12 +96,21 @@ def _figures(history: History) -> list[float]:
 
 
 def main() -> None:
-    """Measure and write: about a minute, or with ``--emulator`` some, for the agreement with real databases."""
+    """Measure and write: about a minute, or with ``--emulator`` some, for the agreement with real databases.
+
+    ``--environments`` holds it against what AWS Lambda was measured to do.
+    """
     if "--emulator" in sys.argv[1:]:
         from .emulator import DOCUMENT as TRUTH
         from .emulator import truth_table
 
         _write(TRUTH, "python -m benchmarks.simulate --emulator", truth_table())
+        return
+    if "--environments" in sys.argv[1:]:
+        from .environments import DOCUMENT as TRUTH
+        from .environments import environments_table
+
+        _write(TRUTH, "python -m benchmarks.simulate --environments", environments_table())
         return
     machine = f"Python {platform.python_version()}, one core of {platform.machine()}, the best of {ROUNDS} rounds."
     lines = [*speed_table(), "", machine, "", "Followed one by one / in steps:", "", *agreement_table()]

@@ -140,11 +140,12 @@ def simulate_command(  # noqa: PLR0917 -- typer makes an option of each
             if compare is not None:
                 runs.append(run(_read([compare], given, quota, errors), burst, str(compare)))
             most = largest(runs[0], burst) if find_max else None
-            needed = sizes(runs[0], burst) if size else []
+            needed = sizes(runs[0], burst) if size else None
         _show(runs, Answers(most, needed), format_, rows)
-        for file in filter(None, (page, picture)):
-            _write_plots(runs, file, is_png=file == picture)
-            errors.print(f"Plots are in {file}.", markup=False, style="dim")
+        for file, is_png in ((page, False), (picture, True)):
+            if file is not None:
+                _write_plots(runs, file, is_png=is_png)
+                errors.print(f"Plots are in {file}.", markup=False, style="dim")
     except BreakwaterError as error:
         errors.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(UNREADABLE) from error

@@ -18,8 +18,8 @@ class Answers:
     largest
         How many times the load may come; None where that was not asked.
     sizes
-        What each database must have; empty where that was not asked.
+        What each database must have; None where that was not asked.
     """
 
     largest: float | None
-    sizes: list[Size]
+    sizes: list[Size] | None

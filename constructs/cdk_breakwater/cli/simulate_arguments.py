@@ -53,7 +53,9 @@ def number(option: str, text: str, *, least: float = 0) -> float:
     except ValueError:
         value = math.nan
     if not least <= value <= _MOST:
-        raise BreakwaterError(option, f"{text!r} is no number from {least:g} up.", "Write one such as 1000 or 1e6.")
+        raise BreakwaterError(
+            option, f"{text!r} is no number from {least:g} to {_MOST:g}.", "Write one such as 1000 or 1e6."
+        )
     return value
 
 

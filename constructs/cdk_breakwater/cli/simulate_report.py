@@ -50,7 +50,9 @@ def report(runs: list[Run], answers: Answers, rows: int) -> Group:
         parts += [Text(line, style=_style(line, run)) for line in verdict(run)]
     if answers.largest is not None:
         parts.append(Text(largest_text(answers.largest)))
-    parts += [Text(size_text(each)) for each in answers.sizes]
+    if answers.sizes is not None:
+        nothing = "There is nothing to size: no function holds connections of a database without a proxy."
+        parts += [Text(size_text(each)) for each in answers.sizes] or [Text(nothing)]
     return Group(*parts)
 
 

@@ -20,7 +20,7 @@ def as_json(runs: list[Run], answers: Answers) -> str:
     found: dict[str, Any] = {"runs": [_object(run) for run in runs]}
     if answers.largest is not None:
         found["largest_factor"] = answers.largest if math.isfinite(answers.largest) else None
-    if answers.sizes:
+    if answers.sizes is not None:
         found["sizes"] = [vars(each) for each in answers.sizes]
     return json.dumps(found, indent=2)
 

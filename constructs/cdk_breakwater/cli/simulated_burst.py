@@ -157,6 +157,8 @@ def _application(limits: Limits, burst: Burst) -> Application:
 def _of_each(option: str, texts: Iterable[str], names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Give each resource that an option names, or all where it names none, with the value."""
     known = list(names)
+    if texts and not known:
+        raise BreakwaterError(option, "there is nothing in these templates that it is for.", "Leave it out.")
     for text in texts:
         name, value = of_one(option, text, known)
         yield from ((each, value) for each in (known if name is None else [name]))

@@ -189,9 +189,15 @@ def test_a_proxys_pool_and_a_streams_lanes(template: Path) -> None:
     assert "wait for longer than 5 s, and fail" in text
     assert not any("not simulated" in line for line in result["assumptions"])
     assert run(template, "--load", "Clicks=spike:400").exit_code == 0
-    refused = run(template, "--model", "binned")
-    assert refused.exit_code == 2
-    assert "the pool of an RDS Proxy lends to single invocations" in refused.stderr
+    assert "There is nothing to size" in run(template, "--load", "Clicks=spike:4", "--size").stdout
+    for options, said in (
+        (("--model", "binned"), "the pool of an RDS Proxy lends to single invocations"),
+        (("--failing", "1%"), "there is nothing in these templates that it is for"),
+        (("--load", "spike:1e16"), "'1e16' is no number from 0 to 1e+15"),
+    ):
+        refused = run(template, *options)
+        assert refused.exit_code == 2
+        assert said in refused.stderr
 
 
 def test_the_same_without_limits(template: Path) -> None:

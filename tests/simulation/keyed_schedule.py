@@ -178,7 +178,11 @@ def _measure(
     of_key = possible_calls(alike(each), most, span, TURNAROUND)
     # A key that calls slowly may have half of the hands, and hold as many places.
     held = most if troublesome else 0
-    left = [limit if limit.weighted else replace(limit, limit=max(1, limit.limit - held)) for limit in shared]
+    slow = bool(world.key_slow)
+    left = [
+        replace(limit, limit=limit.limit // (1 + slow) if limit.weighted else max(1, limit.limit - held))
+        for limit in shared
+    ]
     of_all = possible_calls(alike(left), world.settings.parallelism - held, span, TURNAROUND)
     first = len(world.messages)
     # How many environments the function has is found out by trying, which takes a while after it was refused.
@@ -190,9 +194,11 @@ def _measure(
         bad = next(iter(troublesome))
         world.key_of = lambda _: bad
         world.send(30)
-    hub.run(lambda: any(world.messages[body].calls for body in rest), hub.now + span)
-    hub.run(lambda: False, hub.now + warm)
     since, before = hub.now, len(world.provider.instants)
+    hub.run(lambda: any(world.messages[body].calls for body in rest), hub.now + span)
+    if warm:
+        hub.run(lambda: False, hub.now + warm)
+        since, before = hub.now, len(world.provider.instants)
     hub.run(lambda: False, hub.now + span)
     made = Counter(world.messages[body].key for body in rest if since <= max(world.messages[body].calls, default=0))
     result.used = min(1.0, (len(world.provider.instants) - before + 2) / min(of_all, of_key * len(healthy)))

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = pytest.mark.no_cover  # it would take twice the time, and covers what other tests do
-SEEDS, AT_ONCE = 32, 8
-"""Before a release: `python -m tests.simulation --keys --schedules 2000 --seed 32`."""
+SEEDS, AT_ONCE = 16, 8
+"""Before a release: `python -m tests.simulation --keys --schedules 2000 --seed 16`."""
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))

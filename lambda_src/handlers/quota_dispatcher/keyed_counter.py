@@ -381,6 +381,8 @@ class KeyedCounter(Counter):
         windows = (*self.quota.windows, *key.quota.windows)
         most = min((window.limit for window in windows if window.weight), default=HEAVIEST)
         weight = charged(held.ref.weight, most) if self.unit else 1
+        if self._holds_too_much(key, weight):
+            return None
         slot = self._pair(key, owner, (ahead, shared), weight)
         if slot is None:
             return None
@@ -391,6 +393,15 @@ class KeyedCounter(Counter):
         key.served = self.quota.clock + self._served
         self._dirty.add(key.line.number)
         return slot, held
+
+    def _holds_too_much(self, key: KeyCounter, weight: int) -> bool:
+        """Tell whether calls of a key would hold more than half of what all share of weights, while they are slow."""
+        most = min((window.limit // 2 for window in self.quota.rolling if window.weight), default=HEAVIEST)
+        grants = [grant for grant in key.quota.grants.values() if grant.calls]
+        if not grants or sum(grant.weight for grant in grants) + weight <= most:
+            return False
+        key.blocked_until = min(grant.until for grant in grants)  # or until one is reported
+        return True
 
     def _pair(self, key: KeyCounter, owner: str, ahead: tuple[int, int], weight: int) -> Slot | None:
         """Take a slot of the key and one of the shared tiers, with one start."""

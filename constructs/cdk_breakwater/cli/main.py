@@ -259,11 +259,13 @@ def drill(  # noqa: PLR0917 -- the command's options
     payload: Annotated[str, typer.Option(help="What each call sends: JSON, or @FILE.")],
     assembly: Annotated[Path, typer.Option(help="The folder that `cdk synth` wrote.")] = Path("cdk.out"),
     function: Annotated[list[str] | None, typer.Option(help="The name of a share. Default: all of the stack.")] = None,
-    times: Annotated[float, typer.Option(min=0.1, help="Calls at once, as a multiple of what is reserved.")] = 1.5,
+    times: Annotated[
+        float, typer.Option(min=0.1, max=100, help="Calls at once, as a multiple of what is reserved.")
+    ] = 1.5,
     seconds: Annotated[float, typer.Option(min=1, max=300, help="How long.")] = 10,
     most_calls: Annotated[int, typer.Option(min=1, max=100_000, help="How many calls at most.")] = 1_000,
     alarm: Annotated[list[str] | None, typer.Option(help="A further alarm that stops it.")] = None,
-    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for CloudWatch's numbers afterwards.")] = 180,
+    wait: Annotated[float, typer.Option(min=0, max=3600, help="Seconds to wait for CloudWatch's numbers.")] = 180,
     yes: Annotated[bool, typer.Option("--yes", help="Do it. Without this, nothing is called.")] = False,
     region: Region = None,
     profile: Profile = None,
@@ -311,9 +313,11 @@ def drill(  # noqa: PLR0917 -- the command's options
 def _payload(given: str) -> bytes:
     from ..errors import BreakwaterError
 
-    text = Path(given[1:]).read_text(encoding="utf-8") if given.startswith("@") else given
     try:
+        text = Path(given[1:]).read_text(encoding="utf-8") if given.startswith("@") else given
         json.loads(text)
+    except OSError as error:
+        raise BreakwaterError("--payload", f"{given[1:]} can't be read ({error}).", "Give JSON, or @FILE.") from error
     except ValueError as error:
         raise BreakwaterError("--payload", f"it is no JSON: {error}.", "Give JSON, or @FILE.") from error
     return text.encode()

@@ -14,11 +14,13 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
 from rich.console import Console
+from typer.testing import CliRunner
 
 from cdk_breakwater import BreakwaterError, ConnectionBudget
 from cdk_breakwater.cli.drill import Drill, prepare, run
 from cdk_breakwater.cli.drill_report import Verdict, announcement, report, verdict
 from cdk_breakwater.cli.drill_watch import Watch
+from cdk_breakwater.cli.main import app as command
 from cdk_breakwater.cli.reservations import read_paths
 from tests.unit.databases import POSTGRESQL
 
@@ -267,3 +269,20 @@ def test_it_watches_databases_of_nested_stacks() -> None:
         "Shop/More/Db/Resource": "of-more",
     }
     assert watch.alarms == ["data-full"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--payload", "@nowhere.json"), "--payload: nowhere.json can't be read"),
+        (("--payload", "{"), "--payload: it is no JSON"),
+        (("--payload", "{}", "--times", "inf"), "'--times'"),
+        (("--payload", "{}", "--wait", "nan"), "'--wait'"),
+    ],
+)
+def test_odd_options_are_refused_in_words(options: tuple[str, ...], said: str, assembly: Path) -> None:
+    result = CliRunner().invoke(
+        command, ["drill", "Shop", "--assembly", str(assembly), "--region", "eu-west-1", *options]
+    )
+    assert result.exit_code in (1, 2)
+    assert said in result.output

@@ -5,159 +5,20 @@ What it leaves out is said where it is asked for: docs/simulate.md. The exact mo
 
 from __future__ import annotations
 
-import heapq
 import math
 from random import Random
 from typing import TYPE_CHECKING
 
-from .application import (
-    FAILED_RETRY_SECONDS,
-    LONGEST_THROTTLED_RETRY_SECONDS,
-    MOST_AGE_SECONDS,
-    THROTTLED_RETRY_SECONDS,
-    THROTTLED_RETRY_SPREAD,
-    Api,
-    Direct,
-    Queue,
-)
+from .application import Api, Queue
 from .binned_function import BinnedFunction, BinnedServer
 from .binned_queue import BinnedQueue
-from .delay import Delay
+from .binned_requests import BinnedRequests
 from .history import History
 
 if TYPE_CHECKING:
     from .application import Application, Bucket
-    from .binned_function import Begun
-    from .history import EntryHistory
 
-_PARTS = 20
 _LEFT = 0.5  # less than half of a request is none
-
-
-class _Asking:
-    """Requests whose callers wait, or events that Lambda keeps for callers who don't."""
-
-    def __init__(
-        self,
-        entry: Api | Direct,
-        function: BinnedFunction,
-        application: Application,
-        step: float,
-        history: EntryHistory,
-    ) -> None:
-        self.entry, self.function, self._app, self._step, self.history = entry, function, application, step, history
-        self._waits = isinstance(entry, Api) or entry.waits
-        self._work = Delay()
-        self._again: dict[int, dict[tuple[int, float, float], float]] = {}  # by step: failures, delay, sent
-        self._due: list[int] = []  # the steps of those, the next one first
-        self._kept = 0.0
-        self._number = 0
-
-    @property
-    def open(self) -> float:
-        return self._work.total + self._kept
-
-    @property
-    def rests_until(self) -> float:
-        while self._due and self._due[0] <= self._number:
-            heapq.heappop(self._due)
-        return self._number if self._work.total or not self._due else self._due[0]
-
-    def advance(self, number: int) -> None:
-        self._number, now = number, number * self._step
-        self.history.done.add(now, self._work.step())
-
-    def ask(self, admitted: float, room: float, now: float) -> None:
-        """Let what was admitted begin, and what comes again."""
-        if self._waits:
-            refused = 0.0
-            for part, there in self._halves(admitted, room):
-                refused += part - self._begin(part, there, now).total
-            self.history.throttled.add(now, refused)
-            return
-        wanted = {(0, float(THROTTLED_RETRY_SECONDS), now): admitted} if admitted else {}
-        for key, amount in self._again.pop(self._number, {}).items():
-            wanted[key] = wanted.get(key, 0.0) + amount
-            self._kept -= amount
-        total = sum(wanted.values())
-        if not total:
-            return
-        begun = self._begin(total, room, now)
-        failed = (begun.bad + begun.bad_new + self._late(begun)) / total
-        refused = 1 - begun.total / total
-        self.history.throttled.add(now, total * refused)
-        earliest, latest = THROTTLED_RETRY_SPREAD
-        for (failures, delay, sent), amount in wanted.items():
-            self._fail(amount * failed, failures, now)
-            if now + delay - sent > MOST_AGE_SECONDS:
-                self.history.lost.add(now, amount * refused)
-            else:
-                longer = min(2 * delay, LONGEST_THROTTLED_RETRY_SECONDS)
-                parts = min(_PARTS, math.ceil(delay / self._step))
-                for part in range(parts):
-                    spread = earliest + (latest - earliest) * (part + 0.5) / parts
-                    key = (failures, longer, sent)
-                    self._keep(amount * refused / parts, now + delay * spread, key, delay / parts)
-
-    def _halves(self, admitted: float, room: float) -> list[tuple[float, float]]:
-        """Give what comes before and after what ends in this step, with the room that there is for it.
-
-        That matters where requests come at random, and one is refused while another finds room a moment later.
-        """
-        if not self.function.is_whole or not admitted:
-            return [(admitted, room)]
-        first = float(admitted // 2)
-        before = max(0.0, room - self.function.ended)
-        return [(first, before), (admitted - first, room - min(first, before))]
-
-    def lose_connections(self, now: float) -> None:
-        if not self.function.has_servers:
-            return
-        lost = self._work.clear()
-        self.history.failed.add(now, lost)
-        if not self._waits:
-            self._fail(lost, 0, now)
-
-    def note(self, now: float) -> None:
-        self.history.depth.set(now, self._kept)
-
-    def _begin(self, wanted: float, room: float, now: float) -> Begun:
-        function = self.function.function
-        begun = self.function.begin(wanted, function.duration, room, now)
-        in_time = function.duration.within(function.timeout)
-        self._work.add(begun.good * in_time, function.duration.ends(self._step, function.timeout))
-        later = function.duration.ends(self._step, function.timeout, later=function.cold_start)
-        self._work.add(begun.good_new * in_time, later)
-        late = self._late(begun)
-        self.function.count_timeouts(now, late)
-        self.history.failed.add(now, begun.bad + begun.bad_new + late)
-        return begun
-
-    def _late(self, begun: Begun) -> float:
-        function = self.function.function
-        return (begun.good + begun.good_new) * (1 - function.duration.within(function.timeout))
-
-    def _fail(self, amount: float, failures: int, now: float) -> None:
-        if failures == len(FAILED_RETRY_SECONDS):
-            self.history.lost.add(now, amount)
-        else:
-            again = now + FAILED_RETRY_SECONDS[failures]
-            self._keep(amount, again, (failures + 1, float(THROTTLED_RETRY_SECONDS), now))
-
-    def _keep(self, amount: float, at: float, key: tuple[int, float, float], width: float = 0.0) -> None:
-        if amount <= 0:
-            return
-        # Events of one second are one, and what comes again within some steps does so in the last of them; or those of
-        # each step would be kept apart.
-        failures, delay, sent = key
-        steps = max(1, int(width / self._step))
-        number = max(self._number + 1, math.ceil(at / self._step / steps) * steps)
-        if number not in self._again:
-            heapq.heappush(self._due, number)
-        kept = self._again.setdefault(number, {})
-        key = (failures, delay, float(math.floor(sent)))
-        kept[key] = kept.get(key, 0.0) + amount
-        self._kept += amount
 
 
 class BinnedModel:
@@ -207,7 +68,7 @@ class BinnedModel:
         self._buckets = {bucket for entry in apis for bucket in entry.buckets}
         self._tokens = {bucket.name: bucket.burst for bucket in self._buckets}
         self._queues: list[BinnedQueue] = []
-        self._asking: list[_Asking] = []
+        self._asking: list[BinnedRequests] = []
         self._counts = {}
         for number, entry in enumerate(application.entries):
             function, history = self._functions[entry.function], histories.entries[entry.name]
@@ -215,7 +76,7 @@ class BinnedModel:
             if isinstance(entry, Queue):
                 self._queues.append(BinnedQueue(entry, function, application, step, history))
             else:
-                self._asking.append(_Asking(entry, function, application, step, history))
+                self._asking.append(BinnedRequests(entry, function, application, step, history))
 
     def run(self, most_steps: float = math.inf) -> bool:
         """Run to the end; tell whether that takes no more steps."""
@@ -277,7 +138,7 @@ class BinnedModel:
 
     def _take_requests(self, number: int, now: float) -> None:
         self._fill_buckets()
-        admitted: dict[str, list[tuple[_Asking, float]]] = {}
+        admitted: dict[str, list[tuple[BinnedRequests, float]]] = {}
         for asking in self._asking:
             asking.advance(number)
             entry, amount = asking.entry, next(self._counts[asking.entry.name], 0.0)

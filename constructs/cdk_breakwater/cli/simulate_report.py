@@ -49,7 +49,7 @@ def report(runs: list[Run], answers: Answers, rows: int) -> Group:
         parts += ["", Text(f"Verdict: {run.title}", style="bold")]
         parts += [Text(line, style=_style(line, run)) for line in verdict(run)]
     if answers.largest is not None:
-        parts.append(Text(largest_text(answers.largest)))
+        parts.append(Text(largest_text(answers.largest, runs[0].application.total)))
     if answers.sizes is not None:
         nothing = "There is nothing to size: no function holds connections of a database without a proxy."
         parts += [Text(size_text(each)) for each in answers.sizes] or [Text(nothing)]

@@ -183,9 +183,10 @@ def _loads(limits: Limits, burst: Burst) -> dict[str, Load]:
 
 
 def largest(first: Run, burst: Burst) -> float:
-    """Find how many times the load may come, to an eighth, before a database refuses somebody or a message is lost."""
+    """Find, to a sixteenth, how many times the load may come before a database refuses or a message is lost."""
+    if not first.application.total:
+        raise BreakwaterError("--find-max", "nothing comes, however often.", "Begin with a load such as spike:100.")
     has_proxies = first.application.has_proxies
-    model = Model.BINNED if burst.model is Model.AUTO and not has_proxies else burst.model
 
     def is_harmful(factor: float) -> bool:
         if has_proxies and first.application.total * factor > _MOST_FOLLOWED:
@@ -193,7 +194,7 @@ def largest(first: Run, burst: Burst) -> float:
             raise BreakwaterError("--find-max", problem, "Begin with a smaller load, or a longer --duration.")
         entries = tuple(replace(entry, load=entry.load.scaled(factor)) for entry in first.application.entries)
         application = replace(first.application, entries=entries)
-        history = simulate(application, model=model, seed=burst.seed, patience=burst.patience)
+        history = simulate(application, model=burst.model, seed=burst.seed, patience=burst.patience)
         return any(binding.harmful for binding in bindings(application, history))
 
     low, high = 0.0, 1.0

@@ -27,12 +27,15 @@ from ..limits.rds_proxy import DEFAULT_BORROW_SECONDS, MAXIMUM_BORROW_SECONDS, d
 from ..limits.service_limits import for_engine
 from ..limits.sqs import (
     DEFAULT_BATCH,
+    DEFAULT_RETENTION_SECONDS,
     DEFAULT_VISIBILITY_SECONDS,
     MAXIMUM_BATCH,
     MAXIMUM_CONCURRENCY,
     MAXIMUM_RECEIVES,
+    MAXIMUM_RETENTION_SECONDS,
     MAXIMUM_VISIBILITY_SECONDS,
     MINIMUM_CONCURRENCY,
+    MINIMUM_RETENTION_SECONDS,
 )
 from ..limits.streams import DEFAULT_BATCH as DEFAULT_STREAM_BATCH
 from ..limits.streams import MAXIMUM_BATCH as MAXIMUM_STREAM_BATCH
@@ -103,6 +106,8 @@ def read_limits(assembly: Assembly, duration: Duration) -> Limits:
     taken = sum(int(amount) for function in functions if not isinstance(amount := reserved(function), Absent | Unknown))
     quota = assembly.account_concurrency
     found.unreserved = max(quota - reservable(quota), quota - taken)
+    if taken > (most := reservable(quota)):
+        found.note(f"the functions reserve {taken:,}, and an account with {quota:,} lets them reserve {most:,}")
     for function in functions:
         if not called_rarely(function):
             found.functions[function.name] = _function(function, duration, found)
@@ -238,13 +243,15 @@ def _add_source(source: EventSource, found: Limits) -> None:
         return
     mapping, queue = source.mapping, source.source
     name = _unused(queue.name if queue is not None else mapping.name, found)
-    visibility, receives = float(DEFAULT_VISIBILITY_SECONDS), None
+    visibility, receives, retention = float(DEFAULT_VISIBILITY_SECONDS), None, math.inf
     if queue is None:
         found.note(f"{name}: its queue is in no template; taken for one with {visibility:g} s and no dead-letter queue")
     else:
         most_seconds = (0, MAXIMUM_VISIBILITY_SECONDS)
         visibility = _number(queue, DEFAULT_VISIBILITY_SECONDS, most_seconds, "VisibilityTimeout", found=found)
         receives = _limit(queue, (1, MAXIMUM_RECEIVES), "RedrivePolicy", "maxReceiveCount", found=found)
+        kept = (MINIMUM_RETENTION_SECONDS, MAXIMUM_RETENTION_SECONDS)
+        retention = _number(queue, DEFAULT_RETENTION_SECONDS, kept, "MessageRetentionPeriod", found=found)
         if queue.flag("FifoQueue") is True:
             found.note(f"{name}: FIFO, taken for a queue with a message group for each message")
     timeout = found.functions[function.name].timeout
@@ -259,9 +266,8 @@ def _add_source(source: EventSource, found: Limits) -> None:
     range_ = (MINIMUM_CONCURRENCY, MAXIMUM_CONCURRENCY)
     maximum = _limit(mapping, range_, "ScalingConfig", "MaximumConcurrency", found=found)
     reports = "ReportBatchItemFailures" in texts(mapping.get("FunctionResponseTypes"))
-    found.entries.append(
-        Queue(name, function.name, _NOTHING, batch, maximum, visibility, receives, reports_failures=reports)
-    )
+    queued = Queue(name, function.name, _NOTHING, batch, maximum, visibility, receives, reports_failures=reports)
+    found.entries.append(replace(queued, retention=retention))
 
 
 def _add_stream(source: EventSource, function: Resource, found: Limits) -> None:

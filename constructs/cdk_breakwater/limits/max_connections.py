@@ -184,7 +184,8 @@ def for_serverless_v2(engine: DatabaseEngine, max_acu: float, min_acu: float | N
     if min_acu is not None and not 0 <= min_acu <= max_acu:
         raise UnknownMaxConnections(f"The minimum capacity must be between 0 and {max_acu:g} ACU (given {min_acu:g}).")
     acu, mysql, postgresql = next(row for row in reversed(_SERVERLESS_V2) if row[0] <= max_acu)
-    basis = f"Aurora's table for a maximum of {acu} ACU"
+    row = "" if acu == max_acu else f", the next row below {max_acu:g}"
+    basis = f"Aurora's table for a maximum of {acu} ACU{row}"
     if engine is DatabaseEngine.AURORA_MYSQL:
         return MaxConnections(mysql, basis)
     if (min_acu is None or min_acu < 1) and postgresql > _SERVERLESS_V2_POSTGRESQL_CAP:

@@ -8,8 +8,8 @@ MAXIMUM_VISIBILITY_SECONDS = 43_200
 """12 hours. Source: as above."""
 DEFAULT_RETENTION_SECONDS = 345_600
 """Four days. Source: AWS CloudFormation, AWS::SQS::Queue, MessageRetentionPeriod."""
-MAXIMUM_RETENTION_SECONDS = 1_209_600
-"""14 days. Source: Amazon SQS Developer Guide, "Amazon SQS message quotas"."""
+MINIMUM_RETENTION_SECONDS, MAXIMUM_RETENTION_SECONDS = 60, 1_209_600
+"""A minute, and 14 days. Source: Amazon SQS Developer Guide, "Amazon SQS message quotas"."""
 MAXIMUM_RECEIVES = 1_000
 """Of a message before its dead-letter queue. Source: Amazon SQS API Reference, SetQueueAttributes."""
 

@@ -169,6 +169,8 @@ class Queue:
         The part of messages that fail each time; they come at equal distances among the others.
     pollers
         How the mapping grows.
+    retention
+        Seconds after which a message is deleted that still waits. It is not: what waits longer is told.
     """
 
     name: str
@@ -181,6 +183,7 @@ class Queue:
     reports_failures: bool = False
     failing: float = 0.0
     pollers: Pollers = POLLERS
+    retention: float = math.inf
 
     @property
     def most_batches(self) -> int:

@@ -62,6 +62,10 @@ class Levels:
         self.area += self._last * (now - self._at)
         self._last, self._at = value, now
 
+    def first_above(self, value: float) -> float | None:
+        """Give when it first stood higher than that; None: it never did."""
+        return next((number * self._step for number, each in enumerate(self.values) if each > value), None)
+
     def at(self, now: float) -> float:
         """Give how high it stood in the step of a time."""
         number = int(now / self._step)

@@ -92,6 +92,10 @@ def _of_queue(queue: Queue, history: History) -> list[Binding]:
         if isinstance(queue, Stream):
             limit = f"{_count(queue.most_batches, 'lane')} (shards times ParallelizationFactor)"
         found.append(Binding(came.held_back, queue.name, f"the {limit} of its mapping", _waiting(queue, history)))
+    if (expired := came.age.first_above(queue.retention)) is not None:
+        effect = f"messages wait for up to {seconds_text(came.age.peak)}, and SQS deletes those that wait longer"
+        limit = f"MessageRetentionPeriod {seconds_text(queue.retention)}"
+        found.append(Binding(expired, queue.name, limit, effect, harmful=True))
     if came.lost.first is not None and isinstance(queue, Stream):
         effect = f"{_count(came.lost.total, 'record')} are given up"
         limit = f"MaximumRetryAttempts {(queue.max_receive_count or 1) - 1}"

@@ -295,13 +295,35 @@ def test_what_this_librarys_variables_tell(template: Path) -> None:
     }
 
 
-def test_the_largest_load(template: Path) -> None:
+@pytest.mark.parametrize(("shape", "unit"), [("spike:{:.0f}", 100.0), ("constant:{:.2f}:20s", 10.0)])
+def test_the_largest_load(template: Path, shape: str, unit: float) -> None:
+    def is_harmful(load: float) -> bool:
+        return run_json(template, "--load", shape.format(load), *QUICK)["runs"][0]["harmful"]
+
     template.write_text(UNLIMITED)
-    factor = run_json(template, "--load", "constant:10:20s", "--find-max", *QUICK)["largest_factor"]
-    # 15 connections carry 75 messages of 200 ms a second.
-    assert 10 * factor == pytest.approx(75, rel=0.15)
-    template.write_text(LIMITED)
+    factor = run_json(template, "--load", shape.format(unit), "--find-max", *QUICK)["largest_factor"]
+    assert not is_harmful(unit * factor)
+    assert is_harmful(unit * factor * 1.1)
+
+
+def test_a_load_that_has_no_largest(template: Path) -> None:
     assert run_json(template, "--load", "constant:10:5s", "--find-max", *QUICK)["largest_factor"] is None
+    assert "nothing comes" in run(template, "--load", "spike:0", "--find-max").stderr
+
+
+def test_messages_that_wait_longer_than_the_queue_keeps_them(template: Path) -> None:
+    kept = LIMITED.replace("VisibilityTimeout: 60", "VisibilityTimeout: 60\n      MessageRetentionPeriod: 60")
+    template.write_text(kept)
+    long = run(template, "--load", "spike:20000", "--cold-start", "0s")
+    assert (long.exit_code, "MessageRetentionPeriod 60 s" in long.stdout) == (1, True)
+    short = run(template, "--load", "spike:100", *QUICK)
+    assert (short.exit_code, "MessageRetentionPeriod" in short.stdout) == (0, False)
+
+
+def test_reservations_that_the_account_does_not_have(template: Path) -> None:
+    template.write_text(LIMITED)
+    said = run(template, "--load", "spike:10", "--account-concurrency", "5", *QUICK).stdout
+    assert "an account with 5 lets them reserve 0" in said
 
 
 def test_a_recorded_load(template: Path, tmp_path: Path) -> None:

@@ -123,7 +123,8 @@ def test_serverless_v2(max_acu: float, mysql: int, postgresql: int) -> None:
 
 
 def test_serverless_v2_says_which_row() -> None:
-    assert for_serverless_v2(Engine.AURORA_MYSQL, 12).basis == "Aurora's table for a maximum of 8 ACU"
+    basis = "Aurora's table for a maximum of 8 ACU, the next row below 12"
+    assert for_serverless_v2(Engine.AURORA_MYSQL, 12).basis == basis
     assert "minimum below 1 ACU" in for_serverless_v2(Engine.AURORA_POSTGRESQL, 64, 0.5).basis
 
 

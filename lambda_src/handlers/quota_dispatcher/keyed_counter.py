@@ -426,8 +426,8 @@ class KeyedCounter(Counter):
         return None
 
     def _first_expiry(self) -> int:
-        untils = [grant.until for grant in self.quota.grants.values() if grant.calls]
-        return min(untils, default=self.quota.clock + 1_000)
+        ends = [grant.until for grant in self.quota.grants.values() if grant.calls]
+        return min(ends, default=self.quota.clock + 1_000)
 
     def _weigh(self, ref: Ref) -> int:
         if not self.unit:

@@ -72,8 +72,8 @@ class Learned:
     @property
     def holds_until(self) -> int:
         """Nothing that was said is of any use from then on."""
-        untils = [found.until for found in self.allowances.values()]
-        return max(self.heard_until, *untils, *(found[1] for found in self.limits.values()), 0)
+        ends = [found.until for found in self.allowances.values()]
+        return max(self.heard_until, *ends, *(found[1] for found in self.limits.values()), 0)
 
     def start(self, start: int, slot: Slot) -> int:
         """Move the start of a slot on until nothing that was said forbids it."""

@@ -80,7 +80,6 @@ def test_the_dispatcher_reads_what_the_construct_writes(stack: cdk.Stack, code: 
             r"different weights: \$.tokens, \$.other",
         ),
     ],
-    ids=str,
 )
 def test_what_makes_no_sense_is_refused(
     stack: cdk.Stack, code: dict[str, Any], options: dict[str, Any], problem: str

@@ -89,6 +89,7 @@ release-check: install servers  ## build and look at both distributions, try the
 docs-tables: install  ## write the generated tables and pictures of the docs anew
 	python -m website.rule_table
 	python -m website.decision_tree > docs/choose.svg
+	python -m website.floors > docs/architecture.svg
 	python -m website.diagrams
 	python -m website.burst > docs/burst.svg
 	python -m website.costs

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
-from website import decision_tree, links, pages
+from website import decision_tree, floors, links, pages
 
 import breakwater_runtime
 import cdk_breakwater
@@ -42,6 +42,8 @@ WORDS = {
     "environment_variables": "BREAKWATER_HOST",
     "cli": "redrive",
     "other_tools": "Terraform",
+    "costs": "interface endpoint",
+    "architecture": "import-linter",
 }
 
 
@@ -91,6 +93,10 @@ def test_the_check_of_the_site_finds_what_is_broken(tmp_path: Path) -> None:
         "a.html links to gone.html, and there is no such page",
         "b.html fetches //fonts.example.net/f.css",
     ]
+
+
+def test_the_floors_are_those_that_import_linter_holds() -> None:
+    assert (DOCS / "architecture.svg").read_text(encoding="utf-8") == floors.picture()
 
 
 def test_the_decision_tree_is_that_of_its_command() -> None:

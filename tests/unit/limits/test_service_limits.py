@@ -289,7 +289,7 @@ class TestElastiCache:
         cache = elasticache.CfnServerlessCache(stack, "Cache", engine="redis", serverless_cache_name="sessions")
         assert ConnectionBudget.of(cache).max_connections == 65_000
         assert ConnectionBudget.of(cache) is ConnectionBudget.of(cache)
-        Annotations.from_stack(stack).has_info("/Stack/Cache", Match.string_like_regexp("mode.*one hash slot"))
+        Annotations.from_stack(stack).has_info("/Stack/Cache", Match.string_like_regexp("mode.*same hash slot"))
 
     @pytest.mark.parametrize(
         ("options", "message"),

@@ -16,3 +16,9 @@ os.environ.setdefault("CDK_VALIDATION", "false")
 # A busy machine draws and runs examples slowly: that says nothing about the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+def pytest_runtest_teardown() -> None:
+    """Forget boto3's default session, which keeps the credentials that it was first used with."""
+    if boto3 := sys.modules.get("boto3"):
+        setattr(boto3, "DEFAULT_SESSION", None)  # noqa: B010 -- a module of `sys.modules` has no such name

@@ -188,9 +188,8 @@ class Dispatcher:
     def _room(self) -> int:
         if self._stopping:
             return 0
-        if (
-            self._settings.key
-        ):  # Slots of many keys that start later don't take the hands of those that could start now.
+        if self._settings.key:
+            # Slots of many keys that start later don't take the hands of those that could start now.
             return self._calls.hands() - self._calls.needing_hands(FULL_TURN)
         return self._calls.hands() - self._calls.busy
 

@@ -72,3 +72,27 @@ def test_functions_beside_it(findings: Findings) -> None:
         "Stack0/Database gives 100 connections (max_connections 112, max_connections in the parameter group); its "
         "proxies may hold 78 (Stack0/Database/Proxy0/ProxyTargetGroup 70 %), and functions beside them 23."
     )
+
+
+def test_a_way_to_the_proxy_by_name_beside_a_range_of_the_server(findings: Findings) -> None:
+    def app(stack: Stack) -> None:
+        network = vpc(stack)
+        database = rds.DatabaseInstance(
+            stack,
+            "Database",
+            engine=rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17),
+            vpc=network,
+            vpc_subnets=ISOLATED,
+            parameters={"max_connections": "112"},
+        )
+        assert database.secret
+        proxy = database.add_proxy(
+            "Proxy", vpc=network, vpc_subnets=ISOLATED, secrets=[database.secret], max_connections_percent=70
+        )
+        behind = function(stack, "Behind", vpc=network, vpc_subnets=ISOLATED, reserved_concurrent_executions=500)
+        behind.add_environment("BREAKWATER_PROXY", "1")
+        database.secret.grant_read(behind)
+        proxy.connections.allow_from(behind, ec2.Port.tcp(5432))
+        database.connections.allow_from(ec2.Peer.any_ipv4(), ec2.Port.tcp(5432))
+
+    assert findings(RULE, app) == []

@@ -44,13 +44,7 @@ class Blobs:
 
     def put(self, contents: Mapping[str, str]) -> None:
         """Write all of them, or raise."""
-        items: list[dict[str, Any]] = []
-        for name, content in contents.items():
-            packed = zlib.compress(content.encode(), 6)
-            parts = [packed[start : start + PART] for start in range(0, len(packed), PART)]
-            for number, part in enumerate(parts):
-                id_ = part_name(name, number)
-                items.append({"id": {"S": id_}, "content": {"B": part}, "parts": {"N": str(len(parts))}})
+        items = (item for name, content in contents.items() for item in items_of(name, content))
         self._write([{"PutRequest": {"Item": item}} for item in items])
 
     def delete(self, names: Iterable[str]) -> None:
@@ -95,6 +89,16 @@ class Blobs:
             else:
                 raise UnprocessedError(count=len(keys))
         return found
+
+
+def items_of(name: str, content: str) -> list[dict[str, Any]]:
+    """Return the items in which a content lies, its first part first."""
+    packed = zlib.compress(content.encode(), 6)
+    parts = [packed[start : start + PART] for start in range(0, len(packed), PART)]
+    return [
+        {"id": {"S": part_name(name, number)}, "content": {"B": part}, "parts": {"N": str(len(parts))}}
+        for number, part in enumerate(parts)
+    ]
 
 
 def part_name(name: str, number: int) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from .blobs import PART, part_name
+from .blobs import items_of, part_name
 from .held import Held, Ref
 from .weights import known_weight
 
@@ -58,14 +58,7 @@ class Pages:
 
     def put(self, key: tuple[int, int], records: Sequence[dict[str, Any]], failed: Sequence[int] = ()) -> None:
         """Write a page. Its first part comes last, so that nobody sees half a page."""
-        packed = zlib.compress(page_content(records, failed).encode(), 6)
-        parts = [packed[start : start + PART] for start in range(0, len(packed), PART)]
-        for number in reversed(range(len(parts))):
-            item = {
-                "id": {"S": page_name(key, number)},
-                "content": {"B": parts[number]},
-                "parts": {"N": str(len(parts))},
-            }
+        for item in reversed(items_of(page_name(key), page_content(records, failed))):
             self._client.put_item(TableName=self._table, Item=item)
 
     def get(self, key: tuple[int, int], unit: str = "") -> Page | None:

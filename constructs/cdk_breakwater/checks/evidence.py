@@ -67,9 +67,8 @@ def _by_permission(function: Resource, server: Server, environment: list[tuple[s
     if direct is Way.RANGE and function.template.root is not server.resource.template.root:
         direct = Way.NONE  # the same private range stands for many networks
     # A group that the proxy has as well is the proxy's: whoever is given it has a proxy to go to.
-    # So is a way to the proxy by name, beside a range of the server's that lets in others.
-    named = by_proxy is Way.GROUP and direct is Way.RANGE
-    through = next(iter(server.proxies), None) if by_proxy and (shared or named or not direct) else None
+    # So is a surer way to the proxy than to the server, such as a group beside a range that lets in others.
+    through = next(iter(server.proxies), None) if by_proxy and (shared or direct < by_proxy) else None
     login = allowed(function, server.kind.connect, server.members | {*server.proxies}) if server.kind.connect else None
     if login is Allowed.ANY and not (direct or by_proxy):
         login = None

@@ -19,19 +19,23 @@ if TYPE_CHECKING:
 ISOLATED = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
 
 
+def database_of_112(stack: Stack, network: ec2.IVpc) -> rds.DatabaseInstance:
+    return rds.DatabaseInstance(
+        stack,
+        "Database",
+        engine=rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17),
+        vpc=network,
+        vpc_subnets=ISOLATED,
+        parameters={"max_connections": "112"},
+    )
+
+
 def proxies(*percents: int | None, beside: int | None = None) -> Callable[[Stack], None]:
     """112 connections, proxies before them, and a function that connects without one."""
 
     def app(stack: Stack) -> None:
         network = vpc(stack)
-        database = rds.DatabaseInstance(
-            stack,
-            "Database",
-            engine=rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17),
-            vpc=network,
-            vpc_subnets=ISOLATED,
-            parameters={"max_connections": "112"},
-        )
+        database = database_of_112(stack, network)
         assert database.secret
         for number, percent in enumerate(percents):
             proxy = database.add_proxy(
@@ -77,14 +81,7 @@ def test_functions_beside_it(findings: Findings) -> None:
 def test_a_way_to_the_proxy_by_name_beside_a_range_of_the_server(findings: Findings) -> None:
     def app(stack: Stack) -> None:
         network = vpc(stack)
-        database = rds.DatabaseInstance(
-            stack,
-            "Database",
-            engine=rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17),
-            vpc=network,
-            vpc_subnets=ISOLATED,
-            parameters={"max_connections": "112"},
-        )
+        database = database_of_112(stack, network)
         assert database.secret
         proxy = database.add_proxy(
             "Proxy", vpc=network, vpc_subnets=ISOLATED, secrets=[database.secret], max_connections_percent=70

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from servers import Certificates, MariaDbServer, PostgreSqlServer
 
@@ -68,7 +67,9 @@ def demonstrate(
             emulator = stack.enter_context(RecordingEmulator(folder))
             emulator.bootstrap()
         with screen.step("Synthesize the order intake, with breakwater and without"):
-            emulator.synthesize({"databases": [_described(emulator, server, certificate.ca) for server in servers]})
+            emulator.synthesize(
+                {"databases": [emulator.describe(server.engine, server, certificate.ca) for server in servers]}
+            )
         for server in servers:
             for protected in (True, False) if unprotected else (True,):
                 burst = (make_orders(orders), requests, poison)
@@ -125,18 +126,3 @@ def _one_burst(
         emulator.delete_functions(stack)
         wait_until_none(server, END_SESSIONS_SECONDS)
     return outcome
-
-
-def _described(emulator: RecordingEmulator, server: SqlServer, authority: Path) -> dict[str, Any]:
-    """Tell the app about a server; its password goes into the emulator's Secrets Manager and nowhere else."""
-    login = {"username": server.user, "password": server.password, "dbname": server.database}
-    secret = emulator.client("secretsmanager").create_secret(Name=server.engine, SecretString=json.dumps(login))
-    return {
-        "engine": server.engine,
-        "host": server.host,
-        "port": server.port,
-        "name": server.database,
-        "max_connections": server.max_connections,
-        "secret_arn": secret["ARN"],
-        "certificate_authority": str(authority),
-    }

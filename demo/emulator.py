@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from demo.administrator import SqlServer
+
 REPOSITORY = Path(__file__).parents[1]
 CLI = REPOSITORY / "node_modules" / "aws-cdk" / "bin" / "cdk"
 NODE = Path(sys.executable).parent / "node"
@@ -115,6 +117,20 @@ class Emulator:
         config = Config(retries={"total_max_attempts": 1}, max_pool_connections=32, proxies={})
         session = boto3.Session(**CREDENTIALS, region_name=REGION)
         return session.client(service, endpoint_url=self.url, config=config)
+
+    def describe(self, name: str, server: SqlServer, authority: Path) -> dict[str, Any]:
+        """Tell an app about a server; its password goes into the emulator's Secrets Manager and nowhere else."""
+        login = {"username": server.user, "password": server.password, "dbname": server.database}
+        secret = self.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(login))
+        return {
+            "engine": server.engine,
+            "host": server.host,
+            "port": server.port,
+            "name": server.database,
+            "max_connections": server.max_connections,
+            "secret_arn": secret["ARN"],
+            "certificate_authority": str(authority),
+        }
 
     def bootstrap(self) -> None:
         """Prepare the account for the CDK."""

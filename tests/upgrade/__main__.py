@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from servers import Certificates, MariaDbServer
 
-from tests.e2e.quota.provider import Provider
+from tests.e2e.quota.provider import Provider, most
 from tests.e2e.sources.effects import make_tables, read_effects
 from tests.upgrade.upgraded_app import STACK, TIERS
 
@@ -105,11 +105,6 @@ def unpack(revision: str, folder: Path) -> Path:
     return folder
 
 
-def most_in_a_window(instants: list[float], seconds: float) -> int:
-    """Return the most calls in any window of this length."""
-    return max((sum(start <= other < start + seconds for other in instants) for start in instants), default=0)
-
-
 def until(condition: Callable[[], bool], what: str) -> None:
     """Wait for it."""
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -130,17 +125,7 @@ def main() -> int:
         server = stack.enter_context(MariaDbServer(13, certificate, require_tls=True))
         provider = stack.enter_context(Provider(TIERS))
         account = stack.enter_context(UpgradedAccount(folder))
-        login = {"username": server.user, "password": server.password, "dbname": server.database}
-        secret = account.client("secretsmanager").create_secret(Name="Orders", SecretString=json.dumps(login))
-        database = {
-            "engine": server.engine,
-            "host": server.host,
-            "port": server.port,
-            "name": server.database,
-            "max_connections": server.max_connections,
-            "secret_arn": secret["ARN"],
-            "certificate_authority": str(certificate.ca),
-        }
+        database = account.describe("Orders", server, certificate.ca)
         settings = {"database": database, "provider": provider.url}
         account.bootstrap()
         make_tables(server)
@@ -165,7 +150,7 @@ def main() -> int:
     table.add_row("orders written", str(load.orders), str(len(written)), str(totals - len(written)))
     table.add_row("calls made", str(load.calls), str(len(made)), str(sum(made.values()) - len(made)))
     console.print(table)
-    exceeded = [(limit, period) for limit, period in TIERS if most_in_a_window(instants, period) > limit]
+    exceeded = [(limit, period) for limit, period in TIERS if most(instants, period) > limit]
     lost = [f"{name} ({kind})" for name, (kind, id_) in before.items() if kind not in RENEWED and id_ not in after_ids]
     console.print(f"dead letters {letters}; calls refused {provider.refused}; windows exceeded {exceeded}")
     console.print(f"connections at most {sessions.peak}, refused {sessions.refused}")

@@ -88,3 +88,8 @@ class Provider:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def most(instants: list[float], period: float) -> int:
+    """Most calls in any window of this length."""
+    return max(sum(start <= other < start + period for other in instants) for start in instants)

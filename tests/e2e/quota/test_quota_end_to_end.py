@@ -7,7 +7,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.quota.provider import WARM_UP
+from tests.e2e.quota.provider import WARM_UP, most
 from tests.e2e.quota.quota_app import ATTEMPTS, PARALLELISM, TIERS
 
 if TYPE_CHECKING:
@@ -29,11 +29,6 @@ def fastest(duration: float) -> float:
     """Return the shortest time for all calls when each counts until its end: 150, and after 10 s 150 more."""
     (per_second, _), (limit, period) = TIERS
     return period + duration + (limit - 1) / per_second * (1 + duration)
-
-
-def most(instants: list[float], period: float) -> int:
-    """Most calls in any window of this length."""
-    return max(sum(start <= other < start + period for other in instants) for start in instants)
 
 
 def test_all_messages_arrive_once_at_the_speed_of_the_quota(account: QuotaAccount) -> None:

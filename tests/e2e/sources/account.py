@@ -27,26 +27,13 @@ class SourcesAccount(Emulator):
 
     def deploy_sources(self, servers: dict[str, SqlServer], certificate_authority: Path) -> None:
         self.bootstrap()
-        settings = {name: self._described(name, server, certificate_authority) for name, server in servers.items()}
+        settings = {name: self.describe(name, server, certificate_authority) for name, server in servers.items()}
         self.synthesize(settings, "tests.e2e.sources.sources_app")
         self.outputs = self.deploy(STACK)
         for name in ("StandardQueue", "FifoQueue"):
             self.client("sqs").set_queue_attributes(
                 QueueUrl=self.outputs[name], Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)}
             )
-
-    def _described(self, name: str, server: SqlServer, certificate_authority: Path) -> dict[str, Any]:
-        login = {"username": server.user, "password": server.password, "dbname": server.database}
-        secret = self.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(login))
-        return {
-            "engine": server.engine,
-            "host": server.host,
-            "port": server.port,
-            "name": server.database,
-            "max_connections": server.max_connections,
-            "secret_arn": secret["ARN"],
-            "certificate_authority": str(certificate_authority),
-        }
 
     def mend(self, name: str) -> None:
         """Let a function take what it has refused so far."""

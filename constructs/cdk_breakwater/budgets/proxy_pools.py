@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from .._cdk.references import references
 from .._cdk.rendered import rendered, rendered_resources
+from ..downstreams.rds import RdsDownstream
 from ..limits.rds_proxy import default_percent
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from .budget import ConnectionBudget
 
 _TARGET_GROUP = "AWS::RDS::DBProxyTargetGroup"
+_ENDPOINT = "AWS::RDS::DBProxyEndpoint"
 _POOL = "ConnectionPoolConfigurationInfo"
 
 
@@ -39,19 +41,23 @@ class UnnamedPool(NamedTuple):
 def unnamed_pools(budget: ConnectionBudget) -> tuple[Pool, ...]:
     """Find the proxies of this app that hold connections of a budget's database, and that nobody named to it.
 
-    A percentage that is known at deployment only counts as the default.
+    A percentage that is known at deployment only counts as the default. On the readers of a cluster, only a proxy with
+    a read-only endpoint holds connections: the default endpoint sends all requests to the writer. Source: Aurora User
+    Guide, "Working with Amazon RDS Proxy endpoints".
     """
     downstream = budget.downstream
     if downstream is None or downstream.behind_proxy:
         return ()
     resource = downstream.construct.node.default_child
-    if resource is None or not downstream.is_rds:
+    if resource is None or not isinstance(downstream, RdsDownstream):
         return ()
     named = {pool.construct.node.path for pool in budget.pools}
     found: list[UnnamedPool] = []
     for group, _ in rendered_resources(budget.node.root, _TARGET_GROUP):
         proxy = group.node.scope
         if proxy.node.path in named or not _leads_to(group, resource.node.path):
+            continue
+        if downstream.is_readers and not _has_read_only_endpoint(group):
             continue
         percent = rendered(group, _POOL).get(_POOL, {}).get("MaxConnectionsPercent")
         if not isinstance(percent, (int, float)):
@@ -83,3 +89,17 @@ def pools_error(budget: ConnectionBudget) -> str | None:
 def _leads_to(group: Any, path: str) -> bool:
     targets = [*(group.db_instance_identifiers or []), *(group.db_cluster_identifiers or [])]
     return any(target.node.path == path for target in references(targets, group))
+
+
+def _has_read_only_endpoint(group: Any) -> bool:
+    endpoints = rendered_resources(group.node.root, _ENDPOINT, "TargetRole")
+    return any(
+        properties.get("TargetRole", "READ_WRITE") != "READ_WRITE" and _may_be_of(endpoint, group)
+        for endpoint, properties in endpoints
+    )
+
+
+def _may_be_of(endpoint: Any, group: Any) -> bool:
+    proxies = [{proxy.node.path for proxy in references(each.db_proxy_name, each)} for each in (endpoint, group)]
+    # One that is known by its name alone may be any.
+    return not all(proxies) or proxies[0] == proxies[1]

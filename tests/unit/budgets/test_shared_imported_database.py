@@ -166,6 +166,89 @@ class TestProxyOfTheAppsOwn:
             Downstream.proxy(database, proxy, max_connections_percent=70)
 
 
+class TestReadersBesideAProxy:
+    """Each has 1,000 connections, of which Aurora keeps 5."""
+
+    @pytest.fixture
+    def cluster(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> rds.DatabaseCluster:
+        cluster = rds.DatabaseCluster(
+            stack,
+            "Cluster",
+            engine=AURORA,
+            vpc=vpc,
+            writer=rds.ClusterInstance.provisioned("Writer", instance_type=ec2.InstanceType("r6g.large")),
+            readers=[rds.ClusterInstance.provisioned("Reader", instance_type=ec2.InstanceType("r6g.large"))],
+        )
+        VpcDatabaseFunction(stack, "Search", database=Downstream.readers(cluster), vpc=vpc, **code)
+        return cluster
+
+    def usable(self, cluster: rds.DatabaseCluster) -> int:
+        return ConnectionBudget.of(Downstream.readers(cluster)).usable_connections
+
+    def test_the_writers_proxy_holds_nothing_on_the_readers(
+        self, stack: cdk.Stack, vpc: ec2.Vpc, cluster: rds.DatabaseCluster, code: dict[str, Any]
+    ) -> None:
+        VpcDatabaseFunction(stack, "Orders", database=cluster, vpc=vpc, proxy=True, **code)
+        assert self.usable(cluster) == 995
+
+    @pytest.mark.parametrize(
+        ("role", "name", "usable"),
+        [
+            (None, None, 995),
+            ("READ_WRITE", None, 995),
+            ("READ_ONLY", None, 595),
+            ("READ_ONLY", "of-another", 595),
+        ],
+    )
+    def test_a_proxy_with_a_read_only_endpoint_does(
+        self,
+        stack: cdk.Stack,
+        vpc: ec2.Vpc,
+        cluster: rds.DatabaseCluster,
+        role: str | None,
+        name: str | None,
+        usable: int,
+    ) -> None:
+        """A proxy that the endpoint knows by its name may be the same one."""
+        assert cluster.secret is not None
+        proxy = rds.DatabaseProxy(
+            stack,
+            "Proxy",
+            proxy_target=rds.ProxyTarget.from_cluster(cluster),
+            secrets=[cluster.secret],
+            vpc=vpc,
+            max_connections_percent=40,
+        )
+        rds.CfnDBProxyEndpoint(
+            stack,
+            "Endpoint",
+            db_proxy_name=name or proxy.db_proxy_name,
+            db_proxy_endpoint_name="more",
+            target_role=role,
+            vpc_subnet_ids=[subnet.subnet_id for subnet in vpc.private_subnets],
+        )
+        assert self.usable(cluster) == usable
+
+    def test_the_endpoint_of_another_proxy_does_not_count(
+        self,
+        stack: cdk.Stack,
+        vpc: ec2.Vpc,
+        cluster: rds.DatabaseCluster,
+        database: rds.DatabaseInstance,
+        code: dict[str, Any],
+    ) -> None:
+        VpcDatabaseFunction(stack, "Orders", database=cluster, vpc=vpc, proxy=True, **code)
+        rds.CfnDBProxyEndpoint(
+            stack,
+            "Endpoint",
+            db_proxy_name=proxy_before(database, vpc).db_proxy_name,
+            db_proxy_endpoint_name="more",
+            target_role="READ_ONLY",
+            vpc_subnet_ids=[subnet.subnet_id for subnet in vpc.private_subnets],
+        )
+        assert self.usable(cluster) == 995
+
+
 @pytest.mark.parametrize(("readers", "warns"), [(1, True), (2, False)])
 def test_a_single_reader_and_the_writer_are_one_server_after_a_failover(
     stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any], readers: int, warns: bool

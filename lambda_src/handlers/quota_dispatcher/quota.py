@@ -240,9 +240,14 @@ class Quota:
         return found
 
     def used(self, window: Window) -> int:
-        """Count the calls that a tier holds now, those in flight included."""
+        """Count the places of a tier that are held now, by calls in flight and by those before them.
+
+        A slot that was taken ahead of its start waits for the place of another call: until then it is one place, and
+        not two.
+        """
         if isinstance(window, RollingWindow):
-            return window.used(self.clock) + self.flying(window)
+            noted = window.used(self.clock)
+            return max(noted - window.ahead(self.clock), min(window.limit, noted + self.flying(window)))
         return self.charged(window).get(window.span(self.frame.at.wall)[0], 0)
 
     def in_order(self, tiers: Sequence[dict[str, Any]]) -> list[Window]:

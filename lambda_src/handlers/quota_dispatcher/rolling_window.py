@@ -117,6 +117,12 @@ class RollingWindow:
         """Count the calls that the window holds at ``clock``, those in flight excepted."""
         return sum(calls for mark, calls in self.ends.items() if self._release(mark) > clock)
 
+    def ahead(self, clock: int) -> int:
+        """Count what is noted of calls that start after ``clock``, since they arrive then."""
+        if self.arrival is None:
+            return 0
+        return sum(calls for mark, calls in self.ends.items() if mark * self.grain - self.arrival > clock)
+
     def places(self, clock: int, in_flight: int) -> Places:
         """Return when the next calls may start, for as many as can be known.
 

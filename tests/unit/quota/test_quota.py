@@ -99,6 +99,19 @@ def test_unused_slots_are_free_at_once() -> None:
     assert len(quota.take("a", 3, 0)[0]) == 3
 
 
+@pytest.mark.parametrize("arrival", [None, 200])
+def test_a_slot_taken_ahead_is_in_the_place_of_another_and_not_in_one_more(arrival: int | None) -> None:
+    quota = quota_of(RollingWindow(10, 1_000, arrival))
+    (window,) = quota.windows
+    for slot in quota.take("a", 10, 0)[0]:
+        quota.ended(slot, slot.start + 100)
+    go_on(quota, T0 + 500)
+    assert len(quota.take("a", 20, 1_000)[0]) == 10
+    assert quota.used(window) == 10, "of 10, though 20 are taken or were made"
+    go_on(quota, T0 + 2_000)
+    assert quota.used(window) == 10
+
+
 @pytest.mark.parametrize("ahead", [-MAX_SKEW, 0, MAX_SKEW])
 def test_a_takeover_counts_no_more_time_than_has_passed_for_certain(ahead: int) -> None:
     quota = quota_of(RollingWindow(1, 10_000))

@@ -65,9 +65,9 @@ def _count(functions: int) -> str:
 
 RULE = Rule(
     id="AccountConcurrency",
-    requires="The reserved concurrency of an account and Region is at most its quota less 100.",
-    reason="Lambda refuses the function that asks for more, and the deployment is rolled back halfway.",
-    fix="Reserve less, or raise the quota and state it: in the context key account_concurrency, or by "
+    requires="The reserved concurrency in an account and Region adds up to at most its quota less 100.",
+    reason="Lambda refuses the function that exceeds it, and the deployment is rolled back.",
+    fix="Reserve less concurrency. Or raise the quota, and state it in the context key account_concurrency or with "
     "--account-concurrency.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html",
     severity=Severity.DEPLOYMENT,

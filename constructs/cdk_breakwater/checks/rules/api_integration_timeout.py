@@ -36,10 +36,11 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 RULE = Rule(
     id="ApiIntegrationTimeout",
-    requires="A function behind an API has a timeout of at most the API's: 29 s (REST, WebSocket), 30 s (HTTP), or "
-    "what TimeoutInMillis of its integration says.",
-    reason="The caller hears 504 and tries again, while the function goes on and holds its connection for nobody.",
-    fix="Lower Timeout, or answer 202 and work behind a queue.",
+    requires="A function behind an API has a timeout no longer than the API waits: 29 s (REST, WebSocket), 30 s "
+    "(HTTP), or the integration's TimeoutInMillis.",
+    reason="The caller gets 504 and tries again. The function keeps running, and holds its connection although "
+    "nobody waits for the answer.",
+    fix="Lower Timeout. Or answer 202, and do the work behind a queue.",
     link="https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html",
     severity=Severity.NOTE,
     of=("AWS::Lambda::Function",),

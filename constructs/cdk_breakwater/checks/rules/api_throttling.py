@@ -110,10 +110,10 @@ def _limits(answer: Answer) -> bool | Unknown:
 RULE = Rule(
     id="ApiThrottling",
     requires="Every stage of an API has a default rate and burst.",
-    reason="Without them one API may take the account's 10,000 requests per second from all others, and pass them on "
-    "to what is behind it.",
-    fix="Set ThrottlingRateLimit and ThrottlingBurstLimit: MethodSettings for /* and * (REST), DefaultRouteSettings "
-    "(HTTP, WebSocket).",
+    reason="Without them, one API can use up the account's 10,000 requests per second, and pass all of them on to "
+    "what is behind it.",
+    fix="Set ThrottlingRateLimit and ThrottlingBurstLimit: in MethodSettings for /* and * (REST), or in "
+    "DefaultRouteSettings (HTTP, WebSocket).",
     link="https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html",
     severity=Severity.NOTE,
     of=("AWS::ApiGateway::Stage", "AWS::ApiGateway::Deployment", "AWS::ApiGatewayV2::Stage", "AWS::ApiGatewayV2::Api"),

@@ -62,9 +62,9 @@ def _is_for(config: Resource, source: Resource, target: Resource) -> bool:
 
 RULE = Rule(
     id="AsynchronousFailureDestination",
-    requires="A function that is called asynchronously has a destination on failure or a dead-letter queue.",
-    reason="After two more tries Lambda drops the event, and nothing tells that it was there.",
-    fix="Set DestinationConfig.OnFailure of an AWS::Lambda::EventInvokeConfig, or DeadLetterConfig.",
+    requires="A function that is invoked asynchronously has an on-failure destination or a dead-letter queue.",
+    reason="After two retries, Lambda discards the event, and nothing shows that it existed.",
+    fix="Set DestinationConfig.OnFailure of an AWS::Lambda::EventInvokeConfig, or the function's DeadLetterConfig.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html",
     severity=Severity.MESSAGES,
     of=("AWS::Lambda::Function",),

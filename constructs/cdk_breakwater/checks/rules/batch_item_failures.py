@@ -41,10 +41,10 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 RULE = Rule(
     id="BatchItemFailures",
-    requires="A mapping with batches reports the failures of single records.",
-    reason="Otherwise one bad record makes the good ones around it run again, and takes them along to the dead-letter "
-    "queue.",
-    fix="Set FunctionResponseTypes to ReportBatchItemFailures, and return the failures from the handler.",
+    requires="An event source mapping with batches reports failures record by record.",
+    reason="Otherwise, one bad record makes the good records of its batch run again, and takes them to the "
+    "dead-letter queue.",
+    fix="Set FunctionResponseTypes to ReportBatchItemFailures, and return the failed records from the handler.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html",
     severity=Severity.MESSAGES,
     of=(MAPPING,),

@@ -43,8 +43,9 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 RULE = Rule(
     id="BatchWindow",
-    requires="A queue's mapping with a BatchSize above 10 has a batching window; a FIFO queue's has no such size.",
-    reason="Lambda refuses the mapping, and the deployment is rolled back.",
+    requires="The event source mapping of a queue has a batching window if its BatchSize is above 10. For a FIFO "
+    "queue, BatchSize is at most 10.",
+    reason="Lambda refuses the event source mapping, and the deployment is rolled back.",
     fix="Set MaximumBatchingWindowInSeconds to 1 or more, or lower BatchSize.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html",
     severity=Severity.DEPLOYMENT,

@@ -120,9 +120,10 @@ def _has_password(answer: Answer) -> bool:
 
 RULE = Rule(
     id="ClearPassword",
-    requires="No variable of a function is the password of a database.",
-    reason="Everyone who may look at the function may read it, and each change of the password needs a deployment.",
-    fix="Give the function the secret's ARN and the permission to read it, or use IAM authentication.",
+    requires="No environment variable of a function contains a database's password.",
+    reason="Everyone who may view the function can read the password, and each change of the password needs a "
+    "deployment.",
+    fix="Pass the secret's ARN and give the function permission to read the secret, or use IAM authentication.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html",
     severity=Severity.NOTE,
     of=("AWS::Lambda::Function",),

@@ -72,9 +72,9 @@ def _sorted(holding: dict[Resource, Amount]) -> list[tuple[Resource, Amount]]:
 
 RULE = Rule(
     id="DatabaseConnections",
-    requires="The reserved concurrency of all functions of a database is within its max_connections.",
-    reason="Each environment holds a connection; beyond the limit the server refuses everyone who comes.",
-    fix="Lower the functions' concurrency, choose a larger class, or, where the limit is an estimate, set "
+    requires="The functions of a database together reserve no more concurrency than its max_connections allows.",
+    reason="Each environment holds a connection. Beyond the limit, the database refuses every new connection.",
+    fix="Lower the functions' concurrency, or choose a larger instance class. If the limit is an estimate, set "
     "max_connections in the parameter group.",
     link="https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html",
     severity=Severity.DATABASE,

@@ -45,8 +45,9 @@ def check(resource: Resource) -> Iterator[Finding]:
 RULE = Rule(
     id="DatabaseFunctionConcurrency",
     requires="A function that connects to a database has reserved concurrency.",
-    reason="A burst makes Lambda start up to 1,000 environments in 10 seconds, and each opens a connection.",
-    fix="Set ReservedConcurrentExecutions to the function's share of the database's connections, or use an RDS Proxy.",
+    reason="In a burst, Lambda starts up to 1,000 environments in 10 seconds, and each of them opens a connection.",
+    fix="Set ReservedConcurrentExecutions to the function's share of the database's connections, or connect through "
+    "RDS Proxy.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html",
     severity=Severity.DATABASE,
     of=("AWS::Lambda::Function",),

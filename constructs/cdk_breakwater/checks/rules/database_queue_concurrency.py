@@ -42,12 +42,12 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 RULE = Rule(
     id="DatabaseQueueConcurrency",
-    requires="The mapping of a queue on a function that connects to a database, and has no reserved concurrency, has a "
-    "MaximumConcurrency.",
-    reason=f"A backlog makes the mapping start up to {UNLIMITED_CONCURRENCY:,} executions, and each opens a "
-    "connection.",
+    requires="If a function connects to a database and has no reserved concurrency, the event source mapping of its "
+    "queue has a MaximumConcurrency.",
+    reason=f"With a backlog, Lambda runs up to {UNLIMITED_CONCURRENCY:,} invocations for the mapping, and each of "
+    "them opens a connection.",
     fix="Set ScalingConfig.MaximumConcurrency to the function's share of the connections, and "
-    "ReservedConcurrentExecutions to at least as much.",
+    "ReservedConcurrentExecutions to at least the same number.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html",
     severity=Severity.DATABASE,
     of=(MAPPING,),

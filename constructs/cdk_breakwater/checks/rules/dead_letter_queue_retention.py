@@ -47,10 +47,10 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 RULE = Rule(
     id="DeadLetterQueueRetention",
-    requires="A dead-letter queue keeps messages for longer than its source.",
-    reason="A message's age counts from when it was first sent: after a long backlog it expires soon after it was set "
-    "aside, unseen.",
-    fix="Raise the dead-letter queue's MessageRetentionPeriod (14 days at most), or lower the source's.",
+    requires="A dead-letter queue keeps messages for longer than its source queue.",
+    reason="A message keeps the time at which it was first sent. After a long backlog, it expires soon after it "
+    "reaches the dead-letter queue, before anyone has seen it.",
+    fix="Raise the dead-letter queue's MessageRetentionPeriod (14 days at most), or lower the source queue's.",
     link="https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html",
     severity=Severity.MESSAGES,
     of=("AWS::SQS::Queue",),

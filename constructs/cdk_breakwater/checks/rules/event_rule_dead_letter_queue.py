@@ -37,8 +37,9 @@ def check(resource: Resource) -> Iterator[Finding]:
 RULE = Rule(
     id="EventRuleDeadLetterQueue",
     requires="Each target of an EventBridge rule has a dead-letter queue.",
-    reason="An event that the target refuses, as one that is throttled does, is tried for 24 hours and is gone then.",
-    fix="Set DeadLetterConfig of the target to the ARN of a standard queue.",
+    reason="EventBridge retries an event that the target refuses, for example because it is throttled, for 24 hours. "
+    "Then it discards the event.",
+    fix="Set the target's DeadLetterConfig to the ARN of a standard queue.",
     link="https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html",
     severity=Severity.MESSAGES,
     of=("AWS::Events::Rule",),

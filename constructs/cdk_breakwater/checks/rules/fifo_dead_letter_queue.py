@@ -34,9 +34,9 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 RULE = Rule(
     id="FifoDeadLetterQueue",
-    requires="The dead-letter queue of a FIFO queue is a FIFO queue, and that of a standard queue is none.",
+    requires="The dead-letter queue of a FIFO queue is a FIFO queue, and that of a standard queue is a standard queue.",
     reason="SQS refuses the redrive policy, and the deployment is rolled back.",
-    fix="Set FifoQueue of both, and end their names in .fifo.",
+    fix="Set FifoQueue to the same value for both queues. The name of a FIFO queue ends in .fifo.",
     link="https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html",
     severity=Severity.DEPLOYMENT,
     of=("AWS::SQS::Queue",),

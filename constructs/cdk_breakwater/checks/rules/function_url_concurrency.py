@@ -34,10 +34,10 @@ def check(resource: Resource) -> Iterator[Finding]:
 RULE = Rule(
     id="FunctionUrlConcurrency",
     requires="A function with a URL that anyone may call has reserved concurrency.",
-    reason="It is the only throttle of a function URL: without it, callers may take the account's concurrency, and "
-    "everything behind the function with it.",
-    fix="Set ReservedConcurrentExecutions, with which a URL takes up to ten requests per second for each, or put an "
-    "API with limits before the function.",
+    reason="Reserved concurrency is the only throttle of a function URL. Without it, callers can use up the "
+    "account's concurrency, and overload everything behind the function.",
+    fix="Set ReservedConcurrentExecutions: the URL then serves up to ten requests per second for each unit. Or put "
+    "an API with limits in front of the function.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html",
     severity=Severity.NOTE,
     of=("AWS::Lambda::Url",),

@@ -39,9 +39,9 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 RULE = Rule(
     id="KafkaFailureDestination",
-    requires="A mapping of Kafka has a destination on failure.",
-    reason="A batch that fails is tried until it expires, and holds up its partition meanwhile.",
-    fix="Set DestinationConfig.OnFailure to a queue, topic or bucket, and MaximumRetryAttempts.",
+    requires="An event source mapping of Kafka has an on-failure destination.",
+    reason="Lambda retries a failed batch until it expires. Meanwhile, the batch blocks its partition.",
+    fix="Set DestinationConfig.OnFailure to a queue, topic or bucket, and set MaximumRetryAttempts.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure.html",
     severity=Severity.MESSAGES,
     of=(MAPPING,),

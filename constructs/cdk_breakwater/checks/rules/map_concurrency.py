@@ -66,8 +66,8 @@ def _at_once(state: State) -> int | None:
 
 RULE = Rule(
     id="MapConcurrency",
-    requires="A Map that calls a function has a MaxConcurrency, of at most what the function reserves.",
-    reason="Without one, 40 iterations run at once in the inline mode and 10,000 in the distributed mode.",
+    requires="A Map state that invokes a function has a MaxConcurrency of at most the function's reserved concurrency.",
+    reason="Without it, up to 40 iterations run at once in inline mode, and up to 10,000 in distributed mode.",
     fix="Set MaxConcurrency to the function's share.",
     link="https://docs.aws.amazon.com/step-functions/latest/dg/state-map.html",
     severity=Severity.NOTE,

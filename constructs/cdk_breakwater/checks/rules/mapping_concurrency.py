@@ -55,10 +55,11 @@ def _concurrency(mapping: Resource) -> Amount | Unknown:
 
 RULE = Rule(
     id="MappingConcurrency",
-    requires="The MaximumConcurrency of a function's queues adds up to no more than its reserved concurrency.",
-    reason="A message that is received while the function is throttled has used up one of its receives, and ends in "
-    "the dead-letter queue without ever having been tried.",
-    fix="Set MaximumConcurrency (2 or more) on each mapping, and a reserved concurrency of at least their sum.",
+    requires="The MaximumConcurrency of all queues of a function adds up to at most the function's reserved "
+    "concurrency.",
+    reason="A message that is received while the function is throttled has used up one of its receives. It can reach "
+    "the dead-letter queue without ever having been processed.",
+    fix="Set MaximumConcurrency (2 or more) on each event source mapping, and reserve at least their sum.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html",
     severity=Severity.MESSAGES,
     of=("AWS::Lambda::Function",),

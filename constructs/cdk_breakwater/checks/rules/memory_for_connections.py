@@ -57,9 +57,10 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 RULE = Rule(
     id="MemoryForConnections",
-    requires="The max_connections of a parameter group is at most twice the default of the instance class.",
-    reason="Each connection takes memory: before the limit is reached the server swaps, or is killed for want of it.",
-    fix="Lower max_connections, or take a class with more memory.",
+    requires="max_connections in a parameter group is at most twice the default of the instance class.",
+    reason="Each connection takes memory. Before the server reaches the limit, it swaps, or is killed because it "
+    "runs out of memory.",
+    fix="Lower max_connections, or choose an instance class with more memory.",
     link="https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html",
     severity=Severity.DATABASE,
     of=("AWS::RDS::DBInstance", "AWS::RDS::DBCluster"),

@@ -73,9 +73,9 @@ def _waited_for(pipe: Resource) -> tuple[str, ...]:
 
 RULE = Rule(
     id="PipeFailureHandling",
-    requires="A pipe's queue has a dead-letter queue and a visibility timeout of six times its functions' timeouts; a "
-    "pipe from a stream has a dead-letter queue.",
-    reason="A record that fails is tried until it expires, or comes back while it is still being worked on.",
+    requires="The queue of a pipe has a dead-letter queue, and a visibility timeout of six times the timeouts of the "
+    "pipe's functions. A pipe that reads a stream has a dead-letter queue.",
+    reason="A failed record is retried until it expires, or becomes visible again while it is still being processed.",
     fix="Set RedrivePolicy and VisibilityTimeout of the queue, or DeadLetterConfig in the pipe's SourceParameters.",
     link="https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-sqs.html",
     severity=Severity.MESSAGES,

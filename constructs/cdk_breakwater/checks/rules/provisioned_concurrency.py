@@ -42,9 +42,9 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 RULE = Rule(
     id="ProvisionedConcurrency",
-    requires="The provisioned concurrency of a function is at most what it reserves.",
-    reason="Lambda refuses it, and the deployment is rolled back.",
-    fix="Raise ReservedConcurrentExecutions, or provision less.",
+    requires="A function's provisioned concurrency is at most its reserved concurrency.",
+    reason="Lambda refuses the provisioned concurrency, and the deployment is rolled back.",
+    fix="Raise ReservedConcurrentExecutions, or lower the provisioned concurrency.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/provisioned-concurrency.html",
     severity=Severity.DEPLOYMENT,
     of=("AWS::Lambda::Function",),

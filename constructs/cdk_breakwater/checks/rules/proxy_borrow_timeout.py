@@ -44,8 +44,9 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 RULE = Rule(
     id="ProxyBorrowTimeout",
-    requires="The borrow timeout of an RDS Proxy is below the timeout of its functions.",
-    reason="When all connections are taken, a function otherwise times out while it waits, and no error says for what.",
+    requires="The borrow timeout of an RDS Proxy is shorter than the timeouts of its functions.",
+    reason="Otherwise, when all connections are in use, a function times out while it waits, and no error says what "
+    "it waited for.",
     fix="Set ConnectionBorrowTimeout to less than the functions' Timeout.",
     link="https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-connections.html",
     severity=Severity.NOTE,

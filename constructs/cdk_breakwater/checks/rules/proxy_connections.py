@@ -80,10 +80,11 @@ def _percent(group: Resource, server: Server) -> Amount | Unknown:
 
 RULE = Rule(
     id="ProxyConnections",
-    requires="The pools of all RDS Proxies of a database are within its max_connections, together with the functions "
-    "that connect to it without one.",
-    reason="A proxy takes what MaxConnectionsPercent says, 100 by default, and whoever comes after it is refused.",
-    fix="Lower MaxConnectionsPercent; AWS advises to leave 30 %.",
+    requires="The pools of all RDS Proxies of a database, together with the functions that connect without a proxy, "
+    "stay within its max_connections.",
+    reason="A proxy takes up to MaxConnectionsPercent of the connections, 100 by default. Other clients are then "
+    "refused.",
+    fix="Lower MaxConnectionsPercent. AWS advises leaving 30 %.",
     link="https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-connections.html",
     severity=Severity.DATABASE,
     of=("AWS::RDS::DBCluster", "AWS::RDS::DBInstance"),

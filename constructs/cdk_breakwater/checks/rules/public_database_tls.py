@@ -69,9 +69,9 @@ def _enforced(server: Server, name: str, on_since: tuple[int, ...] | None) -> bo
 RULE = Rule(
     id="PublicDatabaseTls",
     requires="A publicly accessible database enforces TLS.",
-    reason="Passwords and rows otherwise cross the internet in plain text whenever a client doesn't ask for TLS.",
-    fix="Set require_secure_transport (MySQL, MariaDB) or rds.force_ssl (PostgreSQL, SQL Server) to 1 in the parameter "
-    "group, or PubliclyAccessible to false.",
+    reason="Otherwise, passwords and rows cross the internet in plain text whenever a client doesn't ask for TLS.",
+    fix="In the parameter group, set require_secure_transport (MySQL, MariaDB) or rds.force_ssl (PostgreSQL, SQL "
+    "Server) to 1. Or set PubliclyAccessible to false.",
     link="https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html",
     severity=Severity.DATABASE,
     of=("AWS::RDS::DBCluster", "AWS::RDS::DBInstance"),

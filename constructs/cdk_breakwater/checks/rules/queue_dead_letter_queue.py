@@ -61,9 +61,9 @@ def _is_dead_letter_queue(queue: Resource) -> bool:
 
 RULE = Rule(
     id="QueueDeadLetterQueue",
-    requires="A queue that a function reads has a dead-letter queue, with a maxReceiveCount of 5 or more.",
-    reason="Without one, a message that fails comes back until it expires; with a low count, a few throttled receives "
-    "are enough to set aside a good one.",
+    requires="A queue that a function reads has a dead-letter queue with a maxReceiveCount of 5 or more.",
+    reason="Without a dead-letter queue, a failing message comes back until it expires. With a low maxReceiveCount, "
+    "a few throttled receives send a good message there.",
     fix="Set RedrivePolicy with a deadLetterTargetArn and a maxReceiveCount of at least 5.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html",
     severity=Severity.MESSAGES,

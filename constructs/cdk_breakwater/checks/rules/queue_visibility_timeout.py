@@ -53,9 +53,9 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 RULE = Rule(
     id="QueueVisibilityTimeout",
-    requires="A queue's visibility timeout is at least 6 times its function's timeout plus the batching window.",
-    reason="Otherwise a message comes back while it is still being worked on or retried: it runs twice, and its "
-    "receives run out.",
+    requires="A queue's visibility timeout is at least six times its function's timeout, plus the batching window.",
+    reason="Otherwise, a message becomes visible again while it is still being processed or retried. It runs twice, "
+    "and uses up its receives.",
     fix="Raise VisibilityTimeout, or lower the function's Timeout.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html",
     severity=Severity.MESSAGES,

@@ -46,8 +46,8 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 RULE = Rule(
     id="StreamConcurrency",
-    requires="Shards times ParallelizationFactor is at most the function's reserved concurrency.",
-    reason="What is throttled is tried again and again: the reader falls behind, and records may expire unread.",
+    requires="The number of shards times ParallelizationFactor is at most the function's reserved concurrency.",
+    reason="Throttled batches are retried again and again. The reader falls behind, and records may expire unread.",
     fix="Lower ParallelizationFactor, or raise ReservedConcurrentExecutions.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html",
     severity=Severity.NOTE,

@@ -41,10 +41,11 @@ def check(resource: Resource) -> Iterator[Finding]:
 
 RULE = Rule(
     id="StreamFailureHandling",
-    requires="A stream's mapping limits retries or the age of records, and has a destination on failure.",
-    reason="By default one bad record blocks its shard for as long as the stream keeps it, and is gone then.",
-    fix="Set MaximumRetryAttempts or MaximumRecordAgeInSeconds, and DestinationConfig.OnFailure; a bucket keeps the "
-    "records themselves, a queue or topic only where they were.",
+    requires="The event source mapping of a stream limits retries or the age of records, and has an on-failure "
+    "destination.",
+    reason="By default, one bad record blocks its shard for as long as the stream keeps it, and is then lost.",
+    fix="Set MaximumRetryAttempts or MaximumRecordAgeInSeconds, and DestinationConfig.OnFailure. A bucket keeps the "
+    "records themselves. A queue or topic keeps only their position in the stream.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html",
     severity=Severity.MESSAGES,
     of=(MAPPING,),

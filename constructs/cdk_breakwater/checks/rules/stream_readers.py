@@ -59,10 +59,11 @@ def _is_replicated(stream: Resource | str) -> bool:
 
 RULE = Rule(
     id="StreamReaders",
-    requires=f"At most {SHARED_READERS} mappings share the throughput of a stream, and "
+    requires=f"At most {SHARED_READERS} event source mappings share the throughput of a stream, and at most "
     f"{SHARED_READERS_OF_A_REPLICATED_TABLE} that of a table with replicas.",
-    reason="Beyond that, reads are throttled, every reader falls behind, and records may expire unread.",
-    fix="Read a Kinesis stream by a registered consumer (enhanced fan-out); let one function pass on those of a table.",
+    reason="Otherwise, reads are throttled, every reader falls behind, and records may expire unread.",
+    fix="Read a Kinesis stream with a registered consumer (enhanced fan-out). For a table, let one function pass the "
+    "records on.",
     link="https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html",
     severity=Severity.MESSAGES,
     of=(MAPPING,),

@@ -47,7 +47,7 @@ def check(resource: Resource) -> Iterator[Finding]:
 RULE = Rule(
     id="SubscriptionRedrive",
     requires="A subscription to a topic has a dead-letter queue.",
-    reason="SNS gives up after its retries, at once where the permission is wrong, and the message is gone.",
+    reason="SNS discards a message after its retries, and at once if a permission is wrong.",
     fix="Set RedrivePolicy with a deadLetterTargetArn.",
     link="https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html",
     severity=Severity.MESSAGES,

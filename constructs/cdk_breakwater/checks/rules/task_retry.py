@@ -73,9 +73,9 @@ def _errors(retrier: dict[str, Any]) -> list[Any]:
 
 RULE = Rule(
     id="TaskRetry",
-    requires="A state that calls a function with reserved concurrency has a Retry, or a Catch.",
-    reason="A function at its limit answers 429, and one such answer ends the whole execution.",
-    fix="Add Retry for Lambda.TooManyRequestsException, with a BackoffRate and JitterStrategy.",
+    requires="A state that invokes a function with reserved concurrency has a Retry or a Catch.",
+    reason="A function at its limit answers 429, and a single 429 ends the whole execution.",
+    fix="Add a Retry for Lambda.TooManyRequestsException, with BackoffRate and JitterStrategy.",
     link="https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html",
     severity=Severity.MESSAGES,
     of=("AWS::StepFunctions::StateMachine",),

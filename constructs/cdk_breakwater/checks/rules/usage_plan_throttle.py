@@ -36,8 +36,9 @@ def check(resource: Resource) -> Iterator[Finding]:
 RULE = Rule(
     id="UsagePlanThrottle",
     requires="A usage plan has a throttle.",
-    reason="Without one a key tells who calls and limits nobody: one client takes what the stage lets through.",
-    fix="Set Throttle.RateLimit and BurstLimit, and Quota where calls are counted by the month.",
+    reason="Without a throttle, an API key identifies a client but doesn't limit it: one client can take all that "
+    "the stage lets through.",
+    fix="Set Throttle.RateLimit and BurstLimit, and also Quota if calls are counted by the month.",
     link="https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-usage-plans.html",
     severity=Severity.NOTE,
     of=("AWS::ApiGateway::UsagePlan",),

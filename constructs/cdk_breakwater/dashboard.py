@@ -55,31 +55,33 @@ _CONSTRUCTS = Kind("a list of constructs", _is_list)
 def breakwater_dashboard(
     scope: Construct, id: str, constructs: Sequence[Monitored], **options: Unpack[DashboardOptions]
 ) -> list[cloudwatch.Dashboard]:
-    """Make a dashboard for each downstream that the constructs stand before.
+    """Create a dashboard for each downstream that the constructs protect.
 
-    A page begins with the alarms made so far, the numbers of the connection budget, and the server's connections; then
-    come the constructs in the order given. Functions, decoupled invocations and APIs belong to the page of the database
-    that their function has a share of; functions without a share, and quotas, have a page of their own.
+    A dashboard begins with the alarms created so far, the numbers of the connection budget, and the server's
+    connections. The constructs follow in the order given. Functions, decoupled invocations and APIs are on the
+    dashboard of the database of which their function has a share. Functions without a share, and quotas, have a
+    dashboard of their own.
 
     Parameters
     ----------
     scope, id
         The parent construct, and the id of this one within it.
     constructs
-        Any constructs of this library, of any stacks. Call this after the last share was taken and after the alarms
-        were made.
+        Any constructs of this library, from any stacks. Call this after the last share was taken and after the alarms
+        were created.
     **options
-        Props of `cloudwatch.Dashboard`. Defaults that differ: the last three hours (`default_interval`).
+        Props of `cloudwatch.Dashboard`. A default that differs from the CDK's: `default_interval` is three hours.
 
     Returns
     -------
     list of cloudwatch.Dashboard
-        In the order of the constructs. A page that would be too large (500 widgets, 2,500 metrics) becomes several.
+        The dashboards, in the order of the constructs. A dashboard that would be too large (500 widgets, 2,500 metrics)
+        is divided into several.
 
     Raises
     ------
     BreakwaterError
-        When there are no constructs, or one has no widgets.
+        When there are no constructs, or when one of them has no widgets.
     """
     parent = Construct(scope, id)
     require_known_options(parent, options, breakwater_dashboard, cloudwatch.Dashboard)

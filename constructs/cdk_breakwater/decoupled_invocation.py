@@ -38,44 +38,46 @@ _ARGUMENTS = {
 
 
 class DecoupledInvocation(Buffer):
-    """Invoke a function through a source that buffers, at the concurrency that the function's share grants.
+    """Invoke a function through a queue or stream, at the concurrency that the function's share grants.
 
     Parameters
     ----------
     scope, id
         The parent construct, and the id of this one within it.
     function
-        The function to invoke. It has a share (`VpcDatabaseFunction`, `PublicSslDatabaseFunction`,
-        `share.limit(function)`) or a reserved concurrency.
+        The function to invoke. It needs a share (`VpcDatabaseFunction`, `PublicSslDatabaseFunction`,
+        `share.limit(function)`) or reserved concurrency.
     source
-        What it reads from. Default: `InvocationSource.sqs()`.
+        The queue or stream that the function reads. Default: `InvocationSource.sqs()`.
 
     Attributes
     ----------
     event_source_mapping : lambda_.EventSourceMapping
-        Between source and function.
+        The event source mapping between the source and the function.
     maximum_concurrency : int
-        How many invocations the mapping runs at once: a lazy number.
+        How many invocations the mapping runs at once. A lazy number.
     queue : sqs.IQueue
     stream : kinesis.IStream
     table : dynamodb.ITable or ITableV2
-        What it reads from: the one that the source stands for.
+        The queue, stream or table that the function reads. The attribute of the source's kind is available.
     dead_letter_queue : sqs.IQueue or None
-        Where messages end that failed `max_receive_count` times; None when an imported queue keeps it elsewhere, and
-        for streams.
+        The queue for messages that failed `max_receive_count` times. None for streams, and for an imported queue, whose
+        dead-letter queue isn't known.
     failures_queue : sqs.IQueue or None
-        What failures pass on their way to the dead-letter queue, within seconds; None without a front door.
+        A queue that failed messages pass through, within seconds, on their way to the dead-letter queue. None without a
+        front door.
     dead_letter_alarm : cloudwatch.Alarm or None
-        Goes off while there is a message in the dead-letter queue, if the queue is its own; it has no action yet.
+        An alarm that is in ALARM state while there is a message in the dead-letter queue. It has no action yet. None if
+        the queue isn't created here.
     failure_bucket : s3.IBucket or None
-        Where the records of a stream end that failed; None with `on_failure`, and for queues.
+        The bucket for failed records of a stream. None with `on_failure`, and for queues.
 
     Raises
     ------
     BreakwaterError
         When nothing limits the function, when its share is fixed below what the source needs, when an existing queue
-        breaks a rule, or when a source is of another Region. At synth: when another mapping has the function read the
-        same source.
+        breaks a rule, or when the source is in another Region. At synth: when another event source mapping makes the
+        function read the same source.
     """
 
     def __init__(
@@ -105,10 +107,10 @@ class DecoupledInvocation(Buffer):
         validate_at_synth(self, partial(second_mapping_errors, self))
 
     def redrive(self) -> str:
-        """Return the command that tries again what failed for good, once its cause is fixed.
+        """Return the command that retries failed messages or records, to run after you have fixed the cause.
 
-        Messages go from the dead-letter queue back to the queue; failed records of a stream, from the bucket to the
-        function.
+        It moves messages from the dead-letter queue back to the queue. Failed records of a stream go from the bucket to
+        the function.
         """
         from .sources.streams import StreamSource
 
@@ -121,22 +123,23 @@ class DecoupledInvocation(Buffer):
     def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
         """Add alarms, once and after `add_front_door`.
 
-        Of a queue: too little work done for its share; a backlog that will be too old before it is drained; dead
-        letters; failures that do not reach the dead-letter queue. Of a stream: records half as old as they may become;
-        records that failed for good; records lost (the mapping reports counts for these alarms). Of both: errors of the
-        function, unless it has that alarm, and of the function that notes a front door's failures.
+        For a queue: too few messages processed for its share; a backlog that will be too old before it is drained;
+        messages in the dead-letter queue; failures that don't reach the dead-letter queue. For a stream: records that
+        have reached half of their maximum age; records that failed for good; records lost (the mapping reports counts
+        for these alarms). For both: errors of the function, unless the function has that alarm already, and errors of
+        the function that records a front door's failures.
 
         Parameters
         ----------
         topic_or_action
-            The action of each alarm. Default: none; the alarms show in the console.
+            The topic or the action of each alarm. Default: none. The alarms are then visible in the console only.
         """
         from .sources.alarms import source_alarms
 
         return source_alarms(self, topic_or_action)
 
     def widgets(self) -> list[cloudwatch.IWidget]:
-        """Return widgets: a queue's depth, dead letters, age and drain time; a stream's iterator age and failures."""
+        """Return dashboard widgets: a queue's depth, dead letters, age and drain time; a stream's age and failures."""
         from .sources.alarms import source_widgets
 
         return source_widgets(self)
@@ -157,40 +160,42 @@ class DecoupledInvocation(Buffer):
         results_concurrency: int = 5,
         **options: Unpack[FrontDoorOptions],
     ) -> FrontDoor:
-        """Put an HTTP endpoint before the source, with no function in between.
+        """Add an HTTP endpoint in front of the source, with no function in between.
 
-        `POST` answers 202 with an id and the location of the result; a header `Idempotency-Key` makes a repeated one
-        the same job. `GET` on the location answers 202 while the job waits, 200 with what the function returned, 303
-        for an answer above DynamoDB's item limit, 500 once it failed for good, 410 when the answer has expired, and 404
-        for what is no job of the caller's. docs/front_door.md says by which evidence. The function must be made with
-        `breakwater_runtime.batch`, which keeps the answers.
+        `POST` answers 202 with an id and the location of the result. With the header `Idempotency-Key`, a repeated
+        request is the same job. `GET` on the location answers 202 while the job waits, 200 with what the function
+        returned, 303 for an answer above DynamoDB's item limit, 500 after the job failed for good, 410 after the answer
+        has expired, and 404 if the caller has no such job. docs/front_door.md says what each answer is based on. The
+        function's handler must use `breakwater_runtime.batch`, which stores the answers.
 
         Parameters
         ----------
         id
-            Its id within the invocation.
+            The id of the front door within this construct.
         path
-            From the API's root, such as `orders` or `shop/orders`, without parameters.
+            Path from the API's root, such as `orders` or `shop/orders`, without parameters.
         request_schema
-            What a body must look like; another gets 400 and is never sent. Default: any JSON.
+            JSON schema of the body. A request with another body gets 400 and is never sent. Default: any JSON.
         max_body
-            Largest body, in bytes; what is larger gets 413. At most 1 MiB, 390 KiB before a table. Default 256 KiB.
+            Maximum size of the body, in bytes. A larger body gets 413. At most 1 MiB, and 390 KiB in front of a table.
+            Default 256 KiB.
         order_by
-            JSON path within the body, such as `$.customer`, whose equal values are done in order: the message group of
-            a FIFO queue, the partition key of a stream. Default: in order per caller for a FIFO queue, no order for a
-            stream.
+            JSON path in the body, such as `$.customer`. Requests with equal values are processed in order: the value is
+            the message group of a FIFO queue, or the partition key of a stream. Default: in order per caller for a FIFO
+            queue, no order for a stream.
         partition_key
-            Name of the partition key of an imported table. Default: read from the table.
+            Name of an imported table's partition key. Default: read from the table.
         result_ttl
-            How long a result can be fetched, and a key is remembered: 60 s or more. Default 1 day.
+            How long a result can be fetched and an idempotency key is remembered, 60 s or more. Default 1 day.
         retry_after
-            What callers are told to wait between two looks. Default 5 s.
+            How long callers are told to wait before they ask for the result again. Default 5 s.
         rate_limit, burst_limit
-            POSTs per second, and at once. Default: what the source takes, 1,250 at most, half of what API Gateway
-            grants an account in its smaller Regions; and half of the rate.
+            POST requests per second, and at once. Default of the rate: what the source accepts, but at most 1,250,
+            which is half of what API Gateway grants an account in its smaller Regions. Default of the burst: half of
+            the rate.
         results_concurrency
-            Reserved concurrency of the function that hands out results. One look is reckoned with 100 ms: 5 let 22
-            looks a second in, 20 let 139. Default 5.
+            Reserved concurrency of the function that returns results. With an assumed 100 ms for each request, 5 allow
+            22 requests per second, and 20 allow 139. Default 5.
         **options
             Every other option of `ThrottledApi`, such as `acknowledge_no_authorization`, `default_method_options` with
             an authorizer, or `rate_limit_per_address`. Default: callers sign their requests (IAM).
@@ -203,7 +208,7 @@ class DecoupledInvocation(Buffer):
         Raises
         ------
         BreakwaterError
-            When an option does not fit the source or is out of range, or the function is imported.
+            When an option doesn't fit the source or is out of range, or when the function is imported.
         """
         from aws_cdk import Duration, Size
 
@@ -226,17 +231,17 @@ class DecoupledInvocation(Buffer):
         )
 
     def keep_results(self, *, result_ttl: Duration | None = None) -> JobResults:
-        """Give the function the table that `breakwater_runtime.batch(…, idempotency=…)` needs; a front door does too.
+        """Create the table that `breakwater_runtime.batch(…, idempotency=…)` needs. A front door creates it as well.
 
         Parameters
         ----------
         result_ttl
-            How long a key is remembered, 60 s or more. Default 1 day.
+            How long an idempotency key is remembered, 60 s or more. Default 1 day.
 
         Raises
         ------
         BreakwaterError
-            When the function is imported, or has a table with another term already.
+            When the function is imported, or already has a table with another `result_ttl`.
         """
         from aws_cdk import Duration
 

@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 class BreakwaterError(ValueError):
-    """A value that would lead to a wrong template.
+    """Raised for a value that would lead to a wrong template.
 
     Parameters
     ----------
     where
-        The construct (its path is printed), or a name where there is no construct yet.
+        The construct, whose path is printed, or a name if there is no construct yet.
     problem
         What is wrong, with the value given.
     remedy

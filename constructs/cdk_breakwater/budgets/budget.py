@@ -37,35 +37,38 @@ _BUDGETS_BY_APP: defaultdict[str, list[ConnectionBudget]] = defaultdict(list)
 
 
 class ConnectionBudget(Construct):
-    """The connections of one downstream that functions may hold, divided into shares.
+    """The connections that functions may hold to one downstream, divided into shares.
 
-    Every function that names a database shares that database's one budget: `ConnectionBudget.of` finds it, or makes it.
+    A database has one budget, shared by all functions that name the database. `ConnectionBudget.of` finds the budget,
+    or creates it.
 
-    Once a deployment is done, the shares keep within the budget together. On its way they may not: CloudFormation
-    changes functions in any order, makes new ones before it deletes old ones, and a stack that is deployed alone leaves
-    the shares in others as they were. `breakwater plan --diff` tells the worst instant before it comes.
+    Once a deployment is complete, all shares together stay within the budget. During the deployment they may exceed it:
+    CloudFormation changes functions in any order, creates new functions before it deletes old ones, and a stack that is
+    deployed alone leaves the shares in other stacks as they were. `breakwater plan --diff` shows the worst instant
+    before you deploy.
 
     Parameters
     ----------
     scope, id
         The parent construct, and the id of this one within it.
     max_connections
-        Connections that the downstream takes. Default: read from the database at synth, see `basis`.
+        Connections that the downstream accepts. Default: read from the database at synth, see `basis`.
     external_connections
-        Connections held by everyone outside this app: other services, administrators, migrations. Default 0.
+        Connections held by clients outside this app: other services, administrators, migrations. Default 0.
     utilization
-        The part of the usable connections that is handed out, above 0 and at most 1. The rest is for sessions that
-        outlive their environments. A deployment that changes shares may need more than that while it lasts:
-        `breakwater plan --diff` tells. Default 0.8.
+        The part of the usable connections that is divided into shares, above 0 and at most 1. The rest is for sessions
+        that outlive their environments. A deployment that changes shares may need more than that while it lasts:
+        `breakwater plan --diff` shows how much. Default 0.8.
     guard_deployments
-        Let no instant of a deployment exceed the budget: a function of the deployment's own lowers reservations before
-        CloudFormation touches a function, answers what may be set, and raises them when what left is gone. What cannot
-        be done so is refused before anything is touched. See docs/deployments.md for what that rests on. Default False.
+        Keep the reservations within the budget at every instant of a deployment. A custom resource lowers reservations
+        before CloudFormation changes a function, returns the reservation that CloudFormation may set, and raises
+        reservations after removed functions are gone. A change that can't be made this way fails before anything is
+        changed. See docs/deployments.md for what the guard relies on. Default False.
 
     Raises
     ------
     BreakwaterError
-        When a number is a token or out of its range.
+        When a number is a token or out of range.
     """
 
     def __init__(
@@ -119,12 +122,12 @@ class ConnectionBudget(Construct):
         database
             Whatever `Downstream.of` takes.
         max_connections, external_connections, utilization, guard_deployments
-            As for `ConnectionBudget`; only before the first share is taken.
+            As for `ConnectionBudget`. They can be given only before the first share is taken.
 
         Raises
         ------
         BreakwaterError
-            When the database is no downstream, or a number comes after the first share.
+            When the database is not a downstream, or when a number is given after the first share was taken.
         """
         downstream = Downstream.of(database)
         budget = existing_budget(downstream, _BUDGETS_BY_APP[app_identity(downstream.construct)])
@@ -170,24 +173,25 @@ class ConnectionBudget(Construct):
         concurrency: int | None = None,
         connections_per_environment: int | None = None,
     ) -> ConnectionShare:
-        """Take a part of the budget.
+        """Take a share of the budget.
 
         Parameters
         ----------
         name
-            Who holds it; unique in this budget. The constructs take their path.
+            Name of the holder, unique in this budget. The constructs use their path.
         weight
-            Part of what the fixed shares leave, relative to the other weights. Default 1.
+            Part of the connections that fixed shares leave, relative to the other weights. Default 1.
         concurrency
-            A fixed part instead: this many environments, 1 or more.
+            A fixed share instead of a weight: this many environments, 1 or more.
         connections_per_environment
-            Connections that each environment holds, 1 or more: an engine or a pool of the function's own may hold
-            several. Default: 1 is assumed, and `breakwater plan` says so.
+            Connections that each environment holds, 1 or more. An engine or a pool that the function itself creates may
+            hold several. Default: 1 is assumed, and `breakwater plan` says so.
 
         Raises
         ------
         BreakwaterError
-            When the name is taken, both weight and concurrency are given, or a number is a token or out of its range.
+            When the name is taken, when both weight and concurrency are given, or when a number is a token or out of
+            range.
         """
         require(self, {"name": name}, {"name": TEXT}, needed=("name",))
         require(self, {f"weight of {name!r}": weight}, {f"weight of {name!r}": ABOVE_ZERO})
@@ -219,51 +223,51 @@ class ConnectionBudget(Construct):
 
     @property
     def downstream(self) -> Downstream | None:
-        """The database that it stands for, or None where it stands by itself."""
+        """The downstream that the budget belongs to, or None for a budget without one."""
         return self._downstream
 
     @property
     def title(self) -> str:
-        """What tables and dashboards call it: after the database, where it stands for one."""
+        """The name in tables and dashboards: that of the database, if the budget belongs to one."""
         return self.node.path if self._downstream is None else self._downstream.title
 
     def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
-        """Add alarms, once: more connections than planned for 15 minutes; all that clients may have.
+        """Add two alarms, once: more connections than planned for 15 minutes, and all connections of clients in use.
 
         Parameters
         ----------
         topic_or_action
-            The action of each alarm. Default: none; the alarms show in the console.
+            The topic or the action of each alarm. Default: none. The alarms are then visible in the console only.
 
         Raises
         ------
         BreakwaterError
-            When nothing measures the connections: no database, and no function with a share so far.
+            When nothing measures the connections, because there is no database, and no function has a share yet.
         """
         from .alarms import budget_alarms
 
         return budget_alarms(self, topic_or_action)
 
     def widgets(self) -> list[cloudwatch.IWidget]:
-        """Return widgets: connections against max_connections, the concurrency of each share taken so far."""
+        """Return dashboard widgets: connections against max_connections, concurrency of each share taken so far."""
         from .alarms import budget_widgets
 
         return budget_widgets(self)
 
     @property
     def max_connections(self) -> int:
-        """Connections that the downstream takes.
+        """Connections that the downstream accepts.
 
         Raises
         ------
         BreakwaterError
-            When nothing in the app tells.
+            When nothing in the app states the number.
         """
         return self.found().value
 
     @cached_property
     def max_connections_token(self) -> str:
-        """The same as a token: one for all functions, since CDK reads a stable lazy value once."""
+        """`max_connections` as a token, one for all functions, because the CDK reads a stable lazy value once."""
         return lazy_string(lambda: str(self._max_connections_or_zero()))
 
     def _max_connections_or_zero(self) -> int:
@@ -275,7 +279,7 @@ class ConnectionBudget(Construct):
 
     @property
     def basis(self) -> str:
-        """Where `max_connections` comes from, in words."""
+        """Where `max_connections` comes from, as a text."""
         return self.found().basis
 
     @property
@@ -285,46 +289,46 @@ class ConnectionBudget(Construct):
 
     @property
     def usable_connections(self) -> int:
-        """`max_connections` less the reserved ones, the external ones, and the proxies' pools; never below 0."""
+        """`max_connections` less reserved connections, external connections and the pools of proxies; never below 0."""
         others = self.reserved_connections + self.external_connections + self.pool_connections
         return max(0, self.max_connections - others)
 
     @property
     def pools(self) -> tuple[Downstream, ...]:
-        """The RDS Proxies of this app that hold connections of the database, each with a budget of its own."""
+        """The RDS Proxies of this app that hold connections to the database. Each has a budget of its own."""
         return tuple(self._pools)
 
     @property
     def pool_connections(self) -> int:
-        """Connections that the pools of RDS Proxies may hold together, those that nobody named here among them."""
+        """Connections that the pools of all RDS Proxies may hold together, including those in `unnamed_pools`."""
         named = sum(ConnectionBudget.of(pool).max_connections for pool in self._pools)
         return named + sum(self.max_connections * pool.percent // 100 for pool in self.unnamed_pools)
 
     @property
     def unnamed_pools(self) -> tuple[Pool, ...]:
-        """RDS Proxies that the app puts before the database without `Downstream.proxy`."""
+        """RDS Proxies that the app puts in front of the database without `Downstream.proxy`."""
         if self._unnamed is None:
             self._unnamed = unnamed_pools(self)
         return self._unnamed
 
     def add_pool(self, pool: Downstream) -> None:
-        """Leave a part of the connections to the pool of an RDS Proxy."""
+        """Reserve a part of the connections for the pool of an RDS Proxy."""
         self._pools.append(pool)
         self.recompute()
 
     @property
     def shared_connections(self) -> int:
-        """What is handed out: the utilization's part of the usable connections, rounded down."""
+        """Connections that are divided into shares: the usable connections times the utilization, rounded down."""
         # A Fraction of the decimal that the user typed: 0.29 * 100 is 28.999999999999996 in floating point.
         return math.floor(self.usable_connections * Fraction(str(self.utilization)))
 
     def found(self) -> MaxConnections:
-        """Find `max_connections`, and what it rests on.
+        """Find `max_connections` and its basis.
 
         Raises
         ------
         BreakwaterError
-            When nothing in the app tells.
+            When nothing in the app states the number.
         """
         if self._settled is not None:
             return self._settled
@@ -344,7 +348,7 @@ class ConnectionBudget(Construct):
             raise BreakwaterError(self, str(unknown), f"Call {call}.") from unknown
 
     def keep_in_deployments(self) -> None:
-        """Order a change of the server's own limit among those of the functions, where the app has the database."""
+        """Order a change of the server's own limit among those of the functions, if the app has the database."""
         if self.guards_deployments and self._downstream is not None and not self._kept:
             from .deployment_guard import DeploymentGuard
 
@@ -352,7 +356,7 @@ class ConnectionBudget(Construct):
             DeploymentGuard.of(self).keep(self)
 
     def contradiction(self) -> str | None:
-        """Return what is wrong with a number that was given, where the template sets a lower one; or None."""
+        """Return what is wrong with the given `max_connections` if the template sets a lower one, else None."""
         if self._given is None or self._downstream is None:
             return None
         try:
@@ -367,12 +371,12 @@ class ConnectionBudget(Construct):
         )
 
     def recompute(self) -> None:
-        """Forget how it was divided, since a share has changed."""
+        """Discard the division, because a share has changed."""
         self._unnamed = None
         self.division.forget()
 
     def settle(self) -> MaxConnections:
-        """Look at the database once more, for the last time: what an Aspect has changed since counts.
+        """Read the database one last time, so that changes made by Aspects count.
 
         Nothing changes between the validation and the template, and a look takes some twenty jsii calls.
 

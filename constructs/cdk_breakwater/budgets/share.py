@@ -35,7 +35,7 @@ class FollowingMapping:
 
 
 class ConnectionShare:
-    """A part of a budget, taken with `ConnectionBudget.share` and not made by hand."""
+    """A share of a budget. Take one with `ConnectionBudget.share`; the class isn't created directly."""
 
     def __init__(
         self,
@@ -61,36 +61,36 @@ class ConnectionShare:
 
     @staticmethod
     def of(function: Function) -> ConnectionShare | None:
-        """Return the share that bounds a function, an alias or a version, or None."""
+        """Return the share that limits a function, an alias or a version, or None."""
         return _SHARES.get(unqualified(function))
 
     @property
     def concurrency(self) -> Concurrency:
-        """How many environments may run at once, for any property of an L1 or L2: a token, unless it is fixed."""
+        """How many environments may run at once, for any property of an L1 or L2. A token, unless it is fixed."""
         return Concurrency.of(self)
 
     def resolve(self) -> int:
-        """Compute the concurrency; final only at synth, when every share has been taken."""
+        """Compute the concurrency. It is final only at synth, when every share has been taken."""
         return self.budget.division.concurrency_of(self)
 
     @property
     def granted(self) -> int:
-        """What the databases grant, whatever the account can reserve."""
+        """The concurrency that the databases grant, regardless of what the account can reserve."""
         return self.budget.division.granted_to(self)
 
     @property
     def limited_by_account(self) -> bool:
-        """Whether it is smaller than that, since the account's concurrency does not reach."""
+        """Whether the share is smaller than `granted`, because the account's concurrency doesn't suffice."""
         return self.resolve() < self.granted
 
     @cached_property
     def environment(self) -> str:
-        """The account and Region that its function's concurrency is taken from."""
+        """The account and Region from whose quota the function's concurrency is taken."""
         return environment_of(cast("IConstruct", self.reserves))
 
     @property
     def claim(self) -> Claim:
-        """What the share asks of the budget."""
+        """What the share requests from the budget."""
         return Claim(
             self.weight,
             self.fixed,
@@ -101,7 +101,7 @@ class ConnectionShare:
 
     @property
     def reason(self) -> str:
-        """Why the share needs what it needs, for messages."""
+        """Why the share needs its minimum, for messages."""
         text = f"weight {float(self.weight):g}" if self.fixed is None else f"concurrency={self.fixed}"
         if self.fixed is None and self.minimum > 1:
             text += f", at least {self.minimum}"
@@ -119,22 +119,22 @@ class ConnectionShare:
 
     @property
     def joined(self) -> tuple[ConnectionShare, ...]:
-        """The shares of one function in the budgets of all its databases, this one among them."""
+        """The shares of the function in the budgets of all its databases, including this one."""
         return tuple(self._joined)
 
     def join(
         self, budget: ConnectionBudget, name: str, *, connections_per_environment: int | None = None
     ) -> ConnectionShare:
-        """Take a part of a further budget for the same function, which then has the smallest of its shares.
+        """Take a share of another budget for the same function. The function then has the smallest of its shares.
 
         Parameters
         ----------
         budget
-            The further database's.
+            The budget of the other database.
         name
-            Who holds it; unique in that budget.
+            Name of the holder, unique in that budget.
         connections_per_environment
-            Connections to that database that each environment holds, 1 or more. Default: 1 is assumed.
+            Connections that each environment holds to that database, 1 or more. Default: 1 is assumed.
 
         Raises
         ------
@@ -156,19 +156,19 @@ class ConnectionShare:
         return share
 
     def require(self, minimum: int, reason: str) -> None:
-        """Raise the least concurrency that the share can work with.
+        """Raise the minimum concurrency that the share can work with.
 
         Parameters
         ----------
         minimum
-            The least concurrency.
+            The minimum concurrency.
         reason
             Why, for messages.
 
         Raises
         ------
         BreakwaterError
-            When the share is fixed below it.
+            When the share is fixed below the minimum.
         """
         if self.fixed is not None and self.fixed < minimum:
             raise BreakwaterError(
@@ -182,7 +182,7 @@ class ConnectionShare:
             self.budget.recompute()
 
     def bind(self, function: lambda_.IFunction, *, reserve: bool) -> None:
-        """Note which function the share bounds, and whether by reserved concurrency."""
+        """Record which function the share limits, and whether it does so by reserved concurrency."""
         self.function = function
         self.reserves = function if reserve else None
         _SHARES[function] = self
@@ -190,7 +190,7 @@ class ConnectionShare:
 
     @property
     def is_guarded(self) -> bool:
-        """Whether a deployment guard answers the reservation, since one of the budgets asks for that."""
+        """Whether a deployment guard sets the reservation, because one of the budgets has `guard_deployments`."""
         return any(share.budget.guards_deployments for share in self._joined)
 
     def _guard(self) -> None:
@@ -204,40 +204,42 @@ class ConnectionShare:
 
     @property
     def mappings(self) -> tuple[FollowingMapping, ...]:
-        """The mappings of queues that divide it."""
+        """The event source mappings of queues that divide the share."""
         return tuple(self._joined[0]._mappings)
 
     def add_mapping(self, resource: lambda_.CfnEventSourceMapping, part: Callable[[], int]) -> None:
-        """Note a mapping whose MaximumConcurrency is a part of the share."""
+        """Record a mapping whose MaximumConcurrency is a part of the share."""
         self._joined[0]._mappings.append(FollowingMapping(resource, part))
         self._guard()
 
     def count_overlap(self, *, overlap: bool) -> None:
-        """Say whether environments of old and new code hold connections together for a while after a deployment."""
+        """State whether environments of old and new code hold connections at the same time after a deployment."""
         for share in self._joined:
             share._overlaps = 2 if overlap else 1
         self.budget.recompute()
 
     def limit(self, function: Function, *, overlap: bool = True) -> None:
-        """Set the share as the reserved concurrency of a function made elsewhere.
+        """Set the share as the reserved concurrency of a function that this library didn't create.
 
-        On Lambda Managed Instances, which have none, execution environments x requests per environment stay within it.
+        Lambda Managed Instances have no reserved concurrency. There, the number of execution environments times the
+        requests per environment stays within the share.
 
-        Code that keeps its connections open without `breakwater_runtime` holds them twice right after a deployment:
-        the old environments are frozen with theirs while new ones connect. So the share counts twice.
+        Code that keeps connections open without `breakwater_runtime` holds them twice right after a deployment: old
+        environments are frozen with their connections while new environments connect. Therefore the share counts twice.
 
         Parameters
         ----------
         function
-            A function of this app. An alias or a version stands for its function: concurrency is reserved for all of
-            them together, and what is provisioned must be within it.
+            A function of this app. An alias or a version stands for its function, because concurrency is reserved for
+            all of them together. Provisioned concurrency must be within it.
         overlap
-            False says that the function closes its connections before it returns, and then the share counts once.
+            False states that the function closes its connections before it returns. Then the share counts once.
 
         Raises
         ------
         BreakwaterError
-            When the function is imported, or has a reserved concurrency already, or the share bounds another function.
+            When the function is imported or already has reserved concurrency, or when the share already limits another
+            function.
         """
         from aws_cdk import aws_lambda as lambda_
 
@@ -271,7 +273,7 @@ class ConnectionShare:
         self.count_overlap(overlap=overlap)
 
     def description(self) -> dict[str, Any]:
-        """Describe it for `breakwater plan`."""
+        """Describe the share for `breakwater plan`."""
         concurrency = self.resolve()
         return {
             "name": self.name,

@@ -27,7 +27,7 @@ class Concurrency(int):
 
     @staticmethod
     def of(share: ConnectionShare) -> Concurrency:
-        """Return that of a share: a plain number where it is fixed, else one that is known at synth."""
+        """Return the concurrency of a share: a plain number if the share is fixed, else one that is known at synth."""
         if share.fixed is not None:
             return Concurrency._made(share.fixed, share, share.resolve)
         return LazyConcurrency._made(int(lazy_number(share.resolve)), share, share.resolve)
@@ -39,12 +39,13 @@ class Concurrency(int):
         return made
 
     def split(self, weights: Sequence[float]) -> list[Concurrency]:
-        """Divide it, among the event sources of a function or the steps of a state machine.
+        """Divide the concurrency among the event sources of a function or the steps of a state machine.
 
         Parameters
         ----------
         weights
-            One for each part, above 0. Each part is at least 1, and together they are the whole.
+            One weight for each part, above 0. Each part is at least 1, and all parts together are the whole
+            concurrency.
 
         Returns
         -------
@@ -54,7 +55,8 @@ class Concurrency(int):
         Raises
         ------
         BreakwaterError
-            When there are no weights, one is not above 0, or the share is fixed below one for each.
+            When there are no weights, when a weight is not above 0, or when a fixed share has less than one for each
+            part.
         """
         share = self._share
         if not isinstance(weights, (list, tuple)) or not weights or not all(_is_weight(weight) for weight in weights):
@@ -80,7 +82,7 @@ class Concurrency(int):
 
 
 class LazyConcurrency(Concurrency):
-    """A concurrency that is known at synth, when every share has been taken: the CDK's token for it."""
+    """A token for a concurrency that is known at synth, when every share has been taken."""
 
     def _part(self, resolve: Callable[[], int]) -> Concurrency:
         return LazyConcurrency._made(int(lazy_number(resolve)), self._share, resolve)

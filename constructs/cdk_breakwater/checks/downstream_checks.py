@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 
 @jsii.implements(IPolicyValidationPlugin, IAspect)
 class DownstreamChecks:
-    """Fails the synth of an app, with or without this library's constructs, whose limits don't add up.
+    """A CDK validation plugin that fails the synth if an app's limits don't fit together.
 
-    ``Validations.of(app).add_plugins(DownstreamChecks())``. An exception is made by
+    Add it with ``Validations.of(app).add_plugins(DownstreamChecks())``. The app may have constructs of this library or
+    not. To acknowledge an exception, call
     ``Validations.of(construct).acknowledge(Acknowledgment(id="Breakwater::QueueVisibilityTimeout", reason="…"))``.
-    A finding that is only worth knowing does not fail the synth, nor does one of a rule that is on trial.
-    The account's quota of concurrent executions is read from the context key ``account_concurrency``, 1,000 by default.
+    Findings that are only worth knowing, and findings of rules on trial, don't fail the synth. The account's quota of
+    concurrent executions is read from the context key ``account_concurrency``, 1,000 by default.
     """
 
     @property
@@ -56,7 +57,7 @@ class DownstreamChecks:
         return [rule.id for rule in RULES]
 
     def visit(self, node: IConstruct) -> NoReturn:
-        """Say how it is added: rules that see one construct at a time, such as cdk-nag's before 3, are Aspects."""
+        """Raise an error that says how to add the plugin: it is not an Aspect, as cdk-nag before 3 was."""
         raise BreakwaterError(
             node,
             "DownstreamChecks is no Aspect: it reads the templates when all of them are there.",
@@ -64,7 +65,7 @@ class DownstreamChecks:
         )
 
     def validate(self, context: IPolicyValidationContext) -> PolicyValidationPluginReport:
-        """Apply all rules to the templates of the app; the CDK calls it at synth."""
+        """Apply all rules to the templates of the app. The CDK calls this method at synth."""
         paths = [Path(path) for path in context.template_paths]
         app = getattr(context, "app_construct", None)  # older releases of aws-cdk-lib don't pass it
         quota = account_concurrency(app) if app is not None else ACCOUNT_CONCURRENCY

@@ -36,7 +36,7 @@ def _require(method: str, *, needed: tuple[str, ...], **given: object) -> None:
 
 
 class OwnLogin(NamedTuple):
-    """A database user that deployments make, change and drop."""
+    """A database user that deployments create, change and drop."""
 
     name: str
     grants: Sequence[str]
@@ -45,9 +45,9 @@ class OwnLogin(NamedTuple):
 
 
 class DatabaseCredentials:
-    """A login: a secret with `username` and `password`, or IAM database authentication.
+    """How functions log in to a database: a secret (`username` and `password`), or IAM database authentication.
 
-    Made with `DatabaseCredentials.user`, `DatabaseCredentials.secret` or `DatabaseCredentials.iam`.
+    Create one with `DatabaseCredentials.user`, `DatabaseCredentials.secret` or `DatabaseCredentials.iam`.
     """
 
     def __init__(
@@ -71,31 +71,31 @@ class DatabaseCredentials:
         administrator: Secret | None = None,
         removal_policy: RemovalPolicy | None = None,
     ) -> DatabaseCredentials:
-        """Log in as a user of the function's own, which the deployment makes: MySQL, MariaDB, PostgreSQL.
+        """Log in as a database user of the function's own, which the deployment creates (MySQL, MariaDB, PostgreSQL).
 
-        The server then holds the line as well: it lets the user hold its share of the connections, and what may
-        overlap during a deployment, and no more. One credentials object given to several functions is one user.
+        The server then enforces the limit as well: the user can have its share of the connections, plus those that may
+        overlap during a deployment. If you pass one credentials object to several functions, they share one user.
 
         Parameters
         ----------
         name
-            The user's name. Another name makes another user, before the old one is dropped.
+            The user's name. If you change it, the deployment creates a new user before it drops the old one.
         grants
-            What it may do: what stands between GRANT and TO, one object each, such as ``"SELECT, INSERT ON shop.*"``.
-            In PostgreSQL, ``shop.*`` is every table of the schema shop, those included that the administrator makes
-            later, and a role's name alone is a membership.
+            Privileges of the user: the text between GRANT and TO, one object each, such as ``"SELECT, INSERT ON
+            shop.*"``. In PostgreSQL, ``shop.*`` is every table of the schema shop, including tables that the
+            administrator creates later. The name of a role alone makes the user a member of the role.
         administrator
-            The secret of the login that may create users. Default: the database's own.
+            The secret of a login that may create users. Default: the database's own secret.
         removal_policy
-            RETAIN leaves user and secret on the database when they leave the app. Default: the user is dropped; in
-            PostgreSQL, what it owns becomes the administrator's.
+            RETAIN keeps the user and its secret when you remove them from the app. Default: the user is dropped. In
+            PostgreSQL, the administrator then owns what the user owned.
         """
         _require("user", needed=("name",), name=name, administrator=administrator, removal_policy=removal_policy)
         return DatabaseCredentials(own_login=OwnLogin(name, grants, False, removal_policy), administrator=administrator)
 
     @staticmethod
     def secret(secret: Secret) -> DatabaseCredentials:
-        """Log in with a secret of Secrets Manager, in the format of RDS."""
+        """Log in with a secret in Secrets Manager, in the format that RDS uses."""
         _require("secret", needed=("secret",), secret=secret)
         return DatabaseCredentials(secret=secret)
 
@@ -107,19 +107,19 @@ class DatabaseCredentials:
         administrator: Secret | None = None,
         removal_policy: RemovalPolicy | None = None,
     ) -> DatabaseCredentials:
-        """Log in as a database user with an IAM token: no password anywhere.
+        """Log in as a database user with IAM database authentication, without a password.
 
-        Below about 200 new connections per second (RDS User Guide, "IAM database authentication").
+        It is meant for fewer than about 200 new connections per second (RDS User Guide, "IAM database authentication").
 
         Parameters
         ----------
         user
-            The user's name. Without grants, it must exist and be allowed to (`rds_iam` in PostgreSQL,
+            The user's name. Without grants, the user must already exist and be set up for IAM (`rds_iam` in PostgreSQL,
             `AWSAuthenticationPlugin` in MySQL).
         grants, removal_policy
-            As for `DatabaseCredentials.user`: with grants, the deployment makes the user.
+            As for `DatabaseCredentials.user`. With grants, the deployment creates the user.
         administrator
-            As for `DatabaseCredentials.user`; also whom `verify_at_deploy` logs in as.
+            As for `DatabaseCredentials.user`. `verify_at_deploy` logs in with it as well.
         """
         _require("iam", needed=("user",), user=user, administrator=administrator, removal_policy=removal_policy)
         own_login = None if grants is None else OwnLogin(user, grants, True, removal_policy)
@@ -127,12 +127,12 @@ class DatabaseCredentials:
 
     @staticmethod
     def of(downstream: Downstream, path: str) -> DatabaseCredentials:
-        """Take the database's own secret, the default.
+        """Log in with the database's own secret, which is the default.
 
         Raises
         ------
         BreakwaterError
-            When it has none, and needs one.
+            When the database has no secret and needs one.
         """
         if downstream.secret is None and downstream.needs_login:
             raise BreakwaterError(
@@ -143,36 +143,36 @@ class DatabaseCredentials:
         return DatabaseCredentials(secret=downstream.secret)
 
     def is_secret_of(self, downstream: Downstream) -> bool:
-        """Whether it is the database's own secret: the master user's."""
+        """Whether this is the database's own secret, that is, the master user's."""
         return self._secret is not None and self._secret is downstream.secret
 
     def administrator(self, downstream: Downstream) -> secretsmanager.ISecret | None:
-        """Return the secret of a login that may look at the server, and change it where the user asks for that."""
+        """Return the secret of a login that may read the server's settings, and create users if that is asked for."""
         return self._administrator or downstream.secret or self._secret
 
     @property
     def login_secret(self) -> secretsmanager.ISecret | None:
-        """The secret it logs in with, if it does."""
+        """The secret that functions log in with, if there is one."""
         return self._secret
 
     @property
     def login_user(self) -> str | None:
-        """The user it logs in as by IAM, if it does."""
+        """The user that functions log in as with IAM, if they do."""
         return self._iam_user
 
     @property
     def needs_secrets_manager(self) -> bool:
-        """Whether the function must reach Secrets Manager."""
+        """Whether the function must be able to reach Secrets Manager."""
         return self._secret is not None
 
     def settings(self) -> dict[str, str]:
-        """Return the settings for `breakwater_runtime`; an ARN or a user name, never a password."""
+        """Return the settings for `breakwater_runtime`: an ARN or a user name, never a password."""
         if self._secret is not None:
             return {environment.SECRET_ARN: self._secret.secret_arn}
         return {} if self._iam_user is None else {environment.AUTH: "iam", environment.USER: self._iam_user}
 
     def grant(self, function: lambda_.IFunction, downstream: Downstream) -> None:
-        """Allow the function to log in so."""
+        """Allow the function to log in this way."""
         if self._secret is not None:
             grant_secret_read(self._secret, function)
         elif self._iam_user is not None:

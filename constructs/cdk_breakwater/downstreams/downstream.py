@@ -38,10 +38,10 @@ class GrantedShare(Protocol):
 
 
 class Downstream(ABC):
-    """The system being protected: where it is, who may connect to it, and how many connections it takes.
+    """The system to protect: where it is, who may connect to it, and how many connections it accepts.
 
-    An RDS instance or Aurora cluster is a downstream as it is: pass it wherever a downstream is asked for. Anything
-    else is described with `Downstream.endpoint`.
+    An RDS instance or Aurora cluster is a downstream by itself: pass it wherever a downstream is expected. Describe any
+    other server with `Downstream.endpoint`.
     """
 
     budget_id = "ConnectionBudget"
@@ -80,34 +80,35 @@ class Downstream(ABC):
 
     @property
     def tls_ca(self) -> str:
-        """The authorities that the server's certificate is verified with, as the runtime calls them.
+        """The certificate authorities that verify the server's certificate, by the runtime's name for them.
 
-        "bundled" in the layer, the operating "system"'s, or "by-host": the bundled ones for a host of RDS.
+        "bundled" are those in the layer. "system" are those of the operating system. "by-host" means the bundled ones
+        for a host of RDS, and the operating system's for any other host.
         """
         return "system" if self._certificate_authority is None else "bundled"
 
     @property
     def server(self) -> Downstream:
-        """The database itself: what is behind an RDS Proxy, or this."""
+        """The database itself: the one behind an RDS Proxy, or this one."""
         return self
 
     @property
     def title(self) -> str:
-        """What tables call it."""
+        """The name in tables."""
         return self.construct.node.path
 
     @property
     def reserved_connections(self) -> int:
-        """Connections that the server keeps for administrators and for AWS's own agents."""
+        """Connections that the server reserves for administrators and for AWS's own agents."""
         return self.engine.reserved_connections
 
     @property
     def needs_login(self) -> bool:
-        """Whether a function needs credentials: not for a cache without AUTH, which its security group protects."""
+        """Whether a function needs credentials. A cache without AUTH needs none; its security group protects it."""
         return not self.engine.is_cache
 
     def certificate_authority(self) -> str | None:
-        """Return the certificate authorities as PEM, or None for those of the operating system."""
+        """Return the certificate authorities as PEM, or None for the operating system's."""
         if self._certificate_authority is None:
             return None
         try:
@@ -121,20 +122,20 @@ class Downstream(ABC):
 
     @abstractmethod
     def max_connections(self) -> MaxConnections:
-        """Find the server's `max_connections`; called at synth, so that a later change still counts.
+        """Find the server's `max_connections`. Called at synth, so that later changes count.
 
         Raises
         ------
         UnknownMaxConnections
-            When nothing in the app tells the number.
+            When nothing in the app states the number.
         """
 
     def lacks(self) -> str | None:
-        """Return what its version lacks that the runtime would use, or None."""
+        """Return what the server's version lacks that the runtime would use, or None."""
         return None
 
     def caution(self) -> str | None:
-        """Return what its budget cannot guarantee by itself, or None."""
+        """Return what the budget can't guarantee by itself, or None."""
         return None
 
     def grant_connect(self, grantee: iam.IGrantable, user: str) -> iam.Grant:  # noqa: ARG002 -- RDS's downstream does
@@ -146,7 +147,7 @@ class Downstream(ABC):
         )
 
     def register_function(self, function: Construct, credentials: DatabaseCredentials, timeout: Duration) -> None:  # noqa: B027 -- proxies do
-        """Prepare for a function that logs in; what stands between the two needs to know."""
+        """Prepare for a function that logs in, for example at the proxy in between."""
 
     def connect(
         self,
@@ -163,26 +164,28 @@ class Downstream(ABC):
         overlap: bool | None = None,
         vpc: ec2.IVpc | None = None,
     ) -> GrantedShare:
-        """Give a function that was made elsewhere what a `VpcDatabaseFunction` has by itself.
+        """Give an existing function what a `VpcDatabaseFunction` has.
 
-        Its reserved concurrency becomes its share, the database's security group is opened to it, it may read the
-        secret, `breakwater.database()` in its code finds its settings in the environment, and a function of Python or
-        Node.js gets the runtime layer. A variable that the function has already stays as it is.
+        The function's share becomes its reserved concurrency. The database's security group is opened to the function,
+        and the function may read the secret. `breakwater.database()` in its code finds its settings in the environment.
+        A Python or Node.js function gets the runtime layer. Environment variables that the function already has stay as
+        they are.
 
         Parameters
         ----------
         function
-            A `lambda_.Function` of this app, or a subclass: `PythonFunction`, `NodejsFunction`, `DockerImageFunction`.
-            An alias or a version stands for its function. A container image takes no layer: install
-            cdk-breakwater-runtime in it.
+            A `lambda_.Function` of this app, or a subclass such as `PythonFunction`, `NodejsFunction` or
+            `DockerImageFunction`. An alias or a version stands for its function. A container image can't have layers:
+            install cdk-breakwater-runtime in the image.
         name
-            For a further database of the function: `breakwater.database(name)` in its code. Default: it is the first.
+            Name of an additional database, for `breakwater.database(name)` in the function's code. Default: the
+            database is the function's first.
         credentials, share_weight, concurrency, reserve_concurrency, drivers, verify_at_deploy
             As for `VpcDatabaseFunction`.
         connections_per_environment, overlap
-            As for `VpcDatabaseFunction`. Pass overlap=True while the handler still opens connections of its own.
+            As for `VpcDatabaseFunction`. Pass overlap=True as long as the handler opens connections of its own.
         vpc
-            The VPC that the function stands in, where that is neither the database's nor made in this app.
+            The function's VPC, if it is neither the database's VPC nor created in this app.
 
         Returns
         -------
@@ -192,8 +195,8 @@ class Downstream(ABC):
         Raises
         ------
         BreakwaterError
-            When the function is imported or has a reserved concurrency already, when it stands outside of the
-            database's VPC, when it has five layers, and as for `VpcDatabaseFunction`.
+            When the function is imported or already has reserved concurrency, when it is outside the database's VPC,
+            when it already has five layers, and as for `VpcDatabaseFunction`.
         """
         return Downstream._connect(
             self,
@@ -212,9 +215,9 @@ class Downstream(ABC):
 
     @staticmethod
     def readers(cluster: RdsCluster) -> Downstream:
-        """Look at the readers of an Aurora or Multi-AZ cluster, behind its reader endpoint.
+        """Return the readers of an Aurora or Multi-AZ cluster, behind its reader endpoint, as a downstream.
 
-        Their budget is apart from the writer's. A function that uses both takes part in both:
+        The readers' budget is separate from the writer's. A function that uses both has a share of each:
         `function.add_database("readers", database=Downstream.readers(cluster))`.
 
         Parameters
@@ -225,7 +228,7 @@ class Downstream(ABC):
         Raises
         ------
         BreakwaterError
-            When it is no cluster, or has no reader, or no reader endpoint.
+            When `cluster` is not a cluster, or when it has no reader or no reader endpoint.
         """
         from .rds import ReadersDownstream
 
@@ -240,32 +243,33 @@ class Downstream(ABC):
         max_connections_percent: int | None = None,
         **options: Unpack[ProxyOptions],
     ) -> Downstream:
-        """Look at a database through an RDS Proxy; `VpcDatabaseFunction(proxy=…)` does the same for one function.
+        """Return a database behind an RDS Proxy as a downstream; see also `VpcDatabaseFunction(proxy=…)`.
 
-        Functions share the connections of the proxy's pool, and those that connect to the database itself share what
-        the pools leave.
+        Functions that use the proxy share the connections of its pool. Functions that connect to the database directly
+        share what the pools leave.
 
         Parameters
         ----------
         database
             A database of RDS or Aurora.
         proxy
-            A proxy that leads to the database, owned or imported. Default: one proxy of the database's own, the same
-            for all that ask for it.
+            A proxy of this database, created in this app or imported. Default: one proxy that this library creates for
+            the database, the same for all callers.
         vpc
-            Where a proxy of its own stands. Default: the database's, where it is known.
+            The VPC of a proxy that this library creates. Default: the database's VPC, if it is known.
         max_connections_percent
-            MaxConnectionsPercent, 1 to 100. Default: what a proxy of this app says; for a proxy of its own 70, less
-            what other proxies of the database have. An imported proxy needs it.
+            MaxConnectionsPercent, 1 to 100. Required for an imported proxy. Default for a proxy of this app: its own
+            setting. Default for a proxy that this library creates: 70, less what other proxies of the database have.
         **options
-            Other props of `rds.DatabaseProxy`, for a proxy of its own, before the first function uses it: `init_query`
-            for what each session should have SET, `session_pinning_filters`, `debug_logging`, timeouts.
+            Other props of `rds.DatabaseProxy` for a proxy that this library creates, such as `init_query` (which can
+            SET variables in each session), `session_pinning_filters`, `debug_logging` and timeouts. Pass them before
+            the first function uses the proxy.
 
         Raises
         ------
         BreakwaterError
-            When the database is of another kind or a read replica, the percentage is out of its range, or options are
-            given for a proxy that exists.
+            When the database is of another kind or a read replica, when the percentage is out of range, or when options
+            are given for an existing proxy.
         """
         target = Downstream.of(database)
         return Downstream._before_proxy(
@@ -274,21 +278,23 @@ class Downstream(ABC):
 
     @staticmethod
     def of(database: Database, *, certificate_authority: str | None = None) -> Downstream:
-        """Look at a database as a downstream.
+        """Return a database as a downstream.
 
         Parameters
         ----------
         database
-            A `Downstream`, an `rds.DatabaseInstance`, an `rds.DatabaseCluster`, a `docdb.DatabaseCluster`, or what
-            implements their interfaces; an `elasticache.CfnReplicationGroup`, an `elasticache.CfnServerlessCache` or a
-            `dsql.CfnCluster`.
+            A `Downstream`; an `rds.DatabaseInstance`, an `rds.DatabaseCluster`, a `docdb.DatabaseCluster`, or an object
+            that implements their interfaces; an `elasticache.CfnReplicationGroup`, an `elasticache.CfnServerlessCache`
+            or a `dsql.CfnCluster`.
         certificate_authority
-            Path of a PEM file with the certificate authorities of RDS, for a Region whose are not part of this library.
+            Path of a PEM file with the certificate authorities of RDS, for a Region whose authorities aren't part of
+            this library.
 
         Raises
         ------
         BreakwaterError
-            When it is none of these, or has no certificate that those of RDS verify.
+            When `database` is none of these, or when `certificate_authority` is given and the database isn't of RDS or
+            DocumentDB.
         """
         from .recognize import recognize
 
@@ -310,42 +316,46 @@ class Downstream(ABC):
         certificate_authority: str | None = None,
         pooler: bool = False,
     ) -> Downstream:
-        """Describe a downstream that is not a database of RDS.
+        """Describe a downstream by its host, for any server that isn't an RDS construct of the app.
 
         Parameters
         ----------
         scope, id
             The parent construct, and the id of this one within it.
         host
-            Host name or address; for MongoDB also a seed list in DNS, ``mongodb+srv://cluster0.example.mongodb.net``.
+            Host name or IP address. For MongoDB also a DNS seed list, such as
+            ``mongodb+srv://cluster0.example.mongodb.net``.
         engine
-            Its engine.
+            The server's engine.
         max_connections
-            Connections that the server takes, 1 or more. Not a token. Default: the engine's limit, for Redis and Valkey
-            (ElastiCache's 65,000) and Aurora DSQL (10,000); the tier's, with `atlas_tier`.
+            Connections that the server accepts, 1 or more; not a token. Default: the engine's limit for Redis and
+            Valkey (ElastiCache's 65,000) and Aurora DSQL (10,000), or the tier's limit with `atlas_tier`. Other engines
+            require it.
         atlas_tier
-            The tier of a MongoDB Atlas cluster, such as ``M30``: it gives the connections per node.
+            The tier of a MongoDB Atlas cluster, such as ``M30``. It determines the connections per node.
         port
-            TCP port. Default: the engine's own.
+            TCP port. Default: the engine's default port.
         secret
-            Holds `username` and `password`.
+            The secret with `username` and `password`.
         security_group
-            The server's, opened to the functions that connect. None where AWS has none of it.
+            The server's security group, which is opened to the functions that connect. Default: none, for a server
+            outside AWS.
         database_name
-            Database (schema) to use. Default: the secret's `dbname`.
+            Name of the database (schema) to use. Default: the secret's `dbname`.
         certificate_authority
-            Path of a PEM file with the certificate authorities that the server's certificate is verified with.
-            Default: for a host of RDS its Region's, else those of the operating system. For a host that is known at
-            deployment only, the function chooses between the two by the name that it gets.
+            Path of a PEM file with the certificate authorities that verify the server's certificate. Default: those of
+            the Region for a host of RDS, else those of the operating system. If the host is known only at deployment,
+            the function chooses between the two by the host name.
         pooler
-            Whether a pooler listens there that lends server connections by the transaction: PgBouncer, Supavisor,
-            PgCat. `max_connections` is then its own limit of clients, and sessions are left as they are. Default False.
+            Whether the host is a pooler that lends a server connection for each transaction, such as PgBouncer,
+            Supavisor or PgCat. `max_connections` is then the pooler's own limit of clients, and the runtime doesn't
+            change sessions. Default False.
 
         Raises
         ------
         BreakwaterError
-            When `host` is a URL, when `max_connections` is a token or below 1, is given together with `atlas_tier`, or
-            neither is given and the engine's limit depends on more.
+            When `host` is a URL. When `max_connections` is a token or below 1, or is given together with `atlas_tier`.
+            When neither is given and the engine has no fixed limit.
         """
         from .endpoint import ENDPOINT_ARGUMENTS, EndpointDownstream, endpoint_limit, require_host
 

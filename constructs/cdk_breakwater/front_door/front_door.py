@@ -52,18 +52,18 @@ _GET_DURATION = Duration.millis(100)
 
 
 class FrontDoor(Construct):
-    """An HTTP endpoint before a source; made with `DecoupledInvocation.add_front_door`.
+    """An HTTP endpoint in front of a source, created with `DecoupledInvocation.add_front_door`.
 
     Attributes
     ----------
     api : ThrottledApi
-        The API, for `add_client` and further routes.
+        The API, for `add_client` and additional routes.
     url : str
-        Where to POST to.
+        The URL to which clients POST.
     results : JobResults
-        The table and the bucket of the answers.
+        The table and the bucket with the answers.
     results_function : PreparedFunction
-        Hands out results.
+        The function that returns results.
     """
 
     def __init__(
@@ -151,18 +151,18 @@ class FrontDoor(Construct):
         self.url = url + (route[1:] if Token.is_unresolved(url) or url.endswith("/") else route)
 
     def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
-        """Add alarms, once: those of the API, and of the function that hands out results.
+        """Add alarms, once: those of the API, and of the function that returns results.
 
         Parameters
         ----------
         topic_or_action
-            The action of each alarm. Default: none; the alarms show in the console.
+            The topic or the action of each alarm. Default: none. The alarms are then visible in the console only.
         """
         watched = (self.api, self.results_function)
         return register_alarms(self, [alarm for each in watched for alarm in each.alarms(topic_or_action)])
 
     def widgets(self) -> list[cloudwatch.IWidget]:
-        """Return widgets: those of the API, and of the function that hands out results."""
+        """Return dashboard widgets: those of the API, and of the function that returns results."""
         return [*self.api.widgets(), *self.results_function.widgets()]
 
     def _route(self, path: str) -> str:

@@ -24,7 +24,7 @@ _KNOWN: dict[lambda_.Function, JobResults] = {}
 
 
 class JobResults(Construct):
-    """The results of one function's jobs: a table, and a bucket for what is larger than an item.
+    """The results of one function's jobs: a table, and a bucket for results that are larger than an item.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ class JobResults(Construct):
     function
         Whose jobs.
     ttl
-        How long an answer can be fetched. The item is deleted after as long again, since until then the front door
-        tells a result that has expired from one that never was.
+        How long an answer can be fetched. The item is deleted after the same time again. Until then, the front door can
+        tell a result that has expired from one that never existed.
 
     Attributes
     ----------

@@ -114,21 +114,22 @@ class PreparedFunction(lambda_.Function):
         _acknowledge(self, role)
 
     def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
-        """Add alarms, once: it ends with errors; Lambda refuses it; the concurrency is at its share for 15 minutes.
+        """Add alarms, once: the function fails; Lambda throttles it; its concurrency is at its share for 15 minutes.
 
-        A function that a queue or stream feeds gets no alarm on its concurrency: call this after the source was made.
+        A function that reads a queue or stream gets no alarm on its concurrency, so call this after you have added the
+        source.
 
         Parameters
         ----------
         topic_or_action
-            The action of each alarm. Default: none; the alarms show in the console.
+            The topic or the action of each alarm. Default: none. The alarms are then visible in the console only.
         """
         from .alarms import function_alarms
 
         return function_alarms(self, topic_or_action)
 
     def widgets(self) -> list[cloudwatch.IWidget]:
-        """Return widgets: concurrency against the share, duration against the timeout, the runtime's connections."""
+        """Return dashboard widgets: concurrency and its share, duration and timeout, the runtime's connections."""
         from .alarms import function_widgets
 
         return function_widgets(self)

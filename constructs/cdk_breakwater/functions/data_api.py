@@ -39,8 +39,9 @@ _ENGINES = (DatabaseEngine.AURORA_MYSQL.value, DatabaseEngine.AURORA_POSTGRESQL.
 class DataApiFunction(PreparedFunction):
     """A `lambda_.Function` outside any VPC that uses Aurora's Data API, for `breakwater_runtime.data_api()`.
 
-    It holds no connection, so it takes no share of a budget. The Data API is turned on where the cluster is of this app
-    and has not said otherwise; the function may call it on that cluster alone, and read that secret alone.
+    The function holds no connection, so it takes no share of a budget. The Data API is turned on if the cluster belongs
+    to this app, unless you turned it off. The function's role allows calls to this cluster and reading its secret, and
+    nothing else.
 
     Parameters
     ----------
@@ -61,7 +62,8 @@ class DataApiFunction(PreparedFunction):
     Raises
     ------
     BreakwaterError
-        When it is no Aurora cluster, when the Data API is off, when the cluster has no secret, or when a VPC is given.
+        When the cluster is not an Aurora cluster, when its Data API is off, when it has no secret, or when a VPC is
+        given.
     """
 
     def __init__(

@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 
 
 class PublicSslDatabaseFunction(DatabaseFunction):
-    """A `lambda_.Function` outside any VPC that connects to a public database, over TLS that both sides insist on.
+    """A `lambda_.Function` outside any VPC that connects to a public database, with TLS enforced on both sides.
 
-    The server enforces TLS by its engine's parameter; the client verifies the certificate's chain and host name with
-    the certificate authorities of RDS in the runtime layer. Its reserved concurrency is its share of the connections.
+    The server enforces TLS through a parameter of its engine. The client verifies the certificate's chain and host name
+    with the certificate authorities of RDS in the runtime layer. The function's reserved concurrency is its share of
+    the connections.
 
-    Prefer `VpcDatabaseFunction`: a public database is one password away from everyone.
+    Prefer `VpcDatabaseFunction`. A public database is protected by its password alone.
 
     Parameters
     ----------
@@ -42,20 +43,21 @@ class PublicSslDatabaseFunction(DatabaseFunction):
     drivers, verify_at_deploy, connections_per_environment, overlap
         As for `VpcDatabaseFunction`.
     acknowledge_public_access
-        Why the database's security group is opened. Without it, no rule is made, and the database must be opened by
-        other means. The reason becomes that of the acknowledged cdk-nag rules.
+        The reason why the database's security group is opened. Without a reason, no rule is created, and you must open
+        the database by other means. The acknowledgements of cdk-nag rules get the same reason.
     allowed_cidrs
-        CIDR blocks, IPv4 or IPv6, that it is opened to, such as the egress addresses of a partner or of a NAT gateway;
-        tokens are taken for IPv4. The function itself comes from one of the addresses that AWS's ip-ranges.json lists
-        for EC2 in the Region. Default: every address.
+        CIDR blocks, IPv4 or IPv6, to which the security group is opened, such as the egress addresses of a partner or
+        of a NAT gateway. A token is treated as IPv4. The function itself uses one of the addresses that AWS's
+        ip-ranges.json lists for EC2 in the Region. Default: every address.
     **options
         Every other prop of `lambda_.Function`, with the defaults that `VpcDatabaseFunction` names.
 
     Raises
     ------
     BreakwaterError
-        When the database is not publicly accessible, when its engine cannot enforce TLS, or when its parameter group is
-        not part of this app; when `allowed_cidrs` has what is no block; and as for `VpcDatabaseFunction`.
+        When the database is not publicly accessible, when its engine can't enforce TLS, when its parameter group is not
+        part of this app, when `allowed_cidrs` contains something other than a CIDR block, and as for
+        `VpcDatabaseFunction`.
     """
 
     def __init__(
@@ -118,24 +120,25 @@ class PublicSslDatabaseFunction(DatabaseFunction):
         credentials: DatabaseCredentials | None = None,
         connections_per_environment: int | None = None,
     ) -> ConnectionShare:
-        """Use a further public database, see `VpcDatabaseFunction.add_database`: TLS is enforced there as well.
+        """Use an additional public database, see `VpcDatabaseFunction.add_database`. TLS is enforced there as well.
 
         Parameters
         ----------
         name
-            Letters, digits and underscores; part of the variables `BREAKWATER_<NAME>_…`.
+            Name of the database: letters, digits and underscores. It is part of the environment variables
+            `BREAKWATER_<NAME>_…`.
         database, acknowledge_public_access, allowed_cidrs, credentials, connections_per_environment
             As for the constructor.
 
         Returns
         -------
         ConnectionShare
-            The function's share of the further database.
+            The function's share of the additional database.
 
         Raises
         ------
         BreakwaterError
-            When the name is not right or taken, and as for the constructor.
+            When the name is invalid or taken, and as for the constructor.
         """
         downstream, _, share = self._database_connections.add(
             name, database, credentials, connections_per_environment=connections_per_environment

@@ -28,68 +28,70 @@ if TYPE_CHECKING:
 
 
 class VpcDatabaseFunction(DatabaseFunction):
-    """A `lambda_.Function` in private subnets that can never exhaust its database's connections.
+    """A `lambda_.Function` in private subnets that can't exhaust its database's connections.
 
-    Its reserved concurrency is its share of the database's connections, its security group is opened to the database
-    and to HTTPS, it may read the database's secret, and the runtime layer with the driver is in place.
+    Its reserved concurrency is its share of the database's connections. Its security group allows outbound traffic to
+    the database and to HTTPS. It may read the database's secret, and it has the runtime layer with the driver.
 
     Parameters
     ----------
     scope, id
         The parent construct, and the id of this one within it.
     database
-        The database: an `rds.DatabaseInstance`, an `rds.DatabaseCluster`, an imported one, or a `Downstream`.
+        The database: an `rds.DatabaseInstance` or `rds.DatabaseCluster`, created in the app or imported, or a
+        `Downstream`.
     vpc
         The VPC from which the database can be reached.
     code, handler, runtime
         As for `lambda_.Function`.
     vpc_subnets
-        Private subnets. Default: those with a way out, else the isolated ones.
+        Private subnets. Default: subnets with a route to the internet, else isolated subnets.
     share_weight
-        Part of the budget that the fixed shares leave, relative to the other weights. Default 1.
+        Part of the connections that fixed shares leave, relative to the other weights. Default 1.
     concurrency
-        A fixed share instead of a weight: this many environments.
+        A fixed share instead of a weight: this many environments, 1 or more.
     credentials
-        How it logs in: `DatabaseCredentials.user` makes a user of its own. Default: the database's own secret, which is
-        the master user's.
+        How the function logs in. `DatabaseCredentials.user` creates a database user of its own. Default: the database's
+        own secret, which is the master user's.
     reserve_concurrency
-        False leaves the reserved concurrency unset, for accounts whose quota grants none. The share still limits the
-        sources, and an annotation says what is no longer guaranteed. Default True.
+        False doesn't set reserved concurrency, for accounts whose quota leaves none to reserve. The share still limits
+        the event sources, and an annotation says what is no longer guaranteed. Default True.
     drivers
-        What the runtime layer carries, as pip requirements. Default: the engine's driver, see `DatabaseEngine.driver`.
+        Drivers in the runtime layer, as pip requirements. Default: the engine's driver, see `DatabaseEngine.driver`.
     verify_at_deploy
-        Compare the server's `max_connections` with the number that the shares were computed from, and fail the
-        deployment when it is below. Default False.
+        Whether the deployment compares the server's `max_connections` with the number from which the shares were
+        computed, and fails if the server's number is lower. Default False.
     proxy
-        True connects through an RDS Proxy of the database's own, which all functions with proxy=True share: TLS
-        required, the borrow timeout half of the shortest of their timeouts, at most 70 % of the connections. Or a proxy
-        of this app, or an imported one, see `Downstream.proxy`. The share is then one of the proxy's pool.
+        True connects through an RDS Proxy that this library creates for the database, and that all functions with
+        proxy=True share. It requires TLS, its borrow timeout is half of the shortest of their timeouts, and it takes at
+        most 70 % of the connections. Or pass a proxy of this app, or an imported one, see `Downstream.proxy`. The share
+        is then a share of the proxy's pool. Default: no proxy.
     connections_per_environment
-        Connections that each environment holds, 1 or more: the share is divided by it. Default: what the engine's
-        driver holds, 1 but for MongoDB.
+        Connections that each environment holds, 1 or more. The share is divided by this number. Default: what the
+        engine's driver holds, which is 1 except for MongoDB.
     overlap
-        Whether environments of old and new code hold connections together after a deployment, so that the share counts
-        twice: True while the handler still opens its own. Default: where the runtime layer is missing (Java, Go, .NET,
-        Ruby, Node.js but for MySQL and PostgreSQL).
+        Whether environments of old and new code hold connections at the same time after a deployment. Then the share
+        counts twice. Pass True as long as the handler opens connections of its own. Default: True for functions without
+        the runtime layer (Java, Go, .NET, Ruby, and Node.js except with MySQL and PostgreSQL).
     **options
-        Every other prop of `lambda_.Function`. Defaults that differ: `timeout` 30 s, `memory_size` 512 MiB, `tracing`
-        active, a log group that keeps a month, a role without AWS managed policies, and, with a security group of its
-        own making, `allow_all_outbound` False.
+        Every other prop of `lambda_.Function`. Defaults that differ from the CDK's: `timeout` 30 s, `memory_size` 512
+        MiB, `tracing` active, a log group that keeps logs for a month, a role without AWS managed policies, and
+        `allow_all_outbound` False if the security group is created here.
 
     Attributes
     ----------
     share : ConnectionShare
-        Its part of the budget.
+        The function's share of the budget.
     downstream : Downstream
-        The database as this library sees it, or its RDS Proxy.
+        The database, or its RDS Proxy, as a downstream.
     database_user : DatabaseUser or None
-        The user that `DatabaseCredentials.user` made for it, with its secret.
+        The database user that `DatabaseCredentials.user` creates for the function, with its secret.
 
     Raises
     ------
     BreakwaterError
-        When the database is no downstream or has no secret and no credentials are given, when the subnets are public or
-        there are none, when a driver has no wheel for the runtime, or when a number is out of its range.
+        When the database is not a downstream, when it has no secret and no credentials are given, when the subnets are
+        public or there are none, when a driver has no wheel for the runtime, or when a number is out of range.
     """
 
     def __init__(
@@ -151,7 +153,7 @@ class VpcDatabaseFunction(DatabaseFunction):
 
     @property
     def proxy(self) -> rds.IDatabaseProxy | None:
-        """The RDS Proxy that it connects through, or None."""
+        """The RDS Proxy through which the function connects, or None."""
         return getattr(self.downstream, "database_proxy", None)
 
     def _administrator(self) -> Callable[..., lambda_.Function]:
@@ -166,28 +168,29 @@ class VpcDatabaseFunction(DatabaseFunction):
         proxy: Proxy | bool | None = None,
         connections_per_environment: int | None = None,
     ) -> ConnectionShare:
-        """Use a further database: `breakwater.database(name)` in the function's code.
+        """Use an additional database, with `breakwater.database(name)` in the function's code.
 
-        The function takes part in the budgets of all of its databases, with the weight or the concurrency that it was
-        given, and its reserved concurrency is the smallest of its shares. What it cannot use of the others goes to the
+        The function has a share of the budget of each of its databases, with the same weight or concurrency. Its
+        reserved concurrency is the smallest of its shares. Connections that it can't use in the other budgets go to
         functions that can.
 
         Parameters
         ----------
         name
-            Letters, digits and underscores; part of the variables `BREAKWATER_<NAME>_…`.
+            Name of the database: letters, digits and underscores. It is part of the environment variables
+            `BREAKWATER_<NAME>_…`.
         database, credentials, proxy, connections_per_environment
             As for the constructor.
 
         Returns
         -------
         ConnectionShare
-            The function's share of the further database.
+            The function's share of the additional database.
 
         Raises
         ------
         BreakwaterError
-            When the name is not right or taken, and as for the constructor.
+            When the name is invalid or taken, and as for the constructor.
         """
         downstream, credentials, share = self._database_connections.add(
             name,

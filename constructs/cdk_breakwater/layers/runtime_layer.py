@@ -30,10 +30,11 @@ _by_stack: WeakKeyDictionary[Stack, dict[str, RuntimeLayer]] = WeakKeyDictionary
 
 
 class RuntimeLayer(lambda_.LayerVersion):
-    """A layer for Python or Node.js functions, built without Docker and only once per content on a machine.
+    """A layer with the runtime for Python or Node.js functions, built without Docker, once per content.
 
-    Python's holds ``breakwater_runtime`` and the drivers that are asked for. Node.js's holds ``breakwater-runtime``,
-    serverless-mysql and serverless-postgres as this release pins them, the same for both architectures.
+    For Python, the layer contains ``breakwater_runtime`` and the drivers that you name. For Node.js, it contains
+    ``breakwater-runtime``, serverless-mysql and serverless-postgres in the versions that this release pins, for both
+    architectures.
 
     Parameters
     ----------
@@ -44,11 +45,11 @@ class RuntimeLayer(lambda_.LayerVersion):
     architecture
         The functions' architecture. Default: x86_64, as for a `Function`. Node.js: both.
     drivers
-        pip requirements, such as ``pymysql==1.2.4``. Wheels only. Pin them: one that isn't pinned keeps the version
-        that this machine downloaded first. Default: none, for drivers that are in the function's own code.
-        Node.js: not possible.
+        pip requirements, such as ``pymysql==1.2.4``. Only wheels are possible. Pin them: a driver without a pinned
+        version keeps the version that this machine downloaded first. Default: none, for drivers that are part of the
+        function's own code. Not possible for Node.js.
     certificate_authority
-        The certificates that a server is verified against, as PEM. They become the ``ca.pem`` of the runtime.
+        The certificate authorities that verify a server, as PEM. They become the ``ca.pem`` of the runtime.
     description
         Default: the drivers and the runtime.
     removal_policy
@@ -56,14 +57,14 @@ class RuntimeLayer(lambda_.LayerVersion):
 
     Notes
     -----
-    It is built for stacks that the CDK bundles assets for: tests that give their app the context
+    The layer is built for stacks for which the CDK bundles assets. Tests whose app has the context
     ``{"aws:cdk:bundling-stacks": []}`` need neither uv nor a network.
 
     Raises
     ------
     BreakwaterError
-        The runtime isn't a supported Python or Node.js; a driver has no wheel for it; there is no uv, or
-        no npm; the PEM holds no certificate or a private key.
+        When the runtime isn't a supported Python or Node.js, when a driver has no wheel for it, when uv or npm is
+        missing, or when the PEM contains no certificate, or a private key.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class RuntimeLayer(lambda_.LayerVersion):
         drivers: Sequence[str] = (),
         certificate_authority: str | None = None,
     ) -> RuntimeLayer:
-        """Find the layer of that content in the scope's stack, or make it: all functions of a stack share one.
+        """Return the layer with this content in the scope's stack, or create it. All functions of a stack share it.
 
         Parameters
         ----------

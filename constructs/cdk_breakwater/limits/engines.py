@@ -16,7 +16,7 @@ class _Facts:
     driver: str | None
     """The Python driver that goes into the runtime layer, as a pip requirement."""
     connections_per_environment: int = 1
-    """Connections that the driver holds in an execution environment."""
+    """Connections that the driver holds in each execution environment."""
 
 
 # PostgreSQL, 12: superuser_reserved_connections 3 + rds.rds_superuser_reserved_connections or, since 16,
@@ -47,7 +47,7 @@ _FACTS = {
 
 
 class DatabaseEngine(Enum):
-    """The engine of a downstream."""
+    """The database engine of a downstream."""
 
     MYSQL = "mysql"
     MARIADB = "mariadb"
@@ -64,27 +64,27 @@ class DatabaseEngine(Enum):
 
     @property
     def default_port(self) -> int:
-        """The port the engine listens on by default."""
+        """The port on which the engine listens by default."""
         return _FACTS[self.value].port
 
     @property
     def reserved_connections(self) -> int:
-        """Connections that the server keeps for administrators and for AWS's own agents."""
+        """Connections that the server reserves for administrators and for AWS's own agents."""
         return _FACTS[self.value].reserved_connections
 
     @property
     def runtime_engine(self) -> str:
-        """The protocol that `breakwater_runtime` speaks to it, the value of `BREAKWATER_ENGINE`."""
+        """The protocol that `breakwater_runtime` uses for the engine. It is the value of `BREAKWATER_ENGINE`."""
         return _FACTS[self.value].runtime_engine
 
     @property
     def driver(self) -> str | None:
-        """The Python driver for it, as a pip requirement, or None where the runtime has none."""
+        """The Python driver for the engine, as a pip requirement, or None if the runtime has none."""
         return _FACTS[self.value].driver
 
     @property
     def connections_per_environment(self) -> int:
-        """Connections that the driver holds in an execution environment."""
+        """Connections that the driver holds in each execution environment."""
         return _FACTS[self.value].connections_per_environment
 
     @property

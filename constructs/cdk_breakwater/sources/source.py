@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class InvocationSource(ABC):
-    """A queue or stream between the senders and the function; made with one of the static methods."""
+    """A queue or stream between the senders and the function, created with one of the static methods."""
 
     @staticmethod
     def sqs(
@@ -50,41 +50,44 @@ class InvocationSource(ABC):
         Parameters
         ----------
         queue
-            An existing queue. Default: an encrypted one of its own, with a dead-letter queue.
+            An existing queue. Default: a new, encrypted queue with a dead-letter queue.
         fifo
-            Make a FIFO queue. An existing queue tells by itself.
+            Whether to create a FIFO queue. For an existing queue, it is read from the queue.
         batch_size
-            Records per invocation: 1 to 10, or to 10,000 for a standard queue with a batching window. Default: a third
-            of the function's timeout divided by `expected_duration`, else 1, since a message that is received and not
-            begun has spent a receive. 1 for a FIFO queue, where the messages behind a failing one are received with
-            it, use up their receives with it, and would end in the dead-letter queue untried.
+            Records per invocation: 1 to 10, or up to 10,000 for a standard queue with a batching window. Default: a
+            third of the function's timeout divided by `expected_duration`. Without a duration, the default is 1,
+            because a message that is received but not begun has used up a receive. For a FIFO queue, the default is 1:
+            messages behind a failing message would be received with it, use up their receives, and reach the
+            dead-letter queue without having been processed.
         expected_duration
-            How long the work of a message takes on average. Default: unknown.
+            Average time to process one message. Default: unknown.
         max_batching_window
-            How long Lambda gathers a batch, up to 300 s. Standard queues only. Default: not at all.
+            How long Lambda waits to fill a batch, up to 300 s. Standard queues only. Default: Lambda doesn't wait.
         max_receive_count
             Receives before a message goes to the dead-letter queue, 5 to 1,000. Below 5, throttled receives alone can
-            send a message there untried (AWS Lambda Developer Guide, "Using Lambda with Amazon SQS"). Default 5.
+            send a message there without processing (AWS Lambda Developer Guide, "Using Lambda with Amazon SQS").
+            Default 5.
         content_based_deduplication
-            Deduplicate a FIFO queue of its own by the message's body. Default False.
+            Whether a new FIFO queue deduplicates by the message's body. Default False.
         encryption_key
-            Key that encrypts a queue of its own and the dead-letter queue. Default: SQS's own encryption.
+            KMS key that encrypts a new queue and its dead-letter queue. Default: SQS-managed encryption.
         filters
-            Patterns made with `lambda_.FilterCriteria.filter`; what matches none is deleted from the queue unseen.
+            Patterns made with `lambda_.FilterCriteria.filter`. Lambda deletes messages that match none of them.
             Default: every message.
         filter_encryption
-            Key that encrypts the filters. Default: one of Lambda's.
+            KMS key that encrypts the filters. Default: a key that Lambda owns.
         dead_letter_alarm
-            False makes no alarm on the dead-letter queue of a queue of its own. Default True: an alarm without an
-            action goes off while there is a message in it.
+            Whether a new dead-letter queue gets an alarm. The alarm has no action, and is in ALARM state while there is
+            a message in the queue. Default True.
         replaces_event_source
-            Whether the mapping takes the place of `function.add_event_source(SqsEventSource(queue))`, which is removed:
-            it keeps that one's logical id and is changed in place, where a new one would be refused beside the old.
-            Default False.
+            Whether the event source mapping replaces that of `function.add_event_source(SqsEventSource(queue))`, which
+            you remove. The mapping keeps its logical id and is updated in place. Lambda would refuse a new mapping
+            beside the old one. Default False.
         acknowledge_visibility_timeout, acknowledge_dead_letter_queue, acknowledge_dead_letter_retention
-            Why an existing queue is right although its visibility timeout is short; its dead-letter queue is missing or
-            takes messages after less than 5 receives; or that one keeps messages no longer than the queue does. The
-            reason becomes that of the acknowledgement for `DownstreamChecks`. Default: such a queue is refused.
+            The reason why an existing queue is right as it is, although its visibility timeout is too short, its
+            dead-letter queue is missing or gets messages after fewer than 5 receives, or its dead-letter queue keeps
+            messages no longer than the queue itself. `DownstreamChecks` uses it as the reason of the acknowledgement.
+            Default: such a queue is refused.
         """
         from .sqs import SqsSource
 
@@ -129,58 +132,59 @@ class InvocationSource(ABC):
     ) -> InvocationSource:
         """Read from a Kinesis data stream.
 
-        Shards x parallelization factor run at once, so the function's share must be at least the number of shards.
+        The number of shards times the parallelization factor run at once, so the function's share must be at least the
+        number of shards.
 
         Parameters
         ----------
         stream
-            An existing stream. Default: an encrypted one of its own.
+            An existing stream. Default: a new, encrypted stream.
         shard_count
-            Shards of a stream of its own, or of an imported one. Default: on demand; their number is unknown then, and
-            the function's reserved concurrency alone limits the invocations.
+            Number of shards of a new or an imported stream. Default: on-demand mode. The number of shards is then
+            unknown, and only the function's reserved concurrency limits the invocations.
         consumer
-            "shared" reads with the 2 MB/s of each shard that all shared readers divide, once a second; "enhanced"
-            registers a consumer that has 2 MB/s of its own and is pushed to (enhanced fan-out, at a price per hour); or
-            a consumer made elsewhere, which tells its stream. Default "shared".
+            "shared" polls once a second, and divides the 2 MB/s of each shard with all other shared readers. "enhanced"
+            registers a consumer with 2 MB/s of its own (enhanced fan-out, at a price per hour). Or pass an existing
+            consumer, without `stream`. Default "shared".
         batch_size
             Records per invocation, 1 to 10,000. Default: a third of the function's timeout divided by
-            `expected_duration`, 100 at most; without that 6, and no more than `retry_attempts`, so that a batch that
-            outlasts the timeout is done before its retries are spent.
+            `expected_duration`, at most 100. Without a duration, the default is 6 and at most `retry_attempts`, so that
+            a batch that outlasts the timeout is complete before its retries are used up.
         expected_duration
-            How long the work of a record takes on average. Default: unknown.
+            Average time to process one record. Default: unknown.
         max_batching_window
-            How long Lambda gathers a batch, up to 300 s. Default: not at all.
+            How long Lambda waits to fill a batch, up to 300 s. Default: Lambda doesn't wait.
         parallelization_factor
-            Batches at once from one shard, 1 to 10. Default: the largest that the share allows; 1 where the number of
-            shards is unknown, and with a tumbling window.
+            Batches from one shard at the same time, 1 to 10. Default: the largest number that the share allows. It is 1
+            if the number of shards is unknown, and with a tumbling window.
         starting_position
             TRIM_HORIZON, LATEST or AT_TIMESTAMP. Default TRIM_HORIZON, so that nothing sent during a deployment is
-            missed; of an existing stream that is all it keeps, and a warning asks to say so.
+            missed. With an existing stream, that is everything that the stream keeps, and a warning asks you to choose.
         starting_position_timestamp
-            The instant of AT_TIMESTAMP, with its time zone.
+            The time for AT_TIMESTAMP, with a time zone.
         tumbling_window
-            Length of the window that state is kept for, 1 to 900 s. Default: none.
+            Length of the tumbling window, for which Lambda keeps state, 1 to 900 s. Default: none.
         retry_attempts
-            Retries of a batch before its records are kept as failed, 0 to 10,000. Default 10: an invocation that waits
-            for its database until near its timeout outlasts a failover of one to two minutes this way, and a bad
-            record blocks its shard for ten short attempts.
+            Retries of a batch before its records are stored as failed, 0 to 10,000. Default 10. Invocations that wait
+            for the database until shortly before their timeout then outlast a failover of one to two minutes, and a bad
+            record blocks its shard for only ten short attempts.
         max_record_age
-            Age at which a record is kept as failed, 60 s to 7 days and an hour or more below the stream's retention; a
-            stream of its own adapts its retention. Default: an hour below the retention, at most 7 days.
+            Age at which a record is stored as failed, 60 s to 7 days, and at least an hour below the stream's
+            retention. A new stream gets a retention that fits. Default: an hour below the retention, at most 7 days.
         filters
             Patterns made with `lambda_.FilterCriteria.filter`. Default: every record.
         filter_encryption
-            Key that encrypts the filters. Default: one of Lambda's.
+            KMS key that encrypts the filters. Default: a key that Lambda owns.
         encryption_key
-            Key that encrypts a stream of its own, and the bucket of failed records. Default: Kinesis's and S3's own.
+            KMS key that encrypts a new stream, and the bucket of failed records. Default: the keys of Kinesis and S3.
         on_failure
-            Where failed records are kept. Only `S3OnFailureDestination` keeps the payload; `SqsDlq` and `SnsDlq` keep a
-            pointer that ends with the stream's retention. Default: an encrypted bucket of its own that keeps them for
-            90 days.
+            Where failed records are stored. Only `S3OnFailureDestination` stores the payload. `SqsDlq` and `SnsDlq`
+            store a pointer, which becomes invalid when the stream's retention ends. Default: a new, encrypted bucket
+            that keeps them for 90 days.
         replaces_event_source
-            Whether the mapping takes the place of `function.add_event_source(KinesisEventSource(stream, …))`, which is
-            removed: it keeps that one's logical id and is changed in place. `starting_position` and `batch_size` must
-            then be given, as that one had them. Default False.
+            Whether the event source mapping replaces that of `function.add_event_source(KinesisEventSource(stream,
+            …))`, which you remove. The mapping keeps its logical id and is updated in place. Pass the same
+            `starting_position` and `batch_size` as before. Default False.
         """
         from .kinesis import KinesisSource
 
@@ -223,17 +227,18 @@ class InvocationSource(ABC):
     ) -> InvocationSource:
         """Read the changes of a DynamoDB table.
 
-        The number of shards is unknown at synth, so the function's reserved concurrency alone limits the invocations.
+        The number of shards is unknown at synth, so only the function's reserved concurrency limits the invocations.
 
         Parameters
         ----------
         table
-            The table. Where it has no stream, one with new and old images is turned on; an imported table must bring
-            its stream's ARN.
+            The table. If it has no stream, a stream with new and old images is turned on. An imported table needs the
+            ARN of its stream.
         parallelization_factor
-            Batches at once from one shard, 1 to 10. Default 1.
+            Batches from one shard at the same time, 1 to 10. Default 1.
         max_record_age
-            Age at which a record is kept as failed, 60 s to 23 h, since the stream keeps 24 h. Default 23 h.
+            Age at which a record is stored as failed, 60 s to 23 h, because the stream keeps records for 24 h. Default
+            23 h.
         starting_position
             TRIM_HORIZON or LATEST. Default TRIM_HORIZON.
         batch_size, expected_duration, max_batching_window, tumbling_window, retry_attempts, filters
@@ -241,7 +246,7 @@ class InvocationSource(ABC):
         filter_encryption, on_failure
             As for `kinesis`.
         replaces_event_source
-            As for `kinesis`, of `DynamoEventSource(table, …)`.
+            As for `kinesis`, with `DynamoEventSource(table, …)`.
         """
         from .dynamodb import DynamoDbStreamSource
 
@@ -263,7 +268,7 @@ class InvocationSource(ABC):
 
     @abstractmethod
     def bind(self, invocation: Buffer) -> QueueBinding | StreamBinding:
-        """Make what the source needs within the invocation, and the mapping that reads from it; return both."""
+        """Create what the source needs, and the event source mapping that reads it; return both."""
 
     @abstractmethod
     def grant_send(self, invocation: Buffer, grantee: iam.IGrantable) -> iam.Grant:
@@ -271,6 +276,6 @@ class InvocationSource(ABC):
 
 
 def check_filters(invocation: Buffer, filters: Sequence[Mapping[str, Any]] | None, encryption: Key | None) -> None:
-    """Refuse a key without filters, which Lambda would refuse at the deployment."""
+    """Refuse a key without filters, because Lambda would refuse it at deployment."""
     if encryption is not None and not filters:
         raise BreakwaterError(invocation, "filter_encryption is given without filters.", "Give filters, or no key.")

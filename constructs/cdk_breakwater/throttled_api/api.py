@@ -56,12 +56,12 @@ _LONGEST_SECONDS = {ApiProtocol.REST: REST_TIMEOUT_SECONDS, ApiProtocol.HTTP: HT
 
 
 class ThrottledApi(Construct):
-    """An API before functions, throttled to what their shares of a database can serve.
+    """An API in front of functions, throttled to what their shares of a database can serve.
 
-    By default every path and method reaches the function. A request beyond the limits gets 429, from a REST API with
-    `Retry-After`. API Gateway's limits are targets, not ceilings (API Gateway Developer Guide, "Throttle requests to
-    your REST APIs"): the functions' reserved concurrency is the ceiling. Rates that need more than that (Little's law)
-    are reported at synth.
+    By default, requests for every path and method reach the function. A request beyond the limits gets 429, from a REST
+    API with `Retry-After`. API Gateway's limits are targets, not ceilings (API Gateway Developer Guide, "Throttle
+    requests to your REST APIs"). The functions' reserved concurrency is the ceiling. Rates that need more than that
+    (Little's law) are reported at synth.
 
     Parameters
     ----------
@@ -70,28 +70,30 @@ class ThrottledApi(Construct):
     function
         The function that answers the requests.
     expected_duration
-        How long one request takes on average, at most the function's timeout and the 29 s that API Gateway waits (30 s
-        for HTTP). The rate follows from it and from the share's concurrency, less what routes with given rates need: so
-        much that Lambda refuses one in a hundred at most of what was let in (`limits.erlang`).
+        Average time to serve one request, at most the function's timeout and the 29 s that API Gateway waits (30 s for
+        HTTP). The rate is derived from it and from the share's concurrency, less what routes with given rates need. It
+        is chosen so that Lambda refuses at most one in a hundred of the requests that the API lets in
+        (`limits.erlang`).
     rate_limit
-        Requests per second in steady state instead, above 0.
+        Requests per second in steady state, above 0, instead of a derived rate.
     burst_limit
         Requests at once above the rate, 1 or more. Default: what the rates of all routes leave of the function's
-        concurrency, divided evenly; half of that where the duration is unknown; no more than the rate.
+        concurrency, divided evenly, and no more than the rate. If the duration is unknown, half of that.
     refuse
-        "early": the API refuses with 429 what might find no room. "late": the derived rate and burst are what the
-        function can do at best, and what finds no room there is refused by Lambda, with 503. Default "early".
+        With "early", the API answers 429 to requests for which the function might have no concurrency left. With
+        "late", the derived rate and burst are the most that the function can serve at best. Lambda then refuses
+        requests beyond its concurrency, and they get 503. Default "early".
     rate_limit_per_address
-        Requests per second from one address, 0.0167 to 33 million, beyond which AWS WAF answers 429 with `Retry-After`.
-        REST only. Default: no web ACL, which has its price.
+        Requests per second from one IP address, 0.0167 to 33 million, beyond which AWS WAF answers 429 with
+        `Retry-After`. REST only. Default: no web ACL, because a web ACL has a price.
     acknowledge_no_authorization
-        Why everyone may call it. Without it, and without an authorizer in `default_method_options` (REST) or
-        `default_authorizer` (HTTP), callers must sign their requests (IAM). The reason becomes that of the
-        acknowledged cdk-nag rule.
+        The reason why everyone may call the API. Without a reason, and without an authorizer in
+        `default_method_options` (REST) or `default_authorizer` (HTTP), callers must sign their requests (IAM). The
+        acknowledgement of the cdk-nag rule gets the same reason.
     proxy
-        Whether every path and method that is no route of its own reaches the function. Default True.
+        Whether requests for paths and methods without a route of their own reach the function. Default True.
     protocol
-        Default: a REST API, since HTTP APIs have neither API keys nor a response of their own for 429.
+        The kind of API. Default: a REST API, because HTTP APIs have neither API keys nor a custom response for 429.
     **options
         Every other prop of `apigateway.RestApi` or `apigatewayv2.HttpApi`, such as `default_cors_preflight_options`
         and `domain_name`, or `cors_preflight` and `default_domain_mapping`. Defaults that differ, REST: a Regional
@@ -101,19 +103,19 @@ class ThrottledApi(Construct):
     Attributes
     ----------
     rest_api : apigateway.RestApi or None
-        The API beneath, for REST.
+        The underlying API, for REST.
     http_api : apigatewayv2.HttpApi or None
-        The API beneath, for HTTP.
+        The underlying API, for HTTP.
     web_acl : wafv2.CfnWebACL or None
-        The web ACL that limits requests by address.
+        The web ACL that limits requests by IP address.
     url : str
-        The address at which it answers.
+        The URL of the API.
 
     Raises
     ------
     BreakwaterError
-        When neither a rate nor a duration is given, a limit is a token or out of range, a rate shall be derived for a
-        function without a concurrency, or addresses shall be limited before an HTTP API.
+        When neither a rate nor a duration is given, when a limit is a token or out of range, when a rate should be
+        derived for a function without reserved concurrency, or when `rate_limit_per_address` is given for an HTTP API.
     """
 
     def __init__(
@@ -192,14 +194,14 @@ class ThrottledApi(Construct):
     ) -> None:
         """Throttle an existing API to what its function's share can serve.
 
-        Only the stage's settings change. Limits that are derived are divided by the API's methods, since API Gateway
-        applies a stage's limits to each by itself; those that are given hold for each. Methods with limits of their own
-        keep them.
+        Only the stage's settings change. API Gateway applies a stage's limits to each method separately. Therefore
+        derived limits are divided among the API's methods, while given limits apply to each method. Methods with limits
+        of their own keep them.
 
         Parameters
         ----------
         api
-            A REST API, or an HTTP API with its default stage. One of an OpenAPI definition (`SpecRestApi`) needs
+            A REST API, or an HTTP API with its default stage. An API from an OpenAPI definition (`SpecRestApi`) needs
             `rate_limit`.
         function
             The function that answers the requests.
@@ -209,7 +211,8 @@ class ThrottledApi(Construct):
         Raises
         ------
         BreakwaterError
-            When the API is imported, has no stage of its own, or has limits there already; and as for the class.
+            When the API is imported, when it has no stage of its own, when the stage already has limits, and as for the
+            class.
         """
         from aws_cdk import aws_apigatewayv2 as apigatewayv2
 
@@ -240,39 +243,40 @@ class ThrottledApi(Construct):
         request_schema: apigateway.JsonSchema | None = None,
         **options: Unpack[RouteOptions],
     ) -> apigateway.Method | apigatewayv2.HttpRoute:
-        """Give a route limits of its own, and a function of its own where needed.
+        """Add a route with limits of its own, and with a function of its own if you pass one.
 
         Parameters
         ----------
         method
             `GET`, `POST`, …, or `ANY`.
         path
-            From the root, such as `/reports`.
+            Path from the root, such as `/reports`.
         rate_limit
-            Requests per second, above 0. Default: from the function's concurrency and the expected duration; routes
-            to one function without a rate divide evenly what those with one leave.
+            Requests per second, above 0. Default: derived from the function's concurrency and the expected duration.
+            Routes of one function without a given rate divide evenly what routes with a given rate leave.
         burst_limit
             Requests at once, 1 or more. Default: as for the API.
         expected_duration
-            How long one request takes. Default: the API's, for the API's function.
+            Average time to serve one request. Default: the API's, if the route uses the API's function.
         function
             The function that answers the requests. Default: the API's function.
         request_schema
-            What the body must look like; other requests get 400 and cost no invocation. REST only. Default: anything.
+            JSON schema of the body. Requests with another body get 400 and cost no invocation. REST only. Default: any
+            body.
         **options
             Every other option of `Resource.add_method` (REST) or `HttpApi.add_routes` (HTTP), such as an `integration`
-            with something that is no function.
+            with something other than a function.
 
         Returns
         -------
         apigateway.Method or apigatewayv2.HttpRoute
-            The route, of a REST or an HTTP API.
+            The method of a REST API, or the route of an HTTP API.
 
         Raises
         ------
         BreakwaterError
-            When a limit is a token or not above 0, the path does not start with a slash, a rate shall be derived
-            without a duration or a concurrency, or an HTTP API shall validate requests.
+            When a limit is a token or not above 0, when the path doesn't start with a slash, when a rate should be
+            derived without a duration or reserved concurrency, or when `request_schema` is given for an HTTP API.
         """
         given = {"method": method, "path": path, "expected_duration": expected_duration, "function": function}
         require(self, given, _ROUTE_ARGUMENTS, needed=("method", "path"))
@@ -307,15 +311,15 @@ class ThrottledApi(Construct):
         burst_limit: int | None = None,
         quota: apigateway.QuotaSettings | None = None,
     ) -> apigateway.IApiKey:
-        """Make an API key with a usage plan for one client; from then on the API asks everyone for a key.
+        """Create an API key with a usage plan for one client. From then on, every request needs an API key.
 
-        API keys identify, they do not authenticate (API Gateway Developer Guide, "Usage plans and API keys"): use an
-        authorizer for that.
+        API keys identify clients, but don't authenticate them (API Gateway Developer Guide, "Usage plans and API
+        keys"). Use an authorizer for authentication.
 
         Parameters
         ----------
         name
-            The client's.
+            Name of the client.
         rate_limit
             Requests per second, above 0.
         burst_limit
@@ -326,7 +330,7 @@ class ThrottledApi(Construct):
         Raises
         ------
         BreakwaterError
-            When a limit is a token or not above 0, or the API is an HTTP API, which knows no clients.
+            When a limit is a token or not above 0, or when the API is an HTTP API, which has no API keys.
         """
         require(self, {"name": name, "quota": quota}, {"name": TEXT, "quota": _QUOTA}, needed=("name",))
         throttle = Throttle.given(self, f"client {name!r}", rate_limit, burst_limit)
@@ -339,28 +343,28 @@ class ThrottledApi(Construct):
         self._names.add(what)
 
     def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
-        """Add alarms, once: a tenth of the rate is refused on top of it; 5xx; the function fails or is slow.
+        """Add alarms, once: a tenth of the rate is refused in addition to it; 5xx; the function fails or is slow.
 
         A metric filter on the access log counts the 429s.
 
         Parameters
         ----------
         topic_or_action
-            The action of each alarm. Default: none; the alarms show in the console.
+            The topic or the action of each alarm. Default: none. The alarms are then visible in the console only.
 
         Raises
         ------
         BreakwaterError
-            When the access log goes elsewhere.
+            When the access log has another destination than this library's log group.
         """
         from .alarms import api_alarms
 
         return api_alarms(self, self._seconds, topic_or_action)
 
     def widgets(self) -> list[cloudwatch.IWidget]:
-        """Return widgets: requests and 429s against the rate, latency against the expected duration.
+        """Return dashboard widgets: requests and 429s against the rate, latency against the expected duration.
 
-        A REST API without a name gets one, since CloudWatch tells REST APIs apart by nothing else.
+        A REST API without a name gets one, because CloudWatch distinguishes REST APIs by name only.
         """
         from .alarms import api_widgets
 

@@ -20,6 +20,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0
 # for fetching the secret and logging in; with less, the refusal is the better answer
 _ATTEMPT_SECONDS = 0.5
 _PASSWORD_ALONE = ("redis", "valkey")
+_NEEDS_A_USER = ("mysql", "mariadb", "postgresql")
 
 
 class Login:
@@ -72,6 +73,8 @@ class Credentials:
         if secret.password and not user and settings.engine not in _PASSWORD_ALONE:
             # a driver would log in as whoever the operating system says that the process is
             raise wrong_secret(settings.secret_arn, 'has no "username", and the setting "user" names nobody.')
+        if not user and settings.engine in _NEEDS_A_USER:
+            raise settings.error("user", user, "A driver would log in as the operating system's user. Name one.")
         password = settings.password if settings.password is not None else secret.password
         return Login(host, port, user, password or "", database)
 

@@ -15,6 +15,7 @@ from breakwater_runtime._core.session import Adapter
 from breakwater_runtime._core.trouble import Trouble
 from breakwater_runtime._postgresql.errors import trouble_of
 from breakwater_runtime._postgresql.handle import INTERVAL_SECONDS, Handle
+from breakwater_runtime._postgresql.libpq_environment import independent, refuse_service
 from breakwater_runtime._postgresql.options import PSYCOPGS_OWN, check
 from breakwater_runtime._postgresql.session import PostgreSqlSession
 from breakwater_runtime.tls import ca_path
@@ -46,13 +47,16 @@ class PostgreSqlAdapter(Adapter):
 
     def arguments(self, login: Login) -> dict[str, Any]:
         """Return the parameters of libpq. None of them is one that an older server or a pooler would refuse."""
+        refuse_service()
         settings = self.settings
         arguments: dict[str, Any] = {
+            **independent(),
             "host": login.host,
             "port": login.port,
             "user": login.user,
             "password": login.password,
-            "dbname": login.database,
+            # libpq's own default
+            "dbname": login.database or login.user,
             "fallback_application_name": "breakwater",
             "gssencmode": "disable",
             "keepalives_idle": TCP_USER_TIMEOUT_SECONDS,
@@ -64,6 +68,8 @@ class PostgreSqlAdapter(Adapter):
         else:
             arguments |= {"sslmode": "verify-full", "sslrootcert": ca_path(settings.tls_ca)}
         own = {name: value for name, value in self.options.items() if name not in PSYCOPGS_OWN}
+        if "sslcert" in own:
+            arguments.pop("sslcertmode", None)
         return arguments | own
 
     async def open(self, login: Login, deadline: Deadline) -> PostgreSqlSession:
@@ -84,7 +90,7 @@ class PostgreSqlAdapter(Adapter):
         error: Exception | None = None
         for number, address in enumerate(addresses):
             seconds = max(0.0, deadline.remaining()) / (len(addresses) - number)
-            conninfo = make_conninfo("", **arguments, hostaddr=address)
+            conninfo = make_conninfo("", **(arguments | {"hostaddr": address}))
             try:
                 pgconn = await self.wait_to_connect(generators.connect(conninfo), seconds)
             except psycopg.errors._WaitTimeout:

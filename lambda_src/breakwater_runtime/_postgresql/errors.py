@@ -46,6 +46,8 @@ _LASTING = (
     "channel binding required",
     "authentication method requirement",
     "server does not support ssl",
+    "sslcertmode value",
+    "protocol version",
     "invalid connection option",
     # libpq, before it connects
     "connection is bad: invalid",

@@ -21,6 +21,7 @@ class Credentials {
     if (!host) throw settings.error('host', 'HOST', undefined, 'Neither the setting nor the secret names a host.')
     const port = Number(settings.port ?? secret.port ?? settings.defaultPort)
     const user = settings.user ?? secret.username
+    if (!user) throw settings.error('user', 'USER', user, "A driver would log in as the operating system's user, or as nobody. Name one.")
     const database = settings.database ?? secret.dbname
     // made anew for each connect: a token lasts 15 minutes, and making one is local arithmetic
     const password = settings.auth === 'iam' ? iamToken(host, port, user) : settings.password ?? secret.password ?? ''

@@ -26,6 +26,9 @@ class GuardedClient extends pg.Client {
 
   constructor (config) {
     super(config)
+    // where the config has nothing, pg takes PGPASSWORD, ~/.pgpass and PGREPLICATION
+    this.password = this.connectionParameters.password = config.password
+    this.replication = this.connectionParameters.replication = undefined
     this.once('end', () => { this.lost ??= new Error('Connection terminated') })
   }
 
@@ -79,14 +82,17 @@ class PostgreSqlConnection {
       }
     }
     this.client = new ServerlessClient({
+      // each of them, since pg would take PGSSLNEGOTIATION and PGDATABASE
+      sslnegotiation: 'postgres',
       ...options,
       ...login,
+      database: login.database ?? login.user,
       ssl: tls ?? false,
       connectionTimeoutMillis: Math.min(timeout, options.connectionTimeoutMillis || timeout),
       keepAlive: true,
       // startup parameters: no statement needed, and RESET ALL returns to them
       ...(idleSeconds && {
-        options: `${options.options ?? ''} -c idle_in_transaction_session_timeout=${idleSeconds.within}s` +
+        options: `${options.options ?? process.env.PGOPTIONS ?? ''} -c idle_in_transaction_session_timeout=${idleSeconds.within}s` +
           // a statement ends soon after its environment is gone
           (older ? '' : ` -c idle_session_timeout=${idleSeconds.within}s -c client_connection_check_interval=500`)
       }),

@@ -1,12 +1,13 @@
 // Each option of mysql2's and pg's own connect has a verdict: kept with this value, or refused at once.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, afterEach, test } from 'node:test'
 import { inspect } from 'node:util'
 import { ConfigurationError, database } from 'breakwater-runtime'
-import { closeAll, closeDatabases, context, isPostgreSql, make, number, password, rows, sessionId } from './support.mjs'
+import { closeAll, closeDatabases, context, isPostgreSql, make, number, password, port, rows, schema, sessionId, user } from './support.mjs'
 
 const require = createRequire(import.meta.url)
 const source = (name) => readFileSync(join(dirname(require.resolve(`${name.split('/')[0]}/package.json`)), name.split('/').slice(1).join('/')), 'utf8')
@@ -85,6 +86,34 @@ test('what a handler logs shows no password', async () => {
   for (const depth of [2, 20]) {
     const shown = await make().use(context(), (client) => inspect(client, { depth, showHidden: false }))
     assert.ok(!shown.includes(password), `depth ${depth}`)
+  }
+})
+
+test('nothing around it leads elsewhere', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'home-'))
+  writeFileSync(join(home, '.pgpass'), `*:*:*:*:${password}\n`, { mode: 0o600 })
+  const around = {
+    HOME: home, PGBINARY: '1', PGCONNECT_TIMEOUT: 'nonsense', PGDATABASE: 'nowhere', PGHOST: '127.0.0.9', PGPASSWORD: password, PGPORT: '1',
+    PGREPLICATION: 'database', PGSSLMODE: 'no-verify', PGSSLNEGOTIATION: 'nonsense', PGSSLROOTCERT: '/nowhere', PGUSER: 'nobody',
+    MYSQL_HOST: '127.0.0.9', MYSQL_PWD: password, MYSQL_TCP_PORT: '1', NODE_TLS_REJECT_UNAUTHORIZED: '0',
+    // how a session begins is the function's own affair
+    PGOPTIONS: '-c timezone=Asia/Kathmandu -c statement_timeout=0'
+  }
+  const before = { ...process.env }
+  Object.assign(process.env, around)
+  try {
+    const [who, zone] = isPostgreSql
+      ? ["SELECT concat_ws(' ', session_user, current_database(), inet_server_port()) AS who", 'SHOW timezone']
+      : ["SELECT CONCAT(SUBSTRING_INDEX(USER(), '@', 1), ' ', DATABASE(), ' ', @@port) AS who"]
+    await make().use(context(), async (client) => {
+      assert.equal(rows(await client.query(who))[0].who, `${user} ${schema} ${port}`)
+      if (zone) assert.equal(Object.values(rows(await client.query(zone))[0])[0], 'Asia/Kathmandu')
+    })
+    await assert.rejects(make({ password: '' }).use(context(), sessionId), /password|denied/i)
+    await assert.rejects(make({ user: undefined }).use(context(), sessionId), (error) => error instanceof ConfigurationError && /user \(option/.test(error.message))
+  } finally {
+    for (const name of Object.keys(around)) delete process.env[name]
+    Object.assign(process.env, before)
   }
 })
 

@@ -39,6 +39,16 @@ if (certificate === 'right') {
 
   test('another authority is refused', () => refused({ tlsCa: otherCa }, /self.signed|unable to (verify|get)/))
 
+  test('no variable of the environment switches verification off', async () => {
+    Object.assign(process.env, { NODE_TLS_REJECT_UNAUTHORIZED: '0', PGSSLMODE: 'no-verify' })
+    try {
+      await refused({ tlsCa: otherCa }, /self.signed|unable to (verify|get)/)
+    } finally {
+      delete process.env.NODE_TLS_REJECT_UNAUTHORIZED
+      delete process.env.PGSSLMODE
+    }
+  })
+
   test('the system\'s authorities do not know it', () => refused({ tlsCa: 'system' }, /self.signed|unable to (verify|get)/))
 
   test('plain text is refused by the server', () => refused({}, /insecure transport|ACCESS_DENIED|HY000|ER_SECURE|28000/i))

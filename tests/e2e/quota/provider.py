@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,8 +18,8 @@ WARM_UP = "warm up"
 """The body of a call that doesn't count."""
 
 
-class Provider:
-    """Serves as long as the block lasts.
+class Ledger:
+    """What is granted to one account, and what its calls have met with.
 
     Attributes
     ----------
@@ -41,6 +42,29 @@ class Provider:
         self.closes_for = 0.0
         self.warmed = 0.0
         self._lock = threading.Lock()
+
+    def answer(self, body: str) -> tuple[int, float]:
+        """Return the status of a call, and for how long (s) nothing is accepted."""
+        now = time.monotonic()
+        with self._lock:
+            if body == WARM_UP:
+                self.warmed = now
+                return 200, 0
+            full = any(sum(at > now - period for at, _ in self.accepted) >= limit for limit, period in self.tiers)
+            if self.closes_for:  # from the first call on
+                self.closed_until, self.closes_for = now + self.closes_for, 0.0
+            if full or now < self.closed_until:
+                self.refused += 1
+                return 429, max(1.0, self.closed_until - now)
+            self.accepted.append((now, body))
+            return (500 if body in self.failing else 200), 0
+
+
+class Provider(Ledger):
+    """Serves as long as the block lasts."""
+
+    def __init__(self, tiers: list[tuple[int, float]]) -> None:
+        super().__init__(tiers)
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -66,21 +90,6 @@ class Provider:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}/calls"
 
-    def answer(self, body: str) -> tuple[int, float]:
-        now = time.monotonic()
-        with self._lock:
-            if body == WARM_UP:
-                self.warmed = now
-                return 200, 0
-            full = any(sum(at > now - period for at, _ in self.accepted) >= limit for limit, period in self.tiers)
-            if self.closes_for:  # from the first call on
-                self.closed_until, self.closes_for = now + self.closes_for, 0.0
-            if full or now < self.closed_until:
-                self.refused += 1
-                return 429, max(1.0, self.closed_until - now)
-            self.accepted.append((now, body))
-            return (500 if body in self.failing else 200), 0
-
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -88,6 +97,21 @@ class Provider:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class KeyedProvider(Provider):
+    """Grants each tenant, whom a body names, tiers of its own below those of all."""
+
+    def __init__(self, tiers: list[tuple[int, float]], each: list[tuple[int, float]], tenants: list[str]) -> None:
+        super().__init__(tiers)
+        self.tenants = {tenant: Ledger(each) for tenant in tenants}
+
+    def answer(self, body: str) -> tuple[int, float]:
+        of_tenant = self.tenants[json.loads(body)["tenant"]].answer(body)
+        if of_tenant[0] == 429:
+            return of_tenant
+        of_all = super().answer(body)
+        return of_all if of_all[0] == 429 else of_tenant
 
 
 def most(instants: list[float], period: float) -> int:

@@ -14,9 +14,17 @@ from cdk_breakwater.quota.invocation import QuotaThrottledInvocation
 from cdk_breakwater.quota.tier import QuotaTier
 
 TIERS = [(20, 1.0), (150, 10.0)]
-ORDERED, BESIDE = "ordered", "beside"
+EACH = [(4, 1.0), (12, 10.0)]
+"""Of a key."""
+QUIET = [f"quiet {number}" for number in range(6)]
+NOISY, CLOSED, FAILING = "noisy", "closed", "failing"
+ORDERED, BESIDE, KEYED = "ordered", "beside", "keyed"
 ATTEMPTS = 2
 PARALLELISM = 5
+
+
+def tiers(limits: list[tuple[int, float]]) -> list[QuotaTier]:
+    return [QuotaTier(limit=limit, period=Duration.seconds(period)) for limit, period in limits]
 
 
 def main() -> None:
@@ -41,7 +49,9 @@ def main() -> None:
             stack,
             name,
             function=caller,
-            tiers=[QuotaTier(limit=limit, period=Duration.seconds(period)) for limit, period in TIERS],
+            tiers=tiers(TIERS),
+            key="$.tenant" if name == KEYED else None,
+            key_tiers=tiers(EACH) if name == KEYED else None,
             ordered=name == ORDERED,
             parallelism=PARALLELISM,
             max_attempts=ATTEMPTS,

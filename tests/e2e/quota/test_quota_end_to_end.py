@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.quota.provider import WARM_UP, most
-from tests.e2e.quota.quota_app import ATTEMPTS, PARALLELISM, TIERS
+from tests.e2e.quota.provider import WARM_UP, KeyedProvider, most
+from tests.e2e.quota.quota_app import ATTEMPTS, CLOSED, EACH, FAILING, KEYED, NOISY, PARALLELISM, QUIET, TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,17 +60,18 @@ def test_all_messages_arrive_once_at_the_speed_of_the_quota(account: QuotaAccoun
 
 def test_a_dispatcher_killed_twice_loses_nothing_and_exceeds_nothing(account: QuotaAccount) -> None:
     provider = account.providers["killed"]
-    account.send("killed", [f"message {number}" for number in range(MESSAGES)])
-    for reached in (60, 180):
+    count = TIERS[-1][0] + 10
+    account.send("killed", [f"message {number}" for number in range(count)])
+    for reached in (40, 110):
         until(lambda reached=reached: len(provider.accepted) >= reached, 180)
         victims = account.dispatchers("killed")
         assert victims
         for victim in victims:
             victim.kill()
-    until(lambda: len({body for _, body in provider.accepted}) == MESSAGES, 180)
+    until(lambda: len({body for _, body in provider.accepted}) == count, 180)
     instants = [at for at, _ in provider.accepted]
     print(
-        f"{len(instants)} calls for {MESSAGES} messages in {instants[-1] - instants[0]:.2f} s, two dispatchers killed"
+        f"{len(instants)} calls for {count} messages in {instants[-1] - instants[0]:.2f} s, two dispatchers killed"
     )
     assert provider.refused == 0
     assert all(most(instants, period) <= limit for limit, period in TIERS)
@@ -127,3 +129,46 @@ def test_a_page_calls_at_once_beside_the_queue_and_the_quota_holds(account: Quot
     assert len(done) > len(pages) // 2
     assert provider.refused == 0
     assert all(most([at for at, _ in provider.accepted], period) <= limit for limit, period in TIERS)
+
+
+def test_a_tenant_in_trouble_disturbs_no_other_and_each_has_its_own_quota(account: QuotaAccount) -> None:
+    provider = account.providers[KEYED]
+    assert isinstance(provider, KeyedProvider)
+    tenants = provider.tenants
+
+    def of(tenant: str, count: int) -> list[str]:
+        return [json.dumps({"tenant": tenant, "number": number}) for number in range(count)]
+
+    def called(*names: str) -> set[str]:
+        return {body for name in names for _, body in tenants[name].accepted}
+
+    backlog, quiet = of(NOISY, 2 * EACH[-1][0]), [body for name in QUIET for body in of(name, 4)]
+    paused, failing = of(CLOSED, 3), of(FAILING, 3)
+    tenants[FAILING].failing.update(failing)
+    tenants[CLOSED].closes_for = 5
+    account.send(KEYED, [*backlog, *failing, *paused, "no tenant"])
+    until(lambda: len(called(NOISY)) >= 2, 60)
+    account.send(KEYED, quiet)
+    until(lambda: called(*QUIET) == set(quiet), 60)
+    assert called(NOISY) < set(backlog), "its backlog is left, and held nobody up"
+    victims = account.dispatchers(KEYED)
+    assert victims
+    for victim in victims:
+        victim.kill()
+    until(lambda: called(NOISY) == set(backlog) and called(CLOSED) == set(paused), 180)
+    reasons: dict[str, str] = {}
+
+    def buried() -> bool:
+        for letter in account.dead_letters(KEYED):
+            reasons[letter["Body"]] = letter["MessageAttributes"]["Reason"]["StringValue"]
+        return set(reasons) == {*failing, "no tenant"}
+
+    until(buried, 90)
+    print(f"{len(provider.accepted)} calls for {len({body for _, body in provider.accepted})} messages")
+    assert all("HTTP Error 500" in reasons[body] for body in failing)
+    assert reasons["no tenant"] == "not called: its body is not JSON, and its key is $.tenant"
+    assert provider.refused == 0
+    assert 1 <= tenants[CLOSED].refused <= PARALLELISM
+    assert not any(ledger.refused for name, ledger in tenants.items() if name != CLOSED)
+    for ledger, tiers in ((provider, TIERS), *((ledger, EACH) for ledger in tenants.values())):
+        assert all(most([at for at, _ in ledger.accepted], period) <= limit for limit, period in tiers)

@@ -11,10 +11,12 @@ from unittest.mock import patch
 
 import pytest
 
-from handlers.quota_dispatcher import keyed_counter
+from handlers.quota_dispatcher import key_index, keyed_counter
 from handlers.quota_dispatcher.key_counter import KeyCounter
+from handlers.quota_dispatcher.key_turns import KeyTurns
 from handlers.quota_dispatcher.keyed_counter import KeyedCounter
 from handlers.quota_dispatcher.store import Item
+from handlers.quota_dispatcher.taking import Taking
 from tests.simulation.keyed_schedule import run_keyed
 from tests.simulation.provider import DAY, Limit
 from tests.simulation.schedule import MIDNIGHT
@@ -157,9 +159,9 @@ def _clock(self: KeyCounter) -> int:
     return self.quota.clock
 
 
-def _without_shared(self: KeyedCounter, key: KeyCounter, owner: str, ahead: Any, weight: int) -> Any:
-    slot = keyed_counter.Taking(key.quota, owner, ahead[1]).next(weight)
-    above = keyed_counter.Taking(self.quota, owner, 1 << 50).next(weight)
+def _without_shared(self: KeyTurns, key: KeyCounter, ahead: Any, weight: int) -> Any:
+    slot = Taking(key.quota, self._owner, ahead[1]).next(weight)
+    above = Taking(self._quota, self._owner, 1 << 50).next(weight)
     return slot and above and slot._replace(above=above)
 
 
@@ -180,10 +182,10 @@ def _same_name(volume: int, wall: int) -> str:
     ("owner", "attribute", "wrong"),
     [
         (KeyCounter, "forget_at", _clock),
-        (KeyedCounter, "_pair", _without_shared),
+        (KeyTurns, "_pair", _without_shared),
         (keyed_counter, "is_finished", _always),
-        (keyed_counter, "new_name", _same_name),
-        (KeyedCounter, "_weigh", _one),
+        (key_index, "new_name", _same_name),
+        (KeyedCounter, "weigh", _one),
         (KeyCounter, "may_call", _always),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -55,16 +55,16 @@ class KeyLibrary:
 
     def write_down(self, counter: KeyedCounter) -> None:
         """Lay down what the next write of the counter will name."""
-        counter.write_down()
-        self._written |= counter.draft.volumes.keys()
+        counter.index.write_down(counter.quota.wall)
+        self._written |= counter.index.written.keys()
         self._blobs.put(counter.draft.pages)
-        self._volumes.write(counter.draft.volumes)
+        self._volumes.write(counter.index.written)
 
     def tidy(self, counter: KeyedCounter) -> None:
         """Delete what nobody needs after that write: what it has replaced, and what other attempts have laid down."""
-        named = counter.names()
+        named = counter.index.names()
         self._volumes.keep(named)
-        idle = (self._written | counter.draft.replaced) - named
+        idle = (self._written | counter.index.replaced) - named
         try:
             self._blobs.delete([*idle, *(page_name(key) for key in counter.draft.finished)])
         except AwsError as error:

@@ -70,9 +70,7 @@ def test_a_dispatcher_killed_twice_loses_nothing_and_exceeds_nothing(account: Qu
             victim.kill()
     until(lambda: len({body for _, body in provider.accepted}) == count, 180)
     instants = [at for at, _ in provider.accepted]
-    print(
-        f"{len(instants)} calls for {count} messages in {instants[-1] - instants[0]:.2f} s, two dispatchers killed"
-    )
+    print(f"{len(instants)} calls for {count} messages in {instants[-1] - instants[0]:.2f} s, two dispatchers killed")
     assert provider.refused == 0
     assert all(most(instants, period) <= limit for limit, period in TIERS)
     assert not account.dead_letters("killed")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import BreakwaterError
 from ..limits.aws_lambda import UNZIPPED_BYTES
 from .build_cache import announced, cached, source_digest, source_files
+from .bytecode import compile_modules, interpreter_of
 from .wheels import install_wheels
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def layer_content(where: str, target: Target, drivers: Sequence[str], certificat
     """
     source = runtime_source(where)
     installed = _drivers(where, target, drivers) if drivers else None
+    interpreter = interpreter_of(target.python)
 
     def fill(folder: Path) -> None:
         python = folder / "python"
@@ -52,11 +54,15 @@ def layer_content(where: str, target: Target, drivers: Sequence[str], certificat
             copy = python / "breakwater_runtime" / file.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
+        if interpreter is not None:
+            compile_modules(interpreter, target.python, folder)
         _check_size(where, python, drivers)
         if certificate_authority is not None:
             (python / "breakwater_runtime" / "ca.pem").write_text(certificate_authority, encoding="ascii")
 
     parts = [source_digest(source), installed.name if installed else "", certificate_authority or ""]
+    if interpreter is not None:
+        parts.append(f"bytecode of {target.python}")
     return cached(where, "layer", parts, fill)
 
 

@@ -12,6 +12,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_lambda as lambda_
 
 from ..errors import BreakwaterError
+from .build_cache import source_digest
 from .node_layer import node_layer_content
 from .python_layer import layer_content, runtime_source
 from .wheels import Target
@@ -98,7 +99,8 @@ class RuntimeLayer(lambda_.LayerVersion):
         super().__init__(
             scope,
             id,
-            code=lambda_.Code.from_asset(str(content)),
+            # bytecode, which not every machine can make, doesn't count
+            code=lambda_.Code.from_asset(str(content), asset_hash=f"{source_digest(content)} {says}"),
             compatible_runtimes=[runtime],
             compatible_architectures=architectures,
             description=description or says,

@@ -41,6 +41,7 @@ RUNTIMES = {
     "3.14": lambda_.Runtime.PYTHON_3_14,
 }
 NEWEST = RUNTIMES["3.14"]
+PYTHON = "{}.{}".format(*sys.version_info)
 ELF_MACHINE = {"x86_64": 0x3E, "arm64": 0xB7}
 
 
@@ -117,11 +118,38 @@ def test_a_layer_for_every_runtime(python: str) -> None:
         },
     )
     folder = build(python, PYMYSQL, ca=rds_certificates(None))
+    content = {file.relative_to(folder).as_posix() for file in build_cache.source_files(folder)}
     found = set(files_of(folder))
     assert {"breakwater_runtime/__init__.py", "breakwater_runtime/ca.pem", "pymysql/__init__.py"} <= found
     assert (folder / "breakwater_runtime" / "ca.pem").read_text() == rds_certificates(None)
     assert {path.split("/")[0] for path in found} == {"breakwater_runtime", "pymysql", "pymysql-1.2.4.dist-info"}
-    assert not [path for path in found if "__pycache__" in path or path.endswith((".pyc", "RECORD", "INSTALLER"))]
+    assert not [path for path in content if path.endswith((".pyc", "RECORD", "INSTALLER"))]
+    # this machine may have that Python, and then each module has its bytecode
+    compiled = found - content
+    if python == PYTHON:
+        assert len(compiled) == len([path for path in content if path.endswith(".py")])
+        bytecode = (folder / "pymysql" / "__pycache__" / f"err.{sys.implementation.cache_tag}.pyc").read_bytes()
+        # PEP 552: hash-based, and the source is not looked at
+        assert bytecode[4:8] == b"\x01\x00\x00\x00"
+        assert b"/opt/python/pymysql/err.py" in bytecode
+    assert all(path.endswith(f".cpython-{python.replace('.', '')}.pyc") for path in compiled)
+
+
+def test_a_machine_without_the_target_s_python_makes_the_same_asset(
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asset(interpreter: str | None) -> tuple[str, int]:
+        stack = Stack(App(), "Stack")
+        monkeypatch.setattr(python_layer, "interpreter_of", {PYTHON: interpreter}.get)
+        RuntimeLayer(stack, "Layer", runtime=RUNTIMES[PYTHON])
+        return asset_of(stack), len(list(empty_cache.glob("layer-*/python/*/__pycache__/*.pyc")))
+
+    found, modules = asset(sys.executable)
+    assert modules > 50
+    # another cache; nothing, then a shim of pyenv, which can't say which Python it would be
+    shutil.rmtree(empty_cache)
+    assert asset(None) == (found, 0)
+    assert asset("/bin/false") == (found, 0)
 
 
 @pytest.mark.parametrize("architecture", ["x86_64", "arm64"])

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from cdk_breakwater.cli.check_sources import Sources
 from cdk_breakwater.cli.simulated_burst import DEFAULT_DURATION, REFUSED_SECONDS
 from cdk_breakwater.cli.simulated_limits import read_limits
-from cdk_breakwater.simulation.application import Api, Application, Pollers, Queue, Server
+from cdk_breakwater.simulation.application import Application, Server
+from cdk_breakwater.simulation.entries import Api, Pollers, Queue
 from cdk_breakwater.simulation.run import Model, simulate
 
 if TYPE_CHECKING:

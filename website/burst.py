@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cdk_breakwater.limits.account_quota import ACCOUNT_CONCURRENCY
-from cdk_breakwater.simulation.application import Application, Function, Queue, Server
+from cdk_breakwater.simulation.application import Application, Function, Server
 from cdk_breakwater.simulation.duration import Duration
+from cdk_breakwater.simulation.entries import Queue
 from cdk_breakwater.simulation.load import spike
 from cdk_breakwater.simulation.run import simulate
 from cdk_breakwater.simulation.verdict import seconds_text

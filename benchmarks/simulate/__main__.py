@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from tests.unit.simulation.bursts import api, application, direct, queue
 from tests.unit.simulation.test_models_agree import BURSTS
 
-from cdk_breakwater.simulation.application import Application, Bucket
+from cdk_breakwater.simulation.entries import Bucket
 from cdk_breakwater.simulation.load import constant, spike
 from cdk_breakwater.simulation.run import Model, simulate
 
 if TYPE_CHECKING:
+    from cdk_breakwater.simulation.application import Application
     from cdk_breakwater.simulation.history import History
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "benchmarks.md"

@@ -14,8 +14,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from cdk_breakwater.simulation.application import Application, Direct, Function
+from cdk_breakwater.simulation.application import Application, Function
 from cdk_breakwater.simulation.duration import Duration
+from cdk_breakwater.simulation.entries import Direct
 from cdk_breakwater.simulation.load import poisson
 from cdk_breakwater.simulation.run import Model, simulate
 

@@ -61,6 +61,10 @@ def simulate_command(  # noqa: PLR0917 -- typer makes an option of each
         list[str] | None,
         typer.Option(metavar="[QUEUE=]PART", help="The part of messages that fail each time, such as 2%. Default: 0."),
     ] = None,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[QUOTA=]NUMBER", help="What a message weighs where a quota counts weights. Default: 1."),
+    ] = None,
     idle: Annotated[str, typer.Option(help="After which an environment without work is ended.")] = "10m",
     deploy_at: Annotated[str | None, typer.Option(metavar="TIME", help="When new code takes over.")] = None,
     failover_at: Annotated[
@@ -97,7 +101,14 @@ def simulate_command(  # noqa: PLR0917 -- typer makes an option of each
         Model, typer.Option(help="events follows each request, binned computes amounts. auto: events up to 200,000.")
     ] = Model.AUTO,
     seed: Annotated[int, typer.Option(help="Of what is drawn: the same seed, the same run.")] = 1,
-    patience: Annotated[str, typer.Option(help="How long to go on after the last request.")] = "1h",
+    patience: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="How long to go on after the last request. Default: 1h, or what the tiers of a quota take, 31 days at "
+            "the most.",
+        ),
+    ] = None,
     rows: Annotated[int, typer.Option(min=1, max=1000, help="Of the table over time.")] = 12,
     page: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page with plots.")] = None,
     picture: Annotated[
@@ -129,7 +140,8 @@ def simulate_command(  # noqa: PLR0917 -- typer makes an option of each
             tuple(connections or ()),
             model,
             seed,
-            seconds("--patience", patience),
+            seconds("--patience", patience) if patience else None,
+            tuple(weight or ()),
         )
         given = parameters_of(parameter or [], parameter_file)
         quota = account_concurrency or ACCOUNT_CONCURRENCY

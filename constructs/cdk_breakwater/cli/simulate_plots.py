@@ -6,6 +6,7 @@ import math
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..simulation.quota import Quota
 from ..simulation.verdict import seconds_text
 from .simulate_series import counted, highest
 
@@ -55,15 +56,21 @@ def plots(run: Run) -> list[Plot]:
         _plot("Waiting messages and events", waiting, run),
         _plot("Concurrency", concurrency, run),
     ]
+    for entry in app.entries:
+        for tier in entry.tiers if isinstance(entry, Quota) and entry.is_kept else ():
+            series = {tier.name: highest(entries[entry.name].tiers[tier.name].used, run, _POINTS)}
+            found.append(_plot(f"{entry.name}: used", series, run, limit=tier.limit, of="granted"))
     for name, server in app.servers.items():
         series = {name: highest(history.servers[name].connections, run, _POINTS)}
         limit = None if server.max_connections is None else server.usable
-        found.append(_plot(f"Connections of {name}", series, run, limit=limit))
+        found.append(_plot(f"Connections of {name}", series, run, limit=limit, of="for functions"))
     found.append(_plot("Turned away, each time", refused, run))
     return [plot for plot in found if plot is not None]
 
 
-def _plot(title: str, series: dict[str, list[float]], run: Run, *, limit: float | None = None) -> Plot | None:
+def _plot(
+    title: str, series: dict[str, list[float]], run: Run, *, limit: float | None = None, of: str = ""
+) -> Plot | None:
     series = {name: values for name, values in series.items() if any(values)}
     if not series:
         return None
@@ -91,9 +98,9 @@ def _plot(title: str, series: dict[str, list[float]], run: Run, *, limit: float 
     if limit is not None:
         lines.append(
             f'<line x1="{_LEFT}" x2="{WIDTH}" y1="{y(limit):.1f}" y2="{y(limit):.1f}" stroke="{LIMIT_COLOUR}" '
-            f'stroke-dasharray="5 4"><title>{limit:,.6g} for functions</title></line>'
+            f'stroke-dasharray="5 4"><title>{limit:,.6g} {of}</title></line>'
         )
-        key.append((f"{limit:,.6g} for functions", LIMIT_COLOUR))
+        key.append((f"{limit:,.6g} {of}", LIMIT_COLOUR))
     return Plot(title, "".join(lines), key)
 
 

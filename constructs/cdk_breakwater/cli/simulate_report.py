@@ -9,7 +9,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ..simulation.application import Api, Direct, Queue, Stream
+from ..simulation.entries import Api, Direct, Queue, Stream
+from ..simulation.quota import Quota
 from ..simulation.verdict import seconds_text
 from .simulate_series import counted, highest, times
 from .simulate_size import size_text
@@ -94,6 +95,10 @@ def _by_resource(run: Run) -> Table:
         if not isinstance(entry, Api) and history.entries[entry.name].depth.peak:
             depth = history.entries[entry.name].depth
             table.add_row(f"{entry.name}: waiting", _spark(depth, run), f"{depth.peak:,.0f}", _entry_limit(entry))
+        if isinstance(entry, Quota) and entry.is_kept:
+            for tier in entry.tiers:
+                used = history.entries[entry.name].tiers[tier.name].used
+                table.add_row(f"{entry.name}: used", _spark(used, run), f"{used.peak:,.0f}", tier.name)
     for name, function in app.functions.items():
         levels = history.functions[name].concurrency
         limit = f"reserved {function.reserved}" if function.reserved is not None else "no reservation"
@@ -138,7 +143,9 @@ def _spark(levels: Levels, run: Run) -> str:
     return "".join(_SPARKS[math.ceil(value / top * (len(_SPARKS) - 1))] if top else " " for value in values)
 
 
-def _entry_limit(entry: Queue | Direct) -> str:
+def _entry_limit(entry: Queue | Direct | Quota) -> str:
+    if isinstance(entry, Quota):
+        return f"{len(entry.tiers)} {'tier' if len(entry.tiers) == 1 else 'tiers'}, parallelism {entry.parallelism}"
     if isinstance(entry, Direct):
         return "Lambda's own queue"
     if isinstance(entry, Stream):

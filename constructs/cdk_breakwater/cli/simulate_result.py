@@ -43,6 +43,10 @@ def _object(run: Run) -> dict[str, Any]:
                 "kind": type(entry).__name__.lower(),
                 "function": entry.function,
                 **{what: getattr(history.entries[entry.name], what).total for what in _COUNTS},
+                "tiers": {
+                    name: {"peak": tier.used.peak, "held_back": tier.held_back}
+                    for name, tier in history.entries[entry.name].tiers.items()
+                },
                 "depth": _series(history.entries[entry.name].depth, run),
                 "age": _series(history.entries[entry.name].age, run),
             }
@@ -72,7 +76,7 @@ def _object(run: Run) -> dict[str, Any]:
     }
 
 
-_COUNTS = ("arrivals", "done", "limited", "throttled", "failed", "lost")
+_COUNTS = ("arrivals", "called", "done", "limited", "throttled", "failed", "lost")
 _POINTS = 200
 
 

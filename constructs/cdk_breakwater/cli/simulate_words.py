@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..simulation.application import Api, Direct, Queue, Stream
+from ..simulation.entries import Direct, Queue, Stream
+from ..simulation.quota import Quota
 from ..simulation.verdict import seconds_text
 from .simulated_burst import REFUSED_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..simulation.entries import Entry
     from .simulated_burst import Run
 
 _MOST_BOUND = 8
@@ -65,6 +67,7 @@ def verdict(run: Run) -> list[str]:
             continue
         first = f"; it refuses {refused:,.0f}, first after {seconds_text(came.refused.first or 0)}"
         lines.append(f"{peak}{first if came.refused.first is not None else '; it refuses nobody'}.")
+    lines += [_quota_text(entry, run) for entry in run.application.entries if isinstance(entry, Quota)]
     if run.bound:
         one, *others = run.bound
         lines.append(
@@ -84,6 +87,15 @@ def verdict(run: Run) -> list[str]:
     return lines
 
 
+def _quota_text(quota: Quota, run: Run) -> str:
+    came = run.history.entries[quota.name]
+    peaks = ", ".join(f"{came.tiers[tier.name].used.peak:,.0f} of {tier.name}" for tier in quota.tiers)
+    calls = f"{quota.name}: {came.called.total:,.0f} calls"
+    if not quota.is_kept:
+        return f"{calls} that wait for no quota; the provider answers {came.limited.total:,.0f} of them with a 429."
+    return f"{calls}, at the most {peaks}; none is answered with a 429."
+
+
 def largest_text(most: float, total: float) -> str:
     """Say how large a load of so many requests may be."""
     if math.isinf(most):
@@ -96,7 +108,7 @@ def largest_text(most: float, total: float) -> str:
     )
 
 
-def _load_text(entry: Api | Direct | Queue) -> str:
+def _load_text(entry: Entry) -> str:
     load = entry.load
     spikes = [each for each in load.stretches if each.start == each.end]
     rest = [each for each in load.stretches if each.start != each.end]
@@ -107,7 +119,7 @@ def _load_text(entry: Api | Direct | Queue) -> str:
     kind = "requests"
     if isinstance(entry, Stream):
         kind = "records"
-    elif isinstance(entry, Queue):
+    elif isinstance(entry, Queue | Quota):
         kind = f"messages ({entry.failing:.2g} of them fail each time)" if entry.failing else "messages"
     if isinstance(entry, Direct) and not entry.waits:
         kind = "asynchronous events"

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import BreakwaterError
-from ..simulation.application import Api, Application, Direct, Failover, Queue, Stream
+from ..simulation.application import Application, Failover
 from ..simulation.duration import Duration
+from ..simulation.entries import Api, Queue, Stream
 from ..simulation.load import Load, together
+from ..simulation.quota import Quota
 from ..simulation.run import Model, simulate
 from ..simulation.verdict import bindings
 from .simulate_arguments import load, number, of_one, part, seconds
@@ -17,6 +19,7 @@ from .simulate_arguments import load, number, of_one, part, seconds
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from ..simulation.entries import Entry
     from ..simulation.history import History
     from ..simulation.verdict import Binding
     from .simulated_limits import Limits
@@ -28,6 +31,7 @@ REFUSED_SECONDS = 0.1
 _LARGEST_FACTOR = 4_096
 _MOST_EVENTS = 5_000_000
 _MOST_FOLLOWED = 500_000
+_PATIENCE = 3_600.0
 
 
 @dataclass(frozen=True)
@@ -74,15 +78,18 @@ class Burst:
     connections: tuple[str, ...] = ()
     model: Model = Model.AUTO
     seed: int = 1
-    patience: float = 3_600.0
+    patience: float | None = None
+    weights: tuple[str, ...] = ()
 
 
 def without_limits(limits: Limits, quota: int) -> Limits:
-    """Take out what holds a burst back: reservations, MaximumConcurrency, the APIs' own rates."""
-    entries: list[Api | Direct | Queue] = []
+    """Take out what holds a burst back: reservations, MaximumConcurrency, the APIs' own rates, waiting for quotas."""
+    entries: list[Entry] = []
     for entry in limits.entries:
         if isinstance(entry, Queue):
             entries.append(replace(entry, maximum_concurrency=None))
+        elif isinstance(entry, Quota):
+            entries.append(replace(entry, is_kept=False, window=0.0))
         else:
             entries.append(replace(entry, buckets=entry.buckets[-1:]) if isinstance(entry, Api) else entry)
     functions = {name: replace(function, reserved=None) for name, function in limits.functions.items()}
@@ -105,14 +112,13 @@ def run(limits: Limits, burst: Burst, title: str) -> Run:
 def _application(limits: Limits, burst: Burst) -> Application:
     """Put loads and durations to the limits; what nothing comes to is left out."""
     loads = _loads(limits, burst)
-    queues = [each.name for each in limits.entries if isinstance(each, Queue) and not isinstance(each, Stream)]
+    queues = [each.name for each in limits.entries if isinstance(each, Queue | Quota) and not isinstance(each, Stream)]
     failing = dict.fromkeys(queues, 0.0) | {
         name: part("--failing", value) for name, value in _of_each("--failing", burst.failing, queues)
     }
+    weights = _weights(limits, burst)
     entries = tuple(
-        replace(entry, load=loads[entry.name], failing=failing.get(entry.name, 0.0))
-        if isinstance(entry, Queue)
-        else replace(entry, load=loads[entry.name])
+        _with_load(entry, loads[entry.name], failing.get(entry.name, 0.0), weights.get(entry.name, 1.0))
         for entry in limits.entries
         if entry.name in loads
     )
@@ -154,6 +160,27 @@ def _application(limits: Limits, burst: Burst) -> Application:
     )
 
 
+def _with_load(entry: Entry, load: Load, failing: float, weight: float) -> Entry:
+    if isinstance(entry, Quota):
+        return replace(entry, load=load, failing=failing, weight=weight)
+    return replace(entry, load=load, failing=failing) if isinstance(entry, Queue) else replace(entry, load=load)
+
+
+def _weights(limits: Limits, burst: Burst) -> dict[str, float]:
+    """Give what a message of each quota weighs that counts weights."""
+    heaviest = {
+        entry.name: min(tier.limit for tier in entry.tiers if tier.is_weighed)
+        for entry in limits.entries
+        if isinstance(entry, Quota) and any(tier.is_weighed for tier in entry.tiers)
+    }
+    found = {name: number("--weight", value, least=1) for name, value in _of_each("--weight", burst.weights, heaviest)}
+    for name, weight in found.items():
+        if weight > heaviest[name]:
+            problem = f"a message of {weight:g} is never called: a tier of {name} grants {heaviest[name]:g} in all."
+            raise BreakwaterError("--weight", problem, "Write what a message weighs on average.")
+    return found
+
+
 def _of_each(option: str, texts: Iterable[str], names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Give each resource that an option names, or all where it names none, with the value."""
     known = list(names)
@@ -173,7 +200,11 @@ def _work(text: str) -> float:
 
 def _loads(limits: Limits, burst: Burst) -> dict[str, Load]:
     connecting = {name for name, function in limits.functions.items() if function.connections}
-    everywhere = [entry.name for entry in limits.entries if entry.function in connecting or not connecting]
+    everywhere = [
+        entry.name
+        for entry in limits.entries
+        if entry.function in connecting or isinstance(entry, Quota) or not connecting
+    ]
     found: dict[str, list[Load]] = {}
     for text in burst.loads or (f"spike:{DEFAULT_BURST}",):
         name, shape = of_one("--load", text, (entry.name for entry in limits.entries))
@@ -194,7 +225,8 @@ def largest(first: Run, burst: Burst) -> float:
             raise BreakwaterError("--find-max", problem, "Begin with a smaller load, or a longer --duration.")
         entries = tuple(replace(entry, load=entry.load.scaled(factor)) for entry in first.application.entries)
         application = replace(first.application, entries=entries)
-        history = simulate(application, model=burst.model, seed=burst.seed, patience=burst.patience)
+        patience = _PATIENCE if burst.patience is None else burst.patience
+        history = simulate(application, model=burst.model, seed=burst.seed, patience=patience)
         return any(binding.harmful for binding in bindings(application, history))
 
     low, high = 0.0, 1.0

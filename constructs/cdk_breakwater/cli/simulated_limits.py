@@ -40,9 +40,11 @@ from ..limits.sqs import (
 from ..limits.streams import DEFAULT_BATCH as DEFAULT_STREAM_BATCH
 from ..limits.streams import MAXIMUM_BATCH as MAXIMUM_STREAM_BATCH
 from ..limits.streams import MAXIMUM_FACTOR, MAXIMUM_RETRIES, NEW_ON_DEMAND_SHARDS
-from ..simulation.application import Api, Bucket, Direct, Function, Queue, Stream
+from ..simulation.application import Function
 from ..simulation.application import Server as SimulatedServer
+from ..simulation.entries import Api, Bucket, Direct, Queue, Stream
 from ..simulation.load import Load
+from .simulated_quotas import add_quotas, belongs_to_quota
 
 if TYPE_CHECKING:
     from ..checks import Assembly
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from ..checks.resource import Resource
     from ..checks.servers import Server
     from ..simulation.duration import Duration
+    from ..simulation.entries import Entry
 
 _FUNCTION = "AWS::Lambda::Function"
 _ACCOUNT = Bucket("the account's APIs", ACCOUNT_RATE, ACCOUNT_BURST)
@@ -77,7 +80,7 @@ class Limits:
         What was assumed, and what is in the templates and is not simulated.
     """
 
-    entries: list[Api | Direct | Queue] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     functions: dict[str, Function] = field(default_factory=dict)
     servers: dict[str, SimulatedServer] = field(default_factory=dict)
     unreserved: int = 0
@@ -109,14 +112,15 @@ def read_limits(assembly: Assembly, duration: Duration) -> Limits:
     if taken > (most := reservable(quota)):
         found.note(f"the functions reserve {taken:,}, and an account with {quota:,} lets them reserve {most:,}")
     for function in functions:
-        if not called_rarely(function):
+        if not called_rarely(function) and not belongs_to_quota(function):
             found.functions[function.name] = _function(function, duration, found)
+    behind_quotas = add_quotas(functions, found)
     for source in event_sources(assembly):
         if source.enabled and source.function is not None and source.function.name in found.functions:
             _add_source(source, found)
     for function in functions:
         if function.name in found.functions:
-            _add_callers(function, found)
+            _add_callers(function, found, is_called=function.name in behind_quotas)
     return found
 
 
@@ -289,14 +293,14 @@ def _add_stream(source: EventSource, function: Resource, found: Limits) -> None:
     )
 
 
-def _add_callers(function: Resource, found: Limits) -> None:
+def _add_callers(function: Resource, found: Limits, *, is_called: bool) -> None:
     """Add the APIs, and whatever else calls a function, as entries."""
     apis = [api for api in waiting(function) if api.get("ProtocolType") != "WEBSOCKET"]
     for api in apis:
         name = _unused(api.name, found)
         found.entries.append(Api(name, function.name, _NOTHING, (*_stage(api, found), _ACCOUNT)))
     # What is called in several ways gets the queues and APIs first: they are what carries a burst.
-    if apis or sources_of(function):
+    if is_called or apis or sources_of(function):
         return
     called = asynchronous_sources(function)
     waits = not called

@@ -6,17 +6,14 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations
 
+from ..limits.dispatcher_rate import CALLS_PER_CORE, CORE_MIB, most_calls_per_second
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .invocation import QuotaThrottledInvocation
     from .tier import QuotaTier
 
-# Calls a second. A message takes 2 to 3 ms of a core in the dispatcher, most of it boto3's (measured on loopback,
-# without TLS). Lambda gives a function a core's worth of time for each 1,769 MB (AWS Lambda Developer Guide,
-# "Configure Lambda function memory").
-_PER_CORE = 330
-_CORE_MIB = 1_769
 _SMALL_MIB = 512
 _SHORT_CALL = 0.1
 """Seconds: the length of a call where nothing else is known."""
@@ -25,7 +22,7 @@ _CLEARLY = 0.9
 
 def dispatcher_memory(per_second: float) -> int:
     """Return the memory (MiB) with which a dispatcher makes so many calls a second."""
-    return _SMALL_MIB if per_second <= 0.8 * _PER_CORE * _SMALL_MIB / _CORE_MIB else _CORE_MIB
+    return _SMALL_MIB if per_second <= 0.8 * most_calls_per_second(_SMALL_MIB) else CORE_MIB
 
 
 def calls_per_second(tiers: Sequence[QuotaTier]) -> float:
@@ -40,11 +37,12 @@ def annotate_rate(
     tiers = quota.tiers
     granted = calls_per_second(tiers)
     remarks = Annotations.of(quota)
-    if granted and (least := min(parallelism / _SHORT_CALL, _PER_CORE)) < _CLEARLY * granted:
+    if granted and (least := min(parallelism / _SHORT_CALL, CALLS_PER_CORE)) < _CLEARLY * granted:
         remarks.add_warning_v2(
             "cdk-breakwater:quota-rate",
-            f"{granted:g} calls a second are granted and about {least:g} can be made: one dispatcher makes {_PER_CORE} "
-            f"at most, and with {parallelism} at once and calls of {_SHORT_CALL:g} s {parallelism / _SHORT_CALL:g}. "
+            f"{granted:g} calls a second are granted and about {least:g} can be made: one dispatcher makes "
+            f"{CALLS_PER_CORE} at most, and with {parallelism} at once and calls of {_SHORT_CALL:g} s "
+            f"{parallelism / _SHORT_CALL:g}. "
             "Split the quota by key into several with a part of the limit each.",
         )
     longest = parallelism / granted if granted else longest_call

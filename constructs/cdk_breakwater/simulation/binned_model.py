@@ -9,14 +9,17 @@ import math
 from random import Random
 from typing import TYPE_CHECKING
 
-from .application import Api, Queue
 from .binned_function import BinnedFunction, BinnedServer
 from .binned_queue import BinnedQueue
+from .binned_quota import BinnedQuota
 from .binned_requests import BinnedRequests
+from .entries import Api, Queue
 from .history import History
+from .quota import Quota
 
 if TYPE_CHECKING:
-    from .application import Application, Bucket
+    from .application import Application
+    from .entries import Bucket
 
 _LEFT = 0.5  # less than half of a request is none
 
@@ -52,7 +55,9 @@ class BinnedModel:
         }
         # Where all requests come at random they stay whole, so that chance does to them what it does; batches, and what
         # comes at equal distances, are parts.
-        divided = {each.function for each in application.entries if isinstance(each, Queue) or not each.load.at_random}
+        divided = {
+            each.function for each in application.entries if isinstance(each, Queue | Quota) or not each.load.at_random
+        }
         self._functions = {
             name: BinnedFunction(
                 function,
@@ -67,7 +72,7 @@ class BinnedModel:
         apis = [entry for entry in application.entries if isinstance(entry, Api)]
         self._buckets = {bucket for entry in apis for bucket in entry.buckets}
         self._tokens = {bucket.name: bucket.burst for bucket in self._buckets}
-        self._queues: list[BinnedQueue] = []
+        self._queues: list[BinnedQueue | BinnedQuota] = []
         self._asking: list[BinnedRequests] = []
         self._counts = {}
         for number, entry in enumerate(application.entries):
@@ -75,6 +80,8 @@ class BinnedModel:
             self._counts[entry.name] = entry.load.counts(step, Random(seed + number))  # noqa: S311 -- arrivals
             if isinstance(entry, Queue):
                 self._queues.append(BinnedQueue(entry, function, application, step, history))
+            elif isinstance(entry, Quota):
+                self._queues.append(BinnedQuota(entry, function, application, step, history))
             else:
                 self._asking.append(BinnedRequests(entry, function, application, step, history))
 
@@ -125,7 +132,7 @@ class BinnedModel:
         for function in self._functions.values():
             function.advance(now)
         for queue in self._queues:
-            queue.advance(number, next(self._counts[queue.queue.name], 0.0))
+            queue.advance(number, next(self._counts[queue.name], 0.0))
         # Pollers ask again as soon as a batch ends, and so are there before others.
         for queue in self._queues:
             queue.work(lambda queue=queue: self._room(queue.function), now)

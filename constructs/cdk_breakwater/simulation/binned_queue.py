@@ -13,8 +13,9 @@ from .delay import Delay
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .application import Application, Queue
+    from .application import Application
     from .binned_function import BinnedFunction
+    from .entries import Queue
     from .history import EntryHistory
 
 _DUST = 1e-6
@@ -52,6 +53,7 @@ class BinnedQueue:
     def __init__(
         self, queue: Queue, function: BinnedFunction, application: Application, step: float, history: EntryHistory
     ) -> None:
+        self.name = queue.name
         self.queue, self.function, self._app, self._step, self.history = queue, function, application, step, history
         self._visible: deque[_Cohort] = deque()
         self._depth = self._held = 0.0

@@ -6,7 +6,8 @@ import heapq
 import math
 from typing import TYPE_CHECKING
 
-from .application import (
+from .delay import Delay
+from .entries import (
     FAILED_RETRY_SECONDS,
     LONGEST_THROTTLED_RETRY_SECONDS,
     MOST_AGE_SECONDS,
@@ -15,7 +16,6 @@ from .application import (
     Api,
     Direct,
 )
-from .delay import Delay
 
 if TYPE_CHECKING:
     from .application import Application

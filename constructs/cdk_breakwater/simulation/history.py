@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -87,6 +88,22 @@ class Levels:
         return self._last
 
 
+class TierHistory:
+    """Of a tier of a quota, or of another limit of its dispatcher.
+
+    Attributes
+    ----------
+    used
+        What it holds, of its limit.
+    held_back
+        When messages first waited for it.
+    """
+
+    def __init__(self, step: float) -> None:
+        self.used = Levels(step)
+        self.held_back: float | None = None
+
+
 class EntryHistory:
     """Of an entry.
 
@@ -95,7 +112,7 @@ class EntryHistory:
     arrivals, done
         Requests that came, and that were answered or deleted.
     limited
-        Requests that a token bucket refused: 429.
+        Requests that a token bucket refused, and calls that a provider did: 429.
     throttled
         Requests and batches that found no room in the function: of an API and of a caller who waits, refused.
     failed
@@ -109,9 +126,15 @@ class EntryHistory:
         coming up.
     waited
         Seconds that messages waited for their work, together: of the exact model alone.
+    called
+        Calls that a quota began.
+    tiers
+        Of a quota, by name.
     """
 
     def __init__(self, step: float) -> None:
+        self.called = Counts(step)
+        self.tiers: defaultdict[str, TierHistory] = defaultdict(lambda: TierHistory(step))
         self.arrivals, self.done, self.limited = Counts(step), Counts(step), Counts(step)
         self.throttled, self.failed, self.lost = Counts(step), Counts(step), Counts(step)
         self.depth, self.age = Levels(step), Levels(step)

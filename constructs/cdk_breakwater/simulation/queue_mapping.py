@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
-from .application import POLLERS
+from .entries import POLLERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

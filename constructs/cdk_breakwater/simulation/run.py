@@ -6,9 +6,10 @@ import math
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from .application import Queue
 from .binned_model import BinnedModel
+from .entries import Queue
 from .event_model import EventModel
+from .quota import Quota
 
 if TYPE_CHECKING:
     from .application import Application
@@ -21,7 +22,8 @@ _PATIENT_STEPS = 100_000
 _STEPS_OF_A_DURATION = 10
 _STEPS_OF_A_LOAD = 50
 _LONGEST_STEP = 1.0
-_PATIENCE = 3_600.0
+_MOST_STEPS_KEPT = 500_000
+_PATIENCE, _MOST_PATIENCE = 3_600.0, 31 * 86_400.0
 
 
 class Model(str, Enum):
@@ -33,7 +35,7 @@ class Model(str, Enum):
 
 
 def simulate(
-    application: Application, *, model: Model = Model.AUTO, seed: int = 1, patience: float = _PATIENCE
+    application: Application, *, model: Model = Model.AUTO, seed: int = 1, patience: float | None = None
 ) -> History:
     """Run a burst against an application.
 
@@ -47,9 +49,10 @@ def simulate(
     seed
         Of what is drawn.
     patience
-        Seconds after the last request at which to stop, whatever is left. Default: an hour.
+        Seconds after the last request at which to stop, whatever is left. Default: an hour, or what the tiers of a
+        quota need, 31 days at the most.
     """
-    until = application.end + patience
+    until = application.end + (_patience(application) if patience is None else patience)
     step = _step(application)
     if model is Model.AUTO:
         is_exact = application.total <= _MOST_EVENTS or application.has_proxies
@@ -68,7 +71,8 @@ def _step(application: Application) -> float:
     shortest = min((function.duration.mean for function in application.functions.values()), default=1.0)
     fine = min(max(shortest, 0.01) / _STEPS_OF_A_DURATION, max(application.end, 1.0) / _STEPS_OF_A_LOAD)
     long = max(application.end, 1.0) + _to_drain(application)
-    return min(_LONGEST_STEP, max(fine, min(long, application.end + _PATIENCE) / _MOST_STEPS))
+    longest = max(_LONGEST_STEP, long / _MOST_STEPS_KEPT)
+    return min(longest, max(fine, min(long, application.end + _patience(application)) / _MOST_STEPS))
 
 
 def _to_drain(application: Application) -> float:
@@ -80,4 +84,11 @@ def _to_drain(application: Application) -> float:
             at_once = min(entry.most_batches, function.reserved if function.reserved is not None else math.inf)
             work = entry.load.total * function.duration.mean
             longest = max(longest, work / at_once if at_once else 0.0)
+        elif isinstance(entry, Quota):
+            longest = max(longest, entry.seconds_for(entry.load.total))
     return longest
+
+
+def _patience(application: Application) -> float:
+    quotas = [entry.seconds_for(entry.load.total) for entry in application.entries if isinstance(entry, Quota)]
+    return max(_PATIENCE, min(_MOST_PATIENCE, _PATIENCE + 2 * max(quotas, default=0.0)))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .application import Api, Direct, Queue, Stream
+from .entries import Api, Direct, Queue, Stream
+from .quota import Quota
 
 if TYPE_CHECKING:
     from .application import Application, Server
+    from .entries import Entry
     from .history import History, ServerHistory
 
 
@@ -43,6 +45,8 @@ def bindings(application: Application, history: History) -> list[Binding]:
     for entry in application.entries:
         if isinstance(entry, Queue):
             found += _of_queue(entry, history)
+        elif isinstance(entry, Quota):
+            found += _of_quota(entry, history)
         else:
             found += _of_requests(entry, history)
         found += _of_function(entry, application, history)
@@ -107,12 +111,28 @@ def _of_queue(queue: Queue, history: History) -> list[Binding]:
     return found
 
 
-def _ramp(queue: Api | Direct | Queue, history: History) -> Binding:
+def _of_quota(quota: Quota, history: History) -> list[Binding]:
+    came = history.entries[quota.name]
+    effect = _waiting(quota, history)
+    if not quota.is_kept:
+        effect = f"the provider answers {_count(came.limited.total, 'call')} with a 429"
+    found = [
+        Binding(tier.held_back, quota.name, name, effect)
+        for name, tier in came.tiers.items()
+        if tier.held_back is not None
+    ]
+    if came.lost.first is not None:
+        effect = f"{_count(came.lost.total, 'message')} end in the dead-letter queue"
+        found.append(Binding(came.lost.first, quota.name, f"max_attempts {quota.max_attempts}", effect, harmful=True))
+    return found
+
+
+def _ramp(queue: Entry, history: History) -> Binding:
     limit = "the pollers' ramp-up (5 batches, 5 more a second)"
     return Binding(history.entries[queue.name].ramped or 0.0, queue.name, limit, _waiting(queue, history))
 
 
-def _waiting(queue: Api | Direct | Queue, history: History) -> str:
+def _waiting(queue: Entry, history: History) -> str:
     came = history.entries[queue.name]
     return f"up to {came.depth.peak:,.0f} messages wait, for up to {seconds_text(came.age.peak)}"
 
@@ -131,7 +151,7 @@ def _of_requests(entry: Api | Direct, history: History) -> list[Binding]:
     return found
 
 
-def _of_function(entry: Api | Direct | Queue, application: Application, history: History) -> list[Binding]:
+def _of_function(entry: Entry, application: Application, history: History) -> list[Binding]:
     """Give the concurrency that was not enough for an entry, or the rate at which environments are made."""
     came = history.entries[entry.name]
     function, of_function = application.functions[entry.function], history.functions[entry.function]
@@ -139,6 +159,8 @@ def _of_function(entry: Api | Direct | Queue, application: Application, history:
         return []
     if isinstance(entry, Queue):
         effect = f"{_count(came.throttled.total, 'batch', 'batches')} of {entry.name} find no room, and use up receives"
+    elif isinstance(entry, Quota):
+        effect = f"{_count(came.throttled.total, 'call')} of {entry.name} find no room, and wait for one"
     elif isinstance(entry, Direct) and not entry.waits:
         effect = f"{_count(came.throttled.total, 'attempt')} wait and come again"
     else:

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import math
 
-from cdk_breakwater.simulation.application import (
-    POLLERS,
-    Api,
-    Application,
-    Bucket,
-    Direct,
-    Failover,
-    Function,
-    Pollers,
-    Queue,
-    Server,
-)
+from cdk_breakwater.simulation.application import Application, Failover, Function, Server
 from cdk_breakwater.simulation.duration import Duration
+from cdk_breakwater.simulation.entries import POLLERS, Api, Bucket, Direct, Entry, Pollers, Queue
 from cdk_breakwater.simulation.load import Load
+from cdk_breakwater.simulation.quota import Quota, Tier
 
+PER_SECOND, PER_TEN_SECONDS = Tier("20 per 1 s", 20, 1), Tier("150 per 10 s", 150, 10)
 BUCKET = Bucket("stage", rate=50, burst=100)
 
 
 def application(
-    *entries: Api | Direct | Queue,
+    *entries: Entry,
     seconds: float = 0.2,
     variation: float = 0.0,
     timeout: float = 20,
@@ -59,6 +51,18 @@ def queue(
     pollers: Pollers = POLLERS,
 ) -> Queue:
     return Queue("Q", "F", load, batch_size, maximum_concurrency, visibility, receives, reports, failing, pollers)
+
+
+def quota(
+    load: Load,
+    *tiers: Tier,
+    parallelism: int = 30,
+    weight: float = 1,
+    failing: float = 0.0,
+    is_kept: bool = True,
+) -> Quota:
+    """Make one whose dispatcher makes 330 calls a second, and whose calls last 24 s at the most."""
+    return Quota("C", "F", load, tiers, parallelism, 330, 24, 5, 1, 100, weight, failing, is_kept)
 
 
 def api(load: Load, *buckets: Bucket) -> Api:

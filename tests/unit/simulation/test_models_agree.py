@@ -7,24 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
-from cdk_breakwater.simulation.application import (
-    Api,
-    Application,
-    Bucket,
-    Direct,
-    Failover,
-    Function,
-    Pollers,
-    Queue,
-    Server,
-    Stream,
-)
+from cdk_breakwater.simulation.application import Application, Failover, Function, Server
 from cdk_breakwater.simulation.duration import Duration
+from cdk_breakwater.simulation.entries import Api, Bucket, Direct, Pollers, Stream
 from cdk_breakwater.simulation.history import History
 from cdk_breakwater.simulation.load import constant, poisson, ramp, recorded, spike
+from cdk_breakwater.simulation.quota import Tier
 from cdk_breakwater.simulation.run import Model, simulate
 
-from .bursts import BUCKET, api, application, direct, queue
+from .bursts import BUCKET, PER_SECOND, PER_TEN_SECONDS, api, application, direct, queue, quota
 
 BURSTS: dict[str, Callable[[], Application]] = {
     "a queue with its share": lambda: application(queue(spike(5_000)), reserved=12),
@@ -66,6 +57,31 @@ BURSTS: dict[str, Callable[[], Application]] = {
         queue(spike(5_000), maximum_concurrency=None, pollers=Pollers(math.inf, 0, 5)), reserved=12
     ),
     "a stream": lambda: application(Stream.of("S", "F", constant(200, 60), batch_size=25, lanes=8, most_attempts=3)),
+    "a quota": lambda: application(quota(spike(2_000), PER_SECOND, PER_TEN_SECONDS), usable=50),
+    "a quota by the calendar": lambda: application(
+        quota(constant(8, 150), Tier("400 per 1 min by the calendar", 400, 60, is_calendar=True), parallelism=60),
+        usable=80,
+    ),
+    "a quota that counts what messages weigh": lambda: application(
+        quota(spike(1_000), Tier("10^5 tokens per 1 min", 1e5, 60, is_weighed=True), parallelism=100, weight=400),
+        seconds=1,
+        usable=120,
+    ),
+    "a quota that counts arrivals": lambda: application(
+        quota(spike(600), Tier("10 per 1 s", 10, 1, arrival=0.2), parallelism=50), seconds=3, usable=50
+    ),
+    "a quota with messages that fail each time": lambda: application(
+        quota(spike(1_000), PER_SECOND, PER_TEN_SECONDS, failing=0.05), usable=50
+    ),
+    "a quota before few environments": lambda: application(
+        quota(spike(1_000), PER_SECOND, PER_TEN_SECONDS), seconds=0.5, reserved=4
+    ),
+    "two days of a quota": lambda: application(
+        quota(spike(3_500), Tier("10 per 1 s", 10, 1), Tier("1,500 per 1 d", 1_500, 86_400)), usable=50
+    ),
+    "nobody waits for the quota": lambda: application(
+        quota(spike(2_000), PER_SECOND, PER_TEN_SECONDS, is_kept=False), usable=5_000, unreserved=5_000
+    ),
     "what was recorded": lambda: application(queue(recorded([(0, 600), (60, 6_000), (120, 0)])), reserved=12),
 }
 # A count below this part of all requests is no more than chance, or the order of what comes at one instant.
@@ -108,8 +124,9 @@ def test_nothing_is_made_or_mislaid(name: str, model: Model) -> None:
     history = simulate(burst, model=model)
     for entry in burst.entries:
         came = history.entries[entry.name]
-        ended = came.done.total + came.limited.total + came.lost.total + history.left
-        if not isinstance(entry, Queue) and (isinstance(entry, Api) or entry.waits):
+        ended = came.done.total + came.lost.total + history.left
+        ended += came.limited.total if isinstance(entry, Api) else 0
+        if isinstance(entry, Api) or (isinstance(entry, Direct) and entry.waits):
             ended += came.throttled.total + came.failed.total
         assert ended == pytest.approx(came.arrivals.total, abs=0.6)
     function, server = burst.functions["F"], burst.servers["Db"]

@@ -10,8 +10,9 @@ from random import Random
 import pytest
 
 from cdk_breakwater.limits.erlang import erlang_b
-from cdk_breakwater.simulation.application import Application, Direct, Failover, Function, Queue, Server, Stream
+from cdk_breakwater.simulation.application import Application, Failover, Function, Server
 from cdk_breakwater.simulation.duration import Duration
+from cdk_breakwater.simulation.entries import Direct, Queue, Stream
 from cdk_breakwater.simulation.history import History
 from cdk_breakwater.simulation.invocation import Outcome
 from cdk_breakwater.simulation.load import constant, poisson, spike

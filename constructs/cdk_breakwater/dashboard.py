@@ -96,7 +96,7 @@ def breakwater_dashboard(
             )
         pages.setdefault(_downstream(construct), []).append(construct)
     if not pages:
-        raise BreakwaterError(parent, "there are no constructs.", "Pass those to be shown.")
+        raise BreakwaterError(parent, "there are no constructs.", "Pass the constructs to show.")
     return [page for downstream, members in pages.items() for page in _pages(parent, downstream, members, {**options})]
 
 

@@ -97,7 +97,7 @@ class DecoupledInvocation(Buffer):
         if concurrency is None:
             raise BreakwaterError(
                 self,
-                f"nothing limits {function.node.path}, so a burst reaches it at its full size.",
+                f"nothing limits {function.node.path}, so a burst would reach it in full.",
                 "Use VpcDatabaseFunction, take a share with ConnectionBudget.of(database).share(…).limit(function), "
                 "or give the function reserved_concurrent_executions.",
             )

@@ -113,14 +113,14 @@ def test_a_batch_of_one_is_said_with_its_remedy(stack: cdk.Stack, function: lamb
     DecoupledInvocation(stack, "Told", function=function, source=told)
     annotations = Annotations.from_stack(stack)
     annotations.has_info("/Stack/Jobs", Match.string_like_regexp("BatchSize is 1: .*expected_duration"))
-    annotations.has_warning("/Stack/Late", Match.string_like_regexp("max_batching_window=5 s gathers nothing"))
+    annotations.has_warning("/Stack/Late", Match.string_like_regexp("max_batching_window=5 s has no effect"))
     annotations.has_no_info("/Stack/Told", Match.string_like_regexp("BatchSize"))
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"batch_size": 10}, "batch_size=10 is given, and nobody says .* counted as tried.* which then is 1"),
+        ({"batch_size": 10}, "batch_size=10 is given, but it is not known .* counts as tried.* which then is 1"),
         ({"batch_size": 10, "expected_duration": cdk.Duration.seconds(4)}, "40 s on average, .*; 3 at once"),
         ({"batch_size": 10, "expected_duration": cdk.Duration.seconds(2)}, None),
         ({"batch_size": 1}, None),

@@ -140,9 +140,10 @@ def _say_what_cannot_be_renamed(budget: ConnectionBudget, shares: Sequence[Conne
         Annotations.of(budget).add_info_v2(
             "cdk-breakwater:no-room-to-rename",
             f"more than half of the {reservable} that the account can reserve: {', '.join(large)}. CloudFormation "
-            "makes the new function before it deletes the old one, so Lambda refuses to rename it or to move it to "
-            "another stack in one deployment, and the deployment rolls back. `breakwater plan --diff` tells before; "
-            "guard_deployments=True makes it possible, and so does `cdk refactor`.",
+            "creates the new function before it deletes the old one. If you rename such a function or move it to "
+            "another stack in one deployment, Lambda refuses the second reservation, and the deployment is rolled "
+            "back. `breakwater plan --diff` shows this before you deploy. With guard_deployments=True or `cdk "
+            "refactor` it works.",
         )
 
 

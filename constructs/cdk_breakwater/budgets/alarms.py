@@ -40,8 +40,8 @@ def budget_alarms(budget: ConnectionBudget, topic_or_action: AlarmTarget | None)
     if connections is None:
         raise BreakwaterError(
             budget,
-            "nothing measures its connections: it stands for no database, and no function has a share yet.",
-            "Call alarms() after the shares were taken.",
+            "nothing measures its connections: it has no database, and no function has a share yet.",
+            "Call alarms() after the first share was taken.",
         )
     if len(connections.counted) > MAXIMUM_METRICS:
         return make_alarms(
@@ -65,8 +65,8 @@ def budget_alarms(budget: ConnectionBudget, topic_or_action: AlarmTarget | None)
             minutes=_OVERLAP,
             description=lazy_string(
                 lambda: (
-                    f"{name} has had more than the {planned()} planned connections for {_OVERLAP} minutes: somebody "
-                    "outside the budget connects (external_connections), or sessions outlive their environments."
+                    f"{name} has had more than the {planned()} planned connections for {_OVERLAP} minutes: clients "
+                    "outside the budget connect (external_connections), or sessions outlive their environments."
                 )
             ),
         )
@@ -79,10 +79,10 @@ def budget_alarms(budget: ConnectionBudget, topic_or_action: AlarmTarget | None)
             threshold=lazy_number(most),
             description=lazy_string(
                 lambda: (
-                    f"All {most()} connections of the pool of {name} are lent: who asks for one waits."
+                    f"All {most()} connections in the pool of {name} are in use: functions that need one wait."
                     if budget.downstream is not None and budget.downstream.behind_proxy
                     else f"{name} has {most()} connections, all that max_connections leaves for clients "
-                    f"({budget.reserved_connections} are kept for administrators): it refuses the next one."
+                    f"({budget.reserved_connections} are reserved for administrators). It refuses the next connection."
                 )
             ),
         )

@@ -196,7 +196,7 @@ class ConnectionBudget(Construct):
         require(self, {"name": name}, {"name": TEXT}, needed=("name",))
         require(self, {f"weight of {name!r}": weight}, {f"weight of {name!r}": ABOVE_ZERO})
         if any(share.name == name for share in self._shares):
-            raise BreakwaterError(self, f"the share {name!r} exists.", "Give each share its own name.")
+            raise BreakwaterError(self, f"the share {name!r} already exists.", "Give each share its own name.")
         if weight is not None and concurrency is not None:
             raise BreakwaterError(
                 self,
@@ -336,7 +336,7 @@ class ConnectionBudget(Construct):
             return MaxConnections(self._given, "max_connections given")
         try:
             if self._downstream is None:
-                msg = "it stands for no database of this app."
+                msg = "it belongs to no database of this app."
                 raise UnknownMaxConnections(msg)
             return self._downstream.max_connections()
         except UnknownMaxConnections as unknown:

@@ -111,5 +111,5 @@ def _say_who_shares(budget: ConnectionBudget) -> None:
         "cdk-breakwater:shared-budget",
         f"The stacks {', '.join(names)} share it. When a share changes, deploy all of them: first those whose shares "
         "fall, then those whose shares rise or are new. `breakwater plan --diff` names the order. If one of them is "
-        "deployed alone, more may be reserved than there is.",
+        "deployed alone, the functions may reserve more than the budget.",
     )

@@ -40,7 +40,7 @@ def requests_per_environment(resource: lambda_.CfnFunction) -> int | None:
     if not isinstance(requests, (int, float)):
         raise BreakwaterError(
             resource,
-            f"how many requests an execution environment serves at once is not known (given {requests}).",
+            f"the number of requests that an execution environment serves at once is not known (given {requests}).",
             "Pass a number: capacity_provider.add_function(…, per_execution_environment_max_concurrency=…).",
         )
     return int(requests)

@@ -43,8 +43,8 @@ def compare_queues(budget: ConnectionBudget) -> None:
             Annotations.of(mapping).add_warning_v2(
                 "cdk-breakwater:unlimited-queue",
                 f"it has no MaximumConcurrency, and the share of {share.name} is {share.resolve()}. Lambda receives "
-                "more messages than the function can process at once, and throttles the rest. Each throttled message "
-                "has used up a receive, so messages end in the dead-letter queue untried. Pass "
+                "more messages than the function can process at once, and throttles the rest. Each throttled "
+                "message has used up a receive, so messages reach the dead-letter queue without processing. Pass "
                 "max_concurrency=share.concurrency to the SqsEventSource, or replace it by a DecoupledInvocation with "
                 "InvocationSource.sqs(queue, replaces_event_source=True).",
             )
@@ -55,15 +55,15 @@ def compare_queues(budget: ConnectionBudget) -> None:
             Annotations.of(budget).add_warning_v2(
                 "cdk-breakwater:queue-above-share",
                 f"the queues before {share.name} let {queued[path]} run, and its share is {granted}. Messages are "
-                "received only to be throttled, and end in the dead-letter queue untried. Pass "
+                "received only to be throttled, and reach the dead-letter queue without processing. Pass "
                 "max_concurrency=share.concurrency to its SqsEventSource, or a part of share.concurrency.split(…).",
             )
         if most < granted:
             Annotations.of(budget).add_info_v2(
                 "cdk-breakwater:stranded-concurrency",
                 f"the queues before {share.name} let {most} of its share of {granted} run. {granted - most} x "
-                f"{share.connections_per_environment} connections are kept from others, unless something else invokes "
-                f"it. Pass concurrency={most} to it, or raise MaximumConcurrency.",
+                f"{share.connections_per_environment} connections stay unused, unless something else invokes it. "
+                f"Pass concurrency={most} to it, or raise MaximumConcurrency.",
             )
 
 

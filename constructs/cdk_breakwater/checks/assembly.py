@@ -38,7 +38,7 @@ def parse_json(path: Path) -> dict[str, Any]:
     """
     body = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(body, dict):
-        raise ValueError(f"{path} is no CloudFormation template")  # noqa: TRY004 -- the file is wrong, not a type
+        raise ValueError(f"{path} is not a CloudFormation template")  # noqa: TRY004 -- the file is wrong, not a type
     return body
 
 

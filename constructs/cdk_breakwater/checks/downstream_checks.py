@@ -60,7 +60,7 @@ class DownstreamChecks:
         """Raise an error that says how to add the plugin: it is not an Aspect, as cdk-nag before 3 was."""
         raise BreakwaterError(
             node,
-            "DownstreamChecks is no Aspect: it reads the templates when all of them are there.",
+            "DownstreamChecks is not an Aspect: it reads the templates after all of them are written.",
             "Write Validations.of(app).add_plugins(DownstreamChecks()).",
         )
 

@@ -82,7 +82,7 @@ def check_command(  # noqa: PLR0917 -- typer makes an option of each
             Console().print(explanation(_rule(explain)))
             return
         if not paths and not stack and not region:
-            raise BreakwaterError("breakwater check", "nothing to check is named.", "Name a path, --stack or --region.")
+            raise BreakwaterError("breakwater check", "there is nothing to check.", "Name a path, --stack or --region.")
         see_to("--format", format_, ("table", *FORMATS))
         see_to("--severity", severity, tuple(SEVERITIES))
         chosen = _rules(rule or [], skip or [])
@@ -232,7 +232,7 @@ def _read_deployed(
         read_deployed(sources, stacks, client, region or "unknown-region")
     except (BotoCoreError, ClientError) as error:
         raise BreakwaterError(
-            "breakwater check", f"AWS can't be read ({error}).", "Name a stack, see to its permissions."
+            "breakwater check", f"AWS can't be read ({error}).", "Name a stack, and check your permissions."
         ) from error
 
 

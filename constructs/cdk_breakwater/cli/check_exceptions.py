@@ -99,7 +99,7 @@ def read_settings(path: Path) -> Settings:
     severities = body.get("severity") or {}
     if not isinstance(severities, dict):
         raise BreakwaterError(
-            str(path), f"severity is no mapping (given {severities!r}).", "Write severity: {Rule: note}."
+            str(path), f"severity is not a mapping (given {severities!r}).", "Write severity: {Rule: note}."
         )
     for name, severity in severities.items():
         if severity not in SEVERITIES:
@@ -113,7 +113,7 @@ def read_settings(path: Path) -> Settings:
 def _listed(path: Path, body: dict[str, Any], name: str) -> list[Any]:
     given = body.get(name) or []
     if not isinstance(given, list):
-        raise BreakwaterError(str(path), f"{name} is no list (given {given!r}).", f"Write {name}: [...].")
+        raise BreakwaterError(str(path), f"{name} is not a list (given {given!r}).", f"Write {name}: [...].")
     return given
 
 
@@ -190,7 +190,9 @@ def read_baseline(path: Path) -> set[str]:
         body = json.loads(path.read_text(encoding="utf-8"))
         return {str(name) for name in body["findings"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BreakwaterError(str(path), f"it is no baseline ({error}).", "Write one by --write-baseline.") from error
+        raise BreakwaterError(
+            str(path), f"it is not a baseline ({error}).", "Write one with --write-baseline."
+        ) from error
 
 
 def _entries(metadata: Any) -> list[Any]:
@@ -202,7 +204,7 @@ def _entries(metadata: Any) -> list[Any]:
 def _exception(where: str, entry: Any) -> Suppression:
     if not isinstance(entry, dict) or not entry.get("rule") or not str(entry.get("reason") or "").strip():
         raise BreakwaterError(
-            where, f"a suppression needs a rule and a reason (given {entry}).", "Say why it is right."
+            where, f"a suppression needs a rule and a reason (given {entry}).", "Give a reason why it is right."
         )
     for name in entry:
         if name not in _SUPPRESSION:

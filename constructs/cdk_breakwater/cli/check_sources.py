@@ -167,7 +167,7 @@ class Sources:
             return None
         if not found.is_template:
             if named:
-                self._complain(f"{file}: it is no template: it has no resources with a type")
+                self._complain(f"{file}: it is not a template: it has no resources with a type")
             return None
         self._keep(file, found)
         return found

@@ -54,10 +54,12 @@ def read_template(path: Path, new: State, assembly: Path) -> State:
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise BreakwaterError(str(path), "it is no JSON.", "Give a template or a cloud assembly of the CDK.") from error
+        raise BreakwaterError(
+            str(path), "it is not JSON.", "Give a template or a cloud assembly of the CDK."
+        ) from error
     stack = path.name.removesuffix(".json").removesuffix(".template")
     if not isinstance(body, dict) or "Resources" not in body:
-        raise BreakwaterError(str(path), "it is no template: it has no Resources.", "Give what `cdk synth` wrote.")
+        raise BreakwaterError(str(path), "it is not a template: it has no Resources.", "Give what `cdk synth` wrote.")
     if stack not in new.stacks:
         raise BreakwaterError(
             str(path),

@@ -319,7 +319,7 @@ def _payload(given: str) -> bytes:
     except OSError as error:
         raise BreakwaterError("--payload", f"{given[1:]} can't be read ({error}).", "Give JSON, or @FILE.") from error
     except ValueError as error:
-        raise BreakwaterError("--payload", f"it is no JSON: {error}.", "Give JSON, or @FILE.") from error
+        raise BreakwaterError("--payload", f"it is not JSON: {error}.", "Give JSON, or @FILE.") from error
     return text.encode()
 
 

@@ -76,7 +76,7 @@ def read_plans(assembly: Path) -> list[Plan]:
         When a file of it is damaged.
     """
     if not (assembly / "manifest.json").is_file():
-        msg = f"{assembly} is no cloud assembly: it has no manifest.json. Run `cdk synth` first."
+        msg = f"{assembly} is not a cloud assembly: it has no manifest.json. Run `cdk synth` first."
         raise FileNotFoundError(msg)
     with readable(assembly):
         return sorted((_plan(data) for data in _budgets(assembly)), key=lambda plan: plan.path)

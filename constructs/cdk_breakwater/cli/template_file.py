@@ -76,7 +76,7 @@ def read_template(path: Path) -> TemplateFile:
             raise UnreadableTemplateError(f"it has more than {_MOST_BYTES:,} bytes")
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UnreadableTemplateError("it is no text in UTF-8") from error
+        raise UnreadableTemplateError("it is not UTF-8 text") from error
     except OSError as error:
         raise UnreadableTemplateError(error.strerror or str(error)) from error
     return parse_template(path, text)
@@ -85,7 +85,7 @@ def read_template(path: Path) -> TemplateFile:
 def parse_template(path: Path, text: str) -> TemplateFile:
     """Parse the text of a template; see `read_template`."""
     if "\0" in text:
-        raise UnreadableTemplateError("it is no text")
+        raise UnreadableTemplateError("it is not text")
     try:
         if text.lstrip()[:1] == "{":
             return _template(path, json.loads(text), partial(_json_lines, text))
@@ -99,7 +99,7 @@ def parse_template(path: Path, text: str) -> TemplateFile:
     except UnreadableTemplateError:
         raise
     except ValueError as error:  # a number of thousands of digits
-        raise UnreadableTemplateError(f"it is no JSON of a template ({error})") from error
+        raise UnreadableTemplateError(f"it is not a template in JSON ({error})") from error
     except RecursionError as error:
         raise UnreadableTemplateError("it nests too deeply") from error
 
@@ -111,7 +111,7 @@ def _yaml_template(path: Path, text: str) -> TemplateFile:
 
 def _template(path: Path, body: Any, find_lines: Callable[[], dict[tuple[str, ...], int]]) -> TemplateFile:
     if not isinstance(body, dict):
-        raise UnreadableTemplateError("it is no template: it has no sections")
+        raise UnreadableTemplateError("it is not a template: it has no sections")
     return TemplateFile(path, body, find_lines)
 
 
@@ -126,12 +126,12 @@ def _yaml(text: str) -> tuple[Any, dict[tuple[str, ...], int], tuple[tuple[str, 
         return loader.construct_document(node), _yaml_lines(node), _repeated(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or "it is no YAML"
+        problem = getattr(error, "problem", None) or "it is not YAML"
         raise UnreadableTemplateError(f"line {mark.line + 1}: {problem}" if mark else problem) from error
     except (TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:  # of PyYAML's constructors
         if isinstance(error, UnreadableTemplateError):
             raise
-        raise UnreadableTemplateError(f"it is no YAML of a template ({error})") from error
+        raise UnreadableTemplateError(f"it is not a template in YAML ({error})") from error
     finally:
         loader.dispose()
 

@@ -79,11 +79,11 @@ class DocumentDbDownstream(Downstream):
     def max_connections(self) -> MaxConnections:
         """Take DocumentDB's table for the minimum capacity; for a class, AWS's number has to be given."""
         if self._resource is None:
-            msg = "it is imported, so nothing in the app tells its max_connections."
+            msg = "it is imported, so nothing in the app states its max_connections."
             raise UnknownMaxConnections(msg, "Pass max_connections=…")
         if not self._has_instance(self._resource):
             raise UnknownMaxConnections(
-                "the cluster has no instance in this app, and without one nothing answers.",
+                "the cluster has no instance in this app, and without an instance it can't serve connections.",
                 'Add docdb.CfnDBInstance(…, db_cluster_identifier=cluster.cluster_identifier, db_instance_class="db.'
                 'serverless"), or pass max_connections=…',
             )

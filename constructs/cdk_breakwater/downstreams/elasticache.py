@@ -87,7 +87,7 @@ def _require_encryption(cache: elasticache.CfnReplicationGroup) -> None:
     if cache.transit_encryption_enabled is not True and not Token.is_unresolved(cache.transit_encryption_enabled):
         raise BreakwaterError(
             cache,
-            f"transit_encryption_enabled is {cache.transit_encryption_enabled}, and functions connect over TLS alone.",
+            f"transit_encryption_enabled is {cache.transit_encryption_enabled}, and functions connect only over TLS.",
             "Set transit_encryption_enabled=True.",
         )
 

@@ -63,7 +63,7 @@ def require_host(path: str, host: str, engine: DatabaseEngine) -> None:
         return
     scheme, url, rest = host.rpartition("://")
     shown = f"the URL {scheme}://{rest.rpartition('@')[2]}" if url else repr(rest.rpartition("@")[2])
-    remedy = "Give the name alone: the port, the database and the login have parameters of their own."
+    remedy = "Give only the name: the port, the database and the login have their own parameters."
     if engine is DatabaseEngine.MONGODB:
         remedy = (
             'Give the name, or "mongodb+srv://cluster0.example.mongodb.net" without login, database and options: '
@@ -92,8 +92,9 @@ class EndpointDownstream(Downstream):
         if self.tls_ca == "by-host" and not Token.is_unresolved(region) and not has_rds_certificates(region):
             Annotations.of(construct).add_info_v2(
                 "cdk-breakwater:unknown-host",
-                f"Its host is known at deployment only. A database of RDS in {region} is signed by authorities that "
-                "are not part of cdk-breakwater: pass certificate_authority=… with the bundle of the Region.",
+                f"Its host is known only at deployment. If it is a database of RDS in {region}, its certificate "
+                "authorities are not part of cdk-breakwater: pass certificate_authority=… with the bundle of the "
+                "Region.",
             )
         if self.connectable is not None:
             from aws_cdk import aws_ec2 as ec2

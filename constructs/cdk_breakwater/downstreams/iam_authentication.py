@@ -36,7 +36,7 @@ def grant_iam_login(downstream: RdsDownstream, grantee: iam.IGrantable, user: st
         if given is False:
             raise BreakwaterError(
                 downstream.construct,
-                f"iam_authentication=False is given, and somebody logs in as {user!r} by IAM.",
+                f"iam_authentication=False is given, and a function logs in as {user!r} by IAM.",
                 "Leave it out, or pass credentials=DatabaseCredentials.user(…).",
             )
         if downstream.is_cluster and given is None:

@@ -111,7 +111,7 @@ class RdsDownstream(Downstream):
         A cluster has the fewest connections of its instances, since each of them can become the writer.
         """
         if self.resource is None:
-            msg = "it is imported, so nothing in the app tells its max_connections."
+            msg = "it is imported, so nothing in the app states its max_connections."
             raise UnknownMaxConnections(msg, "")
         if not self.is_cluster:
             return self._of_instance(self.resource)
@@ -219,7 +219,7 @@ class ReadersDownstream(RdsDownstream):
         if self.resource is not None and len(list(super().instances())) < 2:
             raise BreakwaterError(
                 cluster,
-                "it has no reader, and its reader endpoint then leads to the writer.",
+                "it has no reader, so its reader endpoint leads to the writer.",
                 "Add readers=[…] to the cluster, or pass the cluster itself as database=….",
             )
 

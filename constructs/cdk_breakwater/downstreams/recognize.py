@@ -20,7 +20,7 @@ def recognize(database: Any, certificate_authority: str | None) -> Downstream:
     ):
         raise BreakwaterError(
             database.construct if isinstance(database, Downstream) else database,
-            f"certificate_authority={certificate_authority!r} is given, and it is no database of RDS or DocumentDB.",
+            f"certificate_authority={certificate_authority!r} is given, and it is not a database of RDS or DocumentDB.",
             "Pass it to Downstream.endpoint(…), or leave it out.",
         )
     if isinstance(database, Downstream):
@@ -51,7 +51,7 @@ def recognize(database: Any, certificate_authority: str | None) -> Downstream:
     if is_proxy(database):
         raise BreakwaterError(
             path,
-            "an RDS Proxy does not tell which database it leads to.",
+            "the database of an RDS Proxy is not known from the proxy.",
             "Pass Downstream.proxy(database, proxy).",
         )
     if resource_type == "AWS::ElastiCache::CacheCluster":
@@ -59,7 +59,7 @@ def recognize(database: Any, certificate_authority: str | None) -> Downstream:
         # Memcached; Valkey and Redis OSS have TLS in replication groups alone.
         raise BreakwaterError(
             path,
-            "CfnCacheCluster is not a downstream: Redis has no TLS in it, and functions connect over TLS alone.",
+            "CfnCacheCluster is not a downstream: its Redis has no TLS, and functions connect only over TLS.",
             "Make an elasticache.CfnReplicationGroup with transit_encryption_enabled=True; num_cache_clusters=1 is one "
             "node, as here. Memcached has no connections to share out.",
         )

@@ -53,8 +53,8 @@ def note_failures(invocation: Buffer, results: JobResults) -> None:
     else:
         Annotations.of(invocation).add_warning_v2(
             "cdk-breakwater:failures-unseen",
-            "on_failure keeps no payload that names a job, so a front door can tell a failed job from a waiting one "
-            "only if the function itself reports the failure. Leave on_failure out.",
+            "on_failure stores no payload that names a job, so a front door can distinguish a failed job from a "
+            "waiting one only if the function itself reports the failure. Leave on_failure out.",
         )
     _KNOWN.add(invocation)
 
@@ -121,7 +121,7 @@ def _check(invocation: Buffer, dead_letter_queue: sqs.IQueue) -> None:
     if alarms_of(invocation):
         raise BreakwaterError(
             invocation,
-            "alarms() is called before add_front_door, so nothing watches the queue that failures pass on their way.",
+            "alarms() was called before add_front_door, so no alarm watches the queue that failures pass through.",
             "Call it after.",
         )
     resource: Any = dead_letter_queue.node.default_child
@@ -141,8 +141,9 @@ def _other_origins(invocation: Buffer, dead_letter_queue: sqs.IQueue) -> list[st
     # A message that was sent on, not moved by SQS, doesn't know where it came from, and a redrive would have to.
     # Source: Amazon SQS Developer Guide, "Troubleshooting dead-letter queue and DLQ redrive issues".
     return [
-        f"{dead_letter_queue.node.path} is the dead-letter queue of {other.node.path}, too, and what came by a front "
-        f"door no longer tells from where. Give {invocation.queue.node.path} one of its own."
+        f"{dead_letter_queue.node.path} is also the dead-letter queue of {other.node.path}, and messages that came "
+        f"through a front door no longer show their queue. Give {invocation.queue.node.path} a dead-letter queue of "
+        "its own."
         for other in invocation.node.root.node.find_all()
         if isinstance(other, sqs.Queue)
         and other not in (invocation.queue, invocation.failures_queue)

@@ -167,12 +167,12 @@ class FrontDoor(Construct):
 
     def _route(self, path: str) -> str:
         if not path.strip("/"):
-            raise BreakwaterError(self, f"path={path!r} names nothing to post to.", 'Name it, such as "orders".')
+            raise BreakwaterError(self, f"path={path!r} names no resource.", 'Name it, such as "orders".')
         route = "/" + path.strip("/")
         if not _PATH.fullmatch(route):
             raise BreakwaterError(
                 self,
-                f"path={path!r} is no plain path: it has parameters, or characters that a URL encodes.",
+                f"path={path!r} is not a plain path: it has parameters, or characters that a URL encodes.",
                 "Name it with letters, digits, '.', '_', '~' and '-', such as \"shop/orders\"; what differs by request "
                 "belongs into the body.",
             )

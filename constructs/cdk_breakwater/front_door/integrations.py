@@ -107,7 +107,9 @@ def source_integration(
     """
     if order_by is not None and not _JSON_PATH.fullmatch(order_by):
         raise BreakwaterError(
-            invocation, f"order_by={order_by!r} is no path to one value.", "Name members only, such as $.customer.id."
+            invocation,
+            f"order_by={order_by!r} is not a path to a single value.",
+            "Use only member names, such as $.customer.id.",
         )
     binding = invocation.binding
     origin = binding.queue if isinstance(binding, QueueBinding) else binding.origin
@@ -122,7 +124,7 @@ def source_integration(
         return _stream(origin.stream, job, order_by, common)
     if isinstance(origin, Table):
         if order_by is not None:
-            raise BreakwaterError(invocation, "a table keeps no order among its items.", "Leave order_by out.")
+            raise BreakwaterError(invocation, "a table doesn't keep its items in order.", "Leave order_by out.")
         return _table(invocation, origin.table, job, partition_key, common)
     return _queue(invocation, origin, job, order_by, common)
 
@@ -133,7 +135,7 @@ def _queue(
     if order_by is not None and not queue.fifo:
         raise BreakwaterError(
             invocation,
-            "a standard queue keeps no order.",
+            "a standard queue doesn't keep its messages in order.",
             "Use InvocationSource.sqs(fifo=True), or leave order_by out.",
         )
     return SourceIntegration(
@@ -192,7 +194,7 @@ def _partition_key(invocation: Buffer, table: AnyTable, given: str | None) -> st
         raise BreakwaterError(
             invocation,
             f"{table.node.path} has a sort key, and a job is one item by its name.",
-            "Use a table with a partition key alone.",
+            "Use a table that has only a partition key.",
         )
     name = schema.get("HASH") or given
     if not name or not _ATTRIBUTE_NAME.fullmatch(name) or types.get(name, "S") != "S":

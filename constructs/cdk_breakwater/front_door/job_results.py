@@ -95,7 +95,7 @@ class JobResults(Construct):
         if not isinstance(function, lambda_.Function):
             raise BreakwaterError(
                 where,
-                f"{function.node.path} is imported, so it cannot be told where answers are kept.",
+                f"{function.node.path} is imported, so its environment can't name the table of answers.",
                 "Add the front door in the function's app.",
             )
         require(where, {"result_ttl": ttl}, {"result_ttl": SECONDS})
@@ -109,7 +109,7 @@ class JobResults(Construct):
                 where,
                 f"result_ttl={int(ttl.to_seconds())} s, and another front door of {function.node.path} has "
                 f"{int(results.ttl.to_seconds())} s.",
-                "Give both the same: the function keeps its answers in one table.",
+                "Use the same value for both: the function stores its answers in one table.",
             )
         return results
 

@@ -35,8 +35,8 @@ def function_alarms(function: lambda_.Function, topic_or_action: AlarmTarget | N
             threshold=1,
             minutes=3,
             of_minutes=5,
-            description=f"Lambda refuses invocations of {function.node.path}: more come than its concurrency takes. "
-            f"Put a queue before it, or raise its {concurrency_name}.",
+            description=f"Lambda throttles {function.node.path}: more invocations arrive than its concurrency allows. "
+            f"Put a queue in front of it, or raise its {concurrency_name}.",
         )
         errors = errors_alarm(scope, function)
         return [*errors, throttles, *_concurrency_alarms(scope, function, limit)]
@@ -61,18 +61,18 @@ def _concurrency_alarms(
                 comparison_operator=ABOVE,
                 description=lazy_string(
                     lambda: (
-                        f"{path} exceeds its share of {limit.resolve()}, and takes connections that are others'. "
+                        f"{path} exceeds its share of {limit.resolve()}, and takes connections of other functions. "
                         "Reserve its concurrency: remove reserve_concurrency=False."
                     )
                 ),
             )
         ]
     if limit.mappings:
-        return []  # behind a queue or stream, the share is there to be used up, and its alarms tell of the backlog
+        return []  # behind a queue or stream, the share is there to be used up, and its alarms report the backlog
     remedy = (
-        "Raise its reserved concurrency; or let an invocation take a shorter time."
+        "Raise its reserved concurrency, or make its invocations shorter."
         if limit.share is None
-        else "Raise its share, or the connections of the database; or let it hold them for a shorter time."
+        else "Raise its share, or the connections of the database, or make its invocations shorter."
     )
     return [
         make_alarm(
@@ -82,7 +82,9 @@ def _concurrency_alarms(
             threshold=lazy_number(limit.resolve),
             minutes=_LONG,
             description=lazy_string(
-                lambda: f"{path} has been at its limit of {limit.resolve()} for {_LONG} minutes: work waits. {remedy}"
+                lambda: (
+                    f"{path} has been at its limit of {limit.resolve()} for {_LONG} minutes, so work waits. {remedy}"
+                )
             ),
         )
     ]

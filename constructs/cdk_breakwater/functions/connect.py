@@ -122,7 +122,7 @@ def _network(function: lambda_.Function, downstream: Downstream, vpc: ec2.IVpc |
         if downstream.connectable is not None:
             raise BreakwaterError(
                 function,
-                f"it stands outside of any VPC, and {server.node.path} is in one.",
+                f"it is outside any VPC, and {server.node.path} is in one.",
                 "Give the function vpc=…, or use PublicSslDatabaseFunction for a public database.",
             )
         return None
@@ -138,7 +138,7 @@ def _network(function: lambda_.Function, downstream: Downstream, vpc: ec2.IVpc |
             if subnets:
                 closed = not any(group.allow_all_outbound for group in function.connections.security_groups)
                 return FunctionNetwork(candidate, ec2.SubnetSelection(subnets=subnets), closed)
-    raise BreakwaterError(function, "the VPC that it stands in is not known here.", "Pass vpc=….")
+    raise BreakwaterError(function, "its VPC is not known here.", "Pass vpc=….")
 
 
 def _options(function: lambda_.Function, network: FunctionNetwork | None) -> dict[str, Any]:

@@ -269,7 +269,7 @@ def _through_proxy(
         # Source: RDS User Guide, "Quotas and limitations for RDS Proxy".
         raise BreakwaterError(
             path,
-            "an RDS Proxy can be reached in its VPC alone.",
+            "an RDS Proxy can be reached only from its VPC.",
             "Use VpcDatabaseFunction, or the database itself.",
         )
     return database

@@ -46,18 +46,20 @@ def open_to_public(
             raise BreakwaterError(
                 function,
                 f"allowed_cidrs={list(allowed_cidrs)} is given without acknowledge_public_access.",
-                "Say in acknowledge_public_access why the database is open to these addresses.",
+                "Give the reason why the database is open to these addresses in acknowledge_public_access.",
             )
         Annotations.of(function).add_warning_v2(
             "cdk-breakwater:public-access-not-acknowledged",
             f"acknowledge_public_access is not given, so nothing opens {downstream.construct.node.path} to the "
-            "function: it cannot connect unless the database was opened by other means. Say in "
-            "acknowledge_public_access why it is public.",
+            "function. It can't connect unless the database is opened by other means. Give the reason why the "
+            "database is public in acknowledge_public_access.",
         )
         return
     if not reason.strip():
         raise BreakwaterError(
-            function, "acknowledge_public_access is empty.", "Say why the database is open to every address."
+            function,
+            "acknowledge_public_access is empty.",
+            "Give the reason why the database is open to every address.",
         )
     peers = [ec2.Peer.any_ipv4()] if allowed_cidrs is None else _peers(function, allowed_cidrs)
     if downstream.connectable is None:
@@ -81,8 +83,9 @@ def open_to_public(
     else:
         Annotations.of(function).add_info_v2(
             "cdk-breakwater:allowed-cidrs-of-lambda",
-            "A function outside any VPC has no address of its own: it comes from one of those that AWS's "
-            "ip-ranges.json lists for EC2 in the Region, and reaches the database only where allowed_cidrs has them.",
+            "A function outside any VPC has no IP address of its own. It uses one of those that AWS's "
+            "ip-ranges.json lists for EC2 in the Region, and reaches the database only if allowed_cidrs contains "
+            "them.",
         )
     acknowledge(downstream.construct, f"{reason} (TLS is enforced by the server and verified by the client.)", *rules)
 
@@ -104,7 +107,9 @@ def _peer(function: IConstruct, cidr: str) -> ec2.IPeer:
         network = ipaddress.ip_network(cidr)
     except ValueError as error:
         raise BreakwaterError(
-            function, f"allowed_cidrs has {cidr!r}, which is no CIDR block ({error}).", "Write it as '203.0.113.0/24'."
+            function,
+            f"allowed_cidrs has {cidr!r}, which is not a CIDR block ({error}).",
+            "Write it as '203.0.113.0/24'.",
         ) from error
     if "/" not in cidr:
         raise BreakwaterError(function, f"allowed_cidrs has {cidr!r}, an address.", f"Write it as '{network}'.")

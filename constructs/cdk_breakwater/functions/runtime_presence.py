@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def say_what_is_lost(function: lambda_.Function, downstream: Downstream, *, overlap: bool | None) -> None:
     """Note that a function is without the runtime, and how its share counts."""
     counts = (
-        "Its share counts twice, since old and new environments hold connections together for a while after a "
-        "deployment; overlap=False says that it closes its connections before it returns."
+        "Its share counts twice, because old and new environments hold connections at the same time after a "
+        "deployment. Pass overlap=False if it closes its connections before it returns."
         if overlap is None or overlap
         else "overlap=False says that it closes its connections before it returns."
     )

@@ -63,7 +63,7 @@ def _allow_anywhere(
     if database is not None:
         Annotations.of(function).add_info_v2(
             "cdk-breakwater:database-without-security-group",
-            f"{downstream.construct.node.path} has no security group here: its own must let port "
+            f"{downstream.construct.node.path} has no security group in this app. Its security group must let port "
             f"{_written(downstream.port)} in from {_names(function)}.",
         )
 

@@ -81,7 +81,7 @@ def _npm_ci(where: str, folder: Path) -> None:
             "Install npm, which Node.js brings (Debian packages it by itself), and have it on the PATH; "
             "or bundle the drivers into the function's own code and use a plain lambda_.Function."
         )
-        raise BreakwaterError(where, "The Node.js layer needs npm, and there is none.", remedy)
+        raise BreakwaterError(where, "The Node.js layer needs npm, which is not installed.", remedy)
     done = subprocess.run(  # noqa: S603 -- npm with our own options
         [npm, *_NPM_CI],
         cwd=folder,

@@ -29,7 +29,7 @@ def source_directory(name: str) -> Path:
         directory = root / name
         if directory.is_dir():
             return directory
-    raise FileNotFoundError(f"cdk_breakwater lacks lambda_src/{name}: install the package anew.")
+    raise FileNotFoundError(f"cdk_breakwater lacks lambda_src/{name}: reinstall the package.")
 
 
 def handler_directory(name: str) -> Path:
@@ -67,7 +67,7 @@ def handler_module(package: str, module: str) -> ModuleType:
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, handler_directory(package) / f"{module}.py")
         if spec is None or spec.loader is None:
-            raise FileNotFoundError(f"cdk_breakwater lacks {module}.py of {package}: install the package anew.")
+            raise FileNotFoundError(f"cdk_breakwater lacks {module}.py of {package}: reinstall the package.")
         loaded = sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(loaded)
     return sys.modules[name]

@@ -101,7 +101,7 @@ def _uv(where: str) -> list[str]:
         return [sys.executable, "-m", "uv"]
     if found := shutil.which("uv"):
         return [found]
-    raise BreakwaterError(where, "The drivers need uv, and it is not there.", "Install it: pip install uv.")
+    raise BreakwaterError(where, "The drivers need uv, which is not installed.", "Install it: pip install uv.")
 
 
 def _settings() -> Mapping[str, str]:

@@ -59,7 +59,7 @@ def _let_cloudwatch_publish(construct: IConstruct, topic: sns.ITopic) -> None:
     if getattr(key, "alias_name", None) == _MANAGED_KEY:
         raise BreakwaterError(
             construct,
-            f"the topic {topic.node.path} is encrypted with {_MANAGED_KEY}, whose policy lets no alarm publish.",
+            f"the topic {topic.node.path} is encrypted with {_MANAGED_KEY}, by which no alarm may publish.",
             "Encrypt it with a kms.Key of the app.",
         )
     if key is not None:

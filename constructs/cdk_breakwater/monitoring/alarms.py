@@ -91,8 +91,8 @@ def require_no_alarms(construct: IConstruct) -> None:
     if construct in _ALARMS:
         raise BreakwaterError(
             construct,
-            "alarms() is called for the second time.",
-            "Call it once; add_alarm_action on what it returns adds further actions.",
+            "alarms() was called before.",
+            "Call it once. To add actions, call add_alarm_action on the alarms that it returns.",
         )
 
 
@@ -109,7 +109,7 @@ def add_actions(
         else:
             acknowledge(
                 alarm,
-                "It shows in the console as it is; whom it calls is the app's choice, with alarms(topic).",
+                "The console shows the alarm. The app chooses its action, with alarms(topic).",
                 *compliance_rules("CloudWatchAlarmAction"),
             )
     return register_alarms(construct, alarms)

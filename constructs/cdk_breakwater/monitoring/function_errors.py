@@ -37,7 +37,7 @@ def errors_alarm(scope: Construct, function: Function, *, id: str = "Errors") ->
             threshold=1,
             minutes=3,
             of_minutes=5,
-            description=f"Invocations of {path} end with an error in three of five minutes: by an exception, its "
-            "timeout, or the end of its process. Its log says which.",
+            description=f"Invocations of {path} have failed in three of five minutes: with an exception, with a "
+            "timeout, or because the process ended. The log shows which.",
         )
     ]

@@ -46,7 +46,7 @@ def ensure_secrets_manager_endpoint(vpc: ec2.IVpc, function: ec2.IConnectable, s
     else:
         Annotations.of(endpoint).add_info_v2(
             "cdk-breakwater:existing-endpoint",
-            f"Functions read their secrets through it: its security groups must let HTTPS in from {vpc.node.path}.",
+            f"Functions read their secrets through it: its security groups must allow HTTPS from {vpc.node.path}.",
         )
 
 

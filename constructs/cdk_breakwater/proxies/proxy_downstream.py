@@ -66,7 +66,7 @@ class ProxyDownstream(Downstream):
             if own is None:
                 raise BreakwaterError(
                     proxy,
-                    f"it leads to the writer of {database.construct.node.path}, and its readers are asked for.",
+                    f"it connects to the writer of {database.construct.node.path}, and its readers are requested.",
                     "Pass proxy=True, or describe its read-only endpoint with Downstream.endpoint(…).",
                 )
             host = own.read_only_endpoint()
@@ -103,7 +103,7 @@ class ProxyDownstream(Downstream):
         if not isinstance(target, RdsDownstream):
             raise BreakwaterError(
                 where,
-                f"proxy={proxy!r} is given, and {target.construct.node.path} is no database of RDS or Aurora.",
+                f"proxy={proxy!r} is given, and {target.construct.node.path} is not a database of RDS or Aurora.",
                 "Leave proxy out.",
             )
         if target.engine is DatabaseEngine.ORACLE:
@@ -133,7 +133,9 @@ class ProxyDownstream(Downstream):
             proxy = own.proxy
         elif options:
             raise BreakwaterError(
-                where, f"{', '.join(options)} is for a proxy that is made here, and one is given.", "Set it there."
+                where,
+                f"{', '.join(options)} is for a proxy that this library creates, and a proxy is given.",
+                "Set it on that proxy.",
             )
         elif (other := _leads_elsewhere(proxy, target)) is not None:
             raise BreakwaterError(
@@ -185,7 +187,7 @@ class ProxyDownstream(Downstream):
             return self._given
         group: Any = self.database_proxy.node.try_find_child(_TARGET_GROUP)
         if group is None:
-            msg = "it is imported, so nothing in the app tells its MaxConnectionsPercent."
+            msg = "it is imported, so nothing in the app states its MaxConnectionsPercent."
             raise UnknownMaxConnections(msg, "Pass Downstream.proxy(database, proxy, max_connections_percent=…).")
         name = "ConnectionPoolConfigurationInfo"
         percent = rendered(group, name).get(name, {}).get("MaxConnectionsPercent", default_percent(self.engine))
@@ -255,7 +257,7 @@ def _say_who_keeps_it_awake(database: RdsDownstream) -> None:
         # v2": a cluster with an RDS Proxy does not pause.
         Annotations.of(database.construct).add_info_v2(
             "cdk-breakwater:never-paused",
-            "Its minimum is 0 ACU, and the RDS Proxy before it keeps a connection open: it never pauses.",
+            "Its minimum is 0 ACU, and the RDS Proxy before it keeps a connection open: so it never pauses.",
         )
 
 

@@ -62,8 +62,8 @@ def fitting_batch_size(
         if given is not None and given > unknown:
             _warn(
                 invocation,
-                f"batch_size={given} is given, and nobody says how long a record takes: a record that the function has "
-                "no time to begin is counted as tried, and given up untried in the end. Give "
+                f"batch_size={given} is given, but it is not known how long a record takes. A record that the "
+                "function has no time to begin still counts as tried, and may be given up without processing. Pass "
                 "expected_duration=Duration…, and the synth compares them; or leave batch_size out, "
                 f"which then is {unknown}.",
             )

@@ -104,7 +104,7 @@ class Buffer(Construct):
         there = self.function.node.try_find_child(replaced)
         if there is not None:
             raise BreakwaterError(
-                self, f"it replaces {there.node.path}, which is there still.", "Remove that add_event_source."
+                self, f"it replaces {there.node.path}, which still exists.", "Remove the call of add_event_source."
             )
         return replaced
 

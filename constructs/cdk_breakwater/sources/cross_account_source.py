@@ -44,7 +44,7 @@ def check_environment(invocation: Buffer, source: IResource, arn: str, policy: s
         raise BreakwaterError(
             invocation,
             f"{source.node.path} is in {region} and {invocation.function.node.path} in {here.region}, and Lambda "
-            "reads sources of its own Region alone.",
+            "reads only sources in its own Region.",
             "Put a function there, or have an EventBridge rule bring the records here.",
         )
     if _differ(here.account, account):

@@ -23,11 +23,11 @@ def make_dead_letter_alarm(invocation: Buffer, dead_letter_queue: sqs.IQueue) ->
         DEAD_LETTER_ALARM,
         depth,
         threshold=1,
-        description=f"A message failed for good. When its cause is mended: {invocation.redrive()}",
+        description=f"A message failed for good. After you have fixed the cause, run: {invocation.redrive()}",
     )
     acknowledge(
         alarm,
-        "It shows in the console as it is; whom it calls is the app's choice, with dead_letter_alarm.add_alarm_action.",
+        "The console shows the alarm. The app chooses its action, with dead_letter_alarm.add_alarm_action.",
         *compliance_rules("CloudWatchAlarmAction"),
     )
     return alarm

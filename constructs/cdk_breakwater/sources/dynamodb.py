@@ -45,7 +45,7 @@ class DynamoDbStreamSource(StreamSource):
         if self._starting_position is lambda_.StartingPosition.AT_TIMESTAMP:
             raise BreakwaterError(
                 invocation,
-                "starting_position=AT_TIMESTAMP is Kinesis's alone.",
+                "starting_position=AT_TIMESTAMP is for Kinesis only.",
                 "The stream of a table is read from TRIM_HORIZON or LATEST.",
             )
         check_environment(invocation, self._table, self._table.table_arn, "a policy on the table's stream", _READ)

@@ -42,7 +42,9 @@ class ExistingQueue:
         """Insist on the rules, and return the queue's dead-letter queue."""
         for parameter, reason in self.exceptions.items():
             if reason is not None and not reason.strip():
-                raise BreakwaterError(invocation, f"{parameter} is empty.", "Say why the queue is right as it is.")
+                raise BreakwaterError(
+                    invocation, f"{parameter} is empty.", "Give the reason why the queue is right as it is."
+                )
         check_environment(
             invocation,
             self.queue,
@@ -54,7 +56,7 @@ class ExistingQueue:
         if resource is None:
             Annotations.of(invocation).add_warning_v2(
                 "cdk-breakwater:imported-queue",
-                f"{self.queue.node.path} is imported, so nothing here can check it: its visibility timeout must be at "
+                f"{self.queue.node.path} is imported, so it can't be checked here. Its visibility timeout must be at "
                 f"least {visibility_seconds} s, and it needs a dead-letter queue with maxReceiveCount of "
                 f"{MINIMUM_RECEIVES} or more.",
             )
@@ -121,8 +123,8 @@ class ExistingQueue:
         self._except(
             invocation,
             f"{dead_letter_queue.node.path} keeps messages for {kept_dead / _DAY:g} days, no longer than "
-            f"{self.queue.node.path} ({kept / _DAY:g} days): their age counts on, so after a long backlog they expire "
-            "unseen.",
+            f"{self.queue.node.path} ({kept / _DAY:g} days): messages keep their age, so after a long backlog they "
+            "expire unseen.",
             remedy,
             "acknowledge_dead_letter_retention",
             (dead_letter_queue, "Breakwater::DeadLetterQueueRetention"),

@@ -95,8 +95,8 @@ class KinesisSource(StreamSource):
         if self._stream is not None:
             raise BreakwaterError(
                 invocation,
-                f"the stream {self._stream.node.path} is given beside a consumer.",
-                "A consumer tells its stream by itself.",
+                f"the stream {self._stream.node.path} is given together with a consumer.",
+                "A consumer already determines its stream.",
             )
         return self._consumer.stream
 
@@ -140,8 +140,8 @@ class KinesisSource(StreamSource):
             if given is not None:
                 raise BreakwaterError(
                     invocation,
-                    f"{name}={given} is given beside the stream {stream.node.path}.",
-                    "It is for a stream of the invocation's own; an existing stream tells by itself.",
+                    f"{name}={given} is given together with the stream {stream.node.path}.",
+                    "It is for a new stream. An existing stream already has its own setting.",
                 )
         if resource is None:
             hours = self._retention_needed()

@@ -69,9 +69,10 @@ def _stalled(scope: Construct, invocation: Buffer) -> cloudwatch.Alarm:
         comparison_operator=BELOW,
         description=lazy_string(
             lambda: (
-                f"Messages of {invocation.node.path} wait, and in {window // 60} minutes fewer than {least()} were "
-                "done, half of what the function does even when each invocation lasts until its timeout and does one "
-                "message: it fails, is throttled, or its event source mapping is off."
+                f"Messages of {invocation.node.path} are waiting, and fewer than {least()} were processed in "
+                f"{window // 60} minutes. That is half of what the function processes even if each invocation lasts "
+                "until its timeout and processes one message. The function fails or is throttled, or its event source "
+                "mapping is disabled."
             )
         ),
     )
@@ -88,9 +89,9 @@ def _too_old(scope: Construct, invocation: Buffer, retention: int) -> cloudwatch
             period=PERIOD,
         ),
         threshold=retention / 2,
-        description=f"When all that waits in {invocation.node.path} is done at the function's full share, the oldest "
-        f"of it will be as old as half of the {retention / 86_400:g} days that the queue keeps it. More comes than the "
-        "share takes: raise it, or the retention period.",
+        description=f"By the time all messages in {invocation.node.path} are processed at the function's full share, "
+        f"the oldest of them will be as old as half of the {retention / 86_400:g} days for which the queue keeps "
+        "them. More messages arrive than the share can process: raise the share, or the retention period.",
     )
 
 
@@ -103,8 +104,9 @@ def _stuck(scope: Construct, invocation: Buffer, failures: sqs.IQueue) -> cloudw
         _waiting(failures),
         threshold=1,
         minutes=_STUCK,
-        description=f"For {_STUCK} minutes failures of {invocation.node.path} have waited in {failures.node.path}, "
-        "which they pass within seconds: its event source mapping is off. Callers are told that these jobs wait.",
+        description=f"For {_STUCK} minutes, failed messages of {invocation.node.path} have waited in "
+        f"{failures.node.path}, which they normally leave within seconds: its event source mapping is disabled. "
+        "Callers are told that these jobs are waiting.",
     )
 
 

@@ -80,8 +80,9 @@ class QueueValidation:
         path = self.invocation.function.node.path
         return [
             f"its mapping has {'no MaximumConcurrency' if given is None else f'MaximumConcurrency {given:g}'} in the "
-            f"template, and {path} may run {part} at once: messages are received only to be throttled, and end in the "
-            "dead-letter queue untried. Remove what overrides ScalingConfig; raise the function's share."
+            f"template, and {path} may run {part} at once. Messages are received only to be throttled, and reach "
+            "the dead-letter queue without processing. Remove what overrides ScalingConfig, or raise the function's "
+            "share."
         ]
 
     def _validate_queue(self) -> list[str]:
@@ -103,7 +104,7 @@ class QueueValidation:
             and receives < MINIMUM_RECEIVES
         ):
             found.append(
-                f"maxReceiveCount of {path} is {receives} in the template: throttled receives alone send a message to "
-                f"the dead-letter queue untried. Set {MINIMUM_RECEIVES} or more."
+                f"maxReceiveCount of {path} is {receives} in the template: throttled receives alone send a message "
+                f"to the dead-letter queue without processing. Set {MINIMUM_RECEIVES} or more."
             )
         return found

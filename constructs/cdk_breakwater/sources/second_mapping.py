@@ -22,9 +22,10 @@ def second_mapping_errors(invocation: Buffer) -> list[str]:
     stack = Stack.of(own)
     pair = _pair(rendered(own, *_PAIR))
     return [
-        f"{other.node.path} has {invocation.function.node.path} read the same source, and Lambda refuses a "
-        "second mapping of one pair. Keep that one, with max_concurrency=share.concurrency, and leave this "
-        "invocation out; or remove that one and give the source replaces_event_source=True, by which this mapping "
+        f"{other.node.path} makes {invocation.function.node.path} read the same source, and Lambda refuses a second "
+        "mapping of the same function and source. Keep that mapping, with max_concurrency=share.concurrency, and "
+        "remove this invocation. Or remove that mapping and pass replaces_event_source=True to the source, so that "
+        "this mapping "
         "keeps the other's logical id."
         for other, properties in rendered_resources(stack, _TYPE, *_PAIR, skipped=[own.node.path])
         if _pair(properties) == pair and Stack.of(other).node.path == stack.node.path

@@ -172,11 +172,11 @@ class SqsSource(InvocationSource):
         check_filters(invocation, self._filters, self._filter_encryption)
         if self._queue is not None:
             given = [name for name, is_given in self._of_its_own.items() if is_given]
-            remedy = f"That is for a queue of the invocation's own; set it on {self._queue.node.path}."
+            remedy = f"It is for a new queue. Set it on {self._queue.node.path}."
         else:
             given = [name for name, reason in self._exceptions.items() if reason is not None]
             given += ["replaces_event_source"] if self._replaces_event_source else []
-            remedy = "That is for an existing queue; one of the invocation's own breaks no rule."
+            remedy = "It is for an existing queue. A new queue breaks no rule."
             if self._content_based_deduplication and not self._is_fifo:
                 raise BreakwaterError(invocation, "content_based_deduplication needs fifo=True.", "")
         if given:
@@ -188,7 +188,7 @@ class SqsSource(InvocationSource):
             raise BreakwaterError(
                 invocation,
                 f"max_receive_count must be {MINIMUM_RECEIVES} to {MAXIMUM_RECEIVES} (given {receives}).",
-                "Below that, throttled receives alone send a message to the dead-letter queue untried.",
+                "Below that, throttled receives alone send a message to the dead-letter queue without processing.",
             )
         if self._window_seconds > MAXIMUM_WINDOW_SECONDS or (self._is_fifo and self._window_seconds):
             raise BreakwaterError(
@@ -225,18 +225,18 @@ class SqsSource(InvocationSource):
         )
 
     def _say_why_one(self, invocation: Buffer) -> None:
-        remedy = "expected_duration=Duration… lets it be larger; so does batch_size=…"
+        remedy = "Pass expected_duration=Duration… or batch_size=… for larger batches"
         if self._window_seconds:
             Annotations.of(invocation).add_warning_v2(
                 "cdk-breakwater:batch-size",
-                f"max_batching_window={self._window_seconds} s gathers nothing, since BatchSize is 1 as long as nobody "
-                f"says how long a message takes: {remedy}.",
+                f"max_batching_window={self._window_seconds} s has no effect, because BatchSize is 1 as long as it "
+                f"is not known how long a message takes. {remedy}.",
             )
             return
         Annotations.of(invocation).add_info_v2(
             "cdk-breakwater:batch-size",
-            "BatchSize is 1: nobody says how long a message takes, and of a larger batch a message that the function "
-            f"had no time to begin would be counted as tried. {remedy}, and costs fewer invocations.",
+            "BatchSize is 1: it is not known how long a message takes. In a larger batch, a message that the "
+            f"function has no time to begin would still use up a receive. {remedy}, which cost fewer invocations.",
         )
 
     def _make_queues(self, invocation: Buffer, visibility: int) -> tuple[sqs.IQueue, sqs.IQueue]:

@@ -30,22 +30,24 @@ def stream_alarms(scope: Construct, invocation: Buffer) -> list[cloudwatch.Alarm
             _iterator_age(invocation),
             threshold=age * 1000 / 2,
             description=f"The records that {path} reads are {age / 7200:g} hours old, half of the age at which they "
-            "are given up. More comes than the share takes: raise it, or a bad record blocks its shard.",
+            "are given up. More records arrive than the share can process (raise it), or a bad record blocks its "
+            "shard.",
         ),
         make_alarm(
             scope,
             "FailedRecords",
             _events(invocation, _DELIVERED, "failed"),
             threshold=1,
-            description="Records failed for good, and are kept. When the cause is mended: " + invocation.redrive(),
+            description="Records failed for good, and are stored. After you have fixed the cause, run: "
+            + invocation.redrive(),
         ),
         make_alarm(
             scope,
             "LostRecords",
             _events(invocation, _DROPPED, "lost"),
             threshold=1,
-            description=f"Records that {path} gave up could not be kept: Lambda may not write to the destination, or "
-            "it is gone.",
+            description=f"Failed records of {path} could not be stored: Lambda may not write to the destination, or "
+            "the destination is gone.",
         ),
     ]
 

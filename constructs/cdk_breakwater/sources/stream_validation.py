@@ -57,8 +57,9 @@ class StreamValidation:
         if given is None or self.record_age <= (given - 1) * _HOUR:
             return []
         return [
-            f"the stream keeps records for {given} h, and one is kept as failed after {self.record_age / _HOUR:g} h: "
-            "it would be gone by then. Set max_record_age to an hour below the retention, or less."
+            f"the stream keeps records for {given} h, and a record is stored as failed after "
+            f"{self.record_age / _HOUR:g} h: it would have expired by then. Set max_record_age to an hour below the "
+            "retention, or less."
         ]
 
     def _validate_parallelism(self) -> list[str]:
@@ -86,17 +87,17 @@ class StreamValidation:
         if part - needed >= max(1, shards):
             Annotations.of(self.invocation).add_info_v2(
                 "cdk-breakwater:stranded-concurrency",
-                f"{shards} shards x parallelization factor {factor} let {needed} invocations run at once, "
-                f"of the {part} that {self.invocation.function.node.path} may have for it: {part - needed} are kept "
-                f"from others, unless something else invokes the function. Pass concurrency={needed} to the function, "
-                "use more shards, or leave parallelization_factor out.",
+                f"{shards} shards x parallelization factor {factor} allow {needed} invocations at once, of the "
+                f"{part} that {self.invocation.function.node.path} may run for it. {part - needed} can't be used by "
+                "other functions, and stay unused unless something else invokes this function. Pass "
+                f"concurrency={needed} to the function, use more shards, or leave parallelization_factor out.",
             )
 
     def _validate_unknown(self, part: int) -> list[str]:
         share = self.invocation.concurrency.share
         if share is not None and share.reserves is None:
             return [
-                "the number of shards is unknown, so reserved concurrency alone can limit the invocations, and "
+                "the number of shards is unknown, so only reserved concurrency can limit the invocations, and "
                 f"{self.invocation.function.node.path} reserves none. Remove reserve_concurrency=False, or give the "
                 "stream a shard_count."
             ]
@@ -106,8 +107,8 @@ class StreamValidation:
             f"{self.parallelism.factor()} and the function's reserved concurrency ({part}) is what limits the "
             "invocations. Records beyond it wait in the stream, until max_record_age."
             + (
-                " A queue on the same function may be throttled meanwhile, and its messages end in the dead-letter "
-                "queue untried: give the queue a function of its own."
+                " Meanwhile, a queue on the same function may be throttled, and its messages may reach the "
+                "dead-letter queue without processing. Give the queue a function of its own."
                 if self.invocation.concurrency.mappings > 1
                 else ""
             ),

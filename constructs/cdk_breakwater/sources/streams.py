@@ -194,9 +194,9 @@ class StreamSource(InvocationSource):
         if self._batch_size is None and self._expected_duration is None:
             Annotations.of(invocation).add_info_v2(
                 "cdk-breakwater:batch-size",
-                f"BatchSize is {unknown}: nobody says how long a record takes, and of a larger batch records that the "
-                "function had no time to begin might be given up. expected_duration=Duration… lets it be larger; so "
-                "does batch_size=…, and costs fewer invocations.",
+                f"BatchSize is {unknown}: it is not known how long a record takes. In a larger batch, records that "
+                "the function has no time to begin might be given up. Pass expected_duration=Duration… or "
+                "batch_size=… for larger batches, which cost fewer invocations.",
             )
             return unknown
         known = self._expected_duration is not None
@@ -242,24 +242,25 @@ class StreamSource(InvocationSource):
             if source is None or read is None:
                 raise BreakwaterError(
                     invocation,
-                    "replaces_event_source=True, and its stream is new: nothing reads it yet.",
-                    "Name the stream, or leave it out.",
+                    "replaces_event_source=True, but its stream is new, so nothing reads it yet.",
+                    "Pass the stream, or leave replaces_event_source out.",
                 )
             if missing:
                 raise BreakwaterError(
                     invocation,
                     f"replaces_event_source=True, and {' and '.join(missing)} of what it replaces is not given.",
-                    "With another starting_position CloudFormation makes a new mapping, which Lambda refuses beside "
-                    "the old one; and a handler that was written for fewer records leaves the others out. Give those "
-                    "that it had: starting_position=…, batch_size=….",
+                    "With another starting_position, CloudFormation creates a new mapping, which Lambda refuses "
+                    "beside the old one. A handler that was written for fewer records leaves out the rest. Pass the "
+                    "values that it had: starting_position=…, batch_size=….",
                 )
             return invocation.replaced_event_source(kind, read)
         if source is not None and not self._tells_where_to_start:
             Annotations.of(invocation).add_warning_v2(
                 "cdk-breakwater:starting-position",
-                f"A new mapping of {source.node.path} begins at TRIM_HORIZON, so all that the stream keeps by then "
-                "runs through the function, what another mapping has had done included. Where it takes the place of "
-                "one, give replaces_event_source=True with that one's starting_position and batch_size; otherwise say "
+                f"A new mapping of {source.node.path} begins at TRIM_HORIZON, so the function processes everything "
+                "that the stream keeps, including records that another mapping has already processed. If it "
+                "replaces a mapping, pass replaces_event_source=True with that mapping's starting_position and "
+                "batch_size. Otherwise, pass "
                 "starting_position=….",
             )
         return None
@@ -291,7 +292,7 @@ class StreamSource(InvocationSource):
             raise BreakwaterError(
                 invocation,
                 f"max_record_age={self._max_record_age.to_human_string()} reaches the retention of {where}, "
-                f"{retention_hours} h: a record would be gone before it is kept as failed.",
+                f"{retention_hours} h: a record would expire before it is stored as failed.",
                 f"It is at most {latest.to_human_string()}, an hour below.",
             )
         return self._max_record_age

@@ -40,9 +40,9 @@ def api_alarms(api: ThrottledApi, seconds: float | None, topic_or_action: AlarmT
             minutes=_LONG,
             description=lazy_string(
                 lambda: (
-                    f"For {_LONG} minutes {path} has answered 429 to more than a tenth of the "
-                    f"{_per_minute(api):g} requests per minute that its rate lets in. The field refusal of the access "
-                    "log tells whose limit it was. Raise the function's share, or put a queue before it."
+                    f"For {_LONG} minutes, {path} has answered 429 to more than a tenth of the "
+                    f"{_per_minute(api):g} requests per minute that its rate allows. The field refusal in the access "
+                    "log shows which limit refused them. Raise the function's share, or put a queue in front of it."
                 )
             ),
         )
@@ -53,8 +53,8 @@ def api_alarms(api: ThrottledApi, seconds: float | None, topic_or_action: AlarmT
             threshold=1,
             minutes=3,
             of_minutes=5,
-            description=f"{path} answers 5xx in three of five minutes: the function fails or times out, or Lambda "
-            "refuses it, which the field integrationStatus of the access log shows as 429.",
+            description=f"{path} has answered 5xx in three of five minutes: the function fails or times out, or Lambda "
+            "throttles it. The field integrationStatus in the access log then shows 429.",
         )
         alarms = [refused, failed, *errors_alarm(scope, api.function)]
         if seconds is None:
@@ -67,9 +67,9 @@ def api_alarms(api: ThrottledApi, seconds: float | None, topic_or_action: AlarmT
             threshold=seconds * 1000,
             comparison_operator=ABOVE,
             minutes=_SLOW,
-            description=f"{function} has taken longer than the {seconds:g} s that were expected, for {_SLOW} minutes: "
-            "at the full rate more runs at once than its share takes, and Lambda refuses it. Give the "
-            "expected_duration that is true.",
+            description=f"{function} has taken longer than the expected {seconds:g} s for {_SLOW} minutes. At the full "
+            "rate, more requests run at once than its share allows, and Lambda throttles it. Correct "
+            "expected_duration.",
         )
         return [*alarms, slow]
 

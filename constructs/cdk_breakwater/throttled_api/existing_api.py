@@ -55,7 +55,7 @@ def limit_existing_api(
         _limit_rest(api, limits)
     elif isinstance(api, apigatewayv2.WebSocketApi):
         raise BreakwaterError(
-            api, "it is a WebSocketApi, which lets messages in, not requests.", "Give your WebSocketStage throttle=…."
+            api, "it is a WebSocketApi, which receives messages, not requests.", "Give your WebSocketStage throttle=…."
         )
     else:
         raise BreakwaterError(api, "it is imported, and its stage belongs to another app.", "Limit it there.")

@@ -162,9 +162,9 @@ class FunctionLoad:
             # Source: AWS Lambda Developer Guide, "Configuring scaling behavior for SQS": throttled receives count.
             Annotations.of(api).add_warning_v2(
                 "cdk-breakwater:api-beside-mapping",
-                f"{function} has event source mappings that may take its whole concurrency of "
-                f"{granted}: requests are throttled then, and the mappings by requests, so that messages of a queue "
-                "may end in the dead-letter queue untried. Give each a function of its own.",
+                f"{function} has event source mappings that may use its whole concurrency of {granted}. Then "
+                "requests are throttled, and requests cause the mappings to be throttled, so messages of a queue "
+                "may reach the dead-letter queue without processing. Use a separate function for each.",
             )
         derived = [route.name for route in self._routes if route.rate_limit is None]
         if given < granted or (given == granted and not derived):
@@ -179,7 +179,7 @@ class FunctionLoad:
             return [f"{needed} nothing is left for {', '.join(derived)}. Lower the rates, or give a rate_limit there."]
         Annotations.of(api).add_warning_v2(
             "cdk-breakwater:rate-above-share",
-            f"{needed} the rest is throttled by Lambda. {granted / given:.3g} of these rates fits.",
+            f"{needed} Lambda throttles the rest. {granted / given:.3g} of these rates fits.",
         )
         return []
 
@@ -206,8 +206,8 @@ class FunctionLoad:
             Annotations.of(api).add_info_v2(
                 "cdk-breakwater:api-account-rate",
                 f"{self._concurrency.function.node.path} can answer {rate:,.0f} requests per second, and API Gateway "
-                f"lets {ACCOUNT_RATE:,} (in its smaller Regions 2,500) in, all APIs of an account and Region: "
-                "beyond that callers get 429 as well. The quota can be raised.",
+                f"accepts {ACCOUNT_RATE:,} (2,500 in its smaller Regions) for all APIs of an account and Region. "
+                "Callers beyond that get 429 as well. The quota can be raised.",
             )
 
     def _limits(self, route: _Route) -> tuple[float, int]:

@@ -228,7 +228,7 @@ class TestErrors:
         ConnectionBudget(stack, "Budget")
         with pytest.raises(
             RuntimeError,
-            match=r"Stack/Budget\] it stands for no database of this app\. .*ConnectionBudget\(…, max_conn",
+            match=r"Stack/Budget\] it belongs to no database of this app\. .*ConnectionBudget\(…, max_conn",
         ):
             app.synth()
 
@@ -272,7 +272,7 @@ class TestErrors:
     def test_shares_are_checked(self, stack: cdk.Stack) -> None:
         budget = ConnectionBudget(stack, "Budget", max_connections=10)
         budget.share("worker")
-        with pytest.raises(BreakwaterError, match=r"the share 'worker' exists"):
+        with pytest.raises(BreakwaterError, match=r"the share 'worker' already exists"):
             budget.share("worker")
         with pytest.raises(BreakwaterError, match=r"both weight=2 and concurrency=3"):
             budget.share("other", weight=2, concurrency=3)

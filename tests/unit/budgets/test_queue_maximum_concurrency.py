@@ -13,7 +13,7 @@ from aws_cdk.aws_lambda_event_sources import SqsEventSource
 
 from cdk_breakwater import ConnectionBudget, DecoupledInvocation, InvocationSource
 
-STRANDED = "kept from others"
+STRANDED = "stay unused"
 
 
 def limited(stack: cdk.Stack, code: dict[str, Any]) -> lambda_.Function:
@@ -32,7 +32,7 @@ def test_a_queue_of_the_users_own(stack: cdk.Stack, code: dict[str, Any], most: 
     limited(stack, code).add_event_source(SqsEventSource(sqs.Queue(stack, "Queue"), max_concurrency=most))
     assert infos(stack) == (
         [
-            "the queues before orders let 14 of its share of 107 run. 93 x 1 connections are kept from others, unless "
+            "the queues before orders let 14 of its share of 107 run. 93 x 1 connections stay unused, unless "
             "something else invokes it. Pass concurrency=14 to it, or raise MaximumConcurrency. "
             "[ack: cdk-breakwater:stranded-concurrency]"
         ]
@@ -67,7 +67,7 @@ def test_a_source_of_ours_has_the_whole_share(stack: cdk.Stack, code: dict[str, 
 
 @pytest.mark.parametrize(
     ("shards", "factor", "said"),
-    [(7, 2, "7 shards x parallelization factor 2 let 14 invocations run at once, of the 107"), (12, None, None)],
+    [(7, 2, "7 shards x parallelization factor 2 allow 14 invocations at once, of the 107"), (12, None, None)],
 )
 def test_a_stream(stack: cdk.Stack, code: dict[str, Any], shards: int, factor: int | None, said: str | None) -> None:
     source = InvocationSource.kinesis(shard_count=shards, parallelization_factor=factor)

@@ -81,7 +81,7 @@ def test_what_values_refer_to(assembly: Assembly) -> None:
 
 def test_a_file_that_is_no_template(tmp_path: Path) -> None:
     (tmp_path / "list.json").write_text("[]")
-    with pytest.raises(ValueError, match=r"list\.json is no CloudFormation template"):
+    with pytest.raises(ValueError, match=r"list\.json is not a CloudFormation template"):
         read([tmp_path / "list.json"])
 
 

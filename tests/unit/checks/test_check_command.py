@@ -215,9 +215,9 @@ def test_suppressed_with_a_reason(bad: Path) -> None:
     [
         ("suppress: [{rule: NoSuch, reason: r}]", "there is no rule 'NoSuch'"),
         ("suppress: [{rule: '*', resources: Ord*, reason: r}]", "a suppression has no 'resources'"),
-        ("suppress: {rule: BatchWindow, reason: r}", "suppress is no list"),
+        ("suppress: {rule: BatchWindow, reason: r}", "suppress is not a list"),
         ("skips: [BatchWindow]", "there is no setting 'skips'"),
-        ("severity: [BatchWindow]", "severity is no mapping"),
+        ("severity: [BatchWindow]", "severity is not a mapping"),
         ("skip: BatchWindows", "there is no rule 'BatchWindows'"),
     ],
 )

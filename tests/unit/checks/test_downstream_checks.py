@@ -86,7 +86,7 @@ def test_who_adds_them_as_an_aspect_is_told_how(tmp_path: Path) -> None:
     app = App(outdir=str(tmp_path))
     Aspects.of(Stack(app, "Stack")).add(DownstreamChecks())
     with pytest.raises(
-        RuntimeError, match=r"^Stack: DownstreamChecks is no Aspect.* Validations\.of\(app\)\.add_plugins"
+        RuntimeError, match=r"^Stack: DownstreamChecks is not an Aspect.* Validations\.of\(app\)\.add_plugins"
     ):
         app.synth()
 

@@ -127,8 +127,8 @@ def test_a_template_is_enough(tmp_path: Path, readme: Path) -> None:
     assert refused.returncode == 1
     assert "the app has no stack 'Other'. Name the file after its stack, one of Data, Shop" in refused.stderr
     (tmp_path / "Shop.yaml").write_text("Resources: {}", encoding="utf-8")
-    assert "it is no JSON" in breakwater(new, "--diff", tmp_path / "Shop.yaml").stderr
-    assert "is no cloud assembly" in breakwater(new, "--diff", tmp_path / "nowhere").stderr
+    assert "it is not JSON" in breakwater(new, "--diff", tmp_path / "Shop.yaml").stderr
+    assert "is not a cloud assembly" in breakwater(new, "--diff", tmp_path / "nowhere").stderr
 
 
 def test_the_first_of_two_steps(tmp_path: Path, readme: Path) -> None:

@@ -275,7 +275,7 @@ def test_it_watches_databases_of_nested_stacks() -> None:
     ("options", "said"),
     [
         (("--payload", "@nowhere.json"), "--payload: nowhere.json can't be read"),
-        (("--payload", "{"), "--payload: it is no JSON"),
+        (("--payload", "{"), "--payload: it is not JSON"),
         (("--payload", "{}", "--times", "inf"), "'--times'"),
         (("--payload", "{}", "--wait", "nan"), "'--wait'"),
     ],

@@ -61,7 +61,7 @@ def test_help_names_every_command(command: str) -> None:
 def test_plan_of_what_is_no_assembly_says_what_to_do(tmp_path: Path) -> None:
     done = breakwater("plan", str(tmp_path))
     assert done.returncode == 1
-    assert "is no cloud assembly" in done.stderr
+    assert "is not a cloud assembly" in done.stderr
     assert "cdk synth" in done.stderr
 
 
@@ -74,7 +74,7 @@ def test_plan_of_an_app_without_budgets(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("payload", "said"),
-    [("{", "--payload: it is no JSON"), ("@nowhere.json", "nowhere.json"), ("{}", "is no cloud assembly")],
+    [("{", "--payload: it is not JSON"), ("@nowhere.json", "nowhere.json"), ("{}", "is not a cloud assembly")],
 )
 def test_a_drill_of_nothing_is_one_line(tmp_path: Path, payload: str, said: str) -> None:
     done = breakwater("drill", "Shop", "--payload", payload, "--assembly", str(tmp_path))

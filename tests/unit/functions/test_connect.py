@@ -249,7 +249,7 @@ def test_outside_of_any_vpc(stack: cdk.Stack, database: rds.DatabaseInstance) ->
 
 class TestRefused:
     def test_outside_the_databases_vpc(self, stack: cdk.Stack, database: rds.DatabaseInstance) -> None:
-        with pytest.raises(BreakwaterError, match=r"Stack/Lost: it stands outside of any VPC.*Give the function vpc="):
+        with pytest.raises(BreakwaterError, match=r"Stack/Lost: it is outside any VPC.*Give the function vpc="):
             Downstream.of(database).connect(BundledFunction(stack, "Lost"))
 
     def test_an_imported_function(self, stack: cdk.Stack, database: rds.DatabaseInstance) -> None:

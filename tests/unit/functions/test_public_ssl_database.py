@@ -176,8 +176,8 @@ class TestAllowedCidrs:
         [
             ([], r"is \[\]\. Give a list of blocks"),
             ("203.0.113.0/24", r"is '203\.0\.113\.0/24'\. Give a list"),
-            (["203.0.113.7/24"], r"has '203\.0\.113\.7/24', which is no CIDR block \(.*host bits set\)"),
-            (["partner"], "has 'partner', which is no CIDR block"),
+            (["203.0.113.7/24"], r"has '203\.0\.113\.7/24', which is not a CIDR block \(.*host bits set\)"),
+            (["partner"], "has 'partner', which is not a CIDR block"),
             (["203.0.113.7"], r"has '203\.0\.113\.7', an address\. Write it as '203\.0\.113\.7/32'"),
             (["0.0.0.0/0"], r"has '0\.0\.0\.0/0', which is every address\. Leave allowed_cidrs out"),
             (["::/0"], "has '::/0', which is every address"),
@@ -197,7 +197,7 @@ class TestAllowedCidrs:
             )
 
     def test_want_a_reason(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:
-        with pytest.raises(BreakwaterError, match=r"is given without acknowledge_public_access\. Say in"):
+        with pytest.raises(BreakwaterError, match=r"is given without acknowledge_public_access\. Give the"):
             PublicSslDatabaseFunction(
                 stack, "Fn", database=public_database(vpc), allowed_cidrs=["203.0.113.0/24"], **code
             )

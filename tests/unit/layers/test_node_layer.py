@@ -116,7 +116,9 @@ def test_without_npm(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None
         assert name == "npm"
 
     monkeypatch.setattr(shutil, "which", nothing)
-    with pytest.raises(BreakwaterError, match=r"^App/Layer: .*needs npm, and there is none\. Install npm.*on the PATH"):
+    with pytest.raises(
+        BreakwaterError, match=r"^App/Layer: .*needs npm, which is not installed\. Install npm.*on the PATH"
+    ):
         build()
     assert not list(empty_cache.iterdir())
 

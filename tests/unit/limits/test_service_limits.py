@@ -295,7 +295,7 @@ class TestElastiCache:
         ("options", "message"),
         [
             ({"engine": "memcached"}, "its engine is 'memcached'. Functions connect to redis and valkey"),
-            ({"transit_encryption_enabled": None}, "transit_encryption_enabled is None, .* over TLS alone"),
+            ({"transit_encryption_enabled": None}, "transit_encryption_enabled is None, .* only over TLS"),
             ({"num_node_groups": 3}, "it has 3 node groups, .* Use one node group"),
         ],
     )

@@ -142,5 +142,5 @@ def test_behind_a_queue_the_share_is_there_to_be_used_up(
 
 def test_alarms_twice_is_an_error(functions: dict[str, VpcDatabaseFunction]) -> None:
     functions["Orders"].alarms()
-    with pytest.raises(BreakwaterError, match="Stack/Orders: alarms\\(\\) is called for the second time"):
+    with pytest.raises(BreakwaterError, match="Stack/Orders: alarms\\(\\) was called before"):
         functions["Orders"].alarms()

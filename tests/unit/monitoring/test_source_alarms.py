@@ -86,7 +86,7 @@ def test_alarms_come_after_the_front_door(stack: cdk.Stack, function: lambda_.Fu
     jobs = DecoupledInvocation(stack, "Jobs", function=function)
     jobs.alarms()
     with pytest.raises(
-        BreakwaterError, match=r"Stack/Jobs: alarms\(\) is called before add_front_door.* Call it after"
+        BreakwaterError, match=r"Stack/Jobs: alarms\(\) was called before add_front_door.* Call it after"
     ):
         jobs.add_front_door("Door", path="orders")
 

@@ -86,7 +86,7 @@ class TestSecretsManagerEndpoint:
         )
         VpcDatabaseFunction(stack, "Orders", database=database_in(vpc), vpc=vpc, **code)
         Template.from_stack(stack).resource_count_is("AWS::EC2::VPCEndpoint", 1)
-        Annotations.from_stack(stack).has_info("/Stack/Mine", Match.string_like_regexp("must let HTTPS in from"))
+        Annotations.from_stack(stack).has_info("/Stack/Mine", Match.string_like_regexp("must allow HTTPS from"))
 
     def test_others_do_not_help(self, stack: cdk.Stack, code: dict[str, Any]) -> None:
         vpc = vpc_of(stack)
@@ -396,7 +396,8 @@ class TestSecurityGroups:
             },
         )
         Annotations.from_stack(stack).has_info(
-            "/Stack/Orders", Match.string_like_regexp("Stack/Imported has no security group here.*port 5432 in from")
+            "/Stack/Orders",
+            Match.string_like_regexp("Stack/Imported has no security group in this app.*port 5432 in from"),
         )
 
     def test_an_endpoint_outside_of_aws_is_reached_at_its_port(

@@ -409,7 +409,9 @@ def test_every_other_prop_of_the_l2_passes_through(
     assert orders.proxy.node.path == "Stack/Database/BreakwaterProxy/Proxy"
     with pytest.raises(BreakwaterError, match=r"debug_logging given after the proxy .* before the first function"):
         Downstream.proxy(database, debug_logging=True)
-    with pytest.raises(BreakwaterError, match=r"init_query is for a proxy that is made here, and one is given"):
+    with pytest.raises(
+        BreakwaterError, match=r"init_query is for a proxy that this library creates, and a proxy is given"
+    ):
         Downstream.proxy(database, imported_proxy(stack), init_query="SELECT 1")
     template = Template.from_stack(stack)
     template.has_resource_properties(
@@ -492,7 +494,7 @@ class TestGiven:
         VpcDatabaseFunction(stack, "Orders", database=database, vpc=vpc, proxy=imported_proxy(stack), **code)
         with pytest.raises(
             RuntimeError,
-            match=r"Stack/ImportedPool/ConnectionBudget\] it is imported, so nothing in the app tells its "
+            match=r"Stack/ImportedPool/ConnectionBudget\] it is imported, so nothing in the app states its "
             r"MaxConnectionsPercent.*Downstream\.proxy\(database, proxy, max_connections_percent=…\)",
         ):
             app.synth()
@@ -557,7 +559,8 @@ class TestErrors:
             secret=secretsmanager.Secret(stack, "Secret"),
         )  # fmt: skip
         with pytest.raises(
-            BreakwaterError, match=r"Stack/Orders: proxy=True is given, and Stack/Atlas is no database of RDS or Aurora"
+            BreakwaterError,
+            match=r"Stack/Orders: proxy=True is given, and Stack/Atlas is not a database of RDS or Aurora",
         ):
             VpcDatabaseFunction(stack, "Orders", database=endpoint, vpc=vpc, proxy=True, **code)
 
@@ -593,7 +596,7 @@ class TestErrors:
         self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]
     ) -> None:
         readers = Downstream.readers(aurora(stack, vpc, readers=1))
-        with pytest.raises(BreakwaterError, match=r"Stack/Imported: it leads to the writer of Stack/Cluster"):
+        with pytest.raises(BreakwaterError, match=r"Stack/Imported: it connects to the writer of Stack/Cluster"):
             VpcDatabaseFunction(stack, "Orders", database=readers, vpc=vpc, proxy=imported_proxy(stack), **code)
 
     def test_a_timeout_without_time_to_wait(

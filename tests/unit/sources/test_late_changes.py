@@ -104,7 +104,7 @@ def test_more_shards_have_a_smaller_factor(app: cdk.App, stack: cdk.Stack, funct
         ("stream", "ShardCount", 20, r"20 shards x parallelization factor 1 = 20 .* grants 10"),
         ("mapping", "ParallelizationFactor", 10, r"2 shards x parallelization factor 10 = 20 .* grants 10"),
         ("mapping", "BatchSize", 100, r"batch_size=100 records of 1 s each take 100 s, .* after 30 s"),
-        ("stream", "RetentionPeriodHours", 24, r"keeps records for 24 h, and one is kept as failed after 47 h"),
+        ("stream", "RetentionPeriodHours", 24, r"keeps records for 24 h, and a record is stored as failed after 47 h"),
     ],
 )
 def test_a_stream_and_its_mapping_are_read_last(

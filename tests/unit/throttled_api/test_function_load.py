@@ -131,7 +131,9 @@ def test_no_request_lasts_longer_than_api_gateway_waits_or_than_the_function(
 def test_more_than_the_account_is_granted_is_said(stack: cdk.Stack, functions: Functions) -> None:
     api = ThrottledApi(stack, "Api", function=functions.orders, expected_duration=cdk.Duration.millis(1))
     api.add_route("GET", "/reports", function=functions.reports, rate_limit=10_000)
-    found = Annotations.from_stack(stack).find_info("*", Match.string_like_regexp("lets 10,000 .* in, all APIs of an"))
+    found = Annotations.from_stack(stack).find_info(
+        "*", Match.string_like_regexp("accepts 10,000 .* for all APIs of an")
+    )
     assert [(info.id, "Stack/Orders can answer 10,570 requests" in str(info.entry.data)) for info in found] == [
         ("/Stack/Api", True)
     ]

@@ -65,7 +65,7 @@ def check_user_name(where: str, name: str) -> None:
     if not _USER.fullmatch(name):
         raise BreakwaterError(
             where,
-            f"{name!r} is no name for a database user.",
+            f"{name!r} is not a valid name for a database user.",
             "Take up to 32 letters, digits, underscores and hyphens, not beginning with a digit or a hyphen.",
         )
     if _RESERVED.match(name):
@@ -106,20 +106,20 @@ def _parse(where: str, engine: DatabaseEngine, text: str) -> dict[str, Any]:
     if match is None:
         if engine.is_postgresql and _ROLE.fullmatch(stripped):
             if stripped.lower() in _ROLES_OF_ADMINISTRATORS:
-                raise _error(where, engine, text, f"{stripped.lower()} makes an administrator of the user")
+                raise _error(where, engine, text, f"{stripped.lower()} makes the user an administrator")
             return {"Privileges": [stripped.lower()], "On": "ROLE", "Name": [stripped.lower()]}
         raise _error(where, engine, text, "it is not of that form")
     privileges = [" ".join(privilege.upper().split()) for privilege in match["privileges"].split(",")]
     for privilege in privileges:
         if not _PRIVILEGE.fullmatch(privilege) or privilege in _NEVER:
-            raise _error(where, engine, text, f"{privilege!r} is no privilege to be granted")
+            raise _error(where, engine, text, f"{privilege!r} is not a privilege that can be granted")
     kind, name = _object(where, engine, text, match["object"])
     for privilege in privileges:
         if name == ["*", "*"] and _OF_ADMINISTRATORS.fullmatch(privilege):
-            reason = f"{privilege} on every database makes an administrator of the user"
+            reason = f"{privilege} on every database makes the user an administrator"
             raise _error(where, engine, text, reason)
         if engine.is_mysql and name[0].lower() == _SYSTEM_SCHEMA and privilege not in _HARMLESS_THERE:
-            reason = f"{privilege} on the server's own database makes an administrator of the user"
+            reason = f"{privilege} on the server's own database makes the user an administrator"
             raise _error(where, engine, text, reason)
     return {
         "Privileges": ["ALL" if privilege == "ALL PRIVILEGES" else privilege for privilege in privileges],
@@ -136,7 +136,7 @@ def _object(where: str, engine: DatabaseEngine, text: str, given: str) -> tuple[
     pattern = rf"(?:(?P<kind>{'|'.join(kinds).replace(' ', ' +')}) +)?(?P<name>{part}(?:\.(?:{part}|\*))?|\*\.\*)"
     match = re.fullmatch(pattern, given, re.IGNORECASE)
     if match is None:
-        raise _error(where, engine, text, f"{given!r} is no object")
+        raise _error(where, engine, text, f"{given!r} is not an object")
     kind = " ".join((match["kind"] or "TABLE").upper().split())
     name = [_unquoted(found, quote, engine) for found in re.findall(rf"{part}|\*", match["name"])]
     if len(name) != kinds[kind]:
@@ -145,7 +145,7 @@ def _object(where: str, engine: DatabaseEngine, text: str, given: str) -> tuple[
     if name[-1] == "*" and not match["name"].endswith("*"):
         raise _error(where, engine, text, "a table that is called * cannot be told from every table")
     if name[-1] == "*" and (kind != "TABLE" or (name[0] == "*" and engine.is_postgresql)):
-        raise _error(where, engine, text, f"{match['name']!r} is no {kind}")
+        raise _error(where, engine, text, f"{match['name']!r} is not a {kind}")
     return kind, name
 
 
@@ -163,5 +163,5 @@ def _error(where: str, engine: DatabaseEngine, text: str, reason: str) -> Breakw
     return BreakwaterError(
         where,
         f"the grant {text!r} is not understood: {reason}.",
-        f"Write what stands between GRANT and TO, privileges ON one object: {examples}.",
+        f"Write the text between GRANT and TO, privileges ON one object: {examples}.",
     )

@@ -62,34 +62,34 @@ def test_postgresql(text: str, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("engine", "text", "reason"),
     [
-        (MYSQL, "SELECT ON shop.*; DROP TABLE shop.orders", "'shop.*; DROP TABLE shop.orders' is no object"),
-        (MYSQL, "SELECT ON shop.* TO someone", "'shop.* TO someone' is no object"),
-        (MYSQL, "SELECT ON shop.* WITH GRANT OPTION", "'shop.* WITH GRANT OPTION' is no object"),
+        (MYSQL, "SELECT ON shop.*; DROP TABLE shop.orders", "'shop.*; DROP TABLE shop.orders' is not an object"),
+        (MYSQL, "SELECT ON shop.* TO someone", "'shop.* TO someone' is not an object"),
+        (MYSQL, "SELECT ON shop.* WITH GRANT OPTION", "'shop.* WITH GRANT OPTION' is not an object"),
         (MYSQL, "SELECT ON shop.`*`", "a table that is called * cannot be told from every table"),
         (POSTGRESQL, 'SELECT ON shop."*"', "a table that is called * cannot be told from every table"),
-        (MYSQL, "SUPER ON *.*", "SUPER on every database makes an administrator of the user"),
-        (MYSQL, "SELECT, CREATE USER ON *.*", "CREATE USER on every database makes an administrator of the user"),
-        (MYSQL, "BINLOG ADMIN ON *.*", "BINLOG ADMIN on every database makes an administrator of the user"),
-        (MYSQL, "ALL PRIVILEGES ON *.*", "ALL PRIVILEGES on every database makes an administrator of the user"),
-        (MYSQL, "INSERT ON mysql.user", "INSERT on the server's own database makes an administrator of the user"),
-        (MYSQL, "SELECT, ALL ON `MySQL`.*", "ALL on the server's own database makes an administrator of the user"),
-        (POSTGRESQL, "RDS_superuser", "rds_superuser makes an administrator of the user"),
-        (POSTGRESQL, "pg_execute_server_program", "pg_execute_server_program makes an administrator of the user"),
-        (MYSQL, "GRANT OPTION ON shop.*", "'GRANT OPTION' is no privilege to be granted"),
-        (MYSQL, "SELECT,, INSERT ON shop.*", "'' is no privilege to be granted"),
+        (MYSQL, "SUPER ON *.*", "SUPER on every database makes the user an administrator"),
+        (MYSQL, "SELECT, CREATE USER ON *.*", "CREATE USER on every database makes the user an administrator"),
+        (MYSQL, "BINLOG ADMIN ON *.*", "BINLOG ADMIN on every database makes the user an administrator"),
+        (MYSQL, "ALL PRIVILEGES ON *.*", "ALL PRIVILEGES on every database makes the user an administrator"),
+        (MYSQL, "INSERT ON mysql.user", "INSERT on the server's own database makes the user an administrator"),
+        (MYSQL, "SELECT, ALL ON `MySQL`.*", "ALL on the server's own database makes the user an administrator"),
+        (POSTGRESQL, "RDS_superuser", "rds_superuser makes the user an administrator"),
+        (POSTGRESQL, "pg_execute_server_program", "pg_execute_server_program makes the user an administrator"),
+        (MYSQL, "GRANT OPTION ON shop.*", "'GRANT OPTION' is not a privilege that can be granted"),
+        (MYSQL, "SELECT,, INSERT ON shop.*", "'' is not a privilege that can be granted"),
         (MYSQL, "SELECT (id) ON shop.orders", "it is not of that form"),
         (MYSQL, "GRANT SELECT", "it is not of that form"),
         (MYSQL, "reader", "it is not of that form"),
         (MYSQL, "", "it is not of that form"),
         (MYSQL, "SELECT ON orders", "TABLE needs a database or schema and a name in it"),
-        (MYSQL, "SELECT ON *", "'*' is no object"),
+        (MYSQL, "SELECT ON *", "'*' is not an object"),
         (MYSQL, "EXECUTE ON PROCEDURE shop.*", "'shop.*' is no PROCEDURE"),
-        (MYSQL, "SELECT ON SCHEMA shop", "'SCHEMA shop' is no object"),
-        (MYSQL, 'SELECT ON "shop".*', "'\"shop\".*' is no object"),
+        (MYSQL, "SELECT ON SCHEMA shop", "'SCHEMA shop' is not an object"),
+        (MYSQL, 'SELECT ON "shop".*', "'\"shop\".*' is not an object"),
         (POSTGRESQL, "SELECT ON *.*", "'*.*' is no TABLE"),
         (POSTGRESQL, "USAGE ON SCHEMA shop.orders", "SCHEMA needs one name"),
-        (POSTGRESQL, "SELECT ON `shop`.orders", "'`shop`.orders' is no object"),
-        (POSTGRESQL, "SELECT ON shop.a, shop.b", "'shop.a, shop.b' is no object"),
+        (POSTGRESQL, "SELECT ON `shop`.orders", "'`shop`.orders' is not an object"),
+        (POSTGRESQL, "SELECT ON shop.a, shop.b", "'shop.a, shop.b' is not an object"),
         (POSTGRESQL, "pg_read_all_data; DROP ROLE x", "it is not of that form"),
     ],
 )
@@ -101,7 +101,7 @@ def test_what_is_no_grant(engine: DatabaseEngine, text: str, reason: str) -> Non
         examples = '"SELECT, INSERT ON shop.*", "USAGE ON SCHEMA shop" or a role\'s name'
     assert str(caught.value) == (
         f"Stack/Orders: the grant {text!r} is not understood: {reason}. "
-        f"Write what stands between GRANT and TO, privileges ON one object: {examples}."
+        f"Write the text between GRANT and TO, privileges ON one object: {examples}."
     )
 
 
@@ -134,7 +134,7 @@ def test_no_names(name: str) -> None:
     with pytest.raises(BreakwaterError) as caught:
         check_user_name("Stack/Orders", name)
     assert str(caught.value) == (
-        f"Stack/Orders: {name!r} is no name for a database user. "
+        f"Stack/Orders: {name!r} is not a valid name for a database user. "
         "Take up to 32 letters, digits, underscores and hyphens, not beginning with a digit or a hyphen."
     )
 

@@ -496,7 +496,7 @@ def test_grants_and_names_are_checked_at_synth(
             stack, "One", database=database, vpc=vpc, credentials=orders(grants=["SELECT ON shop.*; DROP"]), **code
         )
     login = DatabaseCredentials.user("o; x", grants=GRANTS)
-    with pytest.raises(BreakwaterError, match="Stack/Two: 'o; x' is no name for a database user"):
+    with pytest.raises(BreakwaterError, match="Stack/Two: 'o; x' is not a valid name for a database user"):
         VpcDatabaseFunction(stack, "Two", database=database, vpc=vpc, credentials=login, **code)
 
 

@@ -51,7 +51,7 @@ def recognize(database: Any, certificate_authority: str | None) -> Downstream:
     if is_proxy(database):
         raise BreakwaterError(
             path,
-            "the database of an RDS Proxy is not known from the proxy.",
+            "an RDS Proxy doesn't show which database it leads to.",
             "Pass Downstream.proxy(database, proxy).",
         )
     if resource_type == "AWS::ElastiCache::CacheCluster":

@@ -146,5 +146,5 @@ def test_a_host_that_is_a_token_in_a_region_without_says_what_to_do(app: cdk.App
         stack, "Shop", host=cdk.Fn.import_value("host"), engine=DatabaseEngine.POSTGRESQL, max_connections=100
     )
     Annotations.from_stack(stack).has_info(
-        "/Stack/Shop", Match.string_like_regexp("A database of RDS in il-central-1 .* certificate_authority=…")
+        "/Stack/Shop", Match.string_like_regexp("a database of RDS in il-central-1, .* certificate_authority=…")
     )

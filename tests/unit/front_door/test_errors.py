@@ -21,14 +21,18 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("kind", "options", "message"),
         [
-            ("sqs", {"order_by": "$.customer"}, r"Stack/Jobs: a standard queue keeps no order\. Use .*fifo=True"),
-            ("dynamodb", {"order_by": "$.customer"}, r"Stack/Jobs: a table keeps no order among its items"),
+            (
+                "sqs",
+                {"order_by": "$.customer"},
+                r"Stack/Jobs: a standard queue doesn't keep its messages in order\. Use .*fifo=True",
+            ),
+            ("dynamodb", {"order_by": "$.customer"}, r"Stack/Jobs: a table doesn't keep its items in order"),
             (
                 "fifo",
                 {"order_by": "customer')"},
-                r"order_by=\"customer'\)\" is no path to one value\. Name members only",
+                r"order_by=\"customer'\)\" is not a path to a single value\. Use only member names",
             ),
-            ("sqs", {"path": "/"}, r"Stack/Jobs/Door: path='/' names nothing to post to\. Name it, such as \"orders\""),
+            ("sqs", {"path": "/"}, r"Stack/Jobs/Door: path='/' names no resource\. Name it, such as \"orders\""),
             ("sqs", {"protocol": ApiProtocol.HTTP}, r"Stack/Jobs/Door: an HTTP API has no mapping templates"),
             (
                 "sqs",
@@ -37,7 +41,7 @@ class TestErrors:
             ),
             ("sqs", {"partition_key": "id"}, r"partition_key is for a table as source"),
             *(
-                ("sqs", {"path": path}, r"Stack/Jobs/Door: path='.*' is no plain path")
+                ("sqs", {"path": path}, r"Stack/Jobs/Door: path='.*' is not a plain path")
                 for path in ("{proxy+}", "orders/{id}", "orders/{customer}", "größe", "a b", "a//b")
             ),
             ("sqs", {"max_body": cdk.Size.mebibytes(2)}, r"Jobs: max_body is 2097152 bytes\. It is 1 to 1048576"),
@@ -63,7 +67,7 @@ class TestErrors:
         arn = "arn:aws:lambda:eu-central-1:123456789012:function:theirs"
         imported = lambda_.Function.from_function_arn(stack, "Theirs", arn)
         with pytest.raises(
-            BreakwaterError, match=r"Stack: Stack/Theirs is imported, so it cannot be told where answers"
+            BreakwaterError, match=r"Stack: Stack/Theirs is imported, so its environment can't name the table"
         ):
             JobResults.of(stack, stack, imported, cdk.Duration.days(1))
 

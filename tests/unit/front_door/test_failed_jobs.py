@@ -65,7 +65,7 @@ class TestFailures:
         shared = sqs.DeadLetterQueue(queue=jobs.dead_letter_queue, max_receive_count=5)
         sqs.Queue(stack, "Another", dead_letter_queue=shared)
         with pytest.raises(
-            RuntimeError, match=r"\[Stack/Jobs\] Stack/Dead is the dead-letter queue of Stack/Another, too"
+            RuntimeError, match=r"\[Stack/Jobs\] Stack/Dead is also the dead-letter queue of Stack/Another"
         ):
             app.synth()
 
@@ -105,7 +105,7 @@ class TestFailures:
         stream = InvocationSource.kinesis(shard_count=1, on_failure=on_failure)
         DecoupledInvocation(stack, "Jobs", function=function, source=stream).add_front_door("Door", path="orders")
         Annotations.from_stack(stack).has_warning(
-            "/Stack/Jobs", Match.string_like_regexp(r"on_failure keeps no payload that names a job")
+            "/Stack/Jobs", Match.string_like_regexp(r"on_failure stores no payload that names a job")
         )
 
 

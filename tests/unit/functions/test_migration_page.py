@@ -135,7 +135,7 @@ def test_a_second_mapping_is_refused(code: dict[str, Any]) -> None:
     app = existing(code)
     ConnectionBudget.of(app.database).share("worker").limit(app.worker)
     DecoupledInvocation(app.stack, "Again", function=app.worker, source=InvocationSource.sqs(app.jobs))
-    with pytest.raises(RuntimeError, match=r"Shop/Again.* has Shop/Worker read the same source.*Keep that"):
+    with pytest.raises(RuntimeError, match=r"Shop/Again.* makes Shop/Worker read the same source.*Keep that"):
         Template.from_stack(app.stack)
 
 

@@ -169,7 +169,7 @@ class TestAllowedCidrs:
             },
         )
         assert "0.0.0.0/0" not in str(template.find_resources("AWS::EC2::SecurityGroupIngress"))
-        Annotations.from_stack(stack).has_info("/Stack/Fn", Match.string_like_regexp("no address of its own"))
+        Annotations.from_stack(stack).has_info("/Stack/Fn", Match.string_like_regexp("no IP address of its own"))
 
     @pytest.mark.parametrize(
         ("blocks", "message"),
@@ -304,7 +304,7 @@ class TestSeveralDatabases:
         self, stack: cdk.Stack, vpc: ec2.Vpc, stock: rds.DatabaseInstance, code: dict[str, Any]
     ) -> None:
         function = PublicSslDatabaseFunction(stack, "Fn", database=public_database(vpc), **code)
-        with pytest.raises(BreakwaterError, match=r"Stack/Fn: an RDS Proxy can be reached in its VPC alone"):
+        with pytest.raises(BreakwaterError, match=r"Stack/Fn: an RDS Proxy can be reached only from its VPC"):
             function.add_database("stock", database=Downstream.proxy(stock))
 
     def test_several_connections_per_environment(

@@ -116,7 +116,7 @@ class TestEndpoint:
         ],
     )
     def test_what_is_no_host_is_refused(self, stack: cdk.Stack, host: str, shown: str) -> None:
-        with pytest.raises(BreakwaterError, match=rf"Stack/B: host is {shown}.*Give the name alone") as refused:
+        with pytest.raises(BreakwaterError, match=rf"Stack/B: host is {shown}.*Give only the name") as refused:
             Downstream.endpoint(stack, "B", host=host, engine=Engine.POSTGRESQL, max_connections=50)
         assert "hunter2" not in str(refused.value)
 
@@ -314,7 +314,7 @@ class TestElastiCache:
         cache = self.group(stack)
         for database in (cache, Downstream.of(cache)):
             with pytest.raises(
-                BreakwaterError, match=r"Stack/Cache: certificate_authority='a\.pem' is given, and it is no"
+                BreakwaterError, match=r"Stack/Cache: certificate_authority='a\.pem' is given, and it is not"
             ):
                 Downstream.of(database, certificate_authority="a.pem")
 

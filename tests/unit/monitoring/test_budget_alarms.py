@@ -326,5 +326,5 @@ def test_an_unknown_max_connections_is_the_budgets_own_error(app: cdk.App, stack
     budget = ConnectionBudget.of(imported)
     budget.alarms()
     cloudwatch.Dashboard(stack, "Dashboard").add_widgets(*budget.widgets())
-    with pytest.raises(RuntimeError, match=r"nothing in the app tells its max_connections.*ConnectionBudget.of"):
+    with pytest.raises(RuntimeError, match=r"nothing in the app states its max_connections.*ConnectionBudget.of"):
         app.synth()

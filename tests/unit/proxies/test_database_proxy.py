@@ -550,7 +550,7 @@ class TestErrors:
             ConnectionBudget.of(imported_proxy(stack))
 
     def test_from_outside_its_vpc(self, stack: cdk.Stack, database: rds.DatabaseInstance, code: dict[str, Any]) -> None:
-        with pytest.raises(BreakwaterError, match=r"Stack/Public: an RDS Proxy can be reached in its VPC alone"):
+        with pytest.raises(BreakwaterError, match=r"Stack/Public: an RDS Proxy can be reached only from its VPC"):
             PublicSslDatabaseFunction(stack, "Public", database=Downstream.proxy(database), **code)
 
     def test_a_downstream_of_another_kind(self, stack: cdk.Stack, vpc: ec2.Vpc, code: dict[str, Any]) -> None:

@@ -148,5 +148,5 @@ def test_a_fifo_queue_needs_no_longer_retention(app: cdk.App, stack: cdk.Stack, 
 )
 def test_options_of_an_own_queue(stack: cdk.Stack, function: lambda_.Function, options: dict[str, Any]) -> None:
     source = InvocationSource.sqs(queue(stack), **options)
-    with pytest.raises(BreakwaterError, match=f"{next(iter(options))} has no effect here.*set it on Stack/Mine"):
+    with pytest.raises(BreakwaterError, match=f"{next(iter(options))} has no effect here.*Set it on Stack/Mine"):
         DecoupledInvocation(stack, "Jobs", function=function, source=source)

@@ -64,5 +64,5 @@ class TestExistingStream:
 
     def test_shard_count_beside_it(self, stack: cdk.Stack, function: lambda_.Function) -> None:
         source = InvocationSource.kinesis(kinesis.Stream(stack, "Mine"), shard_count=2)
-        with pytest.raises(BreakwaterError, match="shard_count=2 is given beside the stream Stack/Mine"):
+        with pytest.raises(BreakwaterError, match="shard_count=2 is given together with the stream Stack/Mine"):
             DecoupledInvocation(stack, "Clicks", function=function, source=source)

@@ -153,7 +153,7 @@ class TestKinesis:
         DecoupledInvocation(stack, "Clicks", function=function, source=InvocationSource.kinesis())
         DecoupledInvocation(stack, "Jobs", function=function)
         Annotations.from_stack(stack).has_info(
-            "/Stack/Clicks", Match.string_like_regexp("give the queue a function of its own")
+            "/Stack/Clicks", Match.string_like_regexp("Give the queue a function of its own")
         )
 
     def test_a_tumbling_window_is_read_in_order(self, stack: cdk.Stack, function: lambda_.Function) -> None:

@@ -46,7 +46,7 @@ class TestConsumer:
         stream = kinesis.Stream(stack, "Mine", shard_count=4)
         consumer = kinesis.StreamConsumer(stack, "Consumer", stream=stream, stream_consumer_name="reader")
         source = InvocationSource.kinesis(stream, consumer=consumer)
-        with pytest.raises(BreakwaterError, match="the stream Stack/Mine is given beside a consumer"):
+        with pytest.raises(BreakwaterError, match="the stream Stack/Mine is given together with a consumer"):
             DecoupledInvocation(stack, "Clicks", function=function, source=source)
 
     def test_unknown(self, stack: cdk.Stack, function: lambda_.Function) -> None:
@@ -87,7 +87,7 @@ class TestStartingPosition:
     def test_a_table_knows_no_instants(self, stack: cdk.Stack, function: lambda_.Function) -> None:
         table = dynamodb.Table(stack, "Orders", partition_key=KEY)
         source = InvocationSource.dynamodb_stream(table, starting_position=lambda_.StartingPosition.AT_TIMESTAMP)
-        with pytest.raises(BreakwaterError, match="AT_TIMESTAMP is Kinesis's alone"):
+        with pytest.raises(BreakwaterError, match="AT_TIMESTAMP is for Kinesis only"):
             DecoupledInvocation(stack, "Changes", function=function, source=source)
 
 

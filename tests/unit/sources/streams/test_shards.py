@@ -44,5 +44,5 @@ class TestMoreShardsThanTheShare:
 
         function = VpcDatabaseFunction(stack, "Free", database=database, vpc=vpc, reserve_concurrency=False, **code)
         DecoupledInvocation(stack, "Clicks", function=function, source=InvocationSource.kinesis())
-        with pytest.raises(RuntimeError, match="reserved concurrency alone can limit"):
+        with pytest.raises(RuntimeError, match="only reserved concurrency can limit"):
             app.synth()

@@ -11,6 +11,7 @@ from ..checks.nested import closes_a_circle, nested_file
 from .acknowledgments import Acknowledgments
 from .sam import expand, is_sam
 from .template_file import TemplateFile, UnreadableTemplateError, read_template
+from .template_numbers import no_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -138,6 +139,9 @@ class Sources:
         for template in assembly.templates:
             if template.open_loops:
                 self._complain(f"{template.path}: {_OPEN_LOOP}")
+            for each in no_numbers(template):
+                line = self.line(template.path, each.resource.logical_id, f"Properties.{each.path[0]}")
+                self._complain(f"{template.path}:{line}: {each.text}")
         self.assemblies.append(assembly)
 
     def _note(self, line: str) -> None:

@@ -120,7 +120,7 @@ def simulate_command(  # noqa: PLR0917 -- typer makes an option of each
     """Let a burst loose on the limits that templates set: queues, concurrency, connections, 429s and drain time.
 
     Exits with 0 where no database refuses a connection and no message is lost, with 1 where one does, and with 2 when
-    something could not be read.
+    something could not be read, or where the limit of a database is not known.
     """
     errors = Console(stderr=True)
     try:
@@ -167,7 +167,12 @@ def simulate_command(  # noqa: PLR0917 -- typer makes an option of each
             style="red",
         )
         raise typer.Exit(UNREADABLE) from error
-    raise typer.Exit(FINDINGS if runs[0].is_harmful else CLEAN)
+    if runs[0].is_harmful:
+        raise typer.Exit(FINDINGS)
+    for name in runs[0].unknown:
+        problem = f"{name}: its max_connections is not known, so nobody knows whether it refuses anybody."
+        errors.print(f"{problem} Say --max-connections '{name}=N'.", style="red", markup=False, soft_wrap=True)
+    raise typer.Exit(UNREADABLE if runs[0].unknown else CLEAN)
 
 
 def _read(paths: list[Path], parameters: dict[str, str], quota: int, errors: Console | None) -> Limits:

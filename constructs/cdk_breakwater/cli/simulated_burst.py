@@ -61,6 +61,11 @@ class Run:
         """Whether a database refused a connection, or a message was lost."""
         return any(binding.harmful for binding in self.bound)
 
+    @property
+    def unknown(self) -> list[str]:
+        """The databases of which nobody knows whether they refuse a connection."""
+        return [name for name, server in self.application.servers.items() if server.max_connections is None]
+
 
 @dataclass(frozen=True)
 class Burst:

@@ -137,10 +137,8 @@ def _function(function: Resource, duration: Duration, found: Limits) -> Function
     for connection in connections(function):
         if connection.server is None and held:
             continue  # what its variables tell of it is told better
-        server = _server(connection, found)
-        if server is not None:
-            engine = connection.server.engine if connection.server is not None else None
-            held[server] = engine.connections_per_environment if engine is not None else 1
+        engine = connection.server.engine if connection.server is not None else None
+        held[_server(connection, found)] = engine.connections_per_environment if engine is not None else 1
     return Function(function.name, duration, timeout, limit, held)
 
 
@@ -180,17 +178,16 @@ def _add_unknown(name: str, found: Limits) -> None:
     found.note(f"{name}: its max_connections is not in the templates; say --max-connections '{name}=N'")
 
 
-def _server(connection: Connection, found: Limits) -> str | None:
+def _server(connection: Connection, found: Limits) -> str:
     """Give the name of what a function holds connections of, and note it down."""
     if connection.proxied is not None:
         return _proxy(connection.proxied, connection.server, connection.to, found)
     name, times = connection.to, 1
     server = connection.server
     if connection.reads and server is not None and server.most_readers != 0:
-        if server.most_readers is None:
-            found.note(f"{connection.function.name}: how many readers {name} has is not known; not simulated")
-            return None
-        name, times = f"readers of {name}", server.most_readers
+        name, times = f"readers of {name}", server.most_readers or 1
+        if server.most_readers is None and name not in found.servers:
+            _add_unknown(name, found)
     if name in found.servers:
         return name
     if server is not None and server.engine is not None and times == 1:

@@ -271,6 +271,8 @@ def test_numbers_that_no_template_tells(template: Path) -> None:
     outside = re.sub(r"  Group: .*\n  Db:\n.*\n.*\n", "", LIMITED).replace("!GetAtt Db.Endpoint.Address", "db.shop.lan")
     template.write_text(outside)
     result = run(template)
+    assert result.exit_code == 2
+    assert "nobody knows whether it refuses anybody. Say --max-connections" in result.stderr
     assert "how many it has is not known here" in " ".join(result.stdout.split())
     assert "is not in the templates; say --max-connections" in " ".join(result.stdout.split())
     known = run_json(template, "--max-connections", "30", "--connections", "Writer=2")["runs"][0]
@@ -395,7 +397,7 @@ def test_the_page_of_the_docs_shows_what_comes(tmp_path: Path, monkeypatch: pyte
     assert options <= set(re.findall(r"--[a-z-]+", run("--help").stdout + "--html"))
 
 
-@pytest.mark.parametrize("odd", ["-1", "0", "1e9", "x", "!Ref 'AWS::Region'", "[]", "{}", "3.7", "true", "1e308"])
+@pytest.mark.parametrize("odd", ["-1", "0", "1e9", "!Ref 'AWS::Region'", "3.7", "1e308"])
 @pytest.mark.parametrize(
     "name", ["Timeout: 10", "VisibilityTimeout: 60", "BatchSize: 10", "maxReceiveCount: 3", "!Ref Share"]
 )
@@ -404,6 +406,26 @@ def test_what_aws_does_not_take_is_said(name: str, odd: str, template: Path) -> 
     result = run(template, "--load", "spike:30", "--patience", "10m")
     assert (result.exit_code in (0, 1), result.stderr) == (True, "")
     assert "Verdict" in result.stdout
+
+
+@pytest.mark.parametrize("odd", ["x", "[]", "{}", "true", "''", "10s", "[10]", "{Value: 10}", "nan"])
+def test_what_is_no_number_is_a_template_that_is_refused(odd: str, template: Path) -> None:
+    names = ("Timeout: 10", "VisibilityTimeout: 60", "BatchSize: 10", "maxReceiveCount: 3")
+    lines = LIMITED.replace("ReservedConcurrentExecutions: !Ref Share", "ReservedConcurrentExecutions: 12")
+    lines = lines.replace("MaximumConcurrency: !Ref Share", "MaximumConcurrency: 12")
+    for name in (*names, "ReservedConcurrentExecutions: 12", "MaximumConcurrency: 12"):
+        property_ = name.partition(":")[0]
+        template.write_text(lines.replace(name, f"{property_}: {odd}"))
+        result = run(template, "--load", "spike:30")
+        (line,) = result.stderr.splitlines()
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert property_ in line
+        assert "and CloudFormation takes a number" in line
+        checked = CliRunner().invoke(app, ["check", str(template)], catch_exceptions=False)
+        assert (checked.exit_code, "and CloudFormation takes a number" in checked.stderr) == (2, True)
+    # A macro of one's own may make a number of it; what a parameter says is the deployment's.
+    template.write_text(f"Transform: Ours\n{lines.replace('Timeout: 10', f'Timeout: {odd}')}")
+    assert "CloudFormation takes a number" not in run(template, "--load", "spike:30").stderr
 
 
 def test_a_template_without_functions(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from breakwater_runtime._aws import ask, client
 from breakwater_runtime._secret import unlogged
@@ -25,9 +25,15 @@ def iam_token(host: str, port: int, user: str, deadline: Deadline) -> str:
     return ask(f"IAM token for {user!r} at {host}", deadline, sign, lambda _: False, answer_seconds=None)
 
 
+def signer(host: str) -> Any:
+    """Return the client that signs for a host."""
+    return client("dsql" if ".dsql." in host else "rds")
+
+
 def _sign(host: str, port: int, user: str) -> str:
+    ours = signer(host)
     if ".dsql." in host:  # <cluster>.dsql.<Region>.on.aws, and the Region is part of what is signed
-        dsql, region = client("dsql"), host.partition(".dsql.")[2].partition(".")[0]
-        sign = dsql.generate_db_connect_admin_auth_token if user == "admin" else dsql.generate_db_connect_auth_token
+        region = host.partition(".dsql.")[2].partition(".")[0]
+        sign = ours.generate_db_connect_admin_auth_token if user == "admin" else ours.generate_db_connect_auth_token
         return sign(Hostname=host, Region=region)
-    return client("rds").generate_db_auth_token(DBHostname=host, Port=port, DBUsername=user)
+    return ours.generate_db_auth_token(DBHostname=host, Port=port, DBUsername=user)

@@ -62,15 +62,20 @@ def _port(arn: str, content: dict[str, Any]) -> int | None:
     return int(text)
 
 
+def manager() -> Any:
+    """Return the client of Secrets Manager."""
+    return client("secretsmanager", answer_seconds=ANSWER_SECONDS)
+
+
 def fetch(arn: str, deadline: Deadline) -> Secret:
     """Ask Secrets Manager for a secret's current value."""
-    manager = client("secretsmanager", answer_seconds=ANSWER_SECONDS)
+    asked = manager()
 
     def get() -> dict[str, Any]:
         with unlogged():
-            return manager.get_secret_value(SecretId=arn)
+            return asked.get_secret_value(SecretId=arn)
 
-    answer = ask(f"secret {arn} at {manager.meta.endpoint_url}", deadline, get, is_transient)
+    answer = ask(f"secret {arn} at {asked.meta.endpoint_url}", deadline, get, is_transient)
     return parse(arn, answer.get("SecretString"))
 
 

@@ -5,25 +5,26 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from typing import Protocol
+
+    class LambdaContext(Protocol):
+        """What the runtime needs of the context that Lambda passes to a handler."""
+
+        def get_remaining_time_in_millis(self) -> int:
+            """Return the milliseconds until Lambda ends the invocation."""
+            ...
+
 
 # what is left to the handler when the runtime gives up: to answer, to log, to put a message back
 MARGIN_SECONDS = 0.5
 # without a context and without the function's timeout: as long as API Gateway lets its callers wait is too long
 # (29 s), an interactive caller's patience is not
 DEFAULT_SECONDS = 15.0
-
-
-class LambdaContext(Protocol):
-    """What the runtime needs of the context that Lambda passes to a handler."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the milliseconds until Lambda ends the invocation."""
-        ...
 
 
 class Deadline:

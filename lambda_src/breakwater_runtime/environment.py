@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import Any
 
 from breakwater_runtime._version import VERSION
@@ -23,8 +22,6 @@ _LONGEST_MANAGED_SECONDS = 5_400
 """On Lambda Managed Instances. Source: AWS Lambda Developer Guide, "Configure Lambda function timeout"."""
 PLAIN_TEXT = "PLAIN_TEXT"
 """The variable in which `breakwater_runtime.testing` says why a test database needs no TLS."""
-# The whole name or address: "localhost.example.net" and "127.example.net" are anybody's.
-_LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1", re.IGNORECASE)
 
 
 def variable(setting: str, name: str | None = None) -> str:
@@ -136,8 +133,13 @@ class Settings:
         return "system" if region_of_rds_host(self.host) is None else "bundled"
 
     def _on_loopback(self) -> bool:
-        # without a host the secret names it: not loopback, so verified
-        return self.host is not None and _LOOPBACK.fullmatch(self.host) is not None
+        # Without a host the secret names it: not loopback, so verified.
+        # "localhost.example.net" and "127.example.net" are anybody's.
+        host = (self.host or "").lower()
+        if host in ("localhost", "::1"):
+            return True
+        parts = host.split(".")
+        return len(parts) == 4 and parts[0] == "127" and all(part.isdecimal() and len(part) <= 3 for part in parts)
 
     def _of_a_test(self, setting: str, remedy: str) -> str | None:
         """Return what only `breakwater_runtime.testing` sets, and Lambda never has."""

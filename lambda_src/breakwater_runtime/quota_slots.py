@@ -11,13 +11,15 @@ from time import monotonic, sleep, time
 from typing import TYPE_CHECKING, Any, cast
 
 from breakwater_runtime._aws import ask, client, is_transient, was_not_sent
-from breakwater_runtime.deadline import Deadline, LambdaContext
+from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.environment import LONGEST_FUNCTION_SECONDS, variable
 from breakwater_runtime.errors import BreakwaterError, ConfigurationError, ConnectionUnavailable
 from breakwater_runtime.quota_signals import QuotaSpent, RetryAfter, require_used
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from breakwater_runtime.deadline import LambdaContext
 
 _ANSWER_SECONDS = 10
 """A cold start of the function that is asked included."""

@@ -17,7 +17,7 @@ from servers import Certificates, MariaDbServer
 from servers.sql import SqlServer, execute, rows
 
 import breakwater_runtime as breakwater
-from breakwater_runtime import credentials
+from breakwater_runtime import _aws, credentials
 from breakwater_runtime._secret import parse
 from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.environment import Settings
@@ -57,14 +57,34 @@ class SecretsManager:
 @pytest.fixture
 def manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManager]:
     manager = SecretsManager()
-    credentials.client.cache_clear()
+    _aws.client.cache_clear()
     with AwsEndpoint(manager.answer) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoint.url)
         monkeypatch.setenv("AWS_REGION", "eu-central-1")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         yield manager
-    credentials.client.cache_clear()
+    _aws.client.cache_clear()
+
+
+def test_a_client_is_made_in_the_init_phase(manager: SecretsManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs 0.2 s of a whole processor, which a small function has there alone."""
+    login = {"engine": "postgresql", "host": "db.example.net", "user": "app"}
+    breakwater.database(**login, secret_arn=ARN, database="elsewhere")
+    assert _aws.client.cache_info().misses == 0
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "shop")
+    breakwater.database(**login, secret_arn=ARN)
+    assert _aws.client.cache_info().misses == 1
+    breakwater.database(**login, auth="iam")
+    assert _aws.client.cache_info().misses == 2
+    # what is wrong is told by the first invocation
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    _aws.client.cache_clear()
+    database = breakwater.database(**login, secret_arn=ARN, database="shop")
+    with pytest.raises(Exception, match="region"), database.connection(Context(5)):
+        pass
+    assert manager.fetched == 0
 
 
 def secret(server: SqlServer) -> dict[str, Any]:

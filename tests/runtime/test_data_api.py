@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import breakwater_runtime as breakwater
-from breakwater_runtime import credentials
+from breakwater_runtime import _aws
 from tests.runtime.aws_endpoint import AwsEndpoint
 from tests.runtime.lambda_context import Context
 
@@ -49,7 +49,7 @@ class Cluster:
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     cluster = Cluster()
-    credentials.client.cache_clear()
+    _aws.client.cache_clear()
     with AwsEndpoint(cluster.answer) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL_RDS_DATA", endpoint.url)
         monkeypatch.setenv("AWS_REGION", "eu-central-1")
@@ -59,7 +59,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
         monkeypatch.setenv("BREAKWATER_SECRET_ARN", SECRET)
         monkeypatch.setenv("BREAKWATER_DATABASE", "shop")
         yield cluster
-    credentials.client.cache_clear()
+    _aws.client.cache_clear()
 
 
 def test_rows_and_parameters(cluster: Cluster) -> None:

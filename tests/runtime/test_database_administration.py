@@ -17,7 +17,7 @@ from servers.administrator import NAME, create_administrator
 from servers.sql import SqlServer, execute, rows
 
 import breakwater_runtime as breakwater
-from breakwater_runtime import credentials
+from breakwater_runtime import _aws
 from handlers.database_administration.account import Login
 from handlers.database_administration.administration import handler
 from handlers.database_administration.mysql_account import MySqlAccount
@@ -122,7 +122,7 @@ def deployments(server: SqlServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     if isinstance(server, PostgreSqlServer):
         deployments.run("CREATE SCHEMA shop_db")
     deployments.run("CREATE TABLE shop_db.products (id INT)", "INSERT INTO shop_db.products VALUES (1)")
-    credentials.client.cache_clear()
+    _aws.client.cache_clear()
     with AwsEndpoint(deployments.answer) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoint.url)
         for name, value in {
@@ -137,7 +137,7 @@ def deployments(server: SqlServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         }.items():
             monkeypatch.setenv(name, value)
         yield deployments
-    credentials.client.cache_clear()
+    _aws.client.cache_clear()
     with server.admin() as admin:
         if isinstance(server, PostgreSqlServer):
             execute(admin, "DROP DATABASE IF EXISTS store WITH (FORCE)", "DROP DATABASE IF EXISTS attic WITH (FORCE)")

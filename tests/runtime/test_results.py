@@ -17,7 +17,7 @@ import pytest
 from demo.emulator import CREDENTIALS, REGION, Emulator
 
 import breakwater_runtime as breakwater
-from breakwater_runtime import credentials, results
+from breakwater_runtime import _aws, results
 from breakwater_runtime.deadline import Deadline
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 @pytest.fixture(autouse=True)
 def settings(account: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    credentials.client.cache_clear()
+    _aws.client.cache_clear()
     for name, value in {
         "AWS_ENDPOINT_URL": account.url,
         "AWS_REGION": REGION,
@@ -60,7 +60,7 @@ def settings(account: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     }.items():
         monkeypatch.setenv(name, value)
     yield
-    credentials.client.cache_clear()
+    _aws.client.cache_clear()
 
 
 def item(account: Emulator, job: str) -> dict[str, Any]:
@@ -342,7 +342,7 @@ def test_a_table_that_does_not_answer_costs_no_more_than_the_time(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        credentials.client.cache_clear()
+        _aws.client.cache_clear()
         handler = breakwater.batch(lambda *_: pytest.fail("it may be done already"), idempotency=True)
         started = time.monotonic()
         assert failures(handler, sqs(None), context=Context(4)) == 1

@@ -20,14 +20,11 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn
 
 _GAP = rb"(?:\s|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)*"
-_END_OF_TRANSACTION = rb"(?:\s+(?:work|transaction))?(?:\s+and\s+(?:no\s+)?chain)?" + _GAP + rb";?" + _GAP + rb"\Z"
-_BEGIN = re.compile(_GAP + rb"(?:begin|start\s+transaction)\b[^;]*;?\s*\Z", re.IGNORECASE)
-_COMMIT = re.compile(_GAP + rb"(?:commit|end)" + _END_OF_TRANSACTION, re.IGNORECASE)
-_ROLLBACK = re.compile(_GAP + rb"(?:rollback|abort)" + _END_OF_TRANSACTION, re.IGNORECASE)
-_DATA = re.compile(_GAP + rb"(?:select|insert|update|delete|merge|with|values|copy|table)\b", re.IGNORECASE)
-_TO_SAVEPOINT = re.compile(_GAP + rb"rollback(?:\s+(?:work|transaction))?\s+to\b[^;]*;?\s*\Z", re.IGNORECASE)
+_FIRST_WORD = re.compile(_GAP + rb"([a-z]*)", re.IGNORECASE)
+_CHAIN = rb"(?:\s+and(?:\s+no)?\s+chain)?" + _GAP + rb"(?:;" + _GAP + rb")?"
+_REST = re.compile(rb"(?:\s+(?:work|transaction))?(?:\s+(to)\b[^;]*;?\s*|" + _CHAIN + rb")", re.IGNORECASE)
+_DATA = frozenset((b"select", b"insert", b"update", b"delete", b"merge", b"with", b"values", b"copy", b"table"))
 # a body between dollars has its own BEGIN and END; COMMIT is an error there within a transaction
-_BODY = re.compile(_GAP + rb"(?:do|create)\b", re.IGNORECASE)
 _NOT_OF_A_BODY = re.compile(
     rb"\b(?:commit|prepare\s+transaction|rollback|abort|chain)\b|;\s*end\s*;?\s*\Z", re.IGNORECASE
 )
@@ -53,15 +50,21 @@ def kind_of(text: bytes | None) -> Kind:
 
 
 def _classified(text: bytes) -> Kind:
-    if _DATA.match(text) and b";" not in text.rstrip(b"; \t\r\n"):
+    found = _FIRST_WORD.match(text)
+    word = found[1].lower() if found else b""
+    is_single = b";" not in text.rstrip(b"; \t\r\n")
+    if is_single and word in _DATA:
         return Kind.PLAIN
     if not _ENDS_ONE.search(text):
-        return Kind.BEGIN if _BEGIN.match(text) else Kind.PLAIN
-    if _TO_SAVEPOINT.match(text) or (_BODY.match(text) and not _NOT_OF_A_BODY.search(text)):
+        return Kind.BEGIN if is_single and word in (b"begin", b"start") else Kind.PLAIN
+    if word in (b"do", b"create") and not _NOT_OF_A_BODY.search(text):
         return Kind.PLAIN
-    if _COMMIT.match(text):
-        return Kind.COMMIT
-    return Kind.ROLLBACK if _ROLLBACK.match(text) else Kind.ANYTHING
+    rest = _REST.fullmatch(text, found.end() if found else 0)
+    if rest is None:
+        return Kind.ANYTHING
+    if word in (b"rollback", b"abort"):
+        return Kind.PLAIN if rest[1] else Kind.ROLLBACK
+    return Kind.COMMIT if word in (b"commit", b"end") and not rest[1] else Kind.ANYTHING
 
 
 _known = lru_cache(512)(_classified)

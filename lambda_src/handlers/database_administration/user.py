@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import ClientError
 
 import breakwater_runtime as breakwater
-from breakwater_runtime.credentials import client
+from breakwater_runtime._aws import client
 
 from .account import Login
 from .grant import grants

@@ -41,6 +41,8 @@ LOOK = 500
 FLUSH = 30_000
 SPARE = 3_000
 """What is left of the invocation when the last call has ended."""
+CALLS_OF_A_HAND = 3
+"""With keys, so many slots per hand are taken ahead of their start: most calls end before the next write comes."""
 PATIENCE = 20
 """So many times in a row the counter may fail to be written before the dispatcher gives up."""
 
@@ -243,7 +245,7 @@ class Dispatcher:
         counter = self._item.counter(self._settings)
         adopts = not self._joined and not self._outdated
         if isinstance(counter, KeyedCounter):
-            counter.lend(self._keys, self._calls.hands() - len(self._calls.hand))
+            counter.lend(self._keys, CALLS_OF_A_HAND * self._calls.hands() - len(self._calls.hand))
             if adopts and self._settings.key:
                 counter.adopt_keys(self._settings.key, self._settings.key_tiers, self._settings.key_parallelism)
         if adopts and not counter.timed_by:

@@ -119,7 +119,7 @@ def _all_opened(self: Shelf, *_: object) -> set[tuple[int, int]]:
 
 
 @contextmanager
-def _write_without_condition() -> Iterator[None]:
+def write_without_condition() -> Iterator[None]:
     write = Store.write
 
     def careless(self: Store, seen: Item, *arguments: Any, **options: Any) -> tuple[bool, Item]:
@@ -233,7 +233,7 @@ def _uses_nothing(self: Caller, *_: object) -> int:
 
 
 MUTATIONS = (
-    Mutation("the write has no condition", _write_without_condition),
+    Mutation("the write has no condition", write_without_condition),
     Mutation("a call counts from its start, not from its end", _end_counts_at_the_start),
     Mutation("calls of a vanished dispatcher are forgotten", _forgets_vanished_takers),
     Mutation("messages of a vanished dispatcher are forgotten", _drops_what_vanished_takers_held),

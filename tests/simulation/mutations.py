@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from handlers.quota_dispatcher import caller, counter, dead_letters, intake, quota, shelf
+from handlers.quota_dispatcher import acquirer, caller, counter, dead_letters, intake, quota, shelf
+from handlers.quota_dispatcher.acquirer import Acquirer
 from handlers.quota_dispatcher.call import Verdict
 from handlers.quota_dispatcher.caller import Caller
 from handlers.quota_dispatcher.clocks import Frame, Reading
 from handlers.quota_dispatcher.counter import Counter
 from handlers.quota_dispatcher.dispatcher import Dispatcher
 from handlers.quota_dispatcher.doorbell import Doorbell
+from handlers.quota_dispatcher.estimate import Estimate
 from handlers.quota_dispatcher.grants import Grant, Slot
 from handlers.quota_dispatcher.held import Held
 from handlers.quota_dispatcher.library import Library
@@ -23,6 +25,8 @@ from handlers.quota_dispatcher.reports import Report
 from handlers.quota_dispatcher.rolling_window import RollingWindow
 from handlers.quota_dispatcher.shelf import Shelf
 from handlers.quota_dispatcher.store import Item, Store
+from tests.simulation import schedule
+from tests.simulation.beside import a_caller_dies, a_tier_is_lowered
 from tests.simulation.provider import Limit
 from tests.simulation.schedule import run
 from tests.simulation.test_once_broken import failing_for_ever, left_behind, of_long_calls, refused_at_once
@@ -69,9 +73,25 @@ def weighing(seed: int) -> bool:
     return seed == 0 and any(sent.calls for sent in list(refused_at_once(100).messages.values())[:2])
 
 
-def _breaks(schedule: Callable[[], Result]) -> bool:
+def beside(seed: int) -> bool:
+    """Tell whether a schedule breaks a promise, in which other functions call the provider themselves."""
+    with patch.object(schedule, "CALL_BESIDE", 1.0):
+        return broken(seed) or aimed(seed)
+
+
+def dying(seed: int) -> bool:
+    """Tell whether the place of a caller that died is given to another too early."""
+    return bool(a_caller_dies(seed))
+
+
+def lowered(seed: int) -> bool:
+    """Tell whether callers go on with the tiers of before a deployment."""
+    return seed == 0 and bool(a_tier_is_lowered(0))
+
+
+def _breaks(play: Callable[[], Result]) -> bool:
     try:
-        return not schedule().good
+        return not play().good
     except (AssertionError, KeyError, ValueError, IndexError):
         return True
 
@@ -232,6 +252,33 @@ def _uses_nothing(self: Caller, *_: object) -> int:
     return 1
 
 
+def _trusting(cls: type[Estimate], of_counter: Counter, now: Reading, token: str) -> Estimate:
+    clock, wall = of_counter.quota.clock, of_counter.quota.wall
+    of_counter.advance(now, None)
+    return cls(of_counter.quota.clock, of_counter.quota.clock, clock, wall, of_counter.timed_by or token)
+
+
+@contextmanager
+def _callers_end_at_the_start() -> Iterator[None]:
+    report = Acquirer._report
+
+    def early(self: Acquirer, slot: Slot, now: Reading, request: dict[str, Any]) -> Report:
+        return report(self, slot, now, {**request, "elapsed": 0})
+
+    with patch.object(Acquirer, "_report", early):
+        yield
+
+
+def _last_token(self: Acquirer, item: Item, _: str) -> str:
+    del self
+    return item.token
+
+
+def _unchecked(self: Counter, report: Report) -> None:
+    self._release(report)
+    self._heed(report)
+
+
 MUTATIONS = (
     Mutation("the write has no condition", write_without_condition),
     Mutation("a call counts from its start, not from its end", _end_counts_at_the_start),
@@ -257,6 +304,11 @@ MUTATIONS = (
     _attribute("a call is taken to have used less than it has", Caller, "_used", _uses_nothing),
     _attribute("a limit that the provider has lowered is not kept to", RollingWindow, "lower", _nothing),
     Mutation("a message that no tier will ever grant is called", _refuses_nothing, weighing),
+    Mutation("a caller's call counts from its start, not from its end", _callers_end_at_the_start, beside),
+    _attribute("callers trust their clocks", Estimate, "of", classmethod(_trusting), beside),
+    _attribute("callers set the quota's clock", Estimate, "leave", _nothing, beside),
+    _attribute("a caller's slot expires before its invocation", acquirer, "ON_ITS_WAY", -8_000, dying),
+    _attribute("callers don't ask for the tiers of the last deployment", Acquirer, "_adopt", _always, lowered),
 )
 """Found by the schedules of `test_mutations`."""
 
@@ -265,5 +317,9 @@ NOT_FOUND = (
     Mutation("a write is recognized by the last token alone", _recognized_by_the_last_token, aimed),
     # Only clocks that differ by more than the second that is allowed for would show it; `test_quota` has such clocks.
     Mutation("the time of a clock that was set back counts twice", _wall_goes_back, aimed),
+    # It takes a second slot for a caller whose first write came through unseen, which expires: that costs a place.
+    _attribute("a caller's write is recognized by the last token alone", Acquirer, "_written", _last_token, beside),
+    # Its slot was released with its grant, and a grant that is gone releases nothing.
+    _attribute("a caller's report may come twice", Counter, "report_acquired", _unchecked, beside),
 )
 """Found by no schedule, since something else in the code makes up for them."""

@@ -87,7 +87,7 @@ release-check: install servers  ## build and look at both distributions, try the
 
 .PHONY: docs-tables
 docs-tables: install  ## write the generated tables and pictures of the docs anew
-	python -m website.rule_table
+	python -m website.rule_list
 	python -m website.decision_tree > docs/choose.svg
 	python -m website.floors > docs/architecture.svg
 	python -m website.diagrams

@@ -57,4 +57,5 @@ def _settings(api: dict[str, list[str]]) -> dict[str, Any]:
     python = next(plugin["mkdocstrings"] for plugin in settings["plugins"] if "mkdocstrings" in plugin)
     paths = [str(pages.ROOT / folder) for folder in ("constructs", "lambda_src")]
     python["handlers"]["python"]["paths"] = paths
+    python["handlers"]["python"]["options"]["extensions"] = [str(Path(__file__).parent / "grouped_parameters.py")]
     return settings

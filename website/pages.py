@@ -70,8 +70,7 @@ def _source_page(source: Path) -> str:
 def _api_pages(folder: Path, package: str) -> Iterator[str]:
     names = public_names(package)
     index = f"api/{package}.md"
-    listed = "\n".join(f"| [`{name}`]({package}.{name}.md) | {summary} |" for name, summary in names.items())
-    listed = f"| name | what it is |\n|---|---|\n{listed}"
+    listed = "\n".join(f"- [`{name}`]({package}.{name}.md): {summary}" for name, summary in names.items())
     _write(folder / index, f"# `{package}`\n\nThe public API, from its docstrings.\n\n{listed}\n")
     yield index
     for name in names:

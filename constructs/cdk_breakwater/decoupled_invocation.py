@@ -57,9 +57,11 @@ class DecoupledInvocation(Buffer):
     maximum_concurrency : int
         How many invocations the mapping runs at once. A lazy number.
     queue : sqs.IQueue
+        The queue that the function reads, for `InvocationSource.sqs`.
     stream : kinesis.IStream
+        The stream that the function reads, for `InvocationSource.kinesis`.
     table : dynamodb.ITable or ITableV2
-        The queue, stream or table that the function reads. The attribute of the source's kind is available.
+        The table whose stream the function reads, for `InvocationSource.dynamodb_stream`.
     dead_letter_queue : sqs.IQueue or None
         The queue for messages that failed `max_receive_count` times. None for streams, and for an imported queue, whose
         dead-letter queue isn't known.

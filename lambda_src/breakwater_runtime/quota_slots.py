@@ -97,8 +97,6 @@ def acquire(
     The function was given the right by `quota.grant_acquire(function)`. The slot is taken from the counter that the
     quota's dispatcher uses, too: it goes before what waits there, and is as late as the tiers want it.
 
-    ::
-
         with breakwater.acquire(context, weight=500) as slot:
             response = http.request("POST", url, body=body, timeout=8)
             slot.used(response.json()["usage"]["total_tokens"])

@@ -79,6 +79,16 @@ def test_the_site_is_whole_and_its_index_finds_each_guide(site: Path) -> None:
             assert re.search(rf'<h1 id="[\w.]*{name}"', (site / page).read_text(encoding="utf-8")), page
 
 
+def test_a_page_of_the_api_tells_each_parameter_and_each_member(site: Path) -> None:
+    function, protocol = (
+        re.sub(r"<[^>]*>", "", (site / f"api/cdk_breakwater.{name}.html").read_text(encoding="utf-8"))
+        for name in ("VpcDatabaseFunction", "ApiProtocol")
+    )
+    types = dict(re.findall(r"^\s*(\w+)\s+\((\w+)\)", function, re.MULTILINE))
+    assert [types[name] for name in ("scope", "id", "code", "handler")] == ["Construct", "str", "Code", "str"]
+    assert "costs less per request" in protocol
+
+
 def test_the_check_of_the_site_finds_what_is_broken(tmp_path: Path) -> None:
     (tmp_path / "a.html").write_text(
         '<h1 id="here"></h1><a href="#here"></a><a href="b.html#there"></a><a href="b.html"></a>'

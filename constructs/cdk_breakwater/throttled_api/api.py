@@ -34,7 +34,9 @@ class ApiProtocol(Enum):
     """The kind of API in API Gateway."""
 
     REST = "REST"
+    """A REST API, with API keys, request validation, limits by IP address, and `Retry-After` beside 429."""
     HTTP = "HTTP"
+    """An HTTP API, which has none of these, and costs less per request."""
 
 
 _ARGUMENTS = {

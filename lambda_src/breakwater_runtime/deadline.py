@@ -7,6 +7,8 @@ from contextvars import ContextVar
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
+from breakwater_runtime.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
@@ -48,7 +50,14 @@ class Deadline:
         if context is None:
             seconds = function_timeout or DEFAULT_SECONDS
         else:
-            seconds = cast("LambdaContext", context).get_remaining_time_in_millis() / 1000
+            try:
+                seconds = cast("LambdaContext", context).get_remaining_time_in_millis() / 1000
+            except AttributeError:
+                kind = type(context).__name__
+                raise ConfigurationError(
+                    f"context is a {kind}, which has no get_remaining_time_in_millis(). It is the second argument that "
+                    "Lambda passes to a handler; leave it out where there is none."
+                ) from None
         self._at = monotonic() + seconds - MARGIN_SECONDS
 
     def remaining(self) -> float:

@@ -20,6 +20,7 @@ LONGEST_FUNCTION_SECONDS = 900
 """Of a function that says nothing else. Source: AWS Lambda Developer Guide, "Lambda quotas"."""
 _LONGEST_MANAGED_SECONDS = 5_400
 """On Lambda Managed Instances. Source: AWS Lambda Developer Guide, "Configure Lambda function timeout"."""
+_NOT_OF_A_HOST = frozenset(" \t\r\n,/@[]")
 PLAIN_TEXT = "PLAIN_TEXT"
 """The variable in which `breakwater_runtime.testing` says why a test database needs no TLS."""
 
@@ -122,6 +123,9 @@ class Settings:
             raise self.error("user", self.user, "IAM database authentication needs a user and a host.")
         if self.auth == "iam" and self.tls_ca is None:
             raise self.error("tls_ca", self.tls_ca, "IAM database authentication needs TLS: name a CA.")
+        # PyMongo takes a URI
+        if self.host and self.engine != "mongodb" and (_NOT_OF_A_HOST & set(self.host) or self.host.count(":") == 1):
+            raise self.error("host", self.host, "Give one name or address, without port, scheme or brackets.")
         if not self.secret_arn and not self.host:
             raise self.error("host", self.host, "Give a host, or the ARN of a secret that names one.")
 

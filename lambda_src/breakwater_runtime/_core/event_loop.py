@@ -58,6 +58,9 @@ class AsyncLease(Lease[Connection]):
         super().__init__(keeper, context)
         self._task: asyncio.Task[Any] | None = None
 
+    def __enter__(self) -> Connection:
+        raise TypeError("async_database()'s connections are for `async with`")
+
     async def __aenter__(self) -> Connection:
         self._task = asyncio.current_task()
         self.deadline = Deadline(self.context, self.keeper.settings.function_timeout)

@@ -13,6 +13,7 @@ from breakwater_runtime._core.server_pressure import ServerPressure
 from breakwater_runtime._core.slot import SLOTS, slot_for
 from breakwater_runtime._core.trouble import Trouble
 from breakwater_runtime.credentials import Credentials
+from breakwater_runtime.deadline import MARGIN_SECONDS
 from breakwater_runtime.errors import BreakwaterError, ConnectionUnavailable, OutcomeUnknown
 from breakwater_runtime.metrics import Counters
 from breakwater_runtime.retry import Attempts, jitter
@@ -62,6 +63,10 @@ class Keeper:
     async def begin(self, lease: Lease[Any], closed: Callable[[], None] | None = None) -> Any:
         """Take the turn, see to a living session, and lend its handle."""
         try:
+            if lease.deadline.remaining() <= 0:
+                raise ConnectionUnavailable(
+                    f"{self.target}: not asked, since less than {MARGIN_SECONDS} s of the invocation are left", 0
+                )
             if not self.slot.take(lease):
                 self.counters.waits += 1
                 await self._wait_for_turn(lease)

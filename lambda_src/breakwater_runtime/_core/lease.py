@@ -39,7 +39,7 @@ class Lease(Generic[Connection]):
         The driver object, unless its own `close()` ends the block.
     """
 
-    __slots__ = ("__weakref__", "_invocation", "_thread", "context", "deadline", "handle", "keeper", "session")
+    __slots__ = ("__weakref__", "_request", "_thread", "_trace", "context", "deadline", "handle", "keeper", "session")
 
     def __init__(self, keeper: Keeper, context: object | None) -> None:
         self.keeper = keeper
@@ -47,8 +47,9 @@ class Lease(Generic[Connection]):
         self.session: Session | None = None
         self.handle: Any = None
         self._thread = threading.current_thread()
-        # Lambda's runtime sets the variable anew for each invocation
-        self._invocation = getattr(context, "aws_request_id", None) or os.environ.get("_X_AMZN_TRACE_ID")
+        self._request = getattr(context, "aws_request_id", None)
+        # Lambda's runtime sets it anew for each invocation; not every caller has the context
+        self._trace = os.environ.get("_X_AMZN_TRACE_ID")
 
     def __enter__(self) -> Connection:
         self.deadline = Deadline(self.context, self.keeper.settings.function_timeout)
@@ -66,7 +67,8 @@ class Lease(Generic[Connection]):
     def is_over(self, asking: Lease[Any] | None = None) -> bool:
         """Tell whether nobody is left who could end this block: its thread is gone, or in another invocation."""
         if asking is not None and asking._thread is self._thread:
-            return asking._invocation != self._invocation
+            other_request = self._request and asking._request and self._request != asking._request
+            return bool(other_request) or self._trace != asking._trace
         return not self._thread.is_alive()
 
     def is_callers_own(self, asking: Lease[Any]) -> bool:

@@ -26,7 +26,7 @@ class _LookUp:
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may ask for the same name
         self._waiting: list[Callable[[], None]] = []
         self._found: Addresses | OSError | None = None
         threading.Thread(target=self._look_up, daemon=True).start()

@@ -39,7 +39,8 @@ class Slot:
 
     def forget(self) -> None:
         """Begin anew, as in a forked child."""
-        self._lock = threading.Lock()
+        # a signal handler's block, or a generator's end at a garbage collection, may come while this thread holds it
+        self._lock = threading.RLock()
         # weakly: a block that nobody can end any more (an exception came between taking the turn and the block, or an
         # SQLAlchemy pool lost what it had checked out) doesn't hold up the next one
         self._user: weakref.ref[Lease[Any]] | None = None

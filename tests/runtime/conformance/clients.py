@@ -169,17 +169,21 @@ class Environment(ABC):
         self._invocations = 0
         self._depth = 0
 
+    @property
+    def request_id(self) -> str:
+        """The invocation's, as Lambda calls it."""
+        return f"{id(self)}-{self._invocations}"
+
     @contextmanager
     def invocation(self, seconds: float | None = None) -> Iterator[Context]:
         """Yield Lambda's context: the same invocation's within a block, else a new one's."""
         if self._depth == 0:
             self._invocations += 1
         self._depth += 1
-        request_id = f"{id(self)}-{self._invocations}"
         # an engine has no context; Lambda sets the variable anew for each invocation
-        os.environ["_X_AMZN_TRACE_ID"] = request_id
+        os.environ["_X_AMZN_TRACE_ID"] = f"Root={self.request_id}"
         try:
-            yield Context(seconds or self.seconds, request_id)
+            yield Context(seconds or self.seconds, self.request_id)
         finally:
             self._depth -= 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from servers.sql import execute, session
 
 import breakwater_runtime as breakwater
 from breakwater_runtime._core import keeper
-from tests.runtime.conformance.clients import CLIENTS, DRIVERS
+from tests.runtime.conformance.clients import CLIENTS, DRIVERS, entered
 from tests.runtime.conformance.observer import observer
 from tests.runtime.conformance.promises import promise
 from tests.runtime.conformance.trouble import Fault, Trouble
@@ -170,6 +171,56 @@ async def test_a_block_in_a_generator_that_is_given_up(client: Client, sql_serve
     generator = handler()
     next(generator)
     del generator
+    async with environment.block() as connection:
+        assert await connection.rows("SELECT 40") == [(40,)]
+
+
+@promise(40, clients=("PyMySQL", "psycopg"))
+async def test_the_turn_is_asked_for_while_it_is_being_taken(client: Client, sql_server: SqlServer) -> None:
+    """By a signal's handler, or by a garbage collection that ends a block."""
+    environment = client.open(sql_server.settings, SECONDS)
+    slot = environment.database._keeper.slot
+
+    def handler() -> Any:
+        with environment.database.connection() as connection:
+            yield session(sql_server, connection)
+
+    def interrupted() -> None:
+        generator = handler()
+        next(generator)
+        with slot._lock:
+            generator.close()
+            next(handler())
+
+    thread = threading.Thread(target=interrupted, daemon=True)
+    thread.start()
+    thread.join(SECONDS / 2)
+    assert not thread.is_alive(), "waits for itself"
+    async with environment.block() as connection:
+        assert await connection.rows("SELECT 40") == [(40,)]
+
+
+@promise(40)
+async def test_a_context_that_is_none(client: Client, sql_server: SqlServer) -> None:
+    """The event, and one of an invocation that is all but over: the session lives on."""
+    environment = client.open(sql_server.settings, SECONDS)
+    async with environment.block() as connection:
+        first = await connection.id()
+    with pytest.raises(breakwater.ConfigurationError, match="context is a dict"):
+        async with entered(environment.database.connection({"id": 1})):
+            pass
+    with pytest.raises(breakwater.ConnectionUnavailable, match="the invocation are left"):
+        async with environment.block(0.2):
+            pass
+    async with environment.block() as connection:
+        assert await connection.id() == first
+
+
+@promise(40, clients=("aiomysql", "psycopg async"))
+async def test_the_wrong_kind_of_block_is_told(client: Client, sql_server: SqlServer) -> None:
+    environment = client.open(sql_server.settings, SECONDS)
+    with pytest.raises(TypeError, match="`async with`"), environment.database.connection():
+        pass
     async with environment.block() as connection:
         assert await connection.rows("SELECT 40") == [(40,)]
 

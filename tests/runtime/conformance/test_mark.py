@@ -505,6 +505,11 @@ async def test_a_nested_block_says_so_at_once(client: Client, sql_server: SqlSer
         with pytest.raises(breakwater.BreakwaterError, match="one connection"):
             async with environment.block():
                 pass
+        # a helper without the context, or with it in a block without
+        for context in (None, Context(20, environment.request_id)):
+            with pytest.raises(breakwater.BreakwaterError, match="one connection"):
+                async with entered(environment.database.connection(context)):
+                    pass
         assert await connection.rows("SELECT 22") == [(22,)]
         assert sql_server.sessions() == 1
     assert time.monotonic() - began < 10

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # The emulator has five batches in work at once of a mapping without MaximumConcurrency, and never more; of one with it,
 # as many from the first moment.
-_POLLERS = Pollers(math.inf, 0, 5)
+POLLERS = Pollers(math.inf, 0, 5)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def predict(
         replace(
             entry,
             load=recording.load("sent"),
-            pollers=_POLLERS,
+            pollers=POLLERS,
             visibility_timeout=visibility or entry.visibility_timeout,
             failing=failing,
         )

@@ -38,9 +38,9 @@ class Recording:
         lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
         return cls([line for line in lines if began <= line["at"] <= ended], began)
 
-    def load(self, what: str) -> Load:
-        """Give when each message was sent, or each request asked."""
-        times = [line["at"] - self.began for line in self._all(what)]
+    def load(self, what: str, **more: str) -> Load:
+        """Give when each message was sent, to one queue perhaps, or each request asked."""
+        times = [line["at"] - self.began for line in self.all(what, **more)]
         return Load(tuple(Stretch(at, at, 1, 1) for at in times))
 
     def duration(self, function: str) -> Duration:
@@ -48,20 +48,21 @@ class Recording:
 
         Batches are one after the other: the mean of a message is what all took, divided by how many there were.
         """
-        read = [line for line in self._all("read", function=function, cold=False) if line["messages"]]
+        read = [line for line in self.all("read", function=function, cold=False) if line["messages"]]
         if read:
             each = [line["seconds"] / line["messages"] for line in read for _ in range(line["messages"])]
         else:
-            each = [line["seconds"] for line in self._all("invoked", function=function, cold=False)]
+            each = [line["seconds"] for line in self.all("invoked", function=function, cold=False)]
         # Where no environment was used twice, the first invocation is counted as a cold start alone.
         return Duration(fmean(each), pstdev(each) / fmean(each)) if each else Duration(_UNSEEN_SECONDS)
 
     def cold_start(self, function: str) -> float:
         """Give how much longer the first invocation of an environment took."""
-        cold = [line["seconds"] for line in self._all("invoked", function=function, cold=True)]
+        cold = [line["seconds"] for line in self.all("invoked", function=function, cold=True)]
         return max(0.0, fmean(cold) - self.duration(function).mean) if cold else 0.0
 
-    def _all(self, what: str, **more: Any) -> list[dict[str, Any]]:
+    def all(self, what: str, **more: Any) -> list[dict[str, Any]]:
+        """Give the lines of one kind."""
         return [
             line
             for line in self.lines

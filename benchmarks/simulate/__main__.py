@@ -106,6 +106,11 @@ def main() -> None:
         from .emulator import truth_table
 
         _write(TRUTH, "python -m benchmarks.simulate --emulator", truth_table())
+    if {"--emulator", "--sources"} & set(sys.argv[1:]):
+        from .emulator import DOCUMENT as TRUTH
+        from .sources import sources_table
+
+        _write(TRUTH, "python -m benchmarks.simulate --sources", sources_table())
         return
     if "--environments" in sys.argv[1:]:
         from .environments import DOCUMENT as TRUTH
@@ -121,10 +126,11 @@ def main() -> None:
 def _write(document: Path, command: str, lines: list[str]) -> None:
     """Put a table into a page, between the comments that name its command."""
     begin, end = f"<!-- begin: {command} -->", f"<!-- end: {command} -->"
-    text, page = "\n".join(lines), document.read_text(encoding="utf-8")
+    text = "\n".join(lines)
+    sys.stdout.write(f"{text}\n")
+    page = document.read_text(encoding="utf-8")
     before, after = page.split(begin)[0], page.split(end)[1]
     document.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
-    sys.stdout.write(f"{text}\n")
 
 
 if __name__ == "__main__":

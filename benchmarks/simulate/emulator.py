@@ -34,16 +34,16 @@ def _row(outcome: Outcome) -> str:
     predicted = outcome.predicted
     turned_away = outcome.progress.answers.total() - outcome.progress.answers["200"]
     cells = [
-        _pair(outcome.peak, predicted.connections),
-        _pair(turned_away, predicted.turned_away),
-        _pair(outcome.progress.dead, predicted.dead),
-        _pair(outcome.refused, predicted.refused),
-        _pair(outcome.seconds, predicted.seconds, " s"),
+        pair(outcome.peak, predicted.connections),
+        pair(turned_away, predicted.turned_away),
+        pair(outcome.progress.dead, predicted.dead),
+        pair(outcome.refused, predicted.refused),
+        pair(outcome.seconds, predicted.seconds, " s"),
     ]
     return f"| {NAMES[outcome.engine]} | {' | '.join(cells)} |"
 
 
-def _pair(seen: float, predicted: float, unit: str = "") -> str:
+def pair(seen: float, predicted: float, unit: str = "") -> str:
     """Write what was seen and what was predicted; bold where they are more than a tenth, and more than one, apart."""
     text = f"{seen:,.3g} / {predicted:,.3g}{unit}"
     return f"**{text}**" if abs(seen - predicted) > max(1, GOAL * seen) else text

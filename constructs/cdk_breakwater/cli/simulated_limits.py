@@ -150,9 +150,11 @@ def _told(function: Resource, found: Limits) -> dict[str, int]:
         own = _HOST.fullmatch(variable)
         if own is None or references_in(answer) or _word(told, own[1], "PROXY") == "1":
             continue
-        name = known_text(answer) or f"{variable} of {function.name}"
         runtime_engine = _word(told, own[1], "ENGINE")
         engine = next((each for each in DatabaseEngine if each.runtime_engine == runtime_engine), None)
+        name, port = known_text(answer) or f"{variable} of {function.name}", _word(told, own[1], "PORT")
+        if engine is not None and port not in ("", str(engine.default_port)):
+            name = f"{name}:{port}"  # several servers may stand on one host
         held[name] = engine.connections_per_environment if engine is not None else 1
         if engine is not None:
             found.engines[name] = engine

@@ -39,6 +39,8 @@ class StreamPoller:
         Records that were given up.
     most_at_once
         The most invocations that ran at the same time.
+    seconds
+        What all invocations took, together.
     """
 
     def __init__(self, emulator: Emulator, mapping: str) -> None:
@@ -53,6 +55,7 @@ class StreamPoller:
         self._threads: list[threading.Thread] = []
         self._errors: list[BaseException] = []
         self.ended = self.kept = self.most_at_once = self._at_once = 0
+        self.seconds = 0.0
 
     def __enter__(self) -> Self:
         for shard in self._shards():
@@ -164,6 +167,7 @@ class StreamPoller:
         with self._lock:
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
+        began = time.monotonic()
         try:
             return self._functions.invoke(FunctionName=self._mapping["FunctionArn"], Payload=event)
         except self._functions.exceptions.TooManyRequestsException:
@@ -171,6 +175,7 @@ class StreamPoller:
         finally:
             with self._lock:
                 self._at_once -= 1
+                self.seconds += time.monotonic() - began
 
     def _number(self, record: Record) -> str:
         if self._kinesis:

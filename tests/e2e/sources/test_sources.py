@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.sources.conftest import Run
 from tests.e2e.sources.records import COUNT, GOOD, GROUPS, POISON, record
+from tests.e2e.sources.running import Run
 from tests.e2e.sources.sources_app import SHARDS, STACK
 
 QUEUES = ("Standard", "Fifo")

@@ -285,14 +285,17 @@ def test_what_this_librarys_variables_tell(template: Path) -> None:
     """Of `Downstream.endpoint`, whose host is no resource."""
     told = "{BREAKWATER_HOST: db.shop.lan, BREAKWATER_ENGINE: mariadb, BREAKWATER_MAX_CONNECTIONS: '20'}"
     further = "{BREAKWATER_DOCS_HOST: m.lan, BREAKWATER_DOCS_ENGINE: mongodb, BREAKWATER_DOCS_MAX_CONNECTIONS: '500'}"
+    beside = told.replace("{", "{BREAKWATER_PORT: '3307', ")  # another server of the same host
     template.write_text(
         "Resources:\n"
         f"  One: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: {told}}}}}}}\n"
         f"  Two: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: {further}}}}}}}\n"
+        f"  Three: {{Type: AWS::Lambda::Function, Properties: {{Environment: {{Variables: {beside}}}}}}}\n"
     )
     servers = run_json(template, "--load", "spike:18")["runs"][0]["servers"]
     assert {name: (each["usable"], each["connections"]["peak"], each["refused"]) for name, each in servers.items()} == {
         "db.shop.lan": (15, 15, 3),
+        "db.shop.lan:3307": (15, 15, 3),
         "m.lan": (490, 36, 0),
     }
 

@@ -131,6 +131,10 @@ bench: install servers  ## measure; takes a while, wants an idle machine
 versions: install  ## synthesize with the lowest and highest versions of Python and the CDK to be had here
 	python -m tests.versions
 
+.PHONY: demo-recording
+demo-recording: install servers  ## run the demo and write the README's recording of it anew
+	python -m website.recording
+
 .PHONY: demo
 demo: install servers  ## deploy onto an emulator and overload a real MariaDB and a real PostgreSQL
 	python -m demo

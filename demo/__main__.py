@@ -24,7 +24,7 @@ def main() -> int:
     console = Console(highlight=False)
     for number in SIGNALS:
         signal.signal(number, _end)
-    console.print(_introduction(options), soft_wrap=True)
+    console.print(_introduction(options))
     try:
         outcomes = list(
             demonstrate(
@@ -53,15 +53,15 @@ def main() -> int:
 
 def _introduction(options: argparse.Namespace) -> str:
     databases = ", then ".join(NAMES[engine] for engine in options.engine or SERVERS)
+    compared = "." if options.protected_only else "; first with breakwater, then without."
     return (
         "[bold]A burst on a small database[/]\n"
-        "A web shop's order intake is deployed with the CDK's own CLI onto an AWS that is emulated on this machine: a\n"
-        "queue whose consumer writes orders, and an HTTP API that reads them. Then, all at once,\n"
+        "A web shop's order intake is deployed with the CDK's own CLI onto an AWS that is emulated on this machine: "
+        "a queue whose consumer writes orders, and an HTTP API that reads them. Then, all at once,\n"
         f"  • {options.orders:,} orders go through the queue (every {REPEATED}th is sent twice, as queues do), and\n"
         f"  • {options.requests:,} requests go to the API, {REQUESTS_AT_ONCE} at a time,\n"
-        f"on a real {databases}, with max_connections = {MAX_CONNECTIONS}"
-        + (".\n" if options.protected_only else "; first with breakwater, then without.\n")
-        + "Nothing leaves this machine, no AWS account is used, and Ctrl-C ends it all.\n"
+        f"on a real {databases}, with max_connections = {MAX_CONNECTIONS}{compared}\n"
+        "Nothing leaves this machine, no AWS account is used, and Ctrl-C ends it all.\n"
     )
 
 

@@ -9,10 +9,11 @@ from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from servers import PostgreSqlServer
-from website import burst
+from website import burst, recording
 
 from cdk_breakwater.cli.main import app as cli
 
@@ -105,6 +106,18 @@ def test_it_fits_three_screens() -> None:
 
 def test_the_picture_is_that_of_its_command() -> None:
     assert (ROOT / "docs" / "burst.svg").read_text(encoding="utf-8") == burst.picture()
+
+
+def test_the_recording_of_the_demo_shows_its_verdict_and_nothing_of_the_machine() -> None:
+    picture = recording.PICTURE.read_text(encoding="utf-8")
+    shown = "".join(ElementTree.fromstring(picture).itertext()).replace("\N{NO-BREAK SPACE}", " ")  # noqa: S314 -- our own
+    for line in ("refused by the database", "written, once each", "Every order is there exactly once"):
+        assert line in shown
+    assert "prefers-reduced-motion" in picture
+    assert not re.search(r"/(home|root|tmp|work|Users|private|usr)/", picture)
+    assert len(picture) < 300_000
+    turning = [(0.0, "⠋ Deploy"), (0.1, "⠙ Deploy"), (2.0, "✓ Deploy"), (2.1, "✓ Deploy"), (3.0, "done")]
+    assert [moment for moment, _ in recording.without_turning(turning)] == [0.0, 2.0, 3.0]
 
 
 def test_the_commands_exist() -> None:

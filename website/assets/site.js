@@ -1,6 +1,6 @@
 // What is wider than the screen scrolls in a box, which the keyboard doesn't reach without this.
 document$.subscribe(() => {
-  for (const box of document.querySelectorAll(".md-typeset__scrollwrap, p:has(> img[src*=architecture_])")) box.tabIndex = 0;
+  for (const box of document.querySelectorAll(".md-typeset__scrollwrap, p:has(> img:is([src*=architecture_], [src$='demo.svg']))")) box.tabIndex = 0;
 });
 
 // The theme names the button of versions "Select version", and so hides from a screen reader which one is shown.

@@ -9,7 +9,8 @@ from rich.console import Group
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from .drill import Drill, Outcome
+    from .drill import Outcome
+    from .drill_plan import Drill
     from .drill_watch import Measured
 
 

@@ -12,7 +12,8 @@ from .stack_resources import stack_resources
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from .drill import Drill, Outcome
+    from .drill import Outcome
+    from .drill_plan import Drill
 
     Client = Callable[[str], Any]
 

@@ -278,7 +278,8 @@ def drill(  # noqa: PLR0917 -- the command's options
     from botocore.exceptions import BotoCoreError, ClientError
 
     from ..errors import BreakwaterError
-    from .drill import prepare, run
+    from .drill import run
+    from .drill_plan import prepare
     from .drill_report import announcement, report, verdict
     from .drill_watch import Watch
     from .plan import readable
@@ -347,7 +348,7 @@ def _client(service: str) -> Any:
 
     if service != "lambda":
         return boto3.client(cast("Any", service))
-    from .drill import MOST_AT_ONCE
+    from .drill_plan import MOST_AT_ONCE
 
     # An invocation lasts up to 900 s, and one that was repeated because its answer came late would run twice.
     return boto3.client(

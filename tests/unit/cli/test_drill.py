@@ -17,7 +17,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from cdk_breakwater import BreakwaterError, ConnectionBudget
-from cdk_breakwater.cli.drill import Drill, prepare, run
+from cdk_breakwater.cli.drill import run
+from cdk_breakwater.cli.drill_plan import Drill, prepare
 from cdk_breakwater.cli.drill_report import Verdict, announcement, report, verdict
 from cdk_breakwater.cli.drill_watch import Watch
 from cdk_breakwater.cli.main import app as command

@@ -92,6 +92,8 @@ docs-tables: install  ## write the generated tables and pictures of the docs ane
 	python -m website.floors > docs/architecture.svg
 	python -m website.diagrams
 	python -m website.burst > docs/burst.svg
+	python -m website.designs > docs/designs.svg
+	python -m website.shares
 	python -m website.costs
 	python -m benchmarks.defaults --ours-only >/dev/null
 

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 from servers import PostgreSqlServer
-from website import burst, recording
+from website import burst, designs, recording, shares
 
 from cdk_breakwater.cli.main import app as cli
 
@@ -104,8 +104,10 @@ def test_it_fits_three_screens() -> None:
     assert len(EXAMPLE.splitlines()) <= 10
 
 
-def test_the_picture_is_that_of_its_command() -> None:
-    assert (ROOT / "docs" / "burst.svg").read_text(encoding="utf-8") == burst.picture()
+def test_the_pictures_are_those_of_their_commands() -> None:
+    pictures = {"burst.svg": burst.picture(), "designs.svg": designs.drawn(), **shares.pictures()}
+    for name, picture in pictures.items():
+        assert (ROOT / "docs" / name).read_text(encoding="utf-8") == picture, f"{name}: run make docs-tables"
 
 
 def test_the_recording_of_the_demo_shows_its_verdict_and_nothing_of_the_machine() -> None:

@@ -8,6 +8,10 @@ const { certificateAuthorities } = require('./tls.cjs')
 
 // A flow that a NAT gateway, a Network Load Balancer or Lambda's own network forgot (after 350 s) looks alive.
 const CHECK_TIMEOUT_MS = 2000
+// A finished answer waits so long for its connection to be cleaned, or as many times as long as its block took to begin:
+// what takes longer is closed, so that no answer is kept from its caller past Lambda's own timeout.
+const COURTESY_MS = 200
+const COURTESY_ROUND_TRIPS = 6
 // Between two invocations a session is given so long by the server: a frozen environment's is gone before it is missed,
 // and one that is thawed later opens another.
 const IDLE_SECONDS = 5
@@ -27,6 +31,7 @@ class Database {
   #turn = Promise.resolve()
   #nextLook = 0
   #full = false
+  #roundTrip = 0
 
   constructor (options) {
     this.#settings = new Settings(options)
@@ -42,6 +47,9 @@ class Database {
     // else Lambda would wait for the kept connection to close, until the function's timeout
     if (context) context.callbackWaitsForEmptyEventLoop = false
     const deadline = new Deadline(context, this.#settings.functionTimeout)
+    if (deadline.remaining() <= 0) {
+      throw new ConnectionUnavailable("the database was not asked, since the invocation's time is over", 0)
+    }
     const done = await this.#ownTurn(deadline)
     try {
       const connection = await this.#live(deadline)
@@ -79,7 +87,11 @@ class Database {
       // what happened to the socket while the environment was frozen is delivered by the event loop, TLS needs two turns
       for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate)
       const connection = this.#connection
-      if (connection.lost || !(await within(CHECK_TIMEOUT_MS, connection.begin(deadline)))) this.#drop()
+      const asked = performance.now()
+      // as much is left for another connection
+      const patience = Math.min(CHECK_TIMEOUT_MS, deadline.remaining() / 2)
+      if (connection.lost || !(await within(patience, connection.begin(deadline)))) this.#drop()
+      else this.#roundTrip = performance.now() - asked
     }
     this.#connection ??= await this.#open(deadline)
     return this.#connection
@@ -91,8 +103,11 @@ class Database {
     let login = await this.#credentials.login(deadline)
     let fetchedAgain = false
     for (;;) {
+      const asked = performance.now()
       try {
-        return await this.#driver.connect(login, this.#session(login, deadline), deadline)
+        const connection = await this.#driver.connect(login, this.#session(login, deadline), deadline)
+        this.#roundTrip = performance.now() - asked
+        return connection
       } catch (error) {
         const refused = this.#driver.isLoginRefused(error)
         if (refused && !fetchedAgain && (await this.#credentials.rotated(deadline))) {
@@ -123,8 +138,8 @@ class Database {
 
   /** Clean the connection and keep it, or close it: nothing that goes wrong here is the handler's error. */
   async #leave (connection, deadline) {
-    const left = Math.max(CHECK_TIMEOUT_MS, deadline.remaining())
-    if (!connection.lost && (await within(left, this.#cleaned(connection)))) return
+    const slow = Math.min(COURTESY_ROUND_TRIPS * this.#roundTrip, CHECK_TIMEOUT_MS, deadline.remaining())
+    if (!connection.lost && (await within(Math.max(COURTESY_MS, slow), this.#cleaned(connection)))) return
     this.#drop()
   }
 

@@ -209,6 +209,39 @@ test('a half-open connection is noticed before the first statement', async () =>
   network.stop()
 })
 
+test('a finished answer doesn\'t wait for a dead network', async () => {
+  for (const seconds of [1.2, 12]) {
+    const network = await new Network().start()
+    const database = make({ port: network.port })
+    await database.use(context(), sessionId)
+    const began = performance.now()
+    assert.equal(await database.use(context(seconds), async (client) => {
+      await client.query('SELECT 1')
+      network.blackHole()
+      return 'answer'
+    }), 'answer')
+    const took = performance.now() - began
+    assert.ok(took < 1000, `after ${took} ms, with ${seconds} s`)
+    assert.ok(await database.use(context(), sessionId))
+    await database.close()
+    network.stop()
+  }
+})
+
+test('with little time left a look leaves some for another connection', async () => {
+  const network = await new Network().start()
+  const database = make({ port: network.port })
+  const id = await database.use(context(), sessionId)
+  await assert.rejects(database.use(context(0.4), sessionId), { code: 'CONNECTION_UNAVAILABLE' })
+  assert.equal(await database.use(context(), sessionId), id)
+  network.blackHole()
+  const began = performance.now()
+  assert.notEqual(await database.use(context(1.5), sessionId), id)
+  assert.ok(performance.now() - began < 1400)
+  await database.close()
+  network.stop()
+})
+
 test('a server that is away for a while is waited for', async () => {
   const network = await new Network().start()
   const database = make({ port: network.port })

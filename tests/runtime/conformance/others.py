@@ -13,7 +13,7 @@ _LIFE, _ENVIRONMENT, _TLS = (f"tests/nodejs/node/{name}.test.mjs" for name in ("
 
 _NODE_OPTIONS = "tests/nodejs/node/options.test.mjs"
 _NODE = {
-    7: (_LIFE, "a half-open connection is noticed before the first statement"),
+    7: (_LIFE, "a finished answer doesn\\'t wait for a dead network"),
     10: (_ENVIRONMENT, "an environment that is killed in a statement that waits leaves no session"),
     12: (_LIFE, "a live session is not ended, however long it idles and however full the server is"),
     16: (_LIFE, "between two invocations the server ends a session after seconds, whatever the function\\'s timeout"),

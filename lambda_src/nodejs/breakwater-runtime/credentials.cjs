@@ -3,10 +3,20 @@
 const { ConfigurationError, ConnectionUnavailable } = require('./errors.cjs')
 const { iamToken } = require('./iam-token.cjs')
 
+// A rotation changes the password first and the secret after it, within seconds (AWS Secrets Manager User Guide, "Lambda
+// rotation functions": setSecret, testSecret, finishSecret).
+const ROTATION_MS = 15_000
+const PAUSE_MS = [250, 2000]
+// for fetching the secret and logging in; with less, the refusal is the better answer
+const ATTEMPT_MS = 500
+
 /** The credentials of one database; a secret is fetched when first needed and kept until it is refused. */
 class Credentials {
   #settings
   #secret
+  #refusedAt
+  #refusedInVain
+  #pause = 0
 
   constructor (settings) {
     this.#settings = settings
@@ -28,12 +38,30 @@ class Credentials {
     return { host, port, user, password, database }
   }
 
-  /** After a refused login: fetch the secret again, and tell whether it has changed. */
-  async rotated (deadline) {
-    if (!this.#settings.secretArn || this.#settings.password !== undefined) return false
-    const known = JSON.stringify(this.#secret)
-    this.#secret = await fetch(this.#settings.secretArn, deadline)
-    return JSON.stringify(this.#secret) !== known
+  /** Note that the server let us in. */
+  accepted () {
+    this.#refusedAt = this.#refusedInVain = undefined
+  }
+
+  /**
+   * After a refused login: the milliseconds until the next, with a secret that is fetched anew by then. undefined: the
+   * login is wrong, and not in rotation.
+   */
+  pauseAfterRefusal (deadline) {
+    const refused = this.#secret && JSON.stringify(this.#secret)
+    this.#secret = undefined
+    if (!refused || this.#settings.password !== undefined || refused === this.#refusedInVain) return undefined
+    if (this.#refusedAt === undefined) {
+      this.#refusedAt = performance.now()
+      this.#pause = 0
+      return 0
+    }
+    this.#pause = Math.min(PAUSE_MS[1], Math.max(PAUSE_MS[0], this.#pause * 2))
+    const waited = performance.now() - this.#refusedAt + this.#pause
+    if (waited <= ROTATION_MS && this.#pause + ATTEMPT_MS <= deadline.remaining()) return this.#pause
+    this.#refusedAt = undefined
+    this.#refusedInVain = refused
+    return undefined
   }
 }
 

@@ -1,5 +1,6 @@
 'use strict'
 
+const { setTimeout: sleep } = require('node:timers/promises')
 const { Attempts, Deadline } = require('./attempts.cjs')
 const { Credentials } = require('./credentials.cjs')
 const { ConnectionUnavailable } = require('./errors.cjs')
@@ -100,24 +101,24 @@ class Database {
   async #open (deadline) {
     const { host } = this.#settings
     const attempts = new Attempts(host ?? 'the database', deadline)
-    let login = await this.#credentials.login(deadline)
-    let fetchedAgain = false
     for (;;) {
+      const login = await this.#credentials.login(deadline)
       const asked = performance.now()
       try {
         const connection = await this.#driver.connect(login, this.#session(login, deadline), deadline)
         this.#roundTrip = performance.now() - asked
+        this.#credentials.accepted()
         return connection
       } catch (error) {
-        const refused = this.#driver.isLoginRefused(error)
-        if (refused && !fetchedAgain && (await this.#credentials.rotated(deadline))) {
-          fetchedAgain = true
-        } else if (refused || !this.#driver.isRetryable(error)) {
-          throw error
-        } else {
+        if (this.#driver.isLoginRefused(error)) {
+          const pause = this.#credentials.pauseAfterRefusal(deadline)
+          if (pause === undefined) throw error
+          await sleep(pause)
+        } else if (this.#driver.isRetryable(error)) {
           await attempts.failed(error)
+        } else {
+          throw error
         }
-        login = await this.#credentials.login(deadline)
       }
     }
   }

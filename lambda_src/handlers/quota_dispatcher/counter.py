@@ -57,6 +57,8 @@ class Counter:
         When the last search for abandoned pages ended, by the quota's clock.
     migrating
         The queues of the release before may still hold messages.
+    seen
+        Of the messages filed, ever, those that the dispatcher which wrote last knew of.
     timed_by
         Whose write has set the clock, by its token; empty when the last write did.
     """
@@ -72,6 +74,7 @@ class Counter:
         self.away = 0
         self.away_since = 0
         self.swept = 0
+        self.seen = 0
         self.migrating = False
         self.timed_by = ""
 
@@ -83,6 +86,7 @@ class Counter:
             "writers": self.writers,
             "away": [self.away, self.away_since],
             "swept": self.swept,
+            "seen": self.seen,
             "migrating": self.migrating,
             "quota": self.quota.dump(),
             "shelf": self.shelf.dump(),
@@ -99,6 +103,7 @@ class Counter:
         self.writers = state["writers"]
         self.away, self.away_since = state["away"]
         self.swept = state.get("swept", 0)
+        self.seen = state.get("seen", 0)
         self.migrating = state["migrating"]
         self.timed_by = state.get("timed_by", "")
         return self

@@ -130,13 +130,17 @@ class Dispatcher:
             self._doorbell.hide(presence.until - now)
             return False
         mine = presence.ring == self._ring.id
-        if presence.until > now and not mine and presence.resting_until > now:
-            return True  # Another ring is on its way.
+        if presence.until > now and not mine and (presence.resting_until > now or not self._news()):
+            return True  # Another ring is on its way. If each that comes were followed by one, they would never end.
         if mine and self._ring.due - now > 2 * ELSEWHERE:
             self._metrics.flush(self._item, self._item.counter(self._settings), self._host.reading())
             self._doorbell.ring(self._ring.id, self._ring.due, now)
             return True
         return None
+
+    def _news(self) -> bool:
+        """Tell whether anything was filed of which who left last knew nothing."""
+        return self._item.filed > self._item.counter(self._settings).seen
 
     def _turn_if_due(self) -> bool:
         """Write the counter when there is a reason to; False when that was the last time."""
@@ -275,6 +279,7 @@ class Dispatcher:
         names = {name.partition("/")[0] for name in counter.quota.grants}
         counter.writers = {name: last for name, last in counter.writers.items() if name in names}
         counter.writers[self._name] = token
+        counter.seen = self._item.filed
         standing = Standing(
             self._name,
             self._ring.message,

@@ -37,17 +37,20 @@ def waits(world: World, key: str) -> list[float]:
 def one_in_trouble(trouble: str) -> World:
     """Let one tenant have a backlog, and another send two messages a second; a backlog alone, or with more trouble."""
     shared = [Limit(20, 1_000)]
-    if trouble == "slow":  # each of its calls holds a part of what all may weigh
+    if trouble == "heavy":  # each of its calls holds a part of what all may weigh
         shared = [Limit(200, 1_000, weighted=True)]
-    world = quiet(tuple(shared), (Limit(5, 1_000),), parallelism=40)
+    each = Limit(30 if trouble == "slow" else 5, 1_000)
+    world = quiet(tuple(shared), (each,), parallelism=40)
     count = 3_000
     if trouble == "closed":
         world.key_closed_until["noisy"] = 1 << 60
         world.says = "RetryAfter(600)"
     if trouble == "failing":
         world.key_fails.add("noisy")
-    if trouble == "slow":
+    if trouble in ("slow", "heavy"):
         world.key_slow.add("noisy")
+        count = 200
+    if trouble == "heavy":
         world.weigh = lambda: 50
         count = 60
     world.key_of = lambda _: "noisy"

@@ -7,7 +7,9 @@ import io
 import random
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from handlers.quota_dispatcher.key_plans import tier_name
 from handlers.quota_dispatcher.keys import MESSAGE_GROUP
 from tests.simulation.provider import Limit
 from tests.simulation.schedule import (
@@ -40,6 +42,8 @@ EACH: tuple[tuple[Limit, ...], ...] = (
 )
 TURNAROUND = 150
 """As of a quota without keys, two more requests for keys and their pages, and half of the least time between writes."""
+PLANS = 0.3
+"""The share of schedules in which a plan is changed."""
 HEALTHY = 6
 """Keys that are measured at the end."""
 
@@ -122,6 +126,7 @@ def _play(
     if draw.random() < 0.3:
         world.follow_up = count
     troublesome = _trouble_of_keys(draw, world, names, span)
+    plan = None if joins else _change_a_plan(world, names, each, span, result)
     changes: list[tuple[int, list[Limit], list[Limit]]] = [(began, shared, [] if joins else each)]
     if joins or draw.random() < 0.25:
         at = began + draw.randint(0, span)
@@ -136,7 +141,31 @@ def _play(
     hub.run(world.settled, latest)
     hub.run(lambda: False, hub.now + 2 * LONGEST_CALL)
     _judge(world, changes, result)
+    if plan and plan[0] in world.key_providers:
+        name, lower, since, until = plan
+        found = world.key_providers[name].exceeded(lower, since + SETTLED, until)
+        result.exceeded += [f"plan of {name}: {problem}" for problem in found]
     result.milliseconds = hub.now - began
+
+
+def _change_a_plan(
+    world: World, names: list[str], each: list[Limit], span: int, result: KeyedResult
+) -> tuple[str, list[Limit], int, int] | None:
+    """Lower a key's plan for a while, in some schedules, which are the same in all else; return what holds then."""
+    draw = random.Random(f"{result.seed} plans")  # noqa: S311 -- a schedule
+    if draw.random() >= PLANS:
+        return None
+    name, since = draw.choice(names), world.hub.now + draw.randint(0, span)
+    until = since + span + SETTLED
+    lower = [replace(limit, limit=max(1, limit.limit // draw.choice((2, 3)))) for limit in each]
+    if any(limit.weighted for limit in each):  # what weighs more than its plan grants is buried
+        lower = [limit if limit.weighted else low for limit, low in zip(each, lower, strict=True)]
+    given: dict[str, Any] = {
+        tier_name(tier): low.limit for tier, low in zip(world.settings.key_tiers, lower, strict=True)
+    }
+    world.hub.at(since, lambda: world.set_plan(name, {**given, "nothing": 0, "1 of $.other": -3}))
+    world.hub.at(until, lambda: world.set_plan(name, None))
+    return name, lower, since, until
 
 
 def _trouble_of_keys(draw: random.Random, world: World, names: list[str], span: int) -> set[str]:

@@ -6,17 +6,27 @@ import contextlib
 import io
 import random
 from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import asdict, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 
+from cdk_breakwater.cli.quota_keys import busiest_keys, dispatcher_code, keys_table, write_plan
+from cdk_breakwater.errors import BreakwaterError
+from handlers.quota_dispatcher.key_plans import DEFAULT, FRESH, plan_name, read_limits
 from handlers.quota_dispatcher.keyed_counter import KeyedCounter
+from handlers.quota_dispatcher.plan import AHEAD
+from handlers.quota_dispatcher.quota import LATE
 from handlers.quota_dispatcher.store import Item
 from tests.simulation.keyed_account import one_in_trouble, quiet, run_for, waits
 from tests.simulation.keyed_mutations import KEYED
 from tests.simulation.keyed_schedule import run_keyed
 from tests.simulation.provider import DAY, Limit
-from tests.simulation.world import DEAD
+from tests.simulation.schedule import MIDNIGHT
+from tests.simulation.services import Faults
+from tests.simulation.world import DEAD, Trouble, World
 
 if TYPE_CHECKING:
     from tests.simulation.mutations import Mutation
@@ -39,7 +49,29 @@ def test_few_hands_make_the_calls_of_keys_that_are_granted_more_than_one_each(se
     assert result.good, "where no more slots were taken ahead than there are hands, 80 to 93 % of the possible was made"
 
 
-@pytest.mark.parametrize("trouble", ["backlog", "closed", "failing", "slow"])
+@pytest.mark.parametrize("key", ["$.key", ""])
+def test_rings_do_not_breed_while_a_message_rests_and_others_come(key: str) -> None:
+    world = World(
+        1,
+        [Limit(20, 1_000)],
+        start=MIDNIGHT,
+        faults=Faults(),
+        trouble=Trouble(),
+        max_attempts=50,
+        key=key,
+        key_limits=[Limit(5, 1_000)] if key else (),
+    )
+    world.key_fails.add("failing")
+    world.key_of = lambda number: "tenant" if number else "failing"
+    for number in range(300):
+        world.hub.after(10_000 * number, lambda: world.send(1))
+    run_for(world, 3_000)
+    world.finish()
+    assert len(world.open) == 1
+    assert world.invocations < 900, "of some 600: there were 4,000 when each ring was followed by another"
+
+
+@pytest.mark.parametrize("trouble", ["backlog", "closed", "failing", "slow", "heavy"])
 def test_one_tenant_touches_no_other(trouble: str) -> None:
     world = one_in_trouble(trouble)
     waited = waits(world, "quiet")
@@ -90,6 +122,85 @@ def test_a_message_without_a_key_is_refused_with_a_reason() -> None:
     assert not world.messages["0"].calls
     assert message.attributes["Reason"]["StringValue"] == "not called: its body has no $.key, which is its key"
     assert world.messages["1"].done
+
+
+def test_a_plan_lowers_what_a_key_is_granted_without_a_deployment_and_never_raises_it() -> None:
+    world = quiet((Limit(50, 1_000),), (Limit(10, 1_000), Limit(20, 60_000)), parallelism=40)
+    names = ("lowered", "broken", "high", "other")
+    world.key_of = lambda number: names[number % len(names)]
+    world.send(640)
+    run_for(world, 125)
+    assert all(len(world.key_providers[name].instants) > 20 for name in names)
+    world.set_plan("lowered", {"60": 5})
+    world.set_plan("high", {"1": 1_000, "60": 1_000})
+    world.set_plan("broken", {"60": 0, "1": "2.5", "7": 3})
+    changed = world.hub.now + FRESH + AHEAD + LATE
+    run_for(world, 240)
+    raised = world.hub.now
+    world.set_plan("lowered", None)
+    run_for(world, 75)
+    limits = [Limit(10, 1_000), Limit(20, 60_000)]
+    lowered = world.key_providers["lowered"]
+    assert not lowered.exceeded([Limit(5, 60_000)], changed, raised)
+    assert 13 <= sum(changed <= at < raised for at in lowered.instants) <= 20
+    assert sum(at >= raised for at in lowered.instants) >= 15, "within a minute, though it had to wait for its plan"
+    assert not any(world.key_providers[name].exceeded(limits) for name in names)
+    for name in ("broken", "high"):
+        assert sum(changed <= at < raised for at in world.key_providers[name].instants) >= 60
+    world.finish()
+
+
+def test_the_busiest_keys_are_shown_by_name_where_a_message_waits_and_a_plan_is_written() -> None:
+    world = quiet((Limit(20, 1_000),), (Limit(1, 5_000),), parallelism=40)
+    world.key_of = lambda number: "large" if number % 4 else "small"
+    world.send(20)
+    world.key_of = lambda _: "done"
+    world.send(1)
+    run_for(world, 8)
+    world.finish()
+    table = Items(world.dynamodb.items)
+    dispatcher_code()
+    settings = import_module("quota_dispatcher.settings").Settings(**asdict(world.settings))
+    write_plan(settings, table, "large", ["5=1"])
+    keys = busiest_keys(settings, table, world.hub.now)
+    assert [key.key for key in keys] == ["large", "small", f"#{plan_name('done')[len('plan/') :]}"]
+    assert [key.waiting for key in keys] == [13, 3, 0]
+    assert {key.tiers["5"] for key in keys} <= {(0, 1), (1, 1)}
+    console = Console(width=120, record=True)
+    console.print(keys_table(keys))
+    assert "of 1 in 5 s" in console.export_text()
+    assert read_limits(table.items[plan_name("large")]) == ({"5": 1}, [])
+    write_plan(settings, table, "*", ["5=1"])
+    assert DEFAULT in table.items
+    write_plan(settings, table, "*", None)
+    assert DEFAULT not in table.items
+    for text in ("5=2", "5=0", "60=1", "5", "5=1.5", "=1"):
+        with pytest.raises(BreakwaterError, match="is no limit of a key"):
+            write_plan(settings, table, "large", [text])
+    with pytest.raises(BreakwaterError, match="it has no keys"):
+        write_plan(replace(settings, key=""), table, "large", ["5=1"])
+
+
+class Items:
+    """A table without a network."""
+
+    def __init__(self, items: dict[str, dict[str, Any]]) -> None:
+        self.items = items
+
+    def get_item(self, **request: Any) -> dict[str, Any]:
+        found = self.items.get(request["Key"]["id"]["S"])
+        return {"Item": found} if found else {}
+
+    def batch_get_item(self, **request: Any) -> dict[str, Any]:
+        ((table, wanted),) = request["RequestItems"].items()
+        names = [key["id"]["S"] for key in wanted["Keys"]]
+        return {"Responses": {table: [self.items[name] for name in names if name in self.items]}}
+
+    def put_item(self, **request: Any) -> None:
+        self.items[request["Item"]["id"]["S"]] = request["Item"]
+
+    def delete_item(self, **request: Any) -> None:
+        self.items.pop(request["Key"]["id"]["S"], None)
 
 
 def test_names_of_tenants_are_kept_with_their_messages_alone() -> None:

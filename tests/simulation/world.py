@@ -16,6 +16,7 @@ from handlers.quota_dispatcher.acquirer import Deployed
 from handlers.quota_dispatcher.clocks import Reading
 from handlers.quota_dispatcher.dispatcher import Dispatcher
 from handlers.quota_dispatcher.intake import Intake
+from handlers.quota_dispatcher.key_plans import plan_item, plan_name
 from handlers.quota_dispatcher.keys import MESSAGE_GROUP
 from handlers.quota_dispatcher.process import Clients, Memory
 from handlers.quota_dispatcher.quota import LATE
@@ -273,6 +274,13 @@ class World:
         # Lambda may go on with environments of the code before for a while.
         for function, idle in self._environments.items():
             self._environments[function] = [old for old in idle if self.random.random() < 0.2]
+
+    def set_plan(self, key: str, limits: dict[str, Any] | None) -> None:
+        """Write a key's plan as the customer does, or take it away."""
+        if limits is None:
+            self.dynamodb.items.pop(plan_name(key), None)
+        else:
+            self.dynamodb.items[plan_name(key)] = plan_item(plan_name(key), limits)
 
     def forget_environments(self) -> None:
         """Go on with none of those that a deployment has replaced."""

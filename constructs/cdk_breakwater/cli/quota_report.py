@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from time import time
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BreakwaterError
-from ..layers.packaged_sources import handler_directory
+from .quota_keys import KeyUsage, busiest_keys, dispatcher_code, write_plan
 from .stack_resources import stack_resources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.table import Table
 
@@ -42,6 +41,8 @@ class QuotaUsage:
         Messages on the shelf and in the queues before it (those in flight included), and in the dead-letter queue.
     paused_seconds
         What is left of a Retry-After.
+    keys
+        The busiest ones.
     """
 
     name: str
@@ -49,6 +50,7 @@ class QuotaUsage:
     waiting: int
     failed: int
     paused_seconds: float
+    keys: tuple[KeyUsage, ...] = ()
 
     @property
     def seconds_to_drain(self) -> float | None:
@@ -77,6 +79,42 @@ def quota_usage(stack: str, client: Callable[[str], Any], now: float | None = No
     BreakwaterError
         When the stack has no quota.
     """
+    settings = _settings(stack, client)
+    return [_usage(setting, client, int(1000 * (time() if now is None else now))) for setting in settings]
+
+
+def change_plan(
+    stack: str, client: Callable[[str], Any], key: str, limits: Sequence[str] | None, quota: str | None = None
+) -> str:
+    """Write or delete the plan of a key; return the name of its quota.
+
+    Parameters
+    ----------
+    stack, client
+        As for `quota_usage`.
+    key, limits
+        As for `write_plan`.
+    quota
+        The path of the construct, or its end. Default: the stack has one quota with keys.
+
+    Raises
+    ------
+    BreakwaterError
+        For a stack without such a quota, or with several, and for limits that make no sense.
+    """
+    dispatcher_code()
+    from quota_dispatcher.settings import Settings
+
+    keyed = [Settings(**setting) for setting in _settings(stack, client) if setting.get("key")]
+    found = [each for each in keyed if quota is None or f"/{each.name}".endswith(f"/{quota}")]
+    if len(found) != 1:
+        names = ", ".join(each.name for each in keyed) or "none"
+        raise BreakwaterError(stack, f"it has {len(found)} such quotas with keys.", f"Name one with --quota: {names}.")
+    write_plan(found[0], client("dynamodb"), key, limits)
+    return found[0].name
+
+
+def _settings(stack: str, client: Callable[[str], Any]) -> list[dict[str, Any]]:
     functions = client("lambda")
     names = [
         resource["PhysicalResourceId"]
@@ -91,7 +129,7 @@ def quota_usage(stack: str, client: Callable[[str], Any], now: float | None = No
     ]
     if not settings:
         raise BreakwaterError(stack, "the stack has no QuotaThrottledInvocation.", "Name the stack that contains one.")
-    return [_usage(setting, client, int(1000 * (time() if now is None else now))) for setting in settings]
+    return settings
 
 
 def quota_table(usages: list[QuotaUsage]) -> Table:
@@ -111,10 +149,7 @@ def quota_table(usages: list[QuotaUsage]) -> Table:
 
 
 def _usage(setting: dict[str, Any], client: Callable[[str], Any], now: int) -> QuotaUsage:
-    # The dispatcher's own code reads what it has stored.
-    code = str(handler_directory("quota_dispatcher").parent)
-    if code not in sys.path:
-        sys.path.append(code)
+    dispatcher_code()
     from quota_dispatcher.clocks import Reading
     from quota_dispatcher.metrics import waiting
     from quota_dispatcher.settings import Settings
@@ -137,6 +172,7 @@ def _usage(setting: dict[str, Any], client: Callable[[str], Any], now: int) -> Q
         waiting(item, counter) + sum(_messages(queues, _url(queues, arn)) for arn in settings.lanes),
         _messages(queues, settings.dead_letters),
         max(0, quota.paused_until - quota.clock) / 1000,
+        tuple(busiest_keys(settings, client("dynamodb"), now)),
     )
 
 

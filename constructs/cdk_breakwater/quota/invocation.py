@@ -21,7 +21,7 @@ from ..limits.sqs import MAXIMUM_BATCH_WITHOUT_WINDOW, MINIMUM_CONCURRENCY
 from .environment_size import require_room
 from .functions import INTAKE_TIMEOUT, make_function, map_queue
 from .guarded_function import guard_function, reserved_concurrency
-from .keys import check_keys, deployed_tiers, keyed_setting
+from .keys import check_keys, deployed_tiers, keyed_setting, plans_grant
 from .queues import QuotaQueues
 from .reachable_rate import annotate_rate, calls_per_second, dispatcher_memory
 from .tier import LATE_MILLISECONDS, QuotaTier, fingerprint
@@ -260,6 +260,21 @@ class QuotaThrottledInvocation(Construct):
     def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow sending to `queue`, and to `priority_queue` if there is one."""
         return self._queues.grant_send(grantee)
+
+    def grant_plans(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Allow writing and deleting plans of keys in `table`, and nothing else there.
+
+        A plan lowers the limits of `key_tiers` for one key, or for all that have none of their own, without a
+        deployment. See "Plans" in docs/quota.md for the item.
+
+        Raises
+        ------
+        BreakwaterError
+            When it has no keys.
+        """
+        if not self.key:
+            raise BreakwaterError(self, "it has no keys, and plans are of keys.", "Give key= and key_tiers=.")
+        return plans_grant(self.table, grantee)
 
     def grant_acquire(self, function: Function, *, name: str | None = None) -> None:
         """Let a function that cannot wait in a queue call the provider itself: `breakwater_runtime.acquire(context)`.

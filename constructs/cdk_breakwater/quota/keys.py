@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aws_cdk import aws_iam as iam
+
 from ..errors import BreakwaterError
 from .tier import SOURCE, QuotaTier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aws_cdk import aws_dynamodb as dynamodb
     from constructs import IConstruct
 
 MESSAGE_GROUP = "message group"
@@ -73,6 +76,17 @@ def check_keys(
             "Let all tiers that count weights name the same one, or count calls.",
         )
     return list(key_tiers)
+
+
+def plans_grant(table: dynamodb.Table, grantee: iam.IGrantable) -> iam.Grant:
+    """Allow to write plans, which are the items of the quota's table whose id begins with ``plan/``."""
+    return iam.Grant.add_to_principal(
+        grantee=grantee,
+        actions=["dynamodb:PutItem", "dynamodb:DeleteItem"],
+        resource_arns=[table.table_arn],
+        # Amazon DynamoDB Developer Guide, "Using IAM policy conditions for fine-grained access control"
+        conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["plan/*"]}},
+    )
 
 
 def keyed_setting(key: str | None, key_tiers: Sequence[QuotaTier]) -> dict[str, Any]:

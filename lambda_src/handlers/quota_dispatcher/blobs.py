@@ -53,7 +53,7 @@ class Blobs:
 
     def get(self, names: Iterable[str]) -> dict[str, str]:
         """Read those that are there."""
-        first = self._read(list(names))
+        first = self.items(names)
         more = [part_name(name, number) for name, item in first.items() for number in range(1, _parts(item))]
         rest = self._read(more)
         found: dict[str, str] = {}
@@ -62,6 +62,10 @@ class Blobs:
             if all(parts):
                 found[name] = zlib.decompress(b"".join(part["content"]["B"] for part in parts if part)).decode()
         return found
+
+    def items(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Read items of any kind, those that are there, by name."""
+        return self._read(list(names))
 
     def _write(self, requests: list[dict[str, Any]]) -> None:
         for chunk in _chunks(requests, _WRITTEN_AT_ONCE):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .counter import Counter
 from .held import Held, Ref
+from .key_plans import planned
 from .quota import Quota
 from .shelf import MOST_RETURNED, Shelf
 from .taking import Taking
@@ -17,9 +18,13 @@ from .weights import charged
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .key_plans import Limits
+
     Weigh = Callable[[Ref], int]
     """Returns the weight of a message."""
 
+PLAN_AGAIN = 60_000
+"""Milliseconds after which it is looked whether a key that waits has a higher plan by now."""
 _AGAIN = 1_000
 """Milliseconds after which a key is looked at of which nobody knows when it goes on."""
 
@@ -107,6 +112,8 @@ class KeyCounter(Counter):
         The shelf.
     served
         When it was served last, by the quota's clock.
+    limits
+        Of its plan.
     blocked_until
         Its next message can't be called before, as far as was found out just now.
     """
@@ -117,12 +124,14 @@ class KeyCounter(Counter):
         self.shelf: Shelf = self.line
         self.most = most
         self.served = 0
+        self.limits: Limits = {}
         self.blocked_until = 0
 
     def dump(self) -> str:
         """Write the state as JSON."""
         quota = self.quota.dump()
         state = {"tiers": self.tiers, "away": [self.away, self.away_since], "quota": quota, "shelf": self.shelf.dump()}
+        state |= {"limits": self.limits} if self.limits else {}
         return json.dumps(state, separators=(",", ":"))
 
     def load(self, text: str) -> KeyCounter:
@@ -132,7 +141,14 @@ class KeyCounter(Counter):
         self.quota = Quota([window(**tier) for tier in self.tiers], self.quota.longest_call).load(state["quota"])
         self.line.load(state["shelf"])
         self.away, self.away_since = state["away"]
+        self.limits = state.get("limits", {})
         return self
+
+    def keep_to(self, tiers: list[dict[str, Any]]) -> bool:
+        """Have these tiers, with the limits of its plan. Return whether they are others than before."""
+        before, own = self.tiers, planned(tiers, self.limits)
+        self.adopt(own)
+        return before != own
 
     def follow(self, quota: Quota) -> bool:
         """Let the clock be that of the quota above. Return whether slots have expired with that."""
@@ -140,6 +156,11 @@ class KeyCounter(Counter):
         for held in self.quota.follow(quota):
             self.shelf.give_back(held, 0)
         return len(self.quota.grants) < before
+
+    @property
+    def waiting(self) -> int:
+        """How many of its messages wait, for the first call or another."""
+        return sum(count for _, count in self.line.pages) - self.line.index + len(self.line.returned)
 
     def may_call(self) -> bool:
         """Tell whether it has a hand free."""
@@ -153,7 +174,8 @@ class KeyCounter(Counter):
         events += [grant.until for grant in quota.grants.values() if grant.calls]
         held = self.line.peek(quota.clock, weigh)
         if held and self.may_call():
-            events.append(max(self.blocked_until, self._next_start(held.ref.weight)))
+            start = max(self.blocked_until, self._next_start(held.ref.weight))
+            events.append(min(start, quota.clock + PLAN_AGAIN) if self.limits else start)
         return min(events, default=None)
 
     def forget_at(self) -> int | None:

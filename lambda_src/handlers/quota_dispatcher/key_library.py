@@ -6,14 +6,17 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from .aws_errors import AwsError
+from .key_plans import Plans
 from .log import log
 from .pages import page_name
 from .volumes import Volumes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from .blobs import Blobs
+    from .clocks import Reading
+    from .key_plans import Limits
     from .keyed_counter import KeyedCounter
     from .pages import Page, Pages
     from .volumes import Volume
@@ -28,12 +31,15 @@ class KeyLibrary:
     ----------
     blobs, pages
         Of the table.
+    now
+        Reads both clocks.
     """
 
-    def __init__(self, blobs: Blobs, pages: Pages) -> None:
+    def __init__(self, blobs: Blobs, pages: Pages, now: Callable[[], Reading]) -> None:
         self._blobs = blobs
         self._source = pages
         self._volumes = Volumes(blobs)
+        self._plans = Plans(blobs, now)
         self._pages: dict[tuple[int, int], Page] = {}
         self._lock = Lock()
         self._written: set[str] = set()
@@ -41,6 +47,10 @@ class KeyLibrary:
     def volumes(self, names: Iterable[str]) -> dict[str, Volume]:
         """Read volumes by name."""
         return self._volumes.read(names)
+
+    def limits(self, number: int, next_ones: Iterable[int]) -> Limits:
+        """Read the plan of a key, and those of the next ones with it, or remember them for a while."""
+        return self._plans.limits(number, next_ones)
 
     def page(self, key: tuple[int, int]) -> Page | None:
         """Read a page, or remember it."""

@@ -67,7 +67,7 @@ class KeyTurns:
         calls: list[tuple[Slot, Held]] = []
         while turn and len(calls) < room and not self.exhausted:
             number = turn.popleft()
-            key = self._counter.key(number)
+            key = self._counter.key_on_plan(number, turn)
             if call := self._take_for(key, 0, ahead):
                 calls.append(call)
                 turn.append(number)
@@ -77,7 +77,8 @@ class KeyTurns:
         heapify(soon)
         while soon and len(calls) < room and not self.exhausted:
             _, number = heappop(soon)
-            if call := self._take_for(self._counter.key(number), ahead, ahead):
+            key = self._counter.key_on_plan(number, (other for _, other in soon))
+            if call := self._take_for(key, ahead, ahead):
                 calls.append(call)
                 heappush(soon, (call[0].start, number))
         return sorted(calls, key=lambda call: call[0].start)

@@ -29,10 +29,11 @@ from .volumes import Entry, volume_of, written_at
 from .weights import known_weight
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from .grants import Slot
     from .held import Ref
+    from .key_plans import Limits
     from .reports import Report
     from .shelf import Library
 
@@ -45,6 +46,10 @@ class KeyFiles(VolumeFiles, Protocol):
 
     def page(self, key: tuple[int, int]) -> Page | None:
         """Read a page of a key."""
+        ...
+
+    def limits(self, number: int, next_ones: Iterable[int]) -> Limits:
+        """Read the plan of a key, and those of the next ones with it."""
         ...
 
 
@@ -224,16 +229,27 @@ class KeyedCounter(Counter):
         """Return the counter of a key."""
         return self.index.key(number, lambda entry: self._made(number, entry))
 
+    def key_on_plan(self, number: int, next_ones: Iterable[int]) -> KeyCounter:
+        """Return the counter of a key that is about to be served, with the tiers of its plan; `next_ones` follow it."""
+        key = self.key(number)
+        limits = self._files.limits(number, next_ones) if self._files else {}
+        if limits != key.limits:
+            key.limits = limits
+            key.keep_to(self.key_tiers)
+            self.index.touch(number)
+        return key
+
+    def stored(self, number: int, entry: Entry) -> KeyCounter:
+        """Return the counter of a key for who only looks at it."""
+        return self._made(number, entry)[0]
+
     def _made(self, number: int, entry: Entry | None) -> tuple[KeyCounter, bool]:
         key = KeyCounter(number, self.key_tiers, self.quota.longest_call, self.most)
         if entry:
             key.load(entry.text)
             key.served = entry.served
-        changed = key.follow(self.quota)
-        if key.tiers != self.key_tiers:
-            key.adopt(self.key_tiers)
-            changed = True
-        return key, changed
+        expired = key.follow(self.quota)
+        return key, key.keep_to(self.key_tiers) or expired
 
     def _seal(self) -> None:
         self.index.seal(self.quota.clock, self.weigh)

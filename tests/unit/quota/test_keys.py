@@ -8,6 +8,7 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Template
 
@@ -16,6 +17,7 @@ from cdk_breakwater.quota.invocation import QuotaThrottledInvocation
 from cdk_breakwater.quota.tier import QuotaTier
 from handlers.quota_dispatcher.blobs import PART, Blobs, UnprocessedError
 from handlers.quota_dispatcher.counter import Counter
+from handlers.quota_dispatcher.key_plans import plan_name
 from handlers.quota_dispatcher.keyed_counter import KeyedCounter
 from handlers.quota_dispatcher.keys import MESSAGE_GROUP, KeyMissingError, key_number, read_key
 from handlers.quota_dispatcher.settings import Settings
@@ -30,14 +32,18 @@ EACH = [
 ]
 
 
-def actions_of(template: Template, function: str) -> set[str]:
+def statements_of(template: Template, role: str) -> list[dict[str, Any]]:
     policies = template.find_resources("AWS::IAM::Policy").values()
     (statements,) = (
         policy["Properties"]["PolicyDocument"]["Statement"]
         for policy in policies
-        if function in json.dumps(policy["Properties"]["Roles"])
+        if role in json.dumps(policy["Properties"]["Roles"])
     )
-    found = [statement["Action"] for statement in statements]
+    return statements
+
+
+def actions_of(template: Template, function: str) -> set[str]:
+    found = [statement["Action"] for statement in statements_of(template, function)]
     return {action for each in found for action in ([each] if isinstance(each, str) else each)}
 
 
@@ -45,6 +51,7 @@ def test_the_dispatcher_reads_what_the_construct_writes(stack: cdk.Stack, code: 
     quota = QuotaThrottledInvocation(
         stack, "Crm", function=caller(stack, code), tiers=TIERS, key="$.tenant", key_tiers=EACH
     )
+    quota.grant_plans(iam.Role(stack, "Billing", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")))
     template = Template.from_stack(stack)
     settings = Settings(**settings_of(template))
     counter = settings.counter()
@@ -56,6 +63,10 @@ def test_the_dispatcher_reads_what_the_construct_writes(stack: cdk.Stack, code: 
     assert actions_of(template, "CrmDispatcher") >= {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"}
     assert "dynamodb:BatchWriteItem" not in actions_of(template, "CrmIntake")
     assert "sqs:SendMessage" in actions_of(template, "CrmIntake")
+    (written,) = statements_of(template, "Billing")
+    assert written["Action"] == ["dynamodb:PutItem", "dynamodb:DeleteItem"]
+    assert written["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["plan/*"]}}
+    assert plan_name("acme").startswith("plan/")
     with pytest.raises(BreakwaterError, match="slots of these are for messages alone"):
         quota.grant_acquire(lambda_.Function(stack, "Page", **code))
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 _LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
+_NOT_IN_THE_SEARCH = "---\nsearch:\n  exclude: true\n---\n"  # what was mended is no answer to an error's text
 _OUTSIDE_DOCS = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "docs": "index.md"}
 
 
@@ -22,8 +23,8 @@ def write(folder: Path) -> dict[str, list[str]]:
     originals = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"]
     for original in originals:
         page = _page_of(original)
-        text = original.read_text(encoding="utf-8")
-        _write(folder / page, _with_links_of_the_site(text, original, page, linked_sources))
+        text = _with_links_of_the_site(original.read_text(encoding="utf-8"), original, page, linked_sources)
+        _write(folder / page, _NOT_IN_THE_SEARCH + text if original.name == "CHANGELOG.md" else text)
     for picture in (ROOT / "docs").rglob("*.svg"):
         _write(folder / picture.relative_to(ROOT / "docs"), picture.read_text(encoding="utf-8"))
     for asset in (Path(__file__).parent / "assets").iterdir():

@@ -37,11 +37,10 @@ _COLUMNS, _ROWS = 86, 40
 _SHORTEST_FRAME, _LONGEST_FRAME, _LAST_FRAME = 500, 1_500, 10_000  # milliseconds
 _SPINNER = re.compile("[\N{BRAILLE PATTERN BLANK}-\N{BRAILLE PATTERN DOTS-12345678}]")
 _OFFSET = re.compile(r"translateY\((-?\d+px)\)")
-# The last frame has the verdict, so that is what stands still for those who asked for less motion.
+# The last frame has the verdict: it is what stands still for those who asked for less motion, and where nothing moves.
 _STILL = """
-@media (prefers-reduced-motion: reduce) {{
-    #screen_view {{animation: none; transform: translateY({offset});}}
-}}
+#screen_view {{transform: translateY({offset});}}
+@media (prefers-reduced-motion: reduce) {{#screen_view {{animation: none;}}}}
 """
 
 Event = tuple[float, str]
@@ -106,7 +105,7 @@ def as_cast(events: Iterable[Event]) -> str:
 
 
 def finished(svg: str) -> str:
-    """Add a title, and what is shown instead of the animation to those who asked for less motion."""
+    """Add a title, and what is shown where nothing moves."""
     *_, last = _OFFSET.findall(svg)
     svg = svg.replace("</defs>", f"<style>{_STILL.format(offset=last)}</style></defs>", 1)
     return svg.replace("<defs>", f"<title>{TITLE}</title><defs>", 1)

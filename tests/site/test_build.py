@@ -46,6 +46,21 @@ WORDS = {
     "architecture": "import-linter",
 }
 
+# What stands in a log at night; a search finds a title first.
+ERRORS = (
+    "Too many connections",
+    "Timed-out waiting to acquire internal connection",
+    "server has gone away",
+    "password authentication failed",
+    "Host is blocked because of many connection errors",
+    "Deadlock detected",
+    "CROSSSLOT",
+    "Rate Exceeded",
+    "Task timed out",
+    "Queue visibility timeout is less than Function timeout",
+    "ProvisionedThroughputExceededException",
+)
+
 
 def test_each_alarm_has_a_runbook() -> None:
     told, told_how = ((DOCS / f"{page}.md").read_text(encoding="utf-8") for page in ("monitoring", "runbooks"))
@@ -68,6 +83,10 @@ def test_the_site_is_whole_and_its_index_finds_each_guide(site: Path) -> None:
             f"{item['title']} {item['text']}" for item in index if item["location"].startswith(f"{page}.html")
         )
         assert word.lower() in found.lower(), f"a search for {word} does not find {page}"
+
+    assert not any(item["location"].startswith("changelog.html") for item in index)
+    titles = [item["title"] for item in index if item["location"].startswith("error_messages.html")]
+    assert [error for error in ERRORS if not any(error in title for title in titles)] == []
 
     for package, names in (
         ("cdk_breakwater", cdk_breakwater.__all__),

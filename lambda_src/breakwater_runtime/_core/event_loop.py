@@ -17,15 +17,12 @@ class EventLoopAdapter(Adapter):
     """An adapter whose driver suspends."""
 
     def loop(self) -> object:
-        """Return the running event loop."""
         return asyncio.get_running_loop()
 
     async def sleep(self, seconds: float) -> None:
-        """Let the other tasks run."""
         await asyncio.sleep(seconds)
 
     def waker(self) -> Waker:
-        """Make what waits for somebody else's block to end."""
         return _LoopWaker()
 
 

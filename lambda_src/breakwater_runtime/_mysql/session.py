@@ -213,8 +213,9 @@ class MySqlSession(Session, Generic[Handle]):
         exchange = self.exchange
         self.limit(None)
         try:
-            asked = pause >= CHECK_AFTER_SECONDS or self._is_overdue()
-            if self.is_readable():
+            has_answered = self.is_readable()
+            asked = pause >= CHECK_AFTER_SECONDS or (not has_answered and self._is_overdue())
+            if has_answered:
                 if not exchange.posted:
                     return False
                 # the first answer is there: what is behind it doesn't take an invocation's time
@@ -243,7 +244,7 @@ class MySqlSession(Session, Generic[Handle]):
         After a COMMIT, whose answer has come, nobody waits for them. A ROLLBACK is the last that a block says when the
         network has failed it.
         """
-        if not self.exchange.posted or self.is_readable():
+        if not self.exchange.posted:
             return False
         return self._rolled_back or monotonic() - self._posted_at > self._ask_seconds
 

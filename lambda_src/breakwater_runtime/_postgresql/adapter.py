@@ -112,7 +112,6 @@ class PostgreSqlAdapter(Adapter):
         raise error or psycopg.OperationalError(f"connection failed: {where} has no address")
 
     def trouble(self, error: BaseException) -> Trouble:
-        """Tell what an error means."""
         return trouble_of(error)
 
     async def wait(self, generator: Generator[Any, Any, Result], socket: int, seconds: float) -> Result:

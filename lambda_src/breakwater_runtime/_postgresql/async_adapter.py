@@ -22,9 +22,7 @@ class AsyncPostgreSqlAdapter(EventLoopAdapter, PostgreSqlAdapter):
     handle_class = AsyncHandle
 
     async def wait(self, generator: Generator[Any, Any, Result], socket: int, seconds: float) -> Result:
-        """Wait, and let the other tasks run."""
         return await waiting.wait_async(generator, socket, interval=INTERVAL_SECONDS, timeout=seconds)
 
     async def wait_to_connect(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
-        """Wait, and let the other tasks run."""
         return await waiting.wait_conn_async(generator, interval=INTERVAL_SECONDS, timeout=seconds)

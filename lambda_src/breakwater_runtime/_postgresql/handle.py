@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import psycopg
 from psycopg import generators, waiting
@@ -122,20 +122,21 @@ class Lent(_Base):
             raise psycopg.OperationalError("the connection is closed")
         return self._session
 
-    def _failed(self, session: PostgreSqlSession, error: BaseException, timeout: float | None) -> BaseException:
-        """Note what ended an exchange, and return what to raise."""
+    def _fail(self, session: PostgreSqlSession, error: BaseException, timeout: float | None) -> NoReturn:
+        """Note what ended an exchange, and raise it as what the block is to see."""
         if isinstance(error, _WaitTimeout):
             if timeout is not None and session.deadline.remaining() > 0:
                 # the caller's own timeout: of notifies()
-                return error
+                raise error
             error = session.timed_out()
+            error.__suppress_context__ = True
         elif not isinstance(error, psycopg.Error) and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
             # interrupted within an exchange: what was under way is dropped, not repaired
             self.pgconn.finish()
         session.answered(error)
         if session.outcome is Outcome.UNKNOWN and isinstance(error, psycopg.Error):
             error.args = (f"{error}; {UNKNOWN}", *error.args[1:])
-        return error
+        raise error
 
 
 class Handle(Lent, psycopg.Connection[Any]):
@@ -156,10 +157,7 @@ class Handle(Lent, psycopg.Connection[Any]):
         try:
             result = waiting.wait(gen, self.pgconn.socket, interval=interval, timeout=session.seconds_left(timeout))
         except BaseException as error:
-            raised = self._failed(session, error, timeout)
-            if raised is error:
-                raise
-            raise raised from None
+            self._fail(session, error, timeout)
         session.answered(None)
         return result
 
@@ -196,10 +194,7 @@ class AsyncHandle(Lent, psycopg.AsyncConnection[Any]):  # pyrefly: ignore
                 gen, self.pgconn.socket, interval=interval, timeout=session.seconds_left(timeout)
             )
         except BaseException as error:
-            raised = self._failed(session, error, timeout)
-            if raised is error:
-                raise
-            raise raised from None
+            self._fail(session, error, timeout)
         session.answered(None)
         return result
 

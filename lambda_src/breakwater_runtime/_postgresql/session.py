@@ -65,7 +65,6 @@ class PostgreSqlSession(Wire, Session):
 
     @property
     def outcome(self) -> Outcome:  # pyrefly: ignore
-        """What became of what the block has sent."""
         return self._ledger.outcome
 
     # Opening
@@ -87,7 +86,6 @@ class PostgreSqlSession(Wire, Session):
     # A block
 
     async def begin(self, deadline: Deadline, pause: float) -> bool:
-        """Make ready; see Session."""
         self.deadline = deadline
         try:
             if self._posted_at is not None:
@@ -99,7 +97,6 @@ class PostgreSqlSession(Wire, Session):
             return False
 
     def lend(self, closed: Callable[[], None] | None = None) -> Any:
-        """Make the block's handle."""
         while self.pgconn.notifies():
             # for an earlier block
             pass
@@ -114,7 +111,6 @@ class PostgreSqlSession(Wire, Session):
         return handle
 
     async def commit(self) -> None:
-        """Commit what is open."""
         self._ledger.answered(failed=False)
         if self.pgconn.status != ConnStatus.OK:
             if self.outcome is Outcome.UNKNOWN:
@@ -157,7 +153,6 @@ class PostgreSqlSession(Wire, Session):
         self._touched = False
 
     async def rollback(self) -> None:
-        """Roll back what is open, without waiting."""
         status = self.pgconn.transaction_status
         if status not in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
             return
@@ -168,7 +163,6 @@ class PostgreSqlSession(Wire, Session):
         self._touched = False
 
     def take_back(self) -> bool:
-        """Make the handle dead, clean the session and mark it as idle."""
         self._bury()
         pgconn = self.pgconn
         if pgconn.status != ConnStatus.OK or not self._is_of_use:
@@ -188,11 +182,9 @@ class PostgreSqlSession(Wire, Session):
         return True
 
     def errors(self) -> deque[BaseException]:
-        """Return the last errors of the block's handle."""
         return self._errors
 
     def shut(self) -> None:
-        """Close the socket."""
         self._bury()
         self.pgconn.finish()
 
@@ -263,12 +255,10 @@ class PostgreSqlSession(Wire, Session):
     # The server
 
     async def usage(self) -> tuple[int, int]:
-        """Count everybody's connections; any user may."""
         count, limit = (await self._asked(claims.USAGE))[0]
         return int(count), self._settings.max_connections or int(limit)
 
     async def hunt(self, idle_seconds: int) -> int:
-        """End the zombies of the own user."""
         return await claims.end(self._asked, idle_seconds)
 
     async def _is_spared(self) -> bool:

@@ -105,8 +105,8 @@ def simulate_command(  # noqa: PLR0917 -- typer makes an option of each
         str | None,
         typer.Option(
             metavar="TIME",
-            help="How long to go on after the last request. Default: 1h, or what the tiers of a quota take, 31 days at "
-            "the most.",
+            help="How long to go on after the last request. Default: 1h, or what the tiers of a quota take, unless "
+            "that is more than 31 days.",
         ),
     ] = None,
     rows: Annotated[int, typer.Option(min=1, max=1000, help="Of the table over time.")] = 12,

@@ -82,6 +82,11 @@ def verdict(run: Run) -> list[str]:
     history = run.history
     if history.drained is None:
         lines.append(f"After {seconds_text(history.seconds)}, {history.left:,.0f} are still not done.")
+        lines += [
+            f"{entry.name}: its tiers need another {seconds_text(entry.seconds_for(waiting))} for those that wait."
+            for entry in run.application.entries
+            if isinstance(entry, Quota) and entry.is_kept and (waiting := history.entries[entry.name].depth.last) >= 1
+        ]
     else:
         lines.append(f"All is done after {seconds_text(history.drained)}.")
     return lines
@@ -90,7 +95,7 @@ def verdict(run: Run) -> list[str]:
 def _quota_text(quota: Quota, run: Run) -> str:
     came = run.history.entries[quota.name]
     peaks = ", ".join(f"{came.tiers[tier.name].used.peak:,.0f} of {tier.name}" for tier in quota.tiers)
-    calls = f"{quota.name}: {came.called.total:,.0f} calls"
+    calls = f"{quota.name}: {came.called.total:,.0f} {'call' if round(came.called.total) == 1 else 'calls'}"
     if not quota.is_kept:
         return f"{calls} that wait for no quota; the provider answers {came.limited.total:,.0f} of them with a 429."
     return f"{calls}, at the most {peaks}; none is answered with a 429."

@@ -134,7 +134,8 @@ class EventFunctions:
                 self._borrow(names[1:], then, deadline, (*lent, pool), answer)
                 return
             if then < deadline:
-                self._history.servers[names[0]].refused.add(then)
+                of_proxy = self._history.servers[names[0]]
+                (of_proxy.refused if self._servers.available else of_proxy.unavailable).add(then)
             answer(then, deadline, lent, False)
 
         pool.borrow(now, min(patience, deadline - now), answered)

@@ -74,6 +74,12 @@ class EventQuota:
         self._work(now)
 
     def _work(self, now: float) -> None:
+        waiting = len(self._waiting)
+        self._call_all(now)
+        if len(self._waiting) < waiting:
+            self._gate.note(now)
+
+    def _call_all(self, now: float) -> None:
         while self._waiting and (not self._quota.is_kept or self._gate.room(now) >= 1 - 1e-9):
             if not self._call(self._waiting[0], now):
                 self._refuse(now)

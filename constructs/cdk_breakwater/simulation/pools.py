@@ -93,6 +93,6 @@ class Pool:
 
     def _wait(self, now: float, change: int) -> None:
         self._clients += change
-        if self._history.first_waited is None:
+        if change > 0 and self._is_available and self._history.first_waited is None:
             self._history.first_waited = now
         self._history.waiting.set(now, self._clients)

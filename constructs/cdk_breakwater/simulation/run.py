@@ -50,7 +50,7 @@ def simulate(
         Of what is drawn.
     patience
         Seconds after the last request at which to stop, whatever is left. Default: an hour, or what the tiers of a
-        quota need, 31 days at the most.
+        quota need, unless that is more than 31 days.
     """
     until = application.end + (_patience(application) if patience is None else patience)
     step = _step(application)
@@ -71,7 +71,11 @@ def _step(application: Application) -> float:
     shortest = min((function.duration.mean for function in application.functions.values()), default=1.0)
     fine = min(max(shortest, 0.01) / _STEPS_OF_A_DURATION, max(application.end, 1.0) / _STEPS_OF_A_LOAD)
     long = max(application.end, 1.0) + _to_drain(application)
-    longest = max(_LONGEST_STEP, long / _MOST_STEPS_KEPT)
+    longest = _LONGEST_STEP
+    if any(isinstance(entry, Quota) for entry in application.entries):
+        longest = max(
+            longest, long / _MOST_STEPS_KEPT
+        )  # a quota may take weeks, and its model knows times within a step
     return min(longest, max(fine, min(long, application.end + _patience(application)) / _MOST_STEPS))
 
 
@@ -90,5 +94,7 @@ def _to_drain(application: Application) -> float:
 
 
 def _patience(application: Application) -> float:
+    """Give an hour, or as long as quotas take that are done within a month."""
     quotas = [entry.seconds_for(entry.load.total) for entry in application.entries if isinstance(entry, Quota)]
-    return max(_PATIENCE, min(_MOST_PATIENCE, _PATIENCE + 2 * max(quotas, default=0.0)))
+    needed = max(quotas, default=0.0)
+    return _PATIENCE + (2 * needed if needed <= _MOST_PATIENCE else 0.0)

@@ -189,6 +189,10 @@ def test_a_proxys_pool_and_a_streams_lanes(template: Path) -> None:
     assert "wait for longer than 5 s, and fail" in text
     assert not any("not simulated" in line for line in result["assumptions"])
     assert run(template, "--load", "Clicks=spike:400").exit_code == 0
+    # Who waits in vain while a failover lasts does so for no limit of the app.
+    (failed,) = run_json(template, "--load", "spike:100", "--failover-at", "1s", "30s")["runs"]
+    assert (failed["servers"]["Proxy"]["unavailable"] > 0, failed["harmful"]) == (True, False)
+    assert {each["limit"] for each in failed["bindings"] if each["resource"] == "Proxy"} == {"the failover"}
     assert "There is nothing to size" in run(template, "--load", "Clicks=spike:4", "--size").stdout
     for options, said in (
         (("--model", "binned"), "the pool of an RDS Proxy lends to single invocations"),

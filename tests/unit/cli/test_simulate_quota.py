@@ -92,6 +92,18 @@ def test_what_a_quota_says_and_leaves_out(tmp_path: Path) -> None:
     assert "Intake" not in text
 
 
+def test_a_quota_that_is_not_done_in_time(tmp_path: Path) -> None:
+    template = write(tmp_path, tiers=[{"limit": 5, "period": 86_400_000}])
+    stopped = " ".join(run(template, "--load", "spike:12", "--patience", "1h").stdout.split())
+    assert "Shop/Crm: 5 calls, at the most 5 of 5 per 1 d; none is answered with a 429." in stopped
+    assert "7 are still not done. Shop/Crm: its tiers need another 24 h 00 min for those that wait." in stopped
+    assert (
+        "All is done after 48 h 45 min." in run(template, "--load", "spike:12").stdout
+    )  # the hours that marks round up
+    long = run(template, "--load", "spike:100000").stdout
+    assert "its tiers need another 19998 d 00 h" in " ".join(long.split())
+
+
 def test_the_same_where_nobody_waits(tmp_path: Path) -> None:
     template = write(tmp_path)
     own, without = run_json(template, "--load", "spike:600", "--max-connections=1000", "--without-limits")["runs"]

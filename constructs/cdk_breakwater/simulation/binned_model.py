@@ -116,7 +116,10 @@ class BinnedModel:
             elif now >= end:
                 break
             number = max(number + 1, self._rests_until() if now > end else 0)
-        history.seconds = now
+        history.seconds = self._until if open_ >= _LEFT else now
+        for queue in self._queues:
+            if isinstance(queue, BinnedQuota):
+                queue.note(history.seconds)
         history.left = open_ if open_ >= _LEFT else 0.0
         history.drained = drained if open_ < _LEFT else None
         return True

@@ -42,11 +42,11 @@ class Clock:
         self.last_closed = now
 
     def run(self, until: float, end: float) -> float:
-        """Let everything happen until nothing is left that was to come before ``end``; give when that was."""
+        """Let all happen that comes before ``until``, or before all is done after ``end``; give when that was."""
         now = 0.0
         while self._events and self._events[0][0] <= until:
             now, _, happen = heapq.heappop(self._events)
             happen(now)
             if not self.open and now >= end:
                 break
-        return now
+        return until if self.open else now

@@ -70,6 +70,9 @@ class EventModel:
             at(app.failover.at + app.failover.seconds, self._functions.recover)
         at(_TICK, self._tick)
         self.history.seconds = self._clock.run(self._until, app.end)
+        for _, state in self._entries:
+            if isinstance(state, EventQuota):
+                state.note(self.history.seconds)
         self.history.left = self._clock.open
         self.history.drained = self._clock.last_closed if not self._clock.open else None
         return self.history

@@ -63,8 +63,12 @@ class EventQuota:
         return len(self._waiting) if self._wakes_at < math.inf else 0
 
     def tick(self, now: float, seconds: float) -> None:  # noqa: ARG002 -- the gate knows its times
-        """Try again what found no room, and write down where it stands."""
+        """Try again what found no room."""
         self._work(now)
+        self.note(now)
+
+    def note(self, now: float) -> None:
+        """Write down where it stands."""
         self._gate.note(now)
         self._note(now)
 

@@ -14,7 +14,7 @@ import pytest
 from demo.emulator import Emulator
 
 from tests.e2e.quota.provider import WARM_UP, KeyedProvider, Provider
-from tests.e2e.quota.quota_app import CLOSED, EACH, FAILING, KEYED, NOISY, QUIET, TIERS
+from tests.e2e.quota.quota_app import CLOSED, EACH, FAILING, KEYED, NOISY, PLANNED, QUIET, TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +86,7 @@ class QuotaAccount(Emulator):
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuotaAccount]:
     with ExitStack() as stack:
         providers = {name: stack.enter_context(Provider(TIERS)) for name in PROOFS}
-        providers[KEYED] = stack.enter_context(KeyedProvider(TIERS, EACH, [*QUIET, NOISY, CLOSED, FAILING]))
+        providers[KEYED] = stack.enter_context(KeyedProvider(TIERS, EACH, [*QUIET, NOISY, CLOSED, FAILING, PLANNED]))
         account = stack.enter_context(QuotaAccount(tmp_path_factory.mktemp("account")))
         account.deploy_quotas(providers)
         yield account

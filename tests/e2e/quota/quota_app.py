@@ -17,7 +17,7 @@ TIERS = [(20, 1.0), (150, 10.0)]
 EACH = [(4, 1.0), (12, 10.0)]
 """Of a key."""
 QUIET = [f"quiet {number}" for number in range(6)]
-NOISY, CLOSED, FAILING = "noisy", "closed", "failing"
+NOISY, CLOSED, FAILING, PLANNED = "noisy", "closed", "failing", "planned"
 ORDERED, BESIDE, KEYED = "ordered", "beside", "keyed"
 ATTEMPTS = 2
 PARALLELISM = 5
@@ -60,6 +60,8 @@ def main() -> None:
             page = function("page", "caller.page", url, 30)
             quota.grant_acquire(page)
             CfnOutput(stack, "Page", value=page.function_name)
+        if name == KEYED:
+            CfnOutput(stack, "Table", value=quota.table.table_name)
         CfnOutput(stack, f"{name}Queue", value=quota.queue.queue_url)
         CfnOutput(stack, f"{name}DeadLetters", value=quota.dead_letter_queue.queue_url)
         CfnOutput(stack, f"{name}Caller", value=caller.function_name)

@@ -8,8 +8,20 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from handlers.quota_dispatcher.key_plans import plan_item, plan_name
 from tests.e2e.quota.provider import WARM_UP, KeyedProvider, most
-from tests.e2e.quota.quota_app import ATTEMPTS, CLOSED, EACH, FAILING, KEYED, NOISY, PARALLELISM, QUIET, TIERS
+from tests.e2e.quota.quota_app import (
+    ATTEMPTS,
+    CLOSED,
+    EACH,
+    FAILING,
+    KEYED,
+    NOISY,
+    PARALLELISM,
+    PLANNED,
+    QUIET,
+    TIERS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,7 +156,11 @@ def test_a_tenant_in_trouble_disturbs_no_other_and_each_has_its_own_quota(accoun
     paused, failing = of(CLOSED, 3), of(FAILING, 3)
     tenants[FAILING].failing.update(failing)
     tenants[CLOSED].closes_for = 5
-    account.send(KEYED, [*backlog, *failing, *paused, "no tenant"])
+    planned, tenants[PLANNED].tiers = of(PLANNED, 4), [(2, 10.0)]
+    account.client("dynamodb").put_item(
+        TableName=account.outputs["Table"], Item=plan_item(plan_name(PLANNED), {"10": 2, "1": 0})
+    )
+    account.send(KEYED, [*backlog, *failing, *paused, *planned, "no tenant"])
     until(lambda: len(called(NOISY)) >= 2, 60)
     account.send(KEYED, quiet)
     until(lambda: called(*QUIET) == set(quiet), 60)
@@ -153,7 +169,7 @@ def test_a_tenant_in_trouble_disturbs_no_other_and_each_has_its_own_quota(accoun
     assert victims
     for victim in victims:
         victim.kill()
-    until(lambda: called(NOISY) == set(backlog) and called(CLOSED) == set(paused), 180)
+    until(lambda: called(NOISY) == set(backlog) and called(CLOSED, PLANNED) == {*paused, *planned}, 180)
     reasons: dict[str, str] = {}
 
     def buried() -> bool:
@@ -168,5 +184,5 @@ def test_a_tenant_in_trouble_disturbs_no_other_and_each_has_its_own_quota(accoun
     assert provider.refused == 0
     assert 1 <= tenants[CLOSED].refused <= PARALLELISM
     assert not any(ledger.refused for name, ledger in tenants.items() if name != CLOSED)
-    for ledger, tiers in ((provider, TIERS), *((ledger, EACH) for ledger in tenants.values())):
-        assert all(most([at for at, _ in ledger.accepted], period) <= limit for limit, period in tiers)
+    for ledger in (provider, *tenants.values()):
+        assert all(most([at for at, _ in ledger.accepted], period) <= limit for limit, period in ledger.tiers)

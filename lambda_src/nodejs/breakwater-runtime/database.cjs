@@ -1,6 +1,8 @@
 'use strict'
 
+const { AsyncLocalStorage } = require('node:async_hooks')
 const { setTimeout: sleep } = require('node:timers/promises')
+const { isDeepStrictEqual } = require('node:util')
 const { Attempts, Deadline } = require('./attempts.cjs')
 const { Credentials } = require('./credentials.cjs')
 const { ConnectionUnavailable } = require('./errors.cjs')
@@ -22,6 +24,27 @@ const LOOK_MS = [4000, 12_000]
 // Lambda's longest timeout (Lambda quotas), where the function's own is not known.
 const LONGEST_TIMEOUT_SECONDS = 900
 
+/** The one connection that an environment holds with one login: whose turn it is, and which database keeps it. */
+class Slot {
+  turn = Promise.resolve()
+  within = new AsyncLocalStorage()
+  holder
+  latest
+}
+
+const slots = new Map()
+
+/** Describe a database: described as before it is the same one, and all with one login share one connection. */
+function databaseOf (options) {
+  const settings = new Settings(options)
+  const { engine, host, port, database, user, secretArn } = settings
+  const login = JSON.stringify([engine, host, port, database, user, secretArn])
+  const slot = slots.get(login) ?? new Slot()
+  slots.set(login, slot)
+  if (!isDeepStrictEqual(slot.latest?.settings, settings)) slot.latest = { settings, database: new Database(settings, slot) }
+  return slot.latest.database
+}
+
 /** One connection per execution environment: opened on first use, verified, kept, healed, given back. */
 class Database {
   #settings
@@ -29,13 +52,14 @@ class Database {
   #driver
   #tls
   #connection
-  #turn = Promise.resolve()
+  #slot
   #nextLook = 0
   #full = false
   #roundTrip = 0
 
-  constructor (options) {
-    this.#settings = new Settings(options)
+  constructor (settings, slot) {
+    this.#settings = settings
+    this.#slot = slot
     this.#credentials = new Credentials(this.#settings)
     this.#driver = require(this.#settings.isPostgreSql ? './postgresql.cjs' : './mysql.cjs')
   }
@@ -51,12 +75,19 @@ class Database {
     if (deadline.remaining() <= 0) {
       throw new ConnectionUnavailable("the database was not asked, since the invocation's time is over", 0)
     }
+    const { within: around } = this.#slot
+    if (around.getStore()?.isOpen) {
+      throw new ConnectionUnavailable("this invocation already uses the environment's one connection: pass its client on", 0)
+    }
     const done = await this.#ownTurn(deadline)
     try {
+      this.#takeOver()
       const connection = await this.#live(deadline)
+      const block = { isOpen: true }
       try {
-        return await work(connection.client)
+        return await around.run(block, () => work(connection.client))
       } finally {
+        block.isOpen = false
         await this.#leave(connection, deadline)
       }
     } finally {
@@ -72,15 +103,21 @@ class Database {
   }
 
   async #ownTurn (deadline) {
-    const before = this.#turn
+    const before = this.#slot.turn
     let done
     const ended = new Promise((resolve) => { done = resolve })
-    this.#turn = before.then(() => ended)
+    this.#slot.turn = before.then(() => ended)
     if (!(await within(deadline.remaining(), before.then(() => true)))) {
       done()
       throw new ConnectionUnavailable('another use of this connection has not ended, and the time is over', 0)
     }
     return done
+  }
+
+  #takeOver () {
+    const { holder } = this.#slot
+    if (holder && holder !== this) holder.#drop()
+    this.#slot.holder = this
   }
 
   async #live (deadline) {
@@ -178,4 +215,4 @@ async function within (milliseconds, promise) {
   }
 }
 
-module.exports = { Database }
+module.exports = { Database, Slot, databaseOf }

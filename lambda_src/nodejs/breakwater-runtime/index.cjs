@@ -1,21 +1,19 @@
 'use strict'
 
-const { Database } = require('./database.cjs')
+const { databaseOf: database } = require('./database.cjs')
 const { ConfigurationError, ConnectionLost, ConnectionUnavailable, TransactionAborted } = require('./errors.cjs')
 const { requestHandler } = require('./request-handler.cjs')
-
-const database = (options) => new Database(options)
 
 function withDatabase (handler, options) {
   let own
   try {
     // now, since Lambda's init phase has more CPU than an invocation
-    own = new Database(options)
+    own = database(options)
   } catch {
     // a wrong setting is the invocation's error, not the import's
   }
   return async (event, context) => {
-    own ??= new Database(options)
+    own ??= database(options)
     return own.use(context, (client) => handler(event, context, client))
   }
 }

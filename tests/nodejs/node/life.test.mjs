@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ConnectionLost, ConnectionUnavailable, TransactionAborted } from 'breakwater-runtime'
-import { Network, closeAll, closeDatabases, connect, context, hold, isPostgreSql, kill, make, neighbour, number, rows, sessionId, sessions, until } from './support.mjs'
+import { ConnectionLost, ConnectionUnavailable, TransactionAborted, database as described } from 'breakwater-runtime'
+import { Network, closeAll, closeDatabases, connect, context, engine, hold, isPostgreSql, kill, login, make, neighbour, number, rows, sessionId, sessions, until } from './support.mjs'
 
 let plain
 before(async () => {
@@ -209,6 +209,25 @@ test('a half-open connection is noticed before the first statement', async () =>
   network.stop()
 })
 
+test('one connection for an environment, however often and wherever it is described', async () => {
+  const common = { engine, ...login, functionTimeout: 30 }
+  for (let time = 0; time < 3; time++) {
+    // within the handler, as one should not; and with a function made anew, which is another description
+    const own = described(common)
+    await own.use(context(), sessionId)
+    const driver = isPostgreSql ? { application_name: `shop-${time}` } : { typeCast: (field, next) => next() }
+    await Promise.all([own, described({ ...common, driver }), described(common)].map((one) => one.use(context(), sessionId)))
+    // the tests' own is one
+    await until(async () => (await sessions()).length <= 2, 'one session')
+  }
+  const began = performance.now()
+  await assert.rejects(described(common).use(context(), () => described(common).use(context(), sessionId)), /already uses/)
+  assert.ok(performance.now() - began < 5000)
+  const [one, two] = [await described(common).use(context(), sessionId), await described({ ...common }).use(context(), sessionId)]
+  assert.equal(one, two)
+  await described(common).close()
+})
+
 test('a finished answer doesn\'t wait for a dead network', async () => {
   for (const seconds of [1.2, 12]) {
     const network = await new Network().start()
@@ -266,8 +285,10 @@ test('uses at the same time take turns, and the one that gets none says so', asy
   const database = make()
   const ids = await Promise.all(Array.from({ length: 5 }, () => database.use(context(), sessionId)))
   assert.equal(new Set(ids).size, 1)
-  const nested = database.use(context(), () => database.use(context(0.7), sessionId))
-  await assert.rejects(nested, { code: 'CONNECTION_UNAVAILABLE', message: /another use of this connection has not ended/ })
+  const long = database.use(context(), () => sleep(1000))
+  const late = database.use(context(0.7), sessionId)
+  await assert.rejects(late, { code: 'CONNECTION_UNAVAILABLE', message: /another use of this connection has not ended/ })
+  await long
   assert.equal(await database.use(context(), sessionId), ids[0])
 })
 

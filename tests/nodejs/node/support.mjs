@@ -2,19 +2,23 @@
 import net from 'node:net'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { database } from 'breakwater-runtime'
 
 const require = createRequire(import.meta.url)
+const part = (name) => require(join(dirname(require.resolve('breakwater-runtime')), name))
+const { Database, Slot } = part('database.cjs')
+const { Settings } = part('settings.cjs')
 export const { engine, host, port, user, password, database: schema, admin: adminLogin, neighbour } = JSON.parse(process.env.TEST_SERVER)
 export const isPostgreSql = engine === 'postgresql'
 export const login = { host, port, user, password, database: schema }
 const opened = []
 const databases = []
 
-/** A database of the runtime, until `closeDatabases()`. */
+/** A database of the runtime, as in an environment of its own, until `closeDatabases()`. */
 export function make (options = {}) {
-  const made = database({ engine, ...login, functionTimeout: 30, maxConnections: 30, ...options })
+  const settings = new Settings({ engine, ...login, functionTimeout: 30, maxConnections: 30, ...options })
+  const made = new Database(settings, new Slot())
   databases.push(made)
   return made
 }

@@ -17,6 +17,7 @@ _NODE = {
     10: (_ENVIRONMENT, "an environment that is killed in a statement that waits leaves no session"),
     12: (_LIFE, "a live session is not ended, however long it idles and however full the server is"),
     16: (_LIFE, "between two invocations the server ends a session after seconds, whatever the function\\'s timeout"),
+    22: (_LIFE, "one connection for an environment, however often and wherever it is described"),
     23: (_LIFE, "between two invocations the server ends a session after seconds, whatever the function\\'s timeout"),
     24: (_LIFE, "a statement whose reply was lost is not sent again"),
     28: (_LIFE, "a statement whose reply was lost is not sent again"),

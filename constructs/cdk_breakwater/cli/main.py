@@ -313,6 +313,9 @@ def drill(  # noqa: PLR0917 -- the command's options
     _log_in(region, profile)
     try:
         sent = _payload(payload)
+    except BreakwaterError as error:
+        raise _failed(error, 2) from error
+    try:
         with readable(assembly):
             paths = read_paths(assembly)
         drilled = prepare(
@@ -381,9 +384,9 @@ def _client(service: str) -> Any:
     )
 
 
-def _failed(error: Exception) -> typer.Exit:
+def _failed(error: Exception, exit_code: int = 1) -> typer.Exit:
     Console(stderr=True).print(str(error), style="red", markup=False)
-    return typer.Exit(1)
+    return typer.Exit(exit_code)
 
 
 def main() -> None:

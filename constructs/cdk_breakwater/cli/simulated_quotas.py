@@ -28,6 +28,8 @@ _LATE_MILLISECONDS = 2_000
 """Part of `arrival`: between a slot and its call, given back when that has begun (LATE in the dispatcher's code)."""
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _SMALLEST_MIB = 128
+_LONGEST_MILLISECONDS = 366 * 86_400_000
+"""Beyond a year nothing is simulated."""
 
 
 def belongs_to_quota(function: Resource) -> bool:
@@ -97,7 +99,12 @@ def _tier(item: Answer) -> Tier | None:
     if not isinstance(item, Block):
         return None
     limit, period = (as_number(item.get(name), 0) for name in ("limit", "period"))
-    if isinstance(limit, Unknown) or isinstance(period, Unknown) or limit < 1 or period <= 0:
+    if (
+        isinstance(limit, Unknown)
+        or isinstance(period, Unknown)
+        or limit < 1
+        or not 0 < period <= _LONGEST_MILLISECONDS
+    ):
         return None
     seconds = float(period) / 1000
     arrival = as_number(item.get("arrival"), -1)

@@ -145,6 +145,7 @@ def test_messages_that_fail_and_a_database_that_is_full(tmp_path: Path) -> None:
         {"tiers": [{"limit": "x", "period": 1_000}]},
         {"tiers": [{"limit": 0, "period": 1_000}]},
         {"tiers": [{"limit": 5, "period": 0}]},
+        {"tiers": [{"limit": 5, "period": 1e300}]},
         {"tiers": [{"limit": "${Granted}", "period": 1_000}]},
         {"tiers": [5]},
         {"parallelism": None},

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from .._cdk.references import references
 from .._cdk.rendered import rendered, rendered_resources
-from ..downstreams.rds import RdsDownstream
 from ..limits.rds_proxy import default_percent
 
 if TYPE_CHECKING:
@@ -48,6 +47,8 @@ def unnamed_pools(budget: ConnectionBudget) -> tuple[Pool, ...]:
     downstream = budget.downstream
     if downstream is None or downstream.behind_proxy:
         return ()
+    from ..downstreams.rds import RdsDownstream  # which loads aws_rds, and a budget may have no database
+
     resource = downstream.construct.node.default_child
     if resource is None or not isinstance(downstream, RdsDownstream):
         return ()

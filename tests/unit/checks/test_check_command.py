@@ -95,9 +95,9 @@ def test_a_parameter_that_no_template_has(bad: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"\x00\xff\xfe", "no text"),
+        (b"\x00\xff\xfe", "not UTF-8 text"),
         (b"a: [", "line 2"),
-        (b"[]", "no template"),
+        (b"[]", "not a template"),
         (b"Resources: {A: {B: c}}", "no resources with a type"),
         (b"a: &a [*a]\nResources: {A: {Type: b}}", "alias refers to what it is part of"),
         (b"[" * 100_000, "nests too deeply"),

@@ -26,6 +26,7 @@ from tests.simulation.keyed_schedule import run_keyed
 from tests.simulation.provider import DAY, Limit
 from tests.simulation.schedule import MIDNIGHT
 from tests.simulation.services import Faults
+from tests.simulation.struck import play
 from tests.simulation.world import DEAD, Trouble, World
 
 if TYPE_CHECKING:
@@ -69,6 +70,13 @@ def test_rings_do_not_breed_while_a_message_rests_and_others_come(key: str) -> N
     world.finish()
     assert len(world.open) == 1
     assert world.invocations < 900, "of some 600: there were 4,000 when each ring was followed by another"
+
+
+@pytest.mark.parametrize("kind", ["killed after", "stopped for 20 s"])
+def test_a_dispatcher_is_struck_at_some_of_its_requests(kind: str) -> None:
+    """At all of them, and in other ways: `python -m tests.simulation.struck`."""
+    for at in range(1, 52, 5):
+        assert play(kind, at) == (True, [])
 
 
 @pytest.mark.parametrize("trouble", ["backlog", "closed", "failing", "slow", "heavy"])

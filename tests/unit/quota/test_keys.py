@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -10,6 +11,7 @@ import pytest
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Template
 
 from cdk_breakwater.errors import BreakwaterError
@@ -25,6 +27,7 @@ from handlers.quota_dispatcher.store import Item
 from handlers.quota_dispatcher.tiers import TAG, fingerprint
 from tests.unit.quota.test_quota_throttled_invocation import caller, settings_of
 
+PAGE = (Path(__file__).parents[3] / "docs" / "quota.md").read_text()
 TIERS = [QuotaTier(limit=100, period=Duration.seconds(1))]
 EACH = [
     QuotaTier(limit=5, period=Duration.seconds(1)),
@@ -69,6 +72,20 @@ def test_the_dispatcher_reads_what_the_construct_writes(stack: cdk.Stack, code: 
     assert plan_name("acme").startswith("plan/")
     with pytest.raises(BreakwaterError, match="slots of these are for messages alone"):
         quota.grant_acquire(lambda_.Function(stack, "Page", **code))
+
+
+def test_another_app_sends_by_the_arn_of_the_queue(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    section = PAGE.partition("## Several stacks and apps")[2].partition("## ")[0]
+    here, there = (block.partition("```")[0] for block in section.split("```python\n")[1:])
+    crm = QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS)
+    exec(here, {"stack": stack, "crm": crm, "CfnOutput": cdk.CfnOutput})  # noqa: S102 -- of the documentation
+    other = cdk.Stack(cdk.App(), "Other")
+    producer = lambda_.Function(other, "Producer", **code)
+    exec(there, {"other": other, "producer": producer, "sqs": sqs, "Fn": cdk.Fn})  # noqa: S102
+    Template.from_stack(stack).has_output("CrmQueue", {"Export": {"Name": "crm-queue"}})
+    (statement,) = statements_of(Template.from_stack(other), "Producer")
+    assert "sqs:SendMessage" in statement["Action"]
+    assert statement["Resource"] == {"Fn::ImportValue": "crm-queue"}
 
 
 @pytest.mark.parametrize(

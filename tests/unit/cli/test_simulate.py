@@ -417,21 +417,23 @@ def test_what_aws_does_not_take_is_said(name: str, odd: str, template: Path) -> 
 
 @pytest.mark.parametrize("odd", ["x", "[]", "{}", "true", "''", "10s", "[10]", "{Value: 10}", "nan"])
 def test_what_is_no_number_is_a_template_that_is_refused(odd: str, template: Path) -> None:
-    names = ("Timeout: 10", "VisibilityTimeout: 60", "BatchSize: 10", "maxReceiveCount: 3")
     lines = LIMITED.replace("ReservedConcurrentExecutions: !Ref Share", "ReservedConcurrentExecutions: 12")
     lines = lines.replace("MaximumConcurrency: !Ref Share", "MaximumConcurrency: 12")
-    for name in (*names, "ReservedConcurrentExecutions: 12", "MaximumConcurrency: 12"):
-        property_ = name.partition(":")[0]
-        template.write_text(lines.replace(name, f"{property_}: {odd}"))
-        result = run(template, "--load", "spike:30")
-        (line,) = result.stderr.splitlines()
-        assert (result.exit_code, result.stdout) == (2, "")
-        assert property_ in line
-        assert "and CloudFormation takes a number" in line
-        checked = CliRunner().invoke(app, ["check", str(template)], catch_exceptions=False)
-        assert (checked.exit_code, "and CloudFormation takes a number" in checked.stderr) == (2, True)
-    # A macro of one's own may make a number of it; what a parameter says is the deployment's.
-    template.write_text(f"Transform: Ours\n{lines.replace('Timeout: 10', f'Timeout: {odd}')}")
+    properties = {"Timeout": 10, "VisibilityTimeout": 60, "BatchSize": 10, "maxReceiveCount": 3}
+    properties |= {"ReservedConcurrentExecutions": 12, "MaximumConcurrency": 12}
+    wrong = lines
+    for name, value in properties.items():
+        wrong = re.sub(rf"\b{name}: {value}\b", f"{name}: {odd}", wrong)
+    template.write_text(wrong)
+    result = run(template, "--load", "spike:30")
+    (line,) = result.stderr.splitlines()
+    assert (result.exit_code, result.stdout) == (2, "")
+    for name in properties:
+        assert re.search(rf"\b{name} of \w+ is .*?, and CloudFormation takes a number", line)
+    checked = CliRunner().invoke(app, ["check", str(template)], catch_exceptions=False)
+    assert (checked.exit_code, checked.stderr.count("and CloudFormation takes a number")) == (2, len(properties))
+    # A macro of one's own may make a number of it.
+    template.write_text(f"Transform: Ours\n{wrong}")
     assert "CloudFormation takes a number" not in run(template, "--load", "spike:30").stderr
 
 

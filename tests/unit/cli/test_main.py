@@ -73,12 +73,12 @@ def test_plan_of_an_app_without_budgets(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("payload", "said"),
-    [("{", "--payload: it is not JSON"), ("@nowhere.json", "nowhere.json"), ("{}", "is not a cloud assembly")],
+    ("payload", "said", "code"),
+    [("{", "--payload: it is not JSON", 2), ("@nowhere.json", "nowhere.json", 2), ("{}", "is not a cloud assembly", 1)],
 )
-def test_a_drill_of_nothing_is_one_line(tmp_path: Path, payload: str, said: str) -> None:
+def test_a_drill_of_nothing_is_one_line(tmp_path: Path, payload: str, said: str, code: int) -> None:
     done = breakwater("drill", "Shop", "--payload", payload, "--assembly", str(tmp_path))
-    assert done.returncode == 1
+    assert done.returncode == code
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 

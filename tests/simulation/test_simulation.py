@@ -35,6 +35,23 @@ def test_a_ring_that_another_is_about_to_answer_stays(seed: int) -> None:
     assert not result.exceeded
 
 
+@pytest.mark.parametrize("milliseconds", [1_500, 4_000, 8_000, 20_000])
+def test_a_ring_that_is_back_before_its_sender_has_written_that_it_comes_stays(milliseconds: int) -> None:
+    """Where it was taken for a stray one, a ring was then said to come that never came."""
+    world = World(1, [Limit(1, 2_500)], start=MIDNIGHT, faults=Faults(), trouble=Trouble())
+    ring = Doorbell.ring
+
+    def slowly(doorbell: Doorbell, id: str, due: int, now: int, *, over: str = "") -> None:
+        ring(doorbell, id, due, now, over=over)
+        world.hub.sleep(doorbell._client.machine, milliseconds)
+
+    with patch.object(Doorbell, "ring", slowly), contextlib.redirect_stdout(io.StringIO()):
+        world.send(6)
+        world.hub.run(world.settled, MIDNIGHT + 600_000)
+    world.finish()
+    assert world.settled()
+
+
 def calls_after_a_tier_was_lowered() -> list[str]:
     """Lower 20 a second to 5 while a dispatcher works; return what was exceeded from 10 s after that on."""
     world = World(3, [Limit(20, 1_000)], start=MIDNIGHT, faults=Faults(), trouble=Trouble(), parallelism=20)

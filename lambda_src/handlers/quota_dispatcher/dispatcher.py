@@ -124,20 +124,27 @@ class Dispatcher:
         presence = self._item.presence
         if self._item.first_release is not None:
             return None  # A dispatcher of the release before knows nothing of the shelf.
-        if presence.until > now and presence.holder:
-            if presence.ring != self._ring.message:
-                return True
-            # The same ring twice: its holder is awake, or has died just now. It must not be lost.
-            self._doorbell.hide(presence.until - now)
-            return False
         mine = presence.ring == self._ring.id
-        if presence.until > now and not mine and (presence.resting_until > now or not self._news()):
-            return True  # Another ring is on its way. If each that comes were followed by one, they would never end.
+        if presence.until > now and not mine:
+            return self._arrive_beside(presence, now)
         if mine and self._ring.due - now > 2 * ELSEWHERE:
             self._metrics.flush(self._item, self._item.counter(self._settings), self._host.reading())
             self._doorbell.ring(self._ring.id, self._ring.due, now)
             return True
         return None
+
+    def _arrive_beside(self, presence: Presence, now: int) -> bool | None:
+        """Tell it of one that comes while somebody is awake, or while another ring is on its way."""
+        if self._ring.over and self._ring.over == self._item.token:
+            # Whoever sent it is about to write that it comes, however long that takes, and then it must be there.
+            self._doorbell.hide(0)
+            return False
+        if presence.holder and presence.ring == self._ring.message:
+            # The same ring twice: its holder is awake, or has died just now. It must not be lost.
+            self._doorbell.hide(presence.until - now)
+            return False
+        # If each that comes were followed by another one, they would never end.
+        return True if presence.holder or presence.resting_until > now or not self._news() else None
 
     def _news(self) -> bool:
         """Tell whether anything was filed of which who left last knew nothing."""
@@ -215,7 +222,7 @@ class Dispatcher:
                 if plan.leaving and plan.presence.ring == wake:
                     # The ring first: there is never a moment without one.
                     now = plan.frame.at.wall
-                    self._doorbell.ring(wake, now + (plan.rest or 0), now)
+                    self._doorbell.ring(wake, now + (plan.rest or 0), now, over=self._item.token)
                 self._metrics.count("Writes")
                 self._take_note(self._store.write(self._item, plan.counter, plan.presence, token, leaving=plan.leaving))
             except AwsError as error:

@@ -39,9 +39,9 @@ class Doorbell:
         except AwsError as error:  # It comes back too early, is answered, and dies.
             log("hiding the ring failed", error=repr(error))
 
-    def ring(self, id: str, due: int, now: int) -> None:
-        """Ring for the next dispatcher, when it is due (Unix ms)."""
-        send_ring(self._client, self._settings.doorbell, id, due, now)
+    def ring(self, id: str, due: int, now: int, *, over: str = "") -> None:
+        """Ring for the next dispatcher, when it is due (Unix ms); `over` as `Ring` has it."""
+        send_ring(self._client, self._settings.doorbell, id, due, now, over=over)
 
     def current(self) -> bool:
         """Tell whether the last deployment's tiers are those of this process."""

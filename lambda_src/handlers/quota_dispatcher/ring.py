@@ -27,22 +27,25 @@ class Ring:
         When it is for (Unix ms); 0: now.
     message, handle
         The message id and the receipt handle.
+    over
+        The token of the counter that its sender was about to write over, to say that this ring comes; else empty.
     """
 
     id: str
     due: int
     message: str
     handle: str
+    over: str = ""
 
     @classmethod
     def read(cls, record: dict[str, Any]) -> Ring:
         """Read a record. The release before rang with a plain id."""
         try:
             content = json.loads(record["body"])
-            id_, due = content["id"], content["due"]
+            id_, due, over = content["id"], content["due"], content.get("over", "")
         except (ValueError, TypeError, KeyError):
-            id_, due = record["body"], 0
-        return cls(id_, due, record["messageId"], record["receiptHandle"])
+            id_, due, over = record["body"], 0, ""
+        return cls(id_, due, record["messageId"], record["receiptHandle"], over)
 
 
 def new_id() -> str:
@@ -50,7 +53,8 @@ def new_id() -> str:
     return uuid4().hex
 
 
-def send_ring(client: Any, queue: str, id: str, due: int, now: int) -> None:
+def send_ring(client: Any, queue: str, id: str, due: int, now: int, *, over: str = "") -> None:
     """Ring when it is due, rounded down to a second, or in 15 minutes, to be sent on then."""
     delay = min(LONGEST_DELAY, max(0, due - now) // 1000)
-    client.send_message(QueueUrl=queue, MessageBody=json.dumps({"id": id, "due": due}), DelaySeconds=delay)
+    body = json.dumps({"id": id, "due": due, "over": over})
+    client.send_message(QueueUrl=queue, MessageBody=body, DelaySeconds=delay)

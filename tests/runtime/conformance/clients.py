@@ -179,13 +179,16 @@ class Environment(ABC):
         """Yield Lambda's context: the same invocation's within a block, else a new one's."""
         if self._depth == 0:
             self._invocations += 1
-        self._depth += 1
-        # an engine has no context; Lambda sets the variable anew for each invocation
-        os.environ["_X_AMZN_TRACE_ID"] = f"Root={self.request_id}"
+        counted = False
         try:
+            # within, since a signal may strike here, too
+            self._depth, counted = self._depth + 1, True
+            # an engine has no context; Lambda sets the variable anew for each invocation
+            os.environ["_X_AMZN_TRACE_ID"] = f"Root={self.request_id}"
             yield Context(seconds or self.seconds, self.request_id)
         finally:
-            self._depth -= 1
+            if counted:
+                self._depth -= 1
 
     @abstractmethod
     def block(self, seconds: float | None = None) -> Any:

@@ -13,11 +13,14 @@ from servers import Certificates, MariaDbServer, PostgreSqlServer
 import breakwater_runtime as breakwater
 from benchmarks.runtime.write import write
 from breakwater_runtime._core.session import now
+from breakwater_runtime._core.slot import SLOTS
 from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.tls import ssl_context
 
 ENVIRONMENTS = 10
 FORGOTTEN_SECONDS = 70
+FUNCTION_SECONDS = 30
+"""Its timeout, which the constructs tell the runtime, and from which the server's own follow."""
 
 # What Lambda's own runtime has imported before the handler. Source: bootstrap.py and lambda_runtime_marshaller.py of
 # aws-lambda-python-runtime-interface-client
@@ -56,12 +59,14 @@ def median_block_microseconds(server: MariaDbServer | PostgreSqlServer, blocks: 
 
 def held_after(server: MariaDbServer | PostgreSqlServer, seconds: float) -> int:
     """Count the sessions of environments that nobody has called for so long."""
-    environments = [breakwater.database(**server.settings) for _ in range(ENVIRONMENTS)]
-    for database in environments:
-        with database.connection():
+    environments = []
+    for _ in range(ENVIRONMENTS):
+        SLOTS.clear()  # one environment has one connection with one login
+        environments.append(breakwater.database(**server.settings, function_timeout=FUNCTION_SECONDS))
+        with environments[-1].connection():
             pass
-    if server.sessions() != ENVIRONMENTS:
-        raise RuntimeError(f"{server.sessions()} sessions of {ENVIRONMENTS} environments")
+    if server.sessions() != len(environments):
+        raise RuntimeError(f"{server.sessions()} sessions of {len(environments)} environments")
     time.sleep(seconds)
     return server.sessions()
 

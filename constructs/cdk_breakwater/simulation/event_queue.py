@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from .failing import Failing
+
 if TYPE_CHECKING:
     from .entries import Queue
     from .event_functions import EventFunctions
@@ -61,7 +63,7 @@ class EventQueue:
         self._clock = functions.clock
         self._visible: deque[_Message] = deque()
         self._batches = 0
-        self._bad = 0.5  # when it reaches 1, the next message fails each time
+        self._failing = Failing(queue.failing)
         self._allowed = queue.first_batches
         self._waiting: deque[_Batch] = deque()
         self._held = 0  # messages of those batches
@@ -70,9 +72,7 @@ class EventQueue:
     def arrive(self, now: float) -> None:
         """Take a message."""
         self._clock.open += 1
-        self._bad += self._queue.failing
-        self._visible.append(_Message(now, is_bad=self._bad >= 1))
-        self._bad %= 1
+        self._visible.append(_Message(now, is_bad=self._failing.next_one()))
         self._poll(now)
 
     def tick(self, now: float, seconds: float) -> None:

@@ -6,6 +6,7 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from .failing import Failing
 from .gate import Gate
 from .quota import MORE_AFTER_SECONDS
 
@@ -40,7 +41,7 @@ class EventQuota:
         self._gate = Gate(quota, history)
         self._gathered: list[_Message] = []
         self._waiting: deque[_Message] = deque()
-        self._bad = 0.5  # when it reaches 1, the next message fails each time
+        self._failing = Failing(quota.failing)
         self._wakes_at = math.inf
         self._tries_at = 0.0
         functions.when_there_is_room(quota.function, self._work)
@@ -48,9 +49,7 @@ class EventQuota:
     def arrive(self, now: float) -> None:
         """Take a message, which is filed with others."""
         self._clock.open += 1
-        self._bad += self._quota.failing
-        self._gathered.append(_Message(now, is_bad=self._bad >= 1))
-        self._bad %= 1
+        self._gathered.append(_Message(now, is_bad=self._failing.next_one()))
         if len(self._gathered) == 1 and self._quota.window:
             self._clock.at(now + self._quota.window, self._file)
         if len(self._gathered) >= (self._quota.batch if self._quota.window else 1):

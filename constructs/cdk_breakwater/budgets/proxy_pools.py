@@ -47,10 +47,8 @@ def unnamed_pools(budget: ConnectionBudget) -> tuple[Pool, ...]:
     downstream = budget.downstream
     if downstream is None or downstream.behind_proxy:
         return ()
-    from ..downstreams.rds import RdsDownstream  # which loads aws_rds, and a budget may have no database
-
     resource = downstream.construct.node.default_child
-    if resource is None or not isinstance(downstream, RdsDownstream):
+    if resource is None or not downstream.is_rds:
         return ()
     named = {pool.construct.node.path for pool in budget.pools}
     found: list[UnnamedPool] = []

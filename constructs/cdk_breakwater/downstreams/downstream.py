@@ -50,6 +50,8 @@ class Downstream(ABC):
     """How a database is looked at through a proxy; see `wiring`."""
     is_rds = False
     """Whether it is an instance or a cluster of RDS or Aurora, where users are made and proxies stand."""
+    is_readers = False
+    """Whether it is the readers of a cluster, behind their endpoint."""
     _connect: ClassVar[Callable[..., GrantedShare]]
     """How a function is connected with a database; see `wiring`."""
     lends_by_transaction = False

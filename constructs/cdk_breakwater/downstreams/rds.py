@@ -53,7 +53,6 @@ class RdsDownstream(Downstream):
     """
 
     is_rds = True
-    is_readers = False
     """Whether it stands for the readers of a cluster."""
 
     def __init__(self, database: RdsInstance | RdsCluster, *, certificate_authority: str | None = None) -> None:

@@ -179,7 +179,7 @@ def _limit(budget: ConnectionBudget, shares: Sequence[ConnectionShare]) -> int:
 
 def _writer(downstream: Downstream) -> Downstream:
     """Return where users are made: readers and replicas take them from there."""
-    if getattr(downstream, "is_readers", False):
+    if downstream.is_readers:
         return Downstream.of(cast("RdsCluster", downstream.construct))
     if getattr(downstream, "is_replica", False):
         return Downstream.of(cast("RdsDownstream", downstream).source)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from breakwater_runtime._aws import ANSWER_SECONDS, ask, client, is_transient
 from breakwater_runtime.errors import ConfigurationError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _KEYS = {"user": "username", "password": "password", "host": "host", "database": "dbname"}
 
 
-class Secret(NamedTuple):
+class Secret(SimpleNamespace):  # a NamedTuple's class is made by `exec`: 0.3 ms of a cold start
     """What a secret in the format of RDS says; None where it doesn't."""
 
     user: str | None = None

@@ -55,7 +55,7 @@ class Life:
 
     def _secret(self, arn: str, deadline: Deadline) -> Secret:
         assert arn == "secret"
-        return Secret("app", self.password)
+        return Secret(user="app", password=self.password)
 
     def _environment(self) -> breakwater.Database:
         arguments = {name: self.server.settings[name] for name in ("engine", "host", "port", "database")}

@@ -203,7 +203,8 @@ def test_after_a_pause_a_connection_that_the_network_forgot_costs_a_second(redis
 
 def test_a_connection_that_another_thread_keeps_is_waited_for(redis_server: RedisServer) -> None:
     cache = breakwater.redis(**settings(redis_server))
-    blocked = threading.Thread(target=cache.blpop, args=(["nothing"], 4))
+    # for less than its own deadline, which is 2.5 s where no timeout is known
+    blocked = threading.Thread(target=cache.blpop, args=(["nothing"], 2))
     blocked.start()
     time.sleep(0.3)
     said = "none of this environment's 1 connections was free within 0"
@@ -229,7 +230,7 @@ def test_a_rotated_secret_is_fetched_again(redis_server: RedisServer, monkeypatc
     passwords = iter(["of yesterday", known["password"]])
 
     def fetch(*_: object) -> Secret:
-        return Secret(known["user"], next(passwords))
+        return Secret(user=known["user"], password=next(passwords))
 
     monkeypatch.setattr(credentials, "fetch", fetch)
     cache = breakwater.redis(host=known["host"], port=known["port"], secret_arn="arn")

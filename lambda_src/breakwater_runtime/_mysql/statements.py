@@ -18,11 +18,12 @@ WITHOUT_BEGIN = frozenset((
 # These leave no state behind in a session, unless _LEAVES_STATE is in their text
 CLEAN = READS | WRITES | {b"begin", b"start", b"commit", b"rollback", b"savepoint", b"release", b"kill"}
 
-_SET_TRANSACTION = re.compile(rb"\bset\s+(?:(?:session|local|global)\s+)?transaction\b", re.IGNORECASE)
 _LEAVES_STATE = re.compile(rb":=|_lock|into\s+@|/\*[!M]", re.IGNORECASE)
-_LIMITS = re.compile(rb"max_statement_time|max_execution_time|wait_timeout", re.IGNORECASE)
-_SETS_MORE = re.compile(rb"autocommit|global|persist|password|role", re.IGNORECASE)
 _SEVERAL = re.compile(rb";\s*[^\s;]")
+# of a SET alone; what is compiled here is a cold start's time
+_SET_TRANSACTION = rb"(?i)\bset\s+(?:(?:session|local|global)\s+)?transaction\b"
+_LIMITS = rb"(?i)max_statement_time|max_execution_time|wait_timeout"
+_SETS_MORE = rb"(?i)autocommit|global|persist|password|role"
 # A longer text isn't searched: it counts as one that leaves state behind
 _LONGEST_SEARCHED = 16384
 
@@ -40,16 +41,16 @@ def leaves_state(word: bytes, text: bytes) -> bool:
 
 def wants_begin(word: bytes, text: bytes) -> bool:
     """Tell whether a transaction has to be open before a statement."""
-    return word not in WITHOUT_BEGIN and not (word == b"set" and _SET_TRANSACTION.search(text))
+    return word not in WITHOUT_BEGIN and not (word == b"set" and re.search(_SET_TRANSACTION, text))
 
 
 def is_plain(word: bytes, text: bytes) -> bool:
     """Tell whether a statement, as long as no COMMIT follows, leaves nothing behind if its session is lost."""
     if _SEVERAL.search(text, 0, _LONGEST_SEARCHED):
         return False
-    return word in PLAIN or (word == b"set" and not _SETS_MORE.search(text))
+    return word in PLAIN or (word == b"set" and not re.search(_SETS_MORE, text))
 
 
 def sets_limits(word: bytes, text: bytes) -> bool:
     """Tell whether a statement sets one of the timeouts that the runtime sets, too."""
-    return word == b"set" and _LIMITS.search(text) is not None
+    return word == b"set" and re.search(_LIMITS, text) is not None

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from servers import MariaDbServer
-from servers.sql import SqlServer, end_session
+from servers.sql import SqlServer, end_session, execute
 
 import breakwater_runtime as breakwater
+from tests.runtime.conformance.observer import observer
 from tests.runtime.lambda_context import Context
 
 if TYPE_CHECKING:
@@ -54,9 +55,8 @@ def block(
 @pytest.fixture
 def database(server: SqlServer, loop: asyncio.AbstractEventLoop) -> Iterator[breakwater.AsyncDatabase]:
     database = breakwater.async_database(**server.settings)
-    loop.run_until_complete(
-        block(database, "DROP TABLE IF EXISTS asynchronous", "CREATE TABLE asynchronous (id INT PRIMARY KEY)")
-    )
+    with observer(server) as admin:
+        execute(admin, "DROP TABLE IF EXISTS asynchronous", "CREATE TABLE asynchronous (id INT PRIMARY KEY)")
     yield database
     database.close()
 

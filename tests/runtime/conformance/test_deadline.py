@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from servers.sql import is_alive
+from servers.sql import execute, is_alive
 
 from breakwater_runtime.deadline import MARGIN_SECONDS
 from tests.runtime.conformance.clients import DRIVERS, awaited, each, entered
+from tests.runtime.conformance.observer import observer
 from tests.runtime.conformance.process import ClientProcess
 from tests.runtime.conformance.promises import promise
 from tests.runtime.conformance.stage import play
@@ -143,8 +144,10 @@ def failing(work: Callable[[Any, Trouble, Client], Any], *texts: str, prepared: 
 
     async def scene(own: Client, network: Trouble, server: SqlServer) -> None:
         environment = own.open(network.settings(), LONG_SECONDS)
-        async with environment.block() as connection:
-            await connection.execute("SELECT 1", *([prepared] if prepared else []))
+        await works(environment)
+        if prepared:
+            with observer(server) as admin:
+                execute(admin, prepared)
         where = [text.format(where=f"{network.host}:{network.port}") for text in texts]
         with raises_in_time(*where, seconds=STATEMENT_SECONDS):
             async with environment.block(STATEMENT_SECONDS) as connection:
@@ -285,9 +288,10 @@ async def _an_answered_commit(own: Client, network: Trouble, server: SqlServer) 
     """The best of five counts: what is longer is the machine's."""
     environment = own.open(network.settings(), 10.0)
     took = []
+    with observer(server) as admin:
+        execute(admin, "DROP TABLE IF EXISTS courteous", "CREATE TABLE courteous (id INT)")
     for _ in range(5):
-        async with environment.block() as connection:
-            await connection.execute("CREATE TABLE IF NOT EXISTS courteous (id INT)")
+        await works(environment)
         async with environment.block() as connection:
             await connection.execute("INSERT INTO courteous VALUES (1)")
             network.at("COMMIT", Fault.SILENT_AFTERWARDS)
@@ -389,12 +393,14 @@ def test_kills_at_the_timeout_leave_no_sessions(client: Client, sql_server: SqlS
     holder = client.open(sql_server.settings, 60.0)
     environments = [ClientProcess(client.name, sql_server.settings, 60.0) for _ in stuck]
 
+    with observer(sql_server) as admin:
+        execute(admin, "DROP TABLE IF EXISTS locked", "CREATE TABLE locked (id INT PRIMARY KEY)")
+        if client.engine == "postgresql":
+            execute(admin, *_DEFERRED)
+
     async def kill() -> list[int]:
         left: list[int] = []
         async with holder.block() as connection:
-            await connection.execute("DROP TABLE IF EXISTS locked", "CREATE TABLE locked (id INT PRIMARY KEY)")
-            if client.engine == "postgresql":
-                await connection.execute(*_DEFERRED)
             await connection.execute("INSERT INTO locked VALUES (1)")
             await connection.commit()
             await connection.execute("UPDATE locked SET id = 1")

@@ -70,7 +70,7 @@ WORKS: dict[str, tuple[str, ...]] = {
     "a commit in the middle": ("INSERT INTO outcome VALUES (1)", "COMMIT", "SELECT 1"),
     "BEGIN and COMMIT": ("BEGIN", "INSERT INTO outcome VALUES (1)", "COMMIT"),
     "COMMIT AND CHAIN": ("INSERT INTO outcome VALUES (1)", "COMMIT AND CHAIN", "SELECT 1"),
-    "DDL": ("INSERT INTO outcome VALUES (1)", "CREATE TABLE IF NOT EXISTS outcome_ddl (id INT)", "SELECT 1"),
+    "DDL": ("INSERT INTO outcome VALUES (1)", "ALTER TABLE outcome ALTER COLUMN id SET DEFAULT 7353", "SELECT 1"),
     "rolled back first": ("INSERT INTO outcome VALUES (1)", "ROLLBACK", "INSERT INTO outcome VALUES (1)"),
     "a savepoint": ("SAVEPOINT one", "INSERT INTO outcome VALUES (1)", "RELEASE SAVEPOINT one"),
 }

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import heapq
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent, greenlet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+class Draw(Random):
+    """The same numbers as by `Random`, in less time."""
+
+    def randint(self, a: int, b: int) -> int:
+        width = b - a + 1
+        bits = width.bit_length()
+        number = self.getrandbits(bits)
+        while number >= width:
+            number = self.getrandbits(bits)
+        return a + number
 
 
 class Killed(BaseException):

@@ -23,7 +23,7 @@ from handlers.quota_dispatcher.quota import LATE
 from handlers.quota_dispatcher.ring import Ring
 from handlers.quota_dispatcher.settings import Settings
 from handlers.quota_dispatcher.tiers import TAG, fingerprint
-from tests.simulation.hub import Hub, Killed, Machine
+from tests.simulation.hub import Draw, Hub, Killed, Machine
 from tests.simulation.provider import Limit, Provider
 from tests.simulation.services import SQS, DynamoDB, Faults, Message, Network, Queue, refusal
 
@@ -161,7 +161,7 @@ class World:
         key: str = "",
         key_limits: Sequence[Limit] = (),
     ) -> None:
-        self.random = random.Random(seed)  # noqa: S311 -- a schedule
+        self.random = Draw(seed)
         random.seed(seed)  # the jitter of the code under test
         self.hub = Hub(start)
         self.faults, self.trouble = faults, trouble

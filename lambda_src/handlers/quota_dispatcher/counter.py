@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from .call import Verdict
+from .compact_json import dumps
 from .held import Held
 from .pages import page_of
 from .quota import Quota
@@ -20,6 +21,8 @@ from .weights import charged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from typing_extensions import Self
 
     from .clocks import Frame, Reading
     from .grants import Slot
@@ -80,7 +83,10 @@ class Counter:
 
     def dump(self) -> str:
         """Write the state as JSON."""
-        state = {
+        return dumps(self._state())
+
+    def _state(self) -> dict[str, Any]:
+        return {
             "version": VERSION,
             "tiers": self.tiers,
             "writers": self.writers,
@@ -92,11 +98,13 @@ class Counter:
             "shelf": self.shelf.dump(),
             **({"timed_by": self.timed_by} if self.timed_by else {}),
         }
-        return json.dumps(state, separators=(",", ":"))
 
-    def load(self, text: str) -> Counter:
+    def load(self, text: str) -> Self:
         """Read what `dump` wrote, with the tiers of then."""
-        state = json.loads(text)
+        self._restore(json.loads(text))
+        return self
+
+    def _restore(self, state: dict[str, Any]) -> None:
         self.tiers = state["tiers"]
         self.quota = Quota([window(**tier) for tier in self.tiers], self.quota.longest_call).load(state["quota"])
         self.shelf.load(state["shelf"])
@@ -106,7 +114,6 @@ class Counter:
         self.seen = state.get("seen", 0)
         self.migrating = state["migrating"]
         self.timed_by = state.get("timed_by", "")
-        return self
 
     def load_first_release(self, text: str) -> Counter:
         """Read the state of the release before: its grants are calls whose messages lie in queues."""

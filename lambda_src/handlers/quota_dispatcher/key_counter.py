@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -127,22 +126,17 @@ class KeyCounter(Counter):
         self.limits: Limits = {}
         self.blocked_until = 0
 
-    def dump(self) -> str:
-        """Write the state as JSON."""
+    def _state(self) -> dict[str, Any]:
         quota = self.quota.dump()
         state = {"tiers": self.tiers, "away": [self.away, self.away_since], "quota": quota, "shelf": self.shelf.dump()}
-        state |= {"limits": self.limits} if self.limits else {}
-        return json.dumps(state, separators=(",", ":"))
+        return state | ({"limits": self.limits} if self.limits else {})
 
-    def load(self, text: str) -> KeyCounter:
-        """Read what `dump` wrote, with the tiers of then."""
-        state = json.loads(text)
+    def _restore(self, state: dict[str, Any]) -> None:
         self.tiers = state["tiers"]
         self.quota = Quota([window(**tier) for tier in self.tiers], self.quota.longest_call).load(state["quota"])
         self.line.load(state["shelf"])
         self.away, self.away_since = state["away"]
         self.limits = state.get("limits", {})
-        return self
 
     def keep_to(self, tiers: list[dict[str, Any]]) -> bool:
         """Have these tiers, with the limits of its plan. Return whether they are others than before."""

@@ -10,7 +10,6 @@ Nothing of AWS is in here but the two things that it is lent: volumes to read, a
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -111,21 +110,17 @@ class KeyedCounter(Counter):
         self._files, self._most_ahead = files, most_ahead
         self.index.lend(files)
 
-    def dump(self) -> str:
-        """Write the state as JSON."""
-        state = json.loads(super().dump())
+    def _state(self) -> dict[str, Any]:
         index = {str(volume): list(entry) for volume, entry in self.index.named.items()}
-        state["keys"] = {"source": self.source, "tiers": self.key_tiers, "most": self.most, "volumes": index}
-        return json.dumps(state, separators=(",", ":"))
+        keys = {"source": self.source, "tiers": self.key_tiers, "most": self.most, "volumes": index}
+        return {**super()._state(), "keys": keys}
 
-    def load(self, text: str) -> KeyedCounter:
-        """Read what `dump` wrote, or a counter without keys."""
-        super().load(text)
-        keys = json.loads(text).get("keys")
-        if keys:
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Take over what `_state` returned, of it or of a counter without keys."""
+        super()._restore(state)
+        if keys := state.get("keys"):
             self.source, self.key_tiers, self.most = keys["source"], keys["tiers"], keys["most"]
             self.index.named = {int(volume): (name, ready) for volume, (name, ready) in keys["volumes"].items()}
-        return self
 
     def adopt_keys(self, source: str, tiers: list[dict[str, Any]], most: int) -> None:
         """Go on with other tiers for each key, or another key."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from .blobs import items_of, part_name
+from .compact_json import dumps
 from .held import Held, Ref
 from .weights import known_weight
 
@@ -119,4 +120,4 @@ def page_of(name: str) -> tuple[int, int] | None:
 
 def page_content(records: Sequence[dict[str, Any]], failed: Sequence[int] = ()) -> str:
     """Return what is kept of a page."""
-    return json.dumps([list(records), list(failed) or [0] * len(records)], separators=(",", ":"))
+    return dumps([list(records), list(failed) or [0] * len(records)])

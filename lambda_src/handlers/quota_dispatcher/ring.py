@@ -7,9 +7,9 @@ counter alone.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 LONGEST_DELAY = 900
 """Seconds. Amazon SQS API Reference, "SendMessage": DelaySeconds is at most 900."""
@@ -50,7 +50,7 @@ class Ring:
 
 def new_id() -> str:
     """Return an id for a new ring."""
-    return uuid4().hex
+    return os.urandom(16).hex()
 
 
 def send_ring(client: Any, queue: str, id: str, due: int, now: int, *, over: str = "") -> None:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import struct
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -44,7 +45,8 @@ def window(
     """
     if not zone:
         return RollingWindow(limit, period, arrival, weight)
-    return CalendarWindow(limit, period, time_zone(zone, transitions), zone_name, weight)
+    made = _time_zone_once(zone, tuple((at, offset) for at, offset in transitions))
+    return CalendarWindow(limit, period, made, zone_name, weight)
 
 
 def fingerprint(tiers: list[dict[str, Any]]) -> str:
@@ -74,3 +76,7 @@ def time_zone(rule: str, transitions: Sequence[Sequence[int]] = ()) -> ZoneInfo:
     types = b"".join(struct.pack(">lbb", offset, 0, 0) for offset in offsets)
     content = empty + header + times + kinds + types + b"\0" + b"\n" + rule.encode() + b"\n"
     return ZoneInfo.from_file(io.BytesIO(content), key=rule)
+
+
+_time_zone_once = cache(time_zone)
+"""A state is read anew for each write, with its windows."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
+from .compact_json import dumps
 from .ring import new_id
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Volumes:
 
     def write(self, volumes: Mapping[str, Volume]) -> None:
         """Write new ones."""
-        self._blobs.put({name: json.dumps(volume, separators=(",", ":")) for name, volume in volumes.items()})
+        self._blobs.put({name: dumps(volume) for name, volume in volumes.items()})
         self._known.update(volumes)
 
     def keep(self, names: Iterable[str]) -> None:

@@ -133,6 +133,16 @@ def test_dark_mode_stays_on_the_next_page(page: Page, address: str) -> None:
     assert page.evaluate(ground) == light
 
 
+def test_the_button_of_versions_says_which_one_even_where_the_script_comes_late(
+    page: Page, address: str, site: Path
+) -> None:
+    page.route("**/site.js", lambda route: route.fulfill(body=""))
+    page.goto(address)
+    page.get_by_role("button", name="Select version").wait_for()
+    page.add_script_tag(path=site / "site.js")
+    page.get_by_role("button", name=f"{site.name}, select version").wait_for()
+
+
 def test_the_menu_of_versions_leads_to_an_older_one(page: Page, address: str, site: Path) -> None:
     older = site.parent / "0.0.9"
     shutil.copytree(site, older, dirs_exist_ok=True)

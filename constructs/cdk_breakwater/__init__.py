@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .functions.vpc_database import VpcDatabaseFunction
     from .layers.runtime_layer import RuntimeLayer
     from .limits.engines import DatabaseEngine
+    from .quota.interface import IQuotaThrottledInvocation
     from .quota.invocation import QuotaThrottledInvocation
     from .quota.tier import QuotaTier
     from .sources.source import InvocationSource
@@ -41,6 +42,7 @@ _MODULES = {
     "Downstream": "wiring",
     "DownstreamChecks": "checks.downstream_checks",
     "FrontDoor": "front_door.front_door",
+    "IQuotaThrottledInvocation": "quota.interface",
     "InvocationSource": "sources.source",
     "PublicSslDatabaseFunction": "functions.public_ssl_database",
     "QuotaThrottledInvocation": "quota.invocation",
@@ -63,6 +65,7 @@ __all__ = [
     "Downstream",
     "DownstreamChecks",
     "FrontDoor",
+    "IQuotaThrottledInvocation",
     "InvocationSource",
     "PublicSslDatabaseFunction",
     "QuotaThrottledInvocation",

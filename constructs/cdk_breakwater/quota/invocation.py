@@ -6,39 +6,36 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Duration, RemovalPolicy, Stack
-from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from .._cdk.arguments import FLAG, FUNCTION, Kind, instance_of, require
 from .._cdk.function_qualifiers import unqualified
-from .._cdk.nag import acknowledge, compliance_rules
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
-from ..limits.aws_lambda import DEFAULT_TIMEOUT_SECONDS, MAXIMUM_TIMEOUT_SECONDS
 from ..limits.sqs import MAXIMUM_BATCH_WITHOUT_WINDOW, MINIMUM_CONCURRENCY
+from .call_length import dispatcher_timeout, longest_call
 from .environment_size import require_room
 from .functions import INTAKE_TIMEOUT, make_function, map_queue
 from .guarded_function import guard_function, reserved_concurrency
 from .keys import check_keys, deployed_tiers, keyed_setting, plans_grant
 from .queues import QuotaQueues
 from .reachable_rate import annotate_rate, calls_per_second, dispatcher_memory
-from .tier import LATE_MILLISECONDS, QuotaTier, fingerprint
+from .rights import grant_functions
+from .table import make_table
+from .tier import QuotaTier, check_tiers, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sqs as sqs
+    from constructs import IConstruct
 
     from .._cdk.parameter_types import Function
     from ..monitoring.alarm_target import AlarmTarget
-
-# Milliseconds. The dispatcher starts a call at most 2 s after its slot (LATE in its code), and has a connection within
-# 1 s; a cold start lasts at most 10 s before the timeout counts (AWS Lambda Developer Guide, "Init phase"); 1 s for the
-# way there and back.
-_AROUND_THE_CALL = LATE_MILLISECONDS + 1_000 + 10_000 + 1_000
+    from .interface import IQuotaThrottledInvocation
 
 
 def _are_tiers(value: object) -> bool:
@@ -54,8 +51,6 @@ _ARGUMENTS = {
     "priority": FLAG,
     "removal_policy": instance_of(RemovalPolicy, "a RemovalPolicy, such as RemovalPolicy.RETAIN"),
 }
-_WORKING_SECONDS = 300
-_SHORTEST_WORK_SECONDS = 60
 _MAXIMUM_PARALLELISM = 100
 """Calls in flight in one dispatcher: its threads."""
 _INTAKE_MIB = 256
@@ -107,6 +102,9 @@ class QuotaThrottledInvocation(Construct):
     parallelism
         Calls in flight, 100 at most, and no more than the function's reserved concurrency. Default: two seconds' worth
         of calls, from 10 to 100.
+    quota_name
+        Other apps of the account and Region use it by this name: `from_quota_name`. It names no resource, and may be
+        given to a quota that is deployed. Default: it has none.
     removal_policy
         Of the table with the counters and what waits. Whoever deletes it and deploys again within a period may exceed
         the quota. Default: DESTROY.
@@ -141,6 +139,7 @@ class QuotaThrottledInvocation(Construct):
         priority: bool = False,
         max_attempts: int = 5,
         parallelism: int | None = None,
+        quota_name: str | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.DESTROY,
     ) -> None:
         super().__init__(scope, id)
@@ -156,21 +155,21 @@ class QuotaThrottledInvocation(Construct):
         # jsii's Function is no IFunction in the eyes of a type checker.
         self.function = cast("lambda_.IFunction", function)
         self.tiers = list(tiers)
-        self._check_tiers(self.tiers)
+        check_tiers(self, self.tiers)
         self.key = key
         asked = {"ordered": ordered, "lanes": lanes != 1, "priority": priority}
         self.key_tiers = check_keys(self, key, key_tiers, tiers=tiers, others=asked)
-        self._check_tiers(self.key_tiers or self.tiers)
+        check_tiers(self, self.key_tiers or self.tiers)
         rate = min(tier.per_second for tier in self.tiers)
         environments = reserved_concurrency(unqualified(function))
         ranges = (("lanes", lanes, 32), ("max_attempts", max_attempts, 1_000))
-        lanes, max_attempts = (self._in_range(name, value, most) for name, value, most in ranges)
+        lanes, max_attempts = (_in_range(self, name, value, most) for name, value, most in ranges)
         if parallelism is not None:
-            threads = self._in_range("parallelism", parallelism, _MAXIMUM_PARALLELISM)
+            threads = _in_range(self, "parallelism", parallelism, _MAXIMUM_PARALLELISM)
         else:
             threads = min(_MAXIMUM_PARALLELISM, max(10, ceil(2 * rate)), environments or _MAXIMUM_PARALLELISM)
-        longest_call = 1_000 * self._function_timeout() + _AROUND_THE_CALL
-        timeout = self._dispatcher_timeout(longest_call)
+        longest = longest_call(self, function)
+        timeout = dispatcher_timeout(longest)
         tiers_setting = [tier.setting() for tier in self.tiers]
         keyed = keyed_setting(key, self.key_tiers)
         window = Duration.seconds(0) if ordered else _INTAKE_WINDOW
@@ -189,7 +188,7 @@ class QuotaThrottledInvocation(Construct):
         self.queue: sqs.Queue = queues.queue
         self.priority_queue: sqs.Queue | None = queues.priority_queue
         self.dead_letter_queue: sqs.Queue = queues.dead_letter_queue
-        self.table = self._table(removal_policy)
+        self.table = make_table(self, removal_policy)
         numbers = list(range(1, lanes + 1))
         former = {lane: _FORMER + number if ordered else number for number, lane in enumerate(queues.lanes, start=1)}
         if queues.priority_lane:
@@ -203,7 +202,7 @@ class QuotaThrottledInvocation(Construct):
             "first": [*(sorted(former.values()) if ordered else []), 0],
             "ordered": ordered,
             "parallelism": threads,
-            "longest_call": longest_call,
+            "longest_call": longest,
             "max_attempts": max_attempts,
             "tiers": tiers_setting,
             **keyed,
@@ -253,9 +252,37 @@ class QuotaThrottledInvocation(Construct):
         map_queue(
             self.dispatcher, "DoorbellMapping", queues.doorbell, batch_size=1, max_concurrency=_MAPPING_CONCURRENCY
         )
-        self._grant(queues)
+        grant_functions(self, queues)
         guard_function(self, unqualified(function))
-        annotate_rate(self, threads, environments, longest_call)
+        annotate_rate(self, threads, environments, longest)
+        if quota_name is not None:
+            self._export(quota_name)
+
+    @staticmethod
+    def from_quota_name(
+        scope: Construct, id: str, quota_name: str, *, ordered: bool = False, priority: bool = False
+    ) -> IQuotaThrottledInvocation:
+        """Use a quota that another app has deployed with a `quota_name`, in the same account and Region.
+
+        Within an app, pass the construct itself.
+
+        Parameters
+        ----------
+        scope, id
+            Where it stands in the construct tree.
+        quota_name
+            As the quota was given it. The deployment fails if there is no such quota.
+        ordered, priority
+            As the quota was given them.
+
+        Raises
+        ------
+        BreakwaterError
+            For what can't be such a name.
+        """
+        from .quota_name import ImportedQuota
+
+        return ImportedQuota(scope, id, quota_name, ordered=ordered, priority=priority)
 
     def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow sending to `queue`, and to `priority_queue` if there is one."""
@@ -295,15 +322,16 @@ class QuotaThrottledInvocation(Construct):
         BreakwaterError
             For another kind of function, a name that is not right, or one that is taken.
         """
-        from .slots import grant_acquire
-
         if self.key:
             raise BreakwaterError(
                 self,
                 f"it has a quota for each key={self.key!r}, and slots of these are for messages alone.",
                 "Send a message, or give callers that can't wait a quota of their own.",
             )
-        grant_acquire(self, self._queues.doorbell, self._environment, function, name)
+        from .slots import let_acquire
+
+        acquirer = self._acquirer()
+        let_acquire(self, function, name, target=acquirer.function_name, arn=acquirer.function_arn)
 
     def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
         """Add alarms, once: something in the dead-letter queue, a message older than ten days, failing functions.
@@ -327,98 +355,21 @@ class QuotaThrottledInvocation(Construct):
         """Return `widgets()`, under its older name."""
         return self.widgets()
 
-    def _grant(self, queues: QuotaQueues) -> None:
-        # A deployment changes rights before code: until then the functions of the release before must be able to file
-        # into the lanes, to look at the table, and to delete from the lanes what they have called.
-        for lane in queues.former:
-            lane.grant_send_messages(self.intake)
-            lane.grant_consume_messages(self.dispatcher)
-        queues.doorbell.grant(self.dispatcher, "sqs:ListQueueTags")
-        queues.doorbell.grant_send_messages(self.intake)
-        queues.doorbell.grant_send_messages(self.dispatcher)
-        queues.dead_letter_queue.grant_send_messages(self.dispatcher)
-        if self.key or any(tier.weight for tier in self.tiers):
-            queues.dead_letter_queue.grant_send_messages(self.intake)
-        self.table.grant(self.intake, "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem")
-        # Scan: once a day it looks for pages that were put after they were given up.
-        self.table.grant(
-            self.dispatcher,
-            *(f"dynamodb:{action}" for action in ("GetItem", "UpdateItem", "PutItem", "DeleteItem", "Scan")),
-        )
-        if self.key:
-            self.table.grant(self.dispatcher, "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem")
-        # Not grant_invoke, which adds all versions and aliases.
-        self.dispatcher.add_to_role_policy(
-            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self.function.function_arn])
-        )
+    def _acquirer(self) -> lambda_.Function:
+        from .slots import acquirer_of
 
-    def _table(self, removal_policy: RemovalPolicy) -> dynamodb.Table:
-        table = dynamodb.Table(
-            self,
-            "Table",
-            partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
-            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            time_to_live_attribute="expires",
-            removal_policy=removal_policy,
-        )
-        acknowledge(
-            table,
-            "An older state restored would grant calls of the running periods twice, and make calls twice.",
-            "AwsSolutions-DDB3",
-            *compliance_rules("DynamoDBPITREnabled", "DynamoDBInBackupPlan"),
-        )
-        acknowledge(
-            table,
-            "DynamoDB encrypts at rest with a key of its own, and scales by itself on demand.",
-            *compliance_rules("DynamoDBAutoScalingEnabled"),
-        )
-        return table
+        return acquirer_of(self, self._queues.doorbell, self._environment)
 
-    def _check_tiers(self, tiers: list[QuotaTier]) -> None:
-        if not tiers:
-            raise BreakwaterError(self, "there are no tiers.", "Name at least one QuotaTier.")
-        weights = dict.fromkeys(tier.weight for tier in tiers if tier.weight)
-        if len(weights) > 1:
-            raise BreakwaterError(
-                self,
-                f"its tiers count different weights: {', '.join(weights)}.",
-                "Let all tiers that count weights name the same one, or count calls.",
-            )
-        seen: dict[tuple[str, int, str | None], QuotaTier] = {}
-        for tier in tiers:
-            key = (tier.start, int(tier.period.to_milliseconds()), tier.weight)
-            if key in seen:
-                raise BreakwaterError(
-                    self, f"two {tier.start} tiers have the same period: {seen[key]} and {tier}.", "Keep the lower one."
-                )
-            seen[key] = tier
+    def _export(self, quota_name: str) -> None:
+        from .quota_name import check_name, export_parts
 
-    def _in_range(self, name: str, value: int, most: int) -> int:
-        number = required_number(self, name, value)
-        if number > most:
-            raise BreakwaterError(self, f"{name}={value} is out of range.", f"It is a whole number from 1 to {most}.")
-        return number
+        check_name(self, quota_name)
+        acquirer = None if self.key else self._acquirer()
+        export_parts(self, quota_name, acquirer)
 
-    def _function_timeout(self) -> int:
-        function = unqualified(self.function)
-        timeout = getattr(function, "timeout", None)
-        if not isinstance(function, lambda_.Function) or (timeout is not None and timeout.is_unresolved()):
-            raise BreakwaterError(
-                self,
-                f"the timeout of {self.function.node.path} is unknown, so nobody knows when a call must have ended.",
-                "Use a function that this app creates, with a plain timeout.",
-            )
-        return DEFAULT_TIMEOUT_SECONDS if timeout is None else int(timeout.to_seconds())
 
-    def _dispatcher_timeout(self, longest_call: int) -> Duration:
-        """Return long enough to work for minutes, and to await the last call's end."""
-        call = ceil(longest_call / 1000)
-        longest = MAXIMUM_TIMEOUT_SECONDS - _SHORTEST_WORK_SECONDS
-        if call > longest:
-            most = longest - _AROUND_THE_CALL // 1000
-            raise BreakwaterError(
-                self,
-                f"the function's timeout of {self._function_timeout()} s is longer than a dispatcher can wait for.",
-                f"It is {most} s at most: the dispatcher itself ends after {MAXIMUM_TIMEOUT_SECONDS} s.",
-            )
-        return Duration.seconds(min(MAXIMUM_TIMEOUT_SECONDS, max(_WORKING_SECONDS, call + _SHORTEST_WORK_SECONDS)))
+def _in_range(where: IConstruct, name: str, value: int, most: int) -> int:
+    number = required_number(where, name, value)
+    if number > most:
+        raise BreakwaterError(where, f"{name}={value} is out of range.", f"It is a whole number from 1 to {most}.")
+    return number

@@ -78,7 +78,7 @@ def check_keys(
     return list(key_tiers)
 
 
-def plans_grant(table: dynamodb.Table, grantee: iam.IGrantable) -> iam.Grant:
+def plans_grant(table: dynamodb.ITable | dynamodb.Table, grantee: iam.IGrantable) -> iam.Grant:
     """Allow to write plans, which are the items of the quota's table whose id begins with ``plan/``."""
     return iam.Grant.add_to_principal(
         grantee=grantee,

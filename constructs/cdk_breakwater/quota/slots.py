@@ -17,6 +17,7 @@ from .guarded_function import add_runtime
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs
+    from constructs import IConstruct
 
     from .._cdk.parameter_types import Function
     from .invocation import QuotaThrottledInvocation
@@ -29,14 +30,16 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _METADATA = "cdk-breakwater:acquires"
 
 
-def grant_acquire(
-    quota: QuotaThrottledInvocation,
-    doorbell: sqs.Queue,
-    environment: dict[str, str],
-    function: Function,
-    name: str | None,
-) -> None:
-    """See `QuotaThrottledInvocation.grant_acquire`."""
+def let_acquire(quota: IConstruct, function: Function, name: str | None, *, target: str, arn: str) -> None:
+    """Let a function ask the one that hands out the slots of a quota.
+
+    Parameters
+    ----------
+    quota, function, name
+        As for `QuotaThrottledInvocation.grant_acquire`.
+    target, arn
+        What the function is told to invoke, and its ARN.
+    """
     require(quota, {"function": function}, _ARGUMENTS, needed=_ARGUMENTS)
     caller = cast("lambda_.Function", function)
     if name is not None and not (isinstance(name, str) and _NAME.fullmatch(name)):
@@ -51,12 +54,16 @@ def grant_acquire(
             'Give each quota of a function a name of its own: grant_acquire(function, name="crm").',
         )
     function.node.add_metadata(_METADATA, key)
-    found = quota.node.try_find_child(_ACQUIRER)
-    acquirer = found if isinstance(found, lambda_.Function) else _make(quota, doorbell, environment)
     add_runtime(caller)
-    caller.add_environment(key, acquirer.function_name)
+    caller.add_environment(key, target)
     # Not grant_invoke, which adds all versions and aliases.
-    caller.add_to_role_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[acquirer.function_arn]))
+    caller.add_to_role_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[arn]))
+
+
+def acquirer_of(quota: QuotaThrottledInvocation, doorbell: sqs.Queue, environment: dict[str, str]) -> lambda_.Function:
+    """Return the function that hands out the slots of a quota, made for whoever asks first."""
+    found = quota.node.try_find_child(_ACQUIRER)
+    return found if isinstance(found, lambda_.Function) else _make(quota, doorbell, environment)
 
 
 def _make(quota: QuotaThrottledInvocation, doorbell: sqs.Queue, environment: dict[str, str]) -> lambda_.Function:

@@ -14,7 +14,10 @@ from ..errors import BreakwaterError
 from .time_zones import zone_rule, zone_transitions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aws_cdk import Duration
+    from constructs import IConstruct
 
 _DAY = 86_400
 _WEEK = 7 * _DAY
@@ -165,3 +168,30 @@ class QuotaTier:
 def fingerprint(tiers: list[dict[str, Any]]) -> str:
     """Name tiers in a few characters, as the dispatcher does."""
     return hashlib.sha256(json.dumps(tiers, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def check_tiers(where: IConstruct, tiers: Sequence[QuotaTier]) -> None:
+    """Refuse tiers that contradict each other.
+
+    Raises
+    ------
+    BreakwaterError
+        When there are none, two of the same kind, or two that count different weights.
+    """
+    if not tiers:
+        raise BreakwaterError(where, "there are no tiers.", "Name at least one QuotaTier.")
+    weights = dict.fromkeys(tier.weight for tier in tiers if tier.weight)
+    if len(weights) > 1:
+        raise BreakwaterError(
+            where,
+            f"its tiers count different weights: {', '.join(weights)}.",
+            "Let all tiers that count weights name the same one, or count calls.",
+        )
+    seen: dict[tuple[str, int, str | None], QuotaTier] = {}
+    for tier in tiers:
+        key = (tier.start, int(tier.period.to_milliseconds()), tier.weight)
+        if key in seen:
+            raise BreakwaterError(
+                where, f"two {tier.start} tiers have the same period: {seen[key]} and {tier}.", "Keep the lower one."
+            )
+        seen[key] = tier

@@ -34,6 +34,7 @@ class QuotaAccount(Emulator):
             "synth", "--quiet", "--app", app, "--output", str(self._assembly), "--context", f"providers={context}"
         )
         self.outputs = self.deploy("Quota")
+        self.shop = self.deploy("Shop")
         self.sqs = self.client("sqs")
 
     def send(self, name: str, bodies: list[str], *, fifo: bool = False) -> None:
@@ -62,7 +63,7 @@ class QuotaAccount(Emulator):
 
     def page(self, body: str) -> str:
         """Have a page call the provider at once; return what it answers."""
-        answer = self.client("lambda").invoke(FunctionName=self.outputs["Page"], Payload=json.dumps(body))
+        answer = self.client("lambda").invoke(FunctionName=self.shop["Page"], Payload=json.dumps(body))
         said = json.loads(answer["Payload"].read())
         assert "FunctionError" not in answer, said
         return said

@@ -29,11 +29,11 @@ def tiers(limits: list[tuple[int, float]]) -> list[QuotaTier]:
 
 def main() -> None:
     app = cdk.App()
-    stack = cdk.Stack(app, "Quota")
+    stack, shop = cdk.Stack(app, "Quota"), cdk.Stack(app, "Shop")
 
-    def function(id_: str, handler: str, url: str, seconds: int) -> lambda_.Function:
+    def function(id_: str, handler: str, url: str, seconds: int, where: cdk.Stack = stack) -> lambda_.Function:
         return lambda_.Function(
-            stack,
+            where,
             id_,
             code=lambda_.Code.from_asset(str(Path(__file__).parent / "caller")),
             handler=handler,
@@ -55,11 +55,15 @@ def main() -> None:
             ordered=name == ORDERED,
             parallelism=PARALLELISM,
             max_attempts=ATTEMPTS,
+            quota_name=name if name == BESIDE else None,
         )
         if name == BESIDE:
-            page = function("page", "caller.page", url, 30)
-            quota.grant_acquire(page)
-            CfnOutput(stack, "Page", value=page.function_name)
+            # As another app does: nothing of the quota but its name is known there.
+            theirs = QuotaThrottledInvocation.from_quota_name(shop, "Theirs", name)
+            page = function("page", "caller.page", url, 30, shop)
+            theirs.grant_acquire(page)
+            CfnOutput(shop, "Page", value=page.function_name)
+            CfnOutput(shop, "Queue", value=theirs.queue.queue_url)
         if name == KEYED:
             CfnOutput(stack, "Table", value=quota.table.table_name)
         CfnOutput(stack, f"{name}Queue", value=quota.queue.queue_url)

@@ -11,7 +11,6 @@ import pytest
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Template
 
 from cdk_breakwater.errors import BreakwaterError
@@ -72,20 +71,6 @@ def test_the_dispatcher_reads_what_the_construct_writes(stack: cdk.Stack, code: 
     assert plan_name("acme").startswith("plan/")
     with pytest.raises(BreakwaterError, match="slots of these are for messages alone"):
         quota.grant_acquire(lambda_.Function(stack, "Page", **code))
-
-
-def test_another_app_sends_by_the_arn_of_the_queue(stack: cdk.Stack, code: dict[str, Any]) -> None:
-    section = PAGE.partition("## Several stacks and apps")[2].partition("## ")[0]
-    here, there = (block.partition("```")[0] for block in section.split("```python\n")[1:])
-    crm = QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS)
-    exec(here, {"stack": stack, "crm": crm, "CfnOutput": cdk.CfnOutput})  # noqa: S102 -- of the documentation
-    other = cdk.Stack(cdk.App(), "Other")
-    producer = lambda_.Function(other, "Producer", **code)
-    exec(there, {"other": other, "producer": producer, "sqs": sqs, "Fn": cdk.Fn})  # noqa: S102
-    Template.from_stack(stack).has_output("CrmQueue", {"Export": {"Name": "crm-queue"}})
-    (statement,) = statements_of(Template.from_stack(other), "Producer")
-    assert "sqs:SendMessage" in statement["Action"]
-    assert statement["Resource"] == {"Fn::ImportValue": "crm-queue"}
 
 
 @pytest.mark.parametrize(

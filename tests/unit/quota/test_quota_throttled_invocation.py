@@ -264,7 +264,7 @@ def test_the_asset_holds_the_dispatcher_and_nothing_else(stack: cdk.Stack, code:
     assert {"quota_dispatcher", *(f"quota_dispatcher/{module}" for module in modules)} in assets
 
 
-@pytest.mark.parametrize("variant", [{"ordered": True}, {"lanes": 2, "priority": True}])
+@pytest.mark.parametrize("variant", [{"ordered": True}, {"lanes": 2, "priority": True, "quota_name": "crm"}])
 def test_every_nag_pack_passes(code: dict[str, Any], variant: dict[str, Any], tmp_path: Path) -> None:
     app = cdk.App(outdir=str(tmp_path))
     stack = cdk.Stack(app, "Stack")
@@ -296,7 +296,8 @@ def test_every_nag_pack_passes(code: dict[str, Any], variant: dict[str, Any], tm
 
 
 def test_cfn_lint_finds_nothing(stack: cdk.Stack, code: dict[str, Any], tmp_path: Path) -> None:
-    quota = QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS, priority=True)
+    options: dict[str, Any] = {"priority": True, "quota_name": "crm"}
+    quota = QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS, **options)
     cloudwatch.Dashboard(stack, "Dashboard").add_widgets(*quota.dashboard_widgets())
     quota.alarms()
     (tmp_path / "template.json").write_text(json.dumps(Template.from_stack(stack).to_json()))

@@ -27,9 +27,9 @@ from breakwater_runtime._core.resolver import resolved
 from breakwater_runtime._core.session import Waker, now
 from breakwater_runtime.credentials import Credentials
 from breakwater_runtime.deadline import Deadline
-from breakwater_runtime.environment import DEFAULT_PORTS, Settings, configured
+from breakwater_runtime.environment import DEFAULT_PORTS, Settings, configured, host_and_port
 from breakwater_runtime.retry import Attempts
-from breakwater_runtime.tls import ca_file, ssl_context
+from breakwater_runtime.tls import ca_file, context_of_ones_own, ssl_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -168,7 +168,7 @@ class _Bounded(Connection):
         self.deadline = self.server.deadline()
         if getattr(self, "_sock", None):
             return
-        attempts = Attempts(f"redis at {self.host}:{self.port}", self.deadline)
+        attempts = Attempts(f"redis at {host_and_port(self.host, self.port)}", self.deadline)
         self._left, self._connecting = set(), True
         try:
             while error := self._failure():
@@ -227,7 +227,8 @@ class _Bounded(Connection):
         except TimeoutError as error:
             over = "; the invocation's time is over" if self.deadline.remaining() <= 0 else ""
             raise TimeoutError(
-                f"redis at {self.host}:{self.port}: no answer to a command within {monotonic() - started:.1f} s{over}"
+                f"redis at {host_and_port(self.host, self.port)}: no answer to a command within "
+                f"{monotonic() - started:.1f} s{over}"
             ) from error
         except ReadOnlyError:
             # after a failover: the name leads to another server by now
@@ -266,9 +267,22 @@ class _Tls(_Bounded, SSLConnection, _Reached):
         self._own = any(name.startswith("ssl_") for name in options)
 
     def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
-        if self._own:
+        tls_ca = str(self.server.settings.tls_ca)
+        if not self._own:
+            return ssl_context(tls_ca).wrap_socket(sock, server_hostname=self.host)
+        if self.ssl_validate_ocsp or self.ssl_validate_ocsp_stapled:
             return super()._wrap_socket_with_ssl(sock)
-        return ssl_context(str(self.server.settings.tls_ca)).wrap_socket(sock, server_hostname=self.host)
+        # redis-py by itself trusts the system's authorities beside the one that is named
+        context = context_of_ones_own(tls_ca)
+        for flag in self.ssl_include_verify_flags or ():
+            context.verify_flags |= flag  # pyrefly: ignore
+        if self.certfile or self.keyfile:
+            context.load_cert_chain(self.certfile, self.keyfile, self.certificate_password)  # pyrefly: ignore
+        if self.ssl_min_version is not None:
+            context.minimum_version = self.ssl_min_version
+        if self.ssl_ciphers:
+            context.set_ciphers(self.ssl_ciphers)
+        return context.wrap_socket(sock, server_hostname=self.host)
 
 
 class Pool(BlockingConnectionPool):

@@ -30,6 +30,11 @@ def variable(setting: str, name: str | None = None) -> str:
     return f"BREAKWATER_{name.upper()}_{setting}" if name else f"BREAKWATER_{setting}"
 
 
+def host_and_port(host: str, port: object) -> str:
+    """Name a host and its port; the brackets tell where an IPv6 address ends."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def configured(name: str | None = None) -> bool:
     """Tell whether the environment says anything about a downstream."""
     return any(variable(setting, name) in os.environ for setting in ("ENGINE", "HOST", "SECRET_ARN"))

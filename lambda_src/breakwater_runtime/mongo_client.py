@@ -92,7 +92,9 @@ def mongo(name: str | None = None, *, parallelism: int = 1, **arguments: Any) ->
         options |= {"username": login.user, "password": login.password}
     if settings.tls_ca is not None:
         options |= {"tls": True, "tlscafile": ca_file(settings.tls_ca)}
-    return pymongo.MongoClient(login.host, login.port, **{**options, **own})
+    # a URI, a name or an address; PyMongo wants an IPv6 address in brackets
+    where = login.host if "[" in login.host or login.host.count(":") < 2 else f"[{login.host}]"
+    return pymongo.MongoClient(where, login.port, **{**options, **own})
 
 
 def _refuse(settings: Settings, host: str, own: dict[str, Any]) -> None:

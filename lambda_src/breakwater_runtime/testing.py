@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-from breakwater_runtime.environment import DEFAULT_PORTS, PLAIN_TEXT, variable
+from breakwater_runtime.environment import DEFAULT_PORTS, PLAIN_TEXT, host_and_port, variable
 from breakwater_runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _reach(host: str, port: int) -> None:
         socket.create_connection((host, port), _REACH_SECONDS).close()
     except OSError as error:
         raise ConfigurationError(
-            f"Nothing listens at {host}:{port} ({error}). Start the test database first."
+            f"Nothing listens at {host_and_port(host, port)} ({error}). Start the test database first."
         ) from None
 
 

@@ -45,13 +45,28 @@ def ssl_context(tls_ca: str) -> ssl.SSLContext:
     known = _contexts.get(tls_ca)
     if known is not None and known[0] == version:
         return known[1]
+    context = _new_context(path)
+    _contexts[tls_ca] = version, context
+    return context
+
+
+def context_of_ones_own(tls_ca: str) -> ssl.SSLContext:
+    """Return a context that may be changed."""
+    return _new_context(ca_file(tls_ca))
+
+
+def _new_context(path: str | None) -> ssl.SSLContext:
     import ssl
 
-    context = ssl.create_default_context(cafile=path)
-    # Python 3.13 asks for RFC 5280 to the letter by default; roots of databases are older than that
-    # (PyMySQL and the RDS roots: no key usage extension). Chain, dates and host name are verified all the same.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    _contexts[tls_ca] = version, context
+    # As by create_default_context, but for two things. It writes the keys of each connection to a file where the
+    # variable SSLKEYLOGFILE names one. And Python 3.13's asks for RFC 5280 to the letter, while roots of databases are
+    # older than that (the RDS roots: no key usage extension). Chain, dates and host name are verified all the same.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if path is None:
+        context.load_default_certs()
+    else:
+        context.load_verify_locations(path)
     return context
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import socketserver
 import struct
 import threading
@@ -21,10 +22,14 @@ class _Tcp(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
 
 
+class _Tcp6(_Tcp):
+    address_family = socket.AF_INET6
+
+
 class MongoServer:
     """Answers hello, ping, insert and find; counts connections and remembers documents."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.connections = 0
         self.peak = 0
         self.documents: list[dict[str, Any]] = []
@@ -46,8 +51,8 @@ class MongoServer:
                 finally:
                     server._count(-1)
 
-        self._tcp = _Tcp(("127.0.0.1", 0), Handler)
-        self.host, self.port = "127.0.0.1", self._tcp.server_address[1]
+        self._tcp = (_Tcp6 if ":" in host else _Tcp)((host, 0), Handler)
+        self.host, self.port = host, self._tcp.server_address[1]
         self._thread = threading.Thread(target=self._tcp.serve_forever, args=(0.05,), daemon=True)
 
     def __enter__(self) -> Self:

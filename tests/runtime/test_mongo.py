@@ -33,9 +33,10 @@ def test_one_connection_for_operations_and_one_for_watching() -> None:
         documents.close()
 
 
-def test_an_insert_is_sent_once() -> None:
-    with MongoServer() as server:
-        documents = breakwater.mongo(host=server.host, port=server.port)
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_an_insert_is_sent_once(host: str) -> None:
+    with MongoServer(host) as server:
+        documents = breakwater.mongo(host=host, port=server.port)
         documents["shop"]["orders"].insert_one({"number": 1})
         assert server.commands.count("insert") == 1
         documents.close()

@@ -16,6 +16,7 @@ from servers import Certificates, Network, RedisServer
 import breakwater_runtime as breakwater
 from breakwater_runtime import credentials
 from breakwater_runtime._secret import Secret
+from tests.runtime.conformance.trouble import Fault, Trouble
 from tests.runtime.lambda_context import Context
 from tests.runtime.waiting import wait_until
 
@@ -36,6 +37,16 @@ def test_one_connection(redis_server: RedisServer) -> None:
     assert redis_server.sessions() == 1
     cache.close()
     wait_until(lambda: redis_server.sessions() == 0)
+
+
+def test_an_ipv6_address(redis_server: RedisServer) -> None:
+    with Trouble(redis_server, host="::1") as network:
+        cache = breakwater.redis(**(settings(redis_server) | {"host": "::1", "port": network.port}))
+        assert cache.ping()
+        network.at("GET", Fault.ANSWER_LOST)
+        with breakwater.invocation(Context(0.8)), pytest.raises(redis_py.TimeoutError, match=r"redis at \[::1\]:"):
+            cache.get("key")
+        cache.close()
 
 
 def test_heals_after_the_server_ended_it(redis_server: RedisServer) -> None:

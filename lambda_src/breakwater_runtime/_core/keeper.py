@@ -14,6 +14,7 @@ from breakwater_runtime._core.slot import SLOTS, slot_for
 from breakwater_runtime._core.trouble import Trouble
 from breakwater_runtime.credentials import Credentials
 from breakwater_runtime.deadline import MARGIN_SECONDS
+from breakwater_runtime.environment import host_and_port
 from breakwater_runtime.errors import BreakwaterError, ConnectionUnavailable, OutcomeUnknown
 from breakwater_runtime.metrics import Counters
 from breakwater_runtime.retry import Attempts, jitter
@@ -58,7 +59,8 @@ class Keeper:
     def target(self) -> str:
         """What messages call the database."""
         settings = self.settings
-        return f"{settings.engine} at {settings.host or settings.secret_arn}:{settings.port or 'default port'}"
+        port = settings.port or "default port"
+        return f"{settings.engine} at {host_and_port(settings.host, port) if settings.host else settings.secret_arn}"
 
     async def begin(self, lease: Lease[Any], closed: Callable[[], None] | None = None) -> Any:
         """Take the turn, see to a living session, and lend its handle."""

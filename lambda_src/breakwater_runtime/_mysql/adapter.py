@@ -18,6 +18,7 @@ from breakwater_runtime._mysql.connection import MySqlConnection
 from breakwater_runtime._mysql.errors import trouble_of
 from breakwater_runtime._mysql.options import check
 from breakwater_runtime._mysql.session import MySqlSession
+from breakwater_runtime.environment import host_and_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,7 @@ class PyMySqlSession(MySqlSession[MySqlConnection]):
         given, deadline = self.connect_options(deadline)
         waits = [given.pop(name, None) for name in ("read_timeout", "write_timeout")]
         longest = min((wait for wait in waits if wait), default=None)
-        line = self._line = Line(f"{login.host}:{login.port}", monotonic() + deadline.remaining(), longest)
+        line = self._line = Line(host_and_port(login.host, login.port), monotonic() + deadline.remaining(), longest)
         try:
             addresses = await resolved(self._adapter.waker, login.host, login.port, deadline)
             line.connect(addresses, given.pop("bind_address", None))

@@ -18,6 +18,7 @@ from breakwater_runtime._core.resolver import resolved
 from breakwater_runtime._mysql.adapter import MySqlAdapter
 from breakwater_runtime._mysql.async_connection import AsyncMySqlConnection
 from breakwater_runtime._mysql.session import MySqlSession
+from breakwater_runtime.environment import host_and_port
 
 if TYPE_CHECKING:
     from breakwater_runtime._core.resolver import Addresses
@@ -61,7 +62,7 @@ class AioMySqlSession(MySqlSession[AsyncMySqlConnection]):
             autocommit=None,
             **{"charset": DEFAULT_CHARSET, **given},
         )
-        target = connection.target = f"{login.host}:{login.port}"
+        target = connection.target = host_and_port(login.host, login.port)
         place = "connect"
         try:
             addresses = await resolved(self._adapter.waker, login.host, login.port, deadline)

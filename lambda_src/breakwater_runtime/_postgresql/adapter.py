@@ -18,6 +18,7 @@ from breakwater_runtime._postgresql.handle import INTERVAL_SECONDS, Handle
 from breakwater_runtime._postgresql.libpq_environment import independent, refuse_service
 from breakwater_runtime._postgresql.options import PSYCOPGS_OWN, check
 from breakwater_runtime._postgresql.session import PostgreSqlSession
+from breakwater_runtime.environment import host_and_port
 from breakwater_runtime.tls import ca_path
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class PostgreSqlAdapter(Adapter):
         # libpq's: none or less than a second is no limit
         if (seconds := float(arguments.pop("connect_timeout", 0))) > 0:
             deadline = deadline.within(seconds)
-        where = f"{login.host}:{login.port}"
+        where = host_and_port(login.host, login.port)
         try:
             found = await resolved(self.waker, login.host, login.port, deadline)
         except OSError as refusal:

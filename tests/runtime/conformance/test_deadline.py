@@ -66,6 +66,7 @@ NAMES: dict[str, tuple[str, ...] | None] = {
     "one-of-three.test": (SILENT[0], "127.0.0.1", SILENT[1]),
     "nowhere.test": (),
     "nobody-answers.test": None,
+    "ipv6.test": ("::1",),
 }
 
 
@@ -85,11 +86,26 @@ def names(monkeypatch: pytest.MonkeyPatch) -> None:
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
         if not addresses:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+        return [found for address in addresses for found in real(address, port, 0, socket.SOCK_STREAM)]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     # a name is no loopback address
     monkeypatch.setenv("BREAKWATER_PLAIN_TEXT", "the tests' servers")
+
+
+async def _ipv6(own: Client, network: Trouble, server: SqlServer) -> None:
+    """A server that has no other address."""
+    with Trouble(server, host="::1") as far:
+        await works(own.open(far.settings() | {"host": "ipv6.test"}, LONG_SECONDS))
+        environment = own.open(far.settings(), LONG_SECONDS)
+        await works(environment)
+        far.at("SELECT 6", Fault.ANSWER_LOST)
+        with raises_in_time(f"[::1]:{far.port}"):
+            async with environment.block(SECONDS) as connection:
+                await connection.rows("SELECT 6")
+        await works(environment)
+    with pytest.raises(Exception, match=rf"\[::1\]:{far.port}"):
+        await works(environment, SECONDS)
 
 
 @promise(1, 2)
@@ -110,7 +126,8 @@ def test_names(client: Client, sql_server: SqlServer, names: None) -> None:
         play(
             client,
             sql_server,
-            {host: to(host) for host in NAMES if host != "one-of-three.test"} | {"one of three": one_of_three},
+            {host: to(host) for host in NAMES if host not in ("one-of-three.test", "ipv6.test")}
+            | {"one of three": one_of_three, "IPv6": _ipv6},
         )
     finally:
         for address in silent:
@@ -359,7 +376,7 @@ def test_courtesies_and_limits(client: Client, sql_server: SqlServer) -> None:
     )
 
 
-# What each environment waits in when it is killed, two in each round
+# What each environment waits in when it is killed
 STUCK: dict[str, tuple[tuple[str, ...], ...]] = {
     "mariadb": (
         ("UPDATE locked SET id = 1",),
@@ -387,9 +404,11 @@ _DEFERRED = (
 
 @promise(10, clients=DRIVERS)
 def test_kills_at_the_timeout_leave_no_sessions(client: Client, sql_server: SqlServer) -> None:
-    """A share of 2; each environment is ended as Lambda does it, while its statement waits or works."""
+    """Each environment is ended as Lambda does it, while its statement waits or works: all at once, or two by two."""
     seconds = 1.5
     stuck = STUCK[client.engine]
+    at_once = 10 if client.name in ("PyMySQL", "psycopg") else 2
+    stuck += (stuck[1],) * (at_once - len(stuck))
     holder = client.open(sql_server.settings, 60.0)
     environments = [ClientProcess(client.name, sql_server.settings, 60.0) for _ in stuck]
 
@@ -404,8 +423,8 @@ def test_kills_at_the_timeout_leave_no_sessions(client: Client, sql_server: SqlS
             await connection.execute("INSERT INTO locked VALUES (1)")
             await connection.commit()
             await connection.execute("UPDATE locked SET id = 1")
-            for number in range(0, len(stuck), 2):
-                share = environments[number : number + 2]
+            for number in range(0, len(stuck), at_once):
+                share = environments[number : number + at_once]
                 for environment in share:
                     environment.invoke(["rows", "SELECT 1"])
                 for environment, statements in zip(share, stuck[number:], strict=False):
@@ -422,7 +441,7 @@ def test_kills_at_the_timeout_leave_no_sessions(client: Client, sql_server: SqlS
 
     try:
         wait_until(lambda: all(environment.is_ready() for environment in environments), seconds=60)
-        assert client.finish(kill()) == [2] * (len(stuck) // 2)
+        assert client.finish(kill()) == [at_once] * (len(stuck) // at_once)
     finally:
         for environment in environments:
             environment.kill()

@@ -12,7 +12,9 @@ import pytest
 from servers.sql import execute, session
 
 import breakwater_runtime as breakwater
+from breakwater_runtime import credentials
 from breakwater_runtime._core import keeper
+from breakwater_runtime._secret import Secret
 from tests.runtime.conformance.clients import CLIENTS, DRIVERS, entered
 from tests.runtime.conformance.observer import observer
 from tests.runtime.conformance.promises import promise
@@ -302,3 +304,43 @@ async def test_a_line_cut_between_blocks_is_not_seen(client: Client, network: Tr
     network.at("", Fault.CUT_BEFORE, times=2)
     async with environment.block() as connection:
         assert await connection.rows("SELECT 27") == [(27,)]
+
+
+@promise(22, clients=DRIVERS)
+async def test_two_secrets_of_one_host(client: Client, sql_server: SqlServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each login has its connection and its secret, and what becomes of one is not felt by the other."""
+    user = f"reports_{CLIENTS.index(client.name)}"
+    sql_server.add_user(user, "of yesterday")
+    here = {name: sql_server.settings[name] for name in ("host", "port", "database")}
+    secrets = {
+        "shop": Secret(user=sql_server.user, password=sql_server.password, **here),
+        "reports": Secret(user=user, password="of yesterday", **here),
+    }
+    fetched: list[str] = []
+
+    def fetch(arn: str, _: object) -> Secret:
+        fetched.append(arn)
+        return secrets[arn]
+
+    monkeypatch.setattr(credentials, "fetch", fetch)
+    where = {"engine": sql_server.engine, "host": here["host"], "port": here["port"]}
+    shop, reports = (client.open(where | {"secret_arn": arn}, SECONDS) for arn in secrets)
+    who = client.statement(mariadb="SELECT SUBSTRING_INDEX(USER(), '@', 1)", postgresql="SELECT session_user")
+
+    async def users() -> list[str]:
+        async with shop.block() as orders, reports.block() as numbers:
+            return [(await one.rows(who))[0][0] for one in (orders, numbers)]
+
+    for _ in range(2):
+        assert await users() == [sql_server.user, user]
+    async with reports.block() as numbers:
+        await numbers.execute(
+            client.statement(
+                mariadb="SET PASSWORD = PASSWORD('of today')", postgresql=f"ALTER ROLE {user} PASSWORD 'of today'"
+            )
+        )
+    reports.close()
+    secrets["reports"] = Secret(user=user, password="of today", **here)
+    assert await users() == [sql_server.user, user]
+    assert fetched == ["shop", "reports", "reports"]
+    assert (shop.database.counters.connects, reports.database.counters.connects) == (1, 2)

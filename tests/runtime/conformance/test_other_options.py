@@ -23,6 +23,7 @@ from tests.runtime.waiting import wait_until
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from servers import Certificates, RedisServer
 
@@ -134,9 +135,15 @@ def test_a_shorter_wait_of_the_user_s_holds(redis_server: RedisServer) -> None:
     cache.close()
 
 
-def test_no_option_of_redis_switches_verification_off(certificates: Certificates) -> None:
+def test_no_option_of_redis_switches_verification_off(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from servers import RedisServer
 
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+
+    # the system's authorities count only where tls_ca says so
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca))
     with RedisServer(certificates=certificates.right, require_tls=True) as server:
         other = given(server) | {"tls_ca": str(certificates.other_ca)}
         tls = redis_tls(certificates)
@@ -149,6 +156,7 @@ def test_no_option_of_redis_switches_verification_off(certificates: Certificates
             with kept_by_redis(name):
                 assert cache.ping(), name
             cache.close()
+    assert not (tmp_path / "keys").exists()
 
 
 MONGO_SETTINGS = {"host", "port", "password"}

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 import breakwater_runtime as breakwater
+from breakwater_runtime import tls
 from tests.runtime.conformance.driver_options import Kept
 from tests.runtime.conformance.promises import promise
 from tests.runtime.conformance.test_options import keeps_its_promises, make_table, told
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from tests.runtime.conformance.clients import Client
 
 SECONDS = 20.0
-# Each would lead to another server or login, verify less, or fail
+# Each would lead to another server or login, verify less, tell the keys of a connection, or fail
 HOSTILE = {
     "mariadb": {
+        "SSLKEYLOGFILE": "{home}/keys",
         "MYSQL_HOST": "127.0.0.9",
         "MYSQL_PWD": "wrong",
         "MYSQL_TCP_PORT": "1",
@@ -32,6 +34,7 @@ HOSTILE = {
         "MYSQL_HOME": "{home}",
     },
     "postgresql": {
+        "SSLKEYLOGFILE": "{home}/keys",
         "PGCHANNELBINDING": "nonsense",
         "PGCONNECT_TIMEOUT": "nonsense",
         "PGDATABASE": "nowhere",
@@ -100,8 +103,9 @@ def surroundings(client: Client, home: Path, **more: str) -> Iterator[None]:
 
 @promise(31, 42)
 async def test_nothing_around_it_leads_elsewhere(
-    client: Client, request: pytest.FixtureRequest, tmp_path: Path
+    client: Client, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tls, "_contexts", {})
     kept = KEPT if client.engine == "postgresql" else {}
     if kept:
         known = {one.envvar.decode() for one in psycopg.pq.Conninfo.get_defaults() if one.envvar}
@@ -133,6 +137,7 @@ async def test_nothing_around_it_leads_elsewhere(
             connects = environment.database.counters.connects
             await keeps_its_promises(environment, server, Kept(None))
             assert environment.database.counters.connects == connects, "not on the session that was opened so"
+    assert not (tmp_path / "keys").exists()
 
 
 @promise(31)

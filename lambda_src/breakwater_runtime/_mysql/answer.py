@@ -34,17 +34,18 @@ class Answer:
         Whether the server reported a write to a table without transactions.
     """
 
-    __slots__ = ("changed", "stage", "status", "written")
+    __slots__ = ("_own", "changed", "stage", "status", "written")
 
     def __init__(self) -> None:
         self.stage = DONE
         self.status = 0
-        self.changed = self.written = False
+        self.changed = self.written = self._own = False
 
-    def begin(self) -> None:
-        """Expect an answer."""
+    def begin(self, *, own: bool) -> None:
+        """Expect an answer; nobody wants to know what a command of the runtime's own has changed."""
         self.stage = START
         self.changed = self.written = False
+        self._own = own
 
     def feed(self, packet: bytes) -> bool:
         """Note a packet; tell whether a result ends with it."""
@@ -68,11 +69,13 @@ class Answer:
         self.stage = START if status & MORE_RESULTS else DONE
 
     def _read_ok(self, packet: bytes) -> None:
-        _, place = _number(packet, 1)
-        _, place = _number(packet, place)
+        place = 3
+        if packet[1] or packet[2]:
+            _, place = _number(packet, 1)
+            _, place = _number(packet, place)
         (status,) = struct.unpack_from("<H", packet, place)
         self._end(status)
-        if not status & SESSION_STATE_CHANGED:
+        if self._own or not status & SESSION_STATE_CHANGED:
             return
         length, place = _number(packet, place + 4)
         end, place = _number(packet, place + length)

@@ -152,7 +152,7 @@ class Exchange:
             self.changed = self.changed or statements.leaves_state(word, text)
             if not self.proxy:
                 self._post_before(word, text)
-        self.answer.begin()
+        self.answer.begin(own=own)
 
     def _post_before(self, word: bytes, text: bytes) -> None:
         if statements.sets_limits(word, text):

@@ -203,10 +203,10 @@ class Lent(_Base):
         """Read the answers to what was posted."""
         exchange = self.exchange
         number = self._next_seq_id
+        answer = Answer()
         while exchange.posted:
             self._next_seq_id = 1
-            answer = Answer()
-            answer.begin()
+            answer.begin(own=True)
             try:
                 while answer.stage != DONE:
                     answer.feed((await settled(self.one_packet()))._data)

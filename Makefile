@@ -73,7 +73,7 @@ coverage: install servers  ## every test, slower, and then the lines that none o
 
 .PHONY: conformance
 conformance: install servers  ## every promise of the runtime against every client; FUZZ=600 makes its fuzz longer
-	BREAKWATER_FUZZ_SECONDS=$${FUZZ:-4} pytest -n 2 tests/runtime/conformance tests/runtime/test_life.py
+	BREAKWATER_FUZZ_SECONDS=$${FUZZ:-180} pytest -n 2 tests/runtime/conformance tests/runtime/test_life.py
 
 .PHONY: release-check
 release-check: install servers  ## build and look at both distributions, try them on each Python, and compare with the last release; six minutes

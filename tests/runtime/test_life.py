@@ -28,7 +28,7 @@ from tests.runtime.lambda_context import Context
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SECONDS = float(os.environ.get("BREAKWATER_FUZZ_SECONDS", "6"))
+SECONDS = float(os.environ.get("BREAKWATER_FUZZ_SECONDS", "180")) / 30
 SEED = 7
 DRIVER_ERRORS = (pymysql.Error, psycopg.Error, breakwater.BreakwaterError)
 ENVIRONMENTS = 3

@@ -2,6 +2,8 @@
 
 `python -m tests.runtime.conformance.fuzz --seconds 3600 --seed 7 --client psycopg`
 
+Four fuzzes of a client run side by side, each with the next seed, since they mostly wait. The seconds are those of all.
+
 Each piece of work writes pairs of rows. `walk` loses each answer in turn, `run` does what the seed says. Whatever
 happens to the line: what was acknowledged is there, once; what failed is not, unless the error says that it is unknown;
 a pair is never half there; an answer belongs to its question.
@@ -11,7 +13,9 @@ from __future__ import annotations
 
 import argparse
 import random
+import threading
 import time
+import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 # the runtime gives up half a second earlier: a lost packet costs 0.7 s
 SECONDS = 1.2
 LEAST_INVOCATIONS = 20
+AT_ONCE = 4
 # nothing waits for a line that was cut
 WALK_SECONDS = 20.0
 MOST_MESSAGES = 60
@@ -53,6 +58,7 @@ class Given(Exception):  # noqa: N818 -- what the work raises by itself
 class Report:
     """What happened."""
 
+    seed: int
     invocations: int = 0
     acknowledged: int = 0
     unknown: int = 0
@@ -68,10 +74,10 @@ class Fuzz:
         self._client = client
         self._server = server
         self._random = random.Random(seed)  # noqa: S311 -- a seed is the point
-        self._table = f"fuzz_{CLIENTS.index(client.name)}"
+        self._table = f"fuzz_{CLIENTS.index(client.name)}_{seed}"
         self._last = 0
         self._seer: Any = None
-        self.report = Report()
+        self.report = Report(seed)
 
     def run(self, seconds: float) -> Report:
         """Invoke until the time is over."""
@@ -118,11 +124,6 @@ class Fuzz:
                 environment = self._client.open(network.settings(), seconds)
                 yield environment, network
                 environment.close()
-        # the network is gone, and with it what it had kept from the server: every line's end
-        try:
-            wait_until(lambda: self._server.sessions() == 0, seconds=SECONDS + 5)
-        except AssertionError:
-            self.report.violations.append(f"{self._server.sessions()} sessions are left")
 
     def _invoke(self, environment: Any, network: Trouble, shape: Shape, *, repeats: bool) -> Exception | None:
         self.report.invocations += 1
@@ -186,6 +187,35 @@ class Fuzz:
     async def undone(self, session: Session, number: int) -> None:
         """Write what is rolled back."""
         await session.execute(f"INSERT INTO {self._table} VALUES ({number}, 3)")
+
+
+def side_by_side(name: str, server: SqlServer, seed: int, seconds: float) -> list[Report]:
+    """Fuzz a client for so many seconds in all."""
+    reports: list[Report] = []
+
+    def one(own_seed: int) -> None:
+        client = Client(name)
+        fuzz = Fuzz(client, server, own_seed)
+        reports.append(fuzz.report)
+        try:
+            fuzz.run(seconds / AT_ONCE)
+        except BaseException:
+            fuzz.report.violations.append(traceback.format_exc())
+        finally:
+            client.close()
+
+    threads = [threading.Thread(target=one, args=(seed + number,)) for number in range(AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    require_no_session(server)
+    return reports
+
+
+def require_no_session(server: SqlServer) -> None:
+    """Once the networks are gone, the server has heard of every line's end."""
+    wait_until(lambda: server.sessions() == 0, seconds=SECONDS + 5)
 
 
 async def _plain(fuzz: Fuzz, session: Session, first: int, second: int) -> None:
@@ -264,11 +294,9 @@ def main() -> None:
             continue
         with kind(max_connections=30) as server:
             for name in own:
-                client = Client(name)
-                report = Fuzz(client, server, options.seed).run(options.seconds / len(clients))
-                client.close()
-                print(f"{name}, seed {options.seed}: {report}", flush=True)
-                failed = failed or bool(report.violations)
+                for report in side_by_side(name, server, options.seed, options.seconds / len(clients)):
+                    print(f"{name}: {report}", flush=True)
+                    failed = failed or bool(report.violations)
     raise SystemExit(failed)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from statistics import fmean, linear_regression
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from demo.emulator import CONCURRENCY_QUOTA
 from demo.prediction import POLLERS
@@ -22,13 +25,17 @@ from cdk_breakwater.cli.simulated_burst import DEFAULT_DURATION, REFUSED_SECONDS
 from cdk_breakwater.cli.simulated_limits import Limits, read_limits
 from cdk_breakwater.simulation.application import Application
 from cdk_breakwater.simulation.duration import Duration
-from cdk_breakwater.simulation.entries import Queue, Stream
-from cdk_breakwater.simulation.load import constant
+from cdk_breakwater.simulation.entries import Fifo, Pollers, Queue, Stream
+from cdk_breakwater.simulation.load import Load, constant
 from cdk_breakwater.simulation.run import Model, simulate
 
 from .emulator import pair
+from .recorded_poller import RecordedPoller
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from random import Random
+
     from cdk_breakwater.simulation.application import Function
 
 NAMES = {
@@ -37,6 +44,8 @@ NAMES = {
     "Clicks": "Kinesis, PostgreSQL",
     "Changes": "DynamoDB Streams, MariaDB",
 }
+ASKS_SECONDS = 1
+"""At the latest after which the emulator's poller looks again."""
 _HEADER = ("source", "connections, peak", "batches without room", "dead letters", "all done after")
 
 
@@ -51,7 +60,7 @@ def sources_table() -> list[str]:
     rows = [f"| {' | '.join(_HEADER)} |", f"|{' --- |' * len(_HEADER)}"]
     with (
         tempfile.TemporaryDirectory(prefix="breakwater-sources-") as folder,
-        run_sources(Path(folder), RecordedAccount) as run,
+        run_sources(Path(folder), RecordedAccount, RecordedPoller) as run,
     ):
         recording = Recording.of(run.account.recording, run.began, time.time())
         sources = Sources(CONCURRENCY_QUOTA, {})
@@ -75,26 +84,89 @@ def _row(name: str, run: Run, recording: Recording, limits: Limits) -> str:
     cells = [
         pair(run.peaks[name], sum(each.connections.peak for each in history.servers.values())),
         pair(len(recording.all("refused", function=called)), came.throttled.total),
-        f"{dead} / not simulated" if isinstance(entry, Stream) else pair(dead, came.lost.total),
+        pair(dead, came.lost.total),
         pair(run.seconds[name], history.drained or math.inf, " s"),
     ]
     return f"| {NAMES[name]} | {' | '.join(cells)} |"
 
 
+@dataclass(frozen=True)
+class _Standard(Queue):
+    """A queue of which it is known what was sent."""
+
+    sent: tuple[tuple[str, bool], ...] = ()
+
+    def contents(self, chance: Random) -> Iterator[tuple[str, bool]]:  # noqa: ARG002 -- nothing is drawn
+        return iter(self.sent)
+
+
+@dataclass(frozen=True)
+class _Fifo(_Standard, Fifo):
+    """The same of a FIFO queue."""
+
+
+@dataclass(frozen=True)
+class _Stream(_Standard, Stream):
+    """The same of a stream."""
+
+
+_KNOWN = {Queue: _Standard, Fifo: _Fifo, Stream: _Stream}
+
+
 def _recorded(name: str, entry: Queue, function: Function, run: Run, recording: Recording) -> tuple[Queue, Function]:
-    """Put in what no template tells: arrivals, durations, cold starts, and the messages that fail each time."""
+    """Put in what no template tells: arrivals, keys, durations, cold starts, and the messages that fail each time."""
     called, outputs = run.account.outputs[f"{name}Function"], run.account.outputs
+    sent = records(repeated=name != "Changes")
+    known = dict(vars(entry))
     if isinstance(entry, Stream):
-        count = len(records(repeated=name == "Clicks"))
-        # What a record takes is not seen from outside, and those that fail take many invocations: this is the mean.
-        duration = Duration(run.pollers[name].seconds / count)
-        entry = replace(entry, load=constant(count / run.sent[name], run.sent[name]))
+        known |= {"load": constant(len(sent) / run.sent[name], run.sent[name])}
+        duration, cold_start = _of_records(run.pollers[name], len(recording.all("invoked", function=called, cold=True)))
     else:
-        duration = recording.duration(called)
+        duration, cold_start = recording.duration(called), recording.cold_start(called)
         load = recording.load("sent", queue=outputs[f"{name}Queue"].rsplit("/", 1)[-1])
-        failing = len(POISON) / len(records(repeated=True))
-        entry = replace(entry, load=load, failing=failing, visibility_timeout=VISIBILITY_SECONDS, pollers=POLLERS)
-        if name == "Fifo":
-            entry = replace(entry, maximum_concurrency=1)  # the emulator has one batch of a FIFO queue at a time
-    cold_start = 0.0 if isinstance(entry, Stream) else recording.cold_start(called)
-    return entry, replace(function, duration=duration, cold_start=cold_start)
+        known |= {"visibility_timeout": VISIBILITY_SECONDS, "pollers": POLLERS, "load": load}
+    if isinstance(entry, Fifo):
+        sent = sorted(sent, key=lambda record: record["group"])
+        # SQS drops what is sent again.
+        first = [sent.index(record) == place for place, record in enumerate(sent)]
+        arrived = tuple(each for each, is_first in zip(known["load"].stretches, first, strict=True) if is_first)
+        sent = [record for record, is_first in zip(sent, first, strict=True) if is_first]
+        # The emulator has one batch of a FIFO queue at a time, here one message, and takes a while to ask again.
+        known |= {"load": Load(arrived), "maximum_concurrency": 1, "pollers": Pollers(math.inf, 0, 1)}
+        duration = replace(duration, mean=duration.mean + _between(recording.all("read", function=called)))
+    known["sent"] = tuple((_key(name, record), record["poison"]) for record in sent)
+    return _KNOWN[type(entry)](**known), replace(function, duration=duration, cold_start=cold_start)
+
+
+def _key(name: str, record: dict[str, Any]) -> str:
+    """Give the message group, partition key or item, as the test's reader of streams has it."""
+    if name == "Changes":
+        return json.dumps({"number": {"N": str(record["number"])}}, sort_keys=True)
+    return str(record["group"])
+
+
+def _between(read: list[dict[str, Any]]) -> float:
+    """Give how long it is from one invocation to the next, where it is no wait for a message group."""
+    read = sorted(read, key=lambda line: line["at"])
+    gaps = [later["at"] - later["seconds"] - line["at"] for line, later in pairwise(read)]
+    return fmean(gap for gap in gaps if gap < ASKS_SECONDS)
+
+
+@dataclass(frozen=True)
+class _Invocations(Duration):
+    """Durations of invocations that take a while in any case, besides that of their records."""
+
+    in_any_case: float = 0.0
+
+    def sample_of(self, requests: int, chance: Random) -> float:
+        return self.in_any_case + super().sample_of(requests, chance)
+
+
+def _of_records(poller: RecordedPoller, new: int) -> tuple[Duration, float]:
+    """Give how long a lane waits for an invocation, by its records, and how much longer in a new environment."""
+    # Those of new environments take longest by far.
+    invocations = sorted(poller.invocations, key=lambda each: each[1])
+    warm, cold = invocations[:-new], invocations[-new:]
+    each, in_any_case = linear_regression(*zip(*warm, strict=True))
+    cold_start = fmean(seconds - in_any_case - each * begun for begun, seconds in cold)
+    return _Invocations(each, in_any_case=in_any_case), cold_start

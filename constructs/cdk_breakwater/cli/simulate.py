@@ -59,7 +59,14 @@ def simulate_command(  # noqa: PLR0917 -- typer makes an option of each
     ] = None,
     failing: Annotated[
         list[str] | None,
-        typer.Option(metavar="[QUEUE=]PART", help="The part of messages that fail each time, such as 2%. Default: 0."),
+        typer.Option(metavar="[ENTRY=]PART", help="The part of messages that fail each time, such as 2%. Default: 0."),
+    ] = None,
+    keys: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[ENTRY=]NUMBER",
+            help="Message groups of a FIFO queue, partition keys or items of a stream. Default: one for each message.",
+        ),
     ] = None,
     weight: Annotated[
         list[str] | None,
@@ -142,6 +149,7 @@ def simulate_command(  # noqa: PLR0917 -- typer makes an option of each
             seed,
             seconds("--patience", patience) if patience else None,
             tuple(weight or ()),
+            tuple(keys or ()),
         )
         given = parameters_of(parameter or [], parameter_file)
         quota = account_concurrency or ACCOUNT_CONCURRENCY

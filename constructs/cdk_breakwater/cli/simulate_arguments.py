@@ -13,7 +13,7 @@ from ..errors import BreakwaterError
 from ..simulation.load import Load, constant, poisson, ramp, recorded, spike
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 SHAPES = "spike:COUNT[@SECONDS], constant:RATE[:SECONDS], ramp:FROM-TO[:SECONDS], poisson:RATE[:SECONDS] or a CSV file"
 _DEFAULT_SECONDS = 60.0
@@ -59,6 +59,23 @@ def number(option: str, text: str, *, least: float = 0) -> float:
     return value
 
 
+def whole(option: str, text: str, *, most: int) -> int:
+    """Read a whole number from 1 on, such as ``50`` or ``1e3``.
+
+    Raises
+    ------
+    BreakwaterError
+        It is none, or above the most.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 1 <= value <= most or value != int(value):
+        raise BreakwaterError(option, f"{text!r} is no whole number from 1 to {most:,}.", "Write one such as 50.")
+    return int(value)
+
+
 def part(option: str, text: str) -> float:
     """Read a part such as ``2%`` or ``0.02``.
 
@@ -97,6 +114,22 @@ def of_one(option: str, text: str, names: Iterable[str]) -> tuple[str | None, st
     problem = f"{len(alike)} are called {name!r}." if alike else f"nothing is called {name!r}."
     listed = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
     raise BreakwaterError(option, problem, f"There are: {listed or 'none'}.")
+
+
+def of_each(option: str, texts: Iterable[str], names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Give each resource that an option names, or all where it names none, with the value.
+
+    Raises
+    ------
+    BreakwaterError
+        There is nothing that the option is for, or nothing of that name.
+    """
+    known = list(names)
+    if texts and not known:
+        raise BreakwaterError(option, "there is nothing in these templates that it is for.", "Leave it out.")
+    for text in texts:
+        name, value = of_one(option, text, known)
+        yield from ((each, value) for each in (known if name is None else [name]))
 
 
 def load(text: str) -> Load:

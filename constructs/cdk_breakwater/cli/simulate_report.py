@@ -9,9 +9,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ..simulation.entries import Api, Direct, Queue, Stream
+from ..simulation.entries import Api, Direct, Fifo, Queue, Stream
 from ..simulation.quota import Quota
-from ..simulation.verdict import seconds_text
+from ..simulation.verdict import count, seconds_text
 from .simulate_series import counted, highest, times
 from .simulate_size import size_text
 from .simulate_words import assumptions, largest_text, verdict
@@ -151,7 +151,8 @@ def _entry_limit(entry: Queue | Direct | Quota) -> str:
     if isinstance(entry, Stream):
         return f"{entry.most_batches} lanes, batches of {entry.batch_size}"
     most = f"MaximumConcurrency {entry.maximum_concurrency}" if entry.maximum_concurrency else "no MaximumConcurrency"
-    return f"{most}, batches of {entry.batch_size}"
+    groups = f", {count(entry.keys, 'message group')}" if isinstance(entry, Fifo) and entry.keys is not None else ""
+    return f"{most}, batches of {entry.batch_size}{groups}"
 
 
 def _style(line: str, run: Run) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..simulation.entries import Direct, Queue, Stream
+from ..simulation.entries import Direct, Fifo, Queue, Stream
 from ..simulation.quota import Quota
-from ..simulation.verdict import seconds_text
+from ..simulation.verdict import count, seconds_text
 from .simulated_burst import REFUSED_SECONDS
 
 if TYPE_CHECKING:
@@ -122,10 +122,12 @@ def _load_text(entry: Entry) -> str:
         total, end = sum(each.total for each in rest), max(each.end for each in rest)
         parts.append(f"{total:,.0f}{' at random' if load.at_random else ''} within {seconds_text(end)}")
     kind = "requests"
-    if isinstance(entry, Stream):
-        kind = "records"
-    elif isinstance(entry, Queue | Quota):
-        kind = f"messages ({entry.failing:.2g} of them fail each time)" if entry.failing else "messages"
+    if isinstance(entry, Queue | Quota):
+        kind = "records" if isinstance(entry, Stream) else "messages"
+        kind += f" ({entry.failing:.2g} of them fail each time)" if entry.failing else ""
+    if isinstance(entry, Fifo | Stream):
+        one = "message group" if isinstance(entry, Fifo) else "key"
+        kind += f", each with a {one} of its own," if entry.keys is None else f" of {count(entry.keys, one)}"
     if isinstance(entry, Direct) and not entry.waits:
         kind = "asynchronous events"
     return f"{kind} for {entry.function}: {' and '.join(parts) or 'none'}"

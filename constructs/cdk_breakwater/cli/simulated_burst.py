@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 from ..errors import BreakwaterError
 from ..simulation.application import Application, Failover
 from ..simulation.duration import Duration
-from ..simulation.entries import Api, Queue, Stream
+from ..simulation.entries import Api, Queue
 from ..simulation.load import Load, together
 from ..simulation.quota import Quota
 from ..simulation.run import Model, simulate
 from ..simulation.verdict import bindings
-from .simulate_arguments import load, number, of_one, part, seconds
+from .simulate_arguments import load, number, of_each, of_one, seconds
+from .simulated_contents import read_contents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from ..simulation.entries import Entry
     from ..simulation.history import History
     from ..simulation.verdict import Binding
@@ -85,6 +84,7 @@ class Burst:
     seed: int = 1
     patience: float | None = None
     weights: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
 
 
 def without_limits(limits: Limits, quota: int) -> Limits:
@@ -104,12 +104,14 @@ def without_limits(limits: Limits, quota: int) -> Limits:
 def run(limits: Limits, burst: Burst, title: str) -> Run:
     """Let a burst loose on an app."""
     application = _application(limits, burst)
-    if application.has_proxies and burst.model is Model.BINNED:
-        problem = "the pool of an RDS Proxy lends to single invocations, which steps do not know."
-        raise BreakwaterError("--model", problem, "Take events, or leave it out.")
-    if (burst.model is Model.EVENTS or application.has_proxies) and application.total > _MOST_EVENTS:
-        problem = f"{application.total:,.0f} requests are too many to follow each of them."
-        raise BreakwaterError("--load", problem, f"Take at most {_MOST_EVENTS:,}, or --model binned where no proxy is.")
+    why = application.followed_because
+    if why is not None and burst.model is Model.BINNED:
+        raise BreakwaterError("--model", f"{why}, which steps do not know.", "Take events, or leave it out.")
+    if (burst.model is Model.EVENTS or why is not None) and application.total > _MOST_EVENTS:
+        because = f", and {why}" if why else ""
+        problem = f"{application.total:,.0f} requests are too many to follow each of them{because}."
+        remedy = f"Take at most {_MOST_EVENTS:,}{'' if why else ', or --model binned'}."
+        raise BreakwaterError("--load", problem, remedy)
     history = simulate(application, model=burst.model, seed=burst.seed, patience=burst.patience)
     return Run(title, limits, application, history, bindings(application, history))
 
@@ -117,26 +119,20 @@ def run(limits: Limits, burst: Burst, title: str) -> Run:
 def _application(limits: Limits, burst: Burst) -> Application:
     """Put loads and durations to the limits; what nothing comes to is left out."""
     loads = _loads(limits, burst)
-    queues = [each.name for each in limits.entries if isinstance(each, Queue | Quota) and not isinstance(each, Stream)]
-    failing = dict.fromkeys(queues, 0.0) | {
-        name: part("--failing", value) for name, value in _of_each("--failing", burst.failing, queues)
-    }
-    weights = _weights(limits, burst)
+    contents = read_contents(limits.entries, burst.failing, burst.weights, burst.keys)
     entries = tuple(
-        _with_load(entry, loads[entry.name], failing.get(entry.name, 0.0), weights.get(entry.name, 1.0))
-        for entry in limits.entries
-        if entry.name in loads
+        contents[entry.name].put_into(entry, loads[entry.name]) for entry in limits.entries if entry.name in loads
     )
     functions = {name: limits.functions[name] for name in dict.fromkeys(entry.function for entry in entries)}
     lasting = {name: Duration(DEFAULT_DURATION.mean, burst.variation) for name in functions}
-    for name, value in _of_each("--duration", burst.durations, limits.functions):
+    for name, value in of_each("--duration", burst.durations, limits.functions):
         lasting[name] = Duration(_work(value), burst.variation)
     starting = {
         name: seconds("--cold-start", value)
-        for name, value in _of_each("--cold-start", burst.cold_starts, limits.functions)
+        for name, value in of_each("--cold-start", burst.cold_starts, limits.functions)
     }
     holding = {name: function.connections for name, function in limits.functions.items()}
-    for name, value in _of_each("--connections", burst.connections, limits.functions):
+    for name, value in of_each("--connections", burst.connections, limits.functions):
         holding[name] = dict.fromkeys(holding[name], int(number("--connections", value, least=1)))
     functions = {
         name: replace(
@@ -149,7 +145,7 @@ def _application(limits: Limits, burst: Burst) -> Application:
     }
     used = {server for function in functions.values() for server in function.connections}
     servers = {name: server for name, server in limits.servers.items() if name in used}
-    for name, value in _of_each("--max-connections", burst.max_connections, limits.servers):
+    for name, value in of_each("--max-connections", burst.max_connections, limits.servers):
         if name in servers:
             most = int(number("--max-connections", value))
             servers[name] = replace(servers[name], max_connections=most, usable=most)
@@ -163,37 +159,6 @@ def _application(limits: Limits, burst: Burst) -> Application:
         burst.deploy_at,
         burst.failover,
     )
-
-
-def _with_load(entry: Entry, load: Load, failing: float, weight: float) -> Entry:
-    if isinstance(entry, Quota):
-        return replace(entry, load=load, failing=failing, weight=weight)
-    return replace(entry, load=load, failing=failing) if isinstance(entry, Queue) else replace(entry, load=load)
-
-
-def _weights(limits: Limits, burst: Burst) -> dict[str, float]:
-    """Give what a message of each quota weighs that counts weights."""
-    heaviest = {
-        entry.name: min(tier.limit for tier in entry.tiers if tier.is_weighed)
-        for entry in limits.entries
-        if isinstance(entry, Quota) and any(tier.is_weighed for tier in entry.tiers)
-    }
-    found = {name: number("--weight", value, least=1) for name, value in _of_each("--weight", burst.weights, heaviest)}
-    for name, weight in found.items():
-        if weight > heaviest[name]:
-            problem = f"a message of {weight:g} is never called: a tier of {name} grants {heaviest[name]:g} in all."
-            raise BreakwaterError("--weight", problem, "Write what a message weighs on average.")
-    return found
-
-
-def _of_each(option: str, texts: Iterable[str], names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Give each resource that an option names, or all where it names none, with the value."""
-    known = list(names)
-    if texts and not known:
-        raise BreakwaterError(option, "there is nothing in these templates that it is for.", "Leave it out.")
-    for text in texts:
-        name, value = of_one(option, text, known)
-        yield from ((each, value) for each in (known if name is None else [name]))
 
 
 def _work(text: str) -> float:
@@ -222,11 +187,11 @@ def largest(first: Run, burst: Burst) -> float:
     """Find, to a sixteenth, how many times the load may come before a database refuses or a message is lost."""
     if not first.application.total:
         raise BreakwaterError("--find-max", "nothing comes, however often.", "Begin with a load such as spike:100.")
-    has_proxies = first.application.has_proxies
+    why = first.application.followed_because
 
     def is_harmful(factor: float) -> bool:
-        if has_proxies and first.application.total * factor > _MOST_FOLLOWED:
-            problem = f"beyond {_MOST_FOLLOWED:,} requests an RDS Proxy's pool takes too long to follow."
+        if why is not None and first.application.total * factor > _MOST_FOLLOWED:
+            problem = f"{why}: beyond {_MOST_FOLLOWED:,} requests that takes too long to follow."
             raise BreakwaterError("--find-max", problem, "Begin with a smaller load, or a longer --duration.")
         entries = tuple(replace(entry, load=entry.load.scaled(factor)) for entry in first.application.entries)
         application = replace(first.application, entries=entries)

@@ -28,7 +28,7 @@ from ..limits.sqs import (
 from ..limits.streams import DEFAULT_BATCH as DEFAULT_STREAM_BATCH
 from ..limits.streams import MAXIMUM_BATCH as MAXIMUM_STREAM_BATCH
 from ..limits.streams import MAXIMUM_FACTOR, MAXIMUM_RETRIES, NEW_ON_DEMAND_SHARDS
-from ..simulation.entries import Api, Bucket, Direct, Queue, Stream
+from ..simulation.entries import FIFO_POLLERS, POLLERS, Api, Bucket, Direct, Fifo, Queue, Stream
 from ..simulation.load import Load
 
 if TYPE_CHECKING:
@@ -64,8 +64,6 @@ def add_source(source: EventSource, found: Limits) -> None:
         receives = found.limit(queue, (1, MAXIMUM_RECEIVES), "RedrivePolicy", "maxReceiveCount")
         kept = (MINIMUM_RETENTION_SECONDS, MAXIMUM_RETENTION_SECONDS)
         retention = found.number(queue, DEFAULT_RETENTION_SECONDS, kept, "MessageRetentionPeriod")
-        if queue.flag("FifoQueue") is True:
-            found.note(f"{name}: FIFO, taken for a queue with a message group for each message")
     timeout = found.functions[function.name].timeout
     if visibility < timeout:
         found.note(
@@ -78,7 +76,9 @@ def add_source(source: EventSource, found: Limits) -> None:
     range_ = (MINIMUM_CONCURRENCY, MAXIMUM_CONCURRENCY)
     maximum = found.limit(mapping, range_, "ScalingConfig", "MaximumConcurrency")
     reports = "ReportBatchItemFailures" in texts(mapping.get("FunctionResponseTypes"))
-    queued = Queue(name, function.name, _NOTHING, batch, maximum, visibility, receives, reports_failures=reports)
+    is_fifo = queue is not None and queue.flag("FifoQueue") is True
+    kind, pollers = (Fifo, FIFO_POLLERS) if is_fifo else (Queue, POLLERS)
+    queued = kind(name, function.name, _NOTHING, batch, maximum, visibility, receives, reports, pollers=pollers)
     found.entries.append(replace(queued, retention=retention))
 
 
@@ -95,9 +95,18 @@ def _add_stream(source: EventSource, function: Resource, found: Limits) -> None:
     batch = int(found.number(mapping, DEFAULT_STREAM_BATCH, (1, MAXIMUM_STREAM_BATCH), "BatchSize"))
     retries = found.limit(mapping, (-1, MAXIMUM_RETRIES), "MaximumRetryAttempts")
     attempts = None if retries is None or retries < 0 else retries + 1
-    lanes = count * factor
     found.entries.append(
-        Stream.of(name, function.name, _NOTHING, batch_size=batch, lanes=lanes, most_attempts=attempts)
+        Stream.of(
+            name,
+            function.name,
+            _NOTHING,
+            batch_size=batch,
+            shards=count,
+            factor=factor,
+            most_attempts=attempts,
+            reports_failures="ReportBatchItemFailures" in texts(mapping.get("FunctionResponseTypes")),
+            splits=mapping.flag("BisectBatchOnFunctionError") is True,
+        )
     )
 
 

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .entries import Stream
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -126,6 +128,14 @@ class Application:
     def has_proxies(self) -> bool:
         """Whether a function gets its connections from a proxy."""
         return any(self.servers[name].is_proxy for each in self.functions.values() for name in each.connections)
+
+    @property
+    def followed_because(self) -> str | None:
+        """Why requests have to be followed one by one; None where steps will do."""
+        if self.has_proxies:
+            return "the pool of an RDS Proxy lends to single invocations"
+        endless = [each.name for each in self.entries if isinstance(each, Stream) and each.is_tried_without_end]
+        return f"{endless[0]} tries a record that fails without end, and its lane with it" if endless else None
 
     @property
     def total(self) -> float:

@@ -9,11 +9,13 @@ import math
 from random import Random
 from typing import TYPE_CHECKING
 
+from .binned_fifo import BinnedFifo
 from .binned_function import BinnedFunction, BinnedServer
 from .binned_queue import BinnedQueue
 from .binned_quota import BinnedQuota
 from .binned_requests import BinnedRequests
-from .entries import Api, Queue
+from .binned_stream import BinnedStream
+from .entries import Api, Fifo, Queue, Stream
 from .history import History
 from .quota import Quota
 
@@ -72,13 +74,17 @@ class BinnedModel:
         apis = [entry for entry in application.entries if isinstance(entry, Api)]
         self._buckets = {bucket for entry in apis for bucket in entry.buckets}
         self._tokens = {bucket.name: bucket.burst for bucket in self._buckets}
-        self._queues: list[BinnedQueue | BinnedQuota] = []
+        self._queues: list[BinnedQueue | BinnedStream | BinnedQuota] = []
         self._asking: list[BinnedRequests] = []
         self._counts = {}
         for number, entry in enumerate(application.entries):
             function, history = self._functions[entry.function], histories.entries[entry.name]
             self._counts[entry.name] = entry.load.counts(step, Random(seed + number))  # noqa: S311 -- arrivals
-            if isinstance(entry, Queue):
+            if isinstance(entry, Stream):
+                self._queues.append(BinnedStream(entry, function, application, step, history))
+            elif isinstance(entry, Fifo) and entry.keys is not None:
+                self._queues.append(BinnedFifo(entry, function, application, step, history))
+            elif isinstance(entry, Queue):
                 self._queues.append(BinnedQueue(entry, function, application, step, history))
             elif isinstance(entry, Quota):
                 self._queues.append(BinnedQuota(entry, function, application, step, history))
@@ -90,6 +96,7 @@ class BinnedModel:
         app, step, history = self._app, self._step, self.history
         failover = app.failover
         end, drained, now = app.end, 0.0, 0.0
+        last = max((entry.load.end for entry in app.entries), default=0.0)
         deployed = failed = recovered = False
         open_ = 0.0
         number = done = 0
@@ -111,7 +118,7 @@ class BinnedModel:
                     server.available = True
             self._advance(number)
             open_ = sum(each.open for each in self._queues) + sum(each.open for each in self._asking)
-            if open_ >= _LEFT:
+            if open_ >= _LEFT or now + step < last:
                 drained = now + step
             elif now >= end:
                 break

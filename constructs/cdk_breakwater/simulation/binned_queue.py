@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .binned_function import steps_of
 from .delay import Delay
@@ -21,8 +21,27 @@ if TYPE_CHECKING:
 _DUST = 1e-6
 
 
+class Fate(NamedTuple):
+    """What becomes of the messages of a batch whose invocation reaches its end.
+
+    Attributes
+    ----------
+    tried
+        How many are begun, all attempts together that follow each other at once.
+    again, lost
+        The parts of them that come again later, and that are given up.
+    failed
+        How many were not done by the invocation that had them, of those that do not come again later.
+    """
+
+    tried: float
+    again: float = 0.0
+    lost: float = 0.0
+    failed: float = 0.0
+
+
 @dataclass
-class _Cohort:
+class Cohort:
     """Messages of one time.
 
     Attributes
@@ -55,21 +74,21 @@ class BinnedQueue:
     ) -> None:
         self.name = queue.name
         self.queue, self.function, self._app, self._step, self.history = queue, function, application, step, history
-        self._visible: deque[_Cohort] = deque()
+        self._visible: deque[Cohort] = deque()
         self._depth = self._held = 0.0
-        self._waiting: deque[_Cohort] = deque()  # in pollers' hands, until their visibility timeout
+        self._waiting: deque[Cohort] = deque()  # in pollers' hands, until their visibility timeout
         self._waiting_batches = 0.0
-        self._hidden: dict[int, list[_Cohort]] = {}  # those that come again, by step
+        self._hidden: dict[int, list[Cohort]] = {}  # those that come again, by step
         self._due: list[int] = []  # the steps of those, the next one first
         self._hidden_total = 0.0
-        self._batches, self._messages = Delay(), Delay()
+        self._batches, self._messages, self._given_up = Delay(), Delay(), Delay()
         self._allowed = queue.first_batches
         self._number = 0
 
     @property
     def open(self) -> float:
         """Messages that are neither done nor lost."""
-        return self._depth + self._held + self._hidden_total + self._messages.total
+        return self._depth + self._held + self._hidden_total + self._messages.total + self._given_up.total
 
     @property
     def rests_until(self) -> float:
@@ -86,8 +105,9 @@ class BinnedQueue:
         now = number * self._step
         self._batches.step()
         self.history.done.add(now, self._messages.step())
+        self.history.lost.add(now, self._given_up.step())
         self.history.arrivals.add(now, arrivals)
-        self._show(_Cohort(now, 0, arrivals, arrivals, bad=self.queue.failing))
+        self._arrive(arrivals, now)
         for cohort in self._hidden.pop(number, ()):
             self._hidden_total -= cohort.messages
             self._show(cohort)
@@ -113,8 +133,7 @@ class BinnedQueue:
             self._held -= cohort.messages
             self._waiting.popleft()
         self._receive(room, now)
-        in_work = self._batches.total + max(0.0, self._waiting_batches)
-        if self._depth > 0.5 and in_work >= self._allowed - 1:
+        if self._is_held_back:
             self.history.hold_back(now, at_maximum=self._allowed >= self.queue.most_batches)
             self._allowed = min(
                 self.queue.most_batches, self._allowed + self.queue.pollers.more_per_second * self._step
@@ -123,27 +142,45 @@ class BinnedQueue:
     def lose_connections(self, now: float) -> None:
         """Fail what is at work, as a failover does."""
         batches = self._batches.total
-        lost = self._messages.clear()
+        lost = self._messages.clear() + self._given_up.clear()
         self.history.failed.add(now, lost)
         batches = max(lost / self.queue.batch_size, batches)
-        self._hide(_Cohort(now, 1, lost, batches, now, bad=self.queue.failing))
+        self._hide(Cohort(now, 1, lost, batches, now, bad=self.queue.failing))
 
     def note(self, now: float) -> None:
         """Write down where it stands."""
         self.history.depth.set(now, self._depth + self._held)
         self.history.age.set(now, now - self._visible[0].arrived if self._depth > 0.5 else 0.0)
 
+    @property
+    def _ready(self) -> float:
+        """How many messages may be received."""
+        return self._depth
+
+    @property
+    def _free_pollers(self) -> float:
+        """How many batches more may be in work."""
+        return self._allowed - self._batches.total - max(0.0, self._waiting_batches)
+
+    @property
+    def _is_held_back(self) -> bool:
+        """Whether messages wait because so many batches are in work."""
+        return self._ready > 0.5 and self._batches.total + max(0.0, self._waiting_batches) >= self._allowed - 1
+
+    def _arrive(self, arrivals: float, now: float) -> None:
+        self._show(Cohort(now, 0, arrivals, arrivals, bad=self.queue.failing))
+
     def _receive(self, room: Callable[[], float], now: float) -> None:
-        pollers = self._allowed - self._batches.total - max(0.0, self._waiting_batches)
-        if self._depth <= _DUST or pollers <= _DUST:
+        pollers, ready = self._free_pollers, self._ready
+        if ready <= _DUST or pollers <= _DUST:
             return
-        together = self._visible[0].messages / self._visible[0].batches
-        size = min(float(self.queue.batch_size), max(1.0, together, self._depth / pollers))
+        together = self._visible[0].messages / self._visible[0].batches if self._visible else 1.0
+        size = min(float(self.queue.batch_size), max(1.0, together, ready / pollers))
         duration = self.function.function.duration
         each = min(1.0, duration.mean * size / self._step)  # a poller may hand over several batches in a step
         # … to environments that are there; a new one keeps its poller for as long as it starts.
         there = min(pollers, self.function.idle)
-        for cohort in self._take(min(self._depth, size * (there / each + pollers - there)), size, now):
+        for cohort in self._take(min(ready, size * (there / each + pollers - there)), size, now):
             begun = self._begin(cohort, room(), now)
             rest = 1 - begun / cohort.batches
             if rest > 1e-9:
@@ -154,11 +191,12 @@ class BinnedQueue:
                 self._waiting_batches += cohort.batches
                 self._held += cohort.messages
 
-    def _begin(self, cohort: _Cohort, room: float, now: float) -> float:
+    def _begin(self, cohort: Cohort, room: float, now: float) -> float:
         """Let batches begin; give how many did."""
         size = cohort.messages / cohort.batches
+        fate = self._fate(cohort, size)
         function, step = self.function.function, self._step
-        duration = function.duration.of(size)
+        duration = function.duration.of(fate.tried)
         begun = self.function.begin(cohort.batches, duration, room, now)
         ends = duration.ends(step, function.timeout)
         ends_new = duration.ends(step, function.timeout, later=function.cold_start)
@@ -168,27 +206,28 @@ class BinnedQueue:
         self._batches.add(begun.bad * min(1.0, self._app.refused / step), steps_of(self._app.refused, step))
         self._batches.add(begun.bad_new, steps_of(self._app.refused + function.cold_start, step))
         in_time = duration.within(function.timeout)
-        spoilt = self._spoilt(cohort, size)
-        self._messages.add(begun.good * size * in_time * (1 - spoilt), ends)
-        self._messages.add(begun.good_new * size * in_time * (1 - spoilt), ends_new)
+        for batches, end in ((begun.good, ends), (begun.good_new, ends_new)):
+            self._messages.add(batches * size * in_time * (1 - fate.again - fate.lost), end)
+            self._given_up.add(batches * size * in_time * fate.lost, end)
         good = (begun.good + begun.good_new) * size
         refused = (begun.bad + begun.bad_new) * size + good * (1 - in_time)
-        failed = good * in_time * spoilt
+        failed = good * in_time * fate.again
         self.function.count_timeouts(now, (begun.good + begun.good_new) * (1 - in_time))
-        self.history.failed.add(now, refused + failed)
+        self.history.failed.add(now, refused + failed + (begun.good + begun.good_new) * in_time * fate.failed)
         self._hide(replace(cohort, messages=refused, batches=refused / size))
         # Those that were reported come again one by one, in batches with others; those that were not, with their batch.
         batches = failed if self.queue.reports_failures else failed / size
         self._hide(replace(cohort, messages=failed, batches=batches, bad=1.0))
         return begun.total
 
-    def _spoilt(self, cohort: _Cohort, size: float) -> float:
-        """Give the part of messages that come again because they, or others of their batch, fail each time."""
-        return cohort.bad if self.queue.reports_failures else 1 - (1 - cohort.bad) ** size
+    def _fate(self, cohort: Cohort, size: float) -> Fate:
+        """Say what becomes of a batch, of which messages come again because they, or others of it, fail each time."""
+        again = cohort.bad if self.queue.reports_failures else 1 - (1 - cohort.bad) ** size
+        return Fate(size, again)
 
-    def _take(self, messages: float, size: float, now: float) -> list[_Cohort]:
+    def _take(self, messages: float, size: float, now: float) -> list[Cohort]:
         """Take messages off the queue, by how often they have been received; set those aside that were too often."""
-        taken: dict[int, _Cohort] = {}
+        taken: dict[int, Cohort] = {}
         most = self.queue.max_receive_count
         while messages > _DUST and self._visible:
             cohort = self._visible[0]
@@ -199,7 +238,7 @@ class BinnedQueue:
                 continue
             part = min(messages, cohort.messages)
             receives = cohort.receives + 1
-            known = taken.setdefault(receives, _Cohort(cohort.arrived, receives, 0.0, 0.0, now))
+            known = taken.setdefault(receives, Cohort(cohort.arrived, receives, 0.0, 0.0, now))
             known.bad = (known.bad * known.messages + cohort.bad * part) / (known.messages + part)
             known.messages += part
             known.batches = known.messages / size
@@ -213,12 +252,12 @@ class BinnedQueue:
             self._depth = 0.0
         return list(taken.values())
 
-    def _show(self, cohort: _Cohort) -> None:
+    def _show(self, cohort: Cohort) -> None:
         if cohort.messages > 0:
             self._visible.append(cohort)
             self._depth += cohort.messages
 
-    def _hide(self, cohort: _Cohort) -> None:
+    def _hide(self, cohort: Cohort) -> None:
         if cohort.messages <= 0:
             return
         again = self.queue.visible_again(cohort.received, self._number * self._step)

@@ -38,6 +38,10 @@ class Duration:
         sigma2 = math.log1p(self.variation**2)
         return chance.lognormvariate(math.log(self.mean) - sigma2 / 2, math.sqrt(sigma2))
 
+    def sample_of(self, requests: int, chance: Random) -> float:
+        """Draw how long several of them take, one after the other."""
+        return sum(self.sample(chance) for _ in range(requests))
+
     def within(self, seconds: float) -> float:
         """Give the part that takes no longer than so many seconds."""
         if not self.variation or not self.mean:

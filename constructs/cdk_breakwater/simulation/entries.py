@@ -6,9 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from .failing import Failing
+from .keys import keys_of_messages
 from .quota import Quota
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from random import Random
+
     from .load import Load
 
 THROTTLED_RETRY_SECONDS, LONGEST_THROTTLED_RETRY_SECONDS, MOST_AGE_SECONDS = 1, 300, 21_600
@@ -81,6 +86,8 @@ class Pollers:
 
 POLLERS = Pollers(5, 300 / 60, 1_250)
 """Source: AWS Lambda Developer Guide, "Configuring scaling behavior for SQS"."""
+FIFO_POLLERS = Pollers(math.inf, 0, POLLERS.most)
+"""As many as there are message groups. Source: the same, which names no other limit; a standard queue's is taken."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,9 @@ class Queue:
         How the mapping grows.
     retention
         Seconds after which a message is deleted that still waits. It is not: what waits longer is told.
+    keys
+        How many message groups or partition keys there are, which all come equally often; None where each message has
+        one of its own. A standard queue has no use for them.
     """
 
     name: str
@@ -122,6 +132,12 @@ class Queue:
     failing: float = 0.0
     pollers: Pollers = POLLERS
     retention: float = math.inf
+    keys: int | None = None
+
+    def contents(self, chance: Random) -> Iterator[tuple[str, bool]]:
+        """Give the key of each message, and whether it fails each time."""
+        failing = Failing(self.failing)
+        return ((key, failing.next_one()) for key in keys_of_messages(self.keys, chance))
 
     @property
     def most_batches(self) -> int:
@@ -139,29 +155,81 @@ class Queue:
 
 
 @dataclass(frozen=True)
+class Fifo(Queue):
+    """A FIFO queue: of a message group, one batch at a time is in work, and those behind a message that fails wait.
+
+    A function that reports failures reports the rest of the group with it, as the order asks for.
+    """
+
+
+@dataclass(frozen=True)
 class Stream(Queue):
-    """A stream whose shards are read in so many lanes each, with records that are spread evenly over them.
+    """A stream whose shards are read in so many lanes each, one batch of a lane at a time.
 
     What fails is tried again at once by its lane, and what is throttled waits in it; nothing comes back to a queue.
+
+    Attributes
+    ----------
+    shards, factor
+        Its shards, and the lanes of each.
+    splits
+        Whether a batch is split in two after an error. A function that reports failures then ends with an error where
+        the first of several records fails, as `breakwater_runtime.batch` does, so that this one comes to be alone.
     """
+
+    shards: int = 1
+    factor: int = 1
+    splits: bool = False
 
     @classmethod
     def of(
-        cls, name: str, function: str, load: Load, *, batch_size: int, lanes: int, most_attempts: int | None
+        cls,
+        name: str,
+        function: str,
+        load: Load,
+        *,
+        batch_size: int,
+        shards: int,
+        factor: int = 1,
+        most_attempts: int | None,
+        keys: int | None = None,
+        failing: float = 0.0,
+        reports_failures: bool = True,
+        splits: bool = True,
     ) -> Stream:
         """Give one with so many batches in work at once.
 
         Parameters
         ----------
-        name, function, load, batch_size
+        name, function, load, batch_size, keys, failing, reports_failures
             As of a queue.
-        lanes
-            Shards times ParallelizationFactor.
+        shards, factor, splits
+            As of this.
         most_attempts
             Of a record; None for as many as it takes.
         """
-        pollers = Pollers(math.inf, 0, lanes)
-        return cls(name, function, load, batch_size, lanes, math.inf, most_attempts, pollers=pollers)
+        lanes = shards * factor
+        return cls(
+            name,
+            function,
+            load,
+            batch_size,
+            lanes,
+            math.inf,
+            most_attempts,
+            reports_failures,
+            failing,
+            Pollers(math.inf, 0, lanes),
+            keys=keys,
+            shards=shards,
+            factor=factor,
+            splits=splits,
+        )
+
+    @property
+    def is_tried_without_end(self) -> bool:
+        """Whether a record that fails each time is never given up."""
+        return bool(self.failing) and self.max_receive_count is None
 
     def visible_again(self, received: float, ended: float) -> float:  # noqa: ARG002 -- a queue's rests on it
         """Give when a record that failed is read again."""

@@ -55,9 +55,9 @@ class EventFunctions:
         """Let something know, each time, when an invocation has ended whose place it might take."""
         self._waiting.setdefault(name, []).append(then)
 
-    def duration(self, name: str) -> float:
-        """Draw how long the work of a request of a function takes."""
-        return self._functions[name].function.duration.sample(self.chance)
+    def duration(self, name: str, requests: int = 1) -> float:
+        """Draw how long a function works on a request, or on several, one after the other."""
+        return self._functions[name].function.duration.sample_of(requests, self.chance)
 
     def invoke(self, name: str, now: float, seconds: float, ended: Ended) -> bool:
         """Begin an invocation; False where there is no room for it."""

@@ -9,12 +9,13 @@ import math
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
-from .entries import Queue
+from .entries import Queue, Stream
 from .event_clock import Clock
 from .event_functions import EventFunctions
 from .event_queue import EventQueue
 from .event_quota import EventQuota
 from .event_requests import EventRequests, Tokens
+from .event_stream import EventStream
 from .history import History
 from .quota import Quota
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _TICK = 1.0
 
-_Entry: TypeAlias = EventQueue | EventQuota | EventRequests
+_Entry: TypeAlias = EventQueue | EventStream | EventQuota | EventRequests
 
 
 class EventModel:
@@ -79,6 +80,8 @@ class EventModel:
 
     def _state(self, entry: Entry) -> _Entry:
         history = self.history.entries[entry.name]
+        if isinstance(entry, Stream):
+            return EventStream(entry, history, self._functions)
         if isinstance(entry, Queue):
             return EventQueue(entry, history, self._functions)
         if isinstance(entry, Quota):

@@ -121,9 +121,13 @@ class EntryHistory:
         Messages in the dead-letter queue, and events that were given up.
     depth, age
         What waits, and for how many seconds the next one has.
-    held_back, ramped
-        When messages first waited because the mapping had its most batches in work, and because its pollers were still
-        coming up.
+    held_back, ramped, grouped
+        When messages first waited because the mapping had its most batches in work, because its pollers were still
+        coming up, and because others of their message group were in work.
+    grouped_most, blocked
+        How many waited then, at most; and how many wait for one of their group that failed.
+    lanes
+        Of a stream: how many records came to each of its lanes.
     waited
         Seconds that messages waited for their work, together: of the exact model alone.
     called
@@ -137,9 +141,12 @@ class EntryHistory:
         self.tiers: defaultdict[str, TierHistory] = defaultdict(lambda: TierHistory(step))
         self.arrivals, self.done, self.limited = Counts(step), Counts(step), Counts(step)
         self.throttled, self.failed, self.lost = Counts(step), Counts(step), Counts(step)
-        self.depth, self.age = Levels(step), Levels(step)
+        self.depth, self.age, self.blocked = Levels(step), Levels(step), Levels(step)
         self.held_back: float | None = None
         self.ramped: float | None = None
+        self.grouped: float | None = None
+        self.grouped_most = 0.0
+        self.lanes: list[float] = []
         self.waited = 0.0
 
     def hold_back(self, now: float, *, at_maximum: bool) -> None:
@@ -148,6 +155,12 @@ class EntryHistory:
             self.held_back = now
         elif not at_maximum and self.ramped is None:
             self.ramped = now
+
+    def hold_groups(self, now: float, waiting: float) -> None:
+        """Note that messages wait for others of their message group alone."""
+        if self.grouped is None:
+            self.grouped = now
+        self.grouped_most = max(self.grouped_most, waiting)
 
 
 class FunctionHistory:

@@ -45,7 +45,7 @@ def simulate(
         What it runs against.
     model
         ``EVENTS`` follows each request, ``BINNED`` computes amounts in steps. Default: by how many there are, up to
-        200,000 the former. Pools of proxies are in the former alone.
+        200,000 the former. Pools of proxies, and records that are tried without end, are in the former alone.
     seed
         Of what is drawn.
     patience
@@ -55,7 +55,7 @@ def simulate(
     until = application.end + (_patience(application) if patience is None else patience)
     step = _step(application)
     if model is Model.AUTO:
-        is_exact = application.total <= _MOST_EVENTS or application.has_proxies
+        is_exact = application.total <= _MOST_EVENTS or application.followed_because is not None
         model = Model.EVENTS if is_exact else Model.BINNED
     if model is Model.EVENTS:
         return EventModel(application, seed=seed, until=until, step=step).run()

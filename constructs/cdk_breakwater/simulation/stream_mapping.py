@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StreamMapping:
-    """The limits of a mapping, which splits a batch in two after an error.
+    """The limits of a mapping.
 
     Attributes
     ----------
@@ -28,11 +28,14 @@ class StreamMapping:
         Retries of a batch before its records are given up.
     progress_restarts_retries
         Whether a batch that fails further on than before has all its retries again.
+    splits
+        Whether it splits a batch in two after an error.
     """
 
     batch_size: int
     retry_attempts: int
-    progress_restarts_retries: bool
+    progress_restarts_retries: bool = False
+    splits: bool = True
 
 
 @dataclass
@@ -45,12 +48,15 @@ class StreamHistory:
         Records in the order in which they were begun, each as often as that.
     given_up
         Records that were given up.
+    again
+        Records that were not done by the invocation that had them, each as often as that.
     seconds
         How long it all took.
     """
 
     begun: list[int] = field(default_factory=list)
     given_up: list[int] = field(default_factory=list)
+    again: int = 0
     seconds: float = 0
 
 
@@ -77,14 +83,15 @@ def _deliver(mapping: StreamMapping, rest: Sequence[int], spent: int, invoke: In
         outcome = invoke(rest)
         history.seconds += outcome.seconds
         history.begun.extend(outcome.begun)
-        if outcome.error and len(rest) > 1:
+        if not outcome.error and not outcome.failed:
+            return
+        first = 0 if outcome.error else min(map(rest.index, outcome.failed))
+        history.again += len(rest) - first
+        if outcome.error and mapping.splits and len(rest) > 1:
             middle = len(rest) // 2  # splitting a batch uses up no retry
             _deliver(mapping, rest[:middle], spent, invoke, history)
             _deliver(mapping, rest[middle:], spent, invoke, history)
             return
-        if not outcome.error and not outcome.failed:
-            return
-        first = 0 if outcome.error else min(map(rest.index, outcome.failed))
         if first and mapping.progress_restarts_retries:
             spent = 0
         elif spent == mapping.retry_attempts:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .entries import Api, Direct, Queue, Stream
+from .entries import Api, Direct, Fifo, Queue, Stream
 from .quota import Quota
 
 if TYPE_CHECKING:
     from .application import Application, Server
     from .entries import Entry
-    from .history import History, ServerHistory
+    from .history import EntryHistory, History, ServerHistory
+
+_UNEVEN = 1.1  # less is chance
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,15 @@ def bindings(application: Application, history: History) -> list[Binding]:
             found += _of_proxy(server, of_server)
         elif of_server.refused.first is not None:
             limit = f"{server.usable:g} connections for functions (max_connections {server.max_connections})"
-            effect = f"it refuses {_count(of_server.refused.total, 'connection')}"
+            effect = f"it refuses {count(of_server.refused.total, 'connection')}"
             found.append(Binding(of_server.refused.first, name, limit, effect, harmful=True))
         if of_server.unavailable.first is not None:
-            effect = f"{_count(of_server.unavailable.total, 'attempt')} to connect fail"
+            effect = f"{count(of_server.unavailable.total, 'attempt')} to connect fail"
             found.append(Binding(of_server.unavailable.first, name, "the failover", effect))
     for name, function in application.functions.items():
         late = history.functions[name].timeouts
         if late.first is not None:
-            effect = f"{_count(late.total, 'invocation')} end unfinished"
+            effect = f"{count(late.total, 'invocation')} end unfinished"
             found.append(Binding(late.first, name, f"the timeout of {function.timeout:g} s", effect))
     if not found:
         # Nobody sets how fast pollers come up, so it is no answer where something else is one.
@@ -78,12 +80,10 @@ def _of_proxy(server: Server, came: ServerHistory) -> list[Binding]:
     found = []
     limit = f"the pool of {server.usable:g} connections"
     if came.first_waited is not None:
-        effect = f"up to {_count(came.waiting.peak, 'invocation')} wait for one"
+        effect = f"up to {count(came.waiting.peak, 'invocation')} wait for one"
         found.append(Binding(came.first_waited, server.name, limit, effect))
     if came.refused.first is not None:
-        effect = (
-            f"{_count(came.refused.total, 'invocation')} wait for longer than {server.borrow_timeout:g} s, and fail"
-        )
+        effect = f"{count(came.refused.total, 'invocation')} wait for longer than {server.borrow_timeout:g} s, and fail"
         found.append(Binding(came.refused.first, server.name, limit, effect, harmful=True))
     return found
 
@@ -91,38 +91,70 @@ def _of_proxy(server: Server, came: ServerHistory) -> list[Binding]:
 def _of_queue(queue: Queue, history: History) -> list[Binding]:
     came = history.entries[queue.name]
     found: list[Binding] = []
-    if came.held_back is not None:
+    if isinstance(queue, Stream):
+        found += _of_lanes(queue, came)
+    elif came.held_back is not None:
         limit = f"MaximumConcurrency {queue.maximum_concurrency}" if queue.maximum_concurrency else "1,250 batches"
-        if isinstance(queue, Stream):
-            limit = f"{_count(queue.most_batches, 'lane')} (shards times ParallelizationFactor)"
         found.append(Binding(came.held_back, queue.name, f"the {limit} of its mapping", _waiting(queue, history)))
+    if isinstance(queue, Fifo):
+        found += _of_groups(queue, came)
     if (expired := came.age.first_above(queue.retention)) is not None:
         effect = f"messages wait for up to {seconds_text(came.age.peak)}, and SQS deletes those that wait longer"
         limit = f"MessageRetentionPeriod {seconds_text(queue.retention)}"
         found.append(Binding(expired, queue.name, limit, effect, harmful=True))
     if came.lost.first is not None and isinstance(queue, Stream):
-        effect = f"{_count(came.lost.total, 'record')} are given up"
+        effect = f"{count(came.lost.total, 'record')} are given up"
         limit = f"MaximumRetryAttempts {(queue.max_receive_count or 1) - 1}"
         found.append(Binding(came.lost.first, queue.name, limit, effect, harmful=True))
     elif came.lost.first is not None:
-        effect = f"{_count(came.lost.total, 'message')} end in the dead-letter queue"
+        effect = f"{count(came.lost.total, 'message')} end in the dead-letter queue"
         limit = f"maxReceiveCount {queue.max_receive_count}"
         found.append(Binding(came.lost.first, queue.name, limit, effect, harmful=True))
     return found
+
+
+def _of_lanes(stream: Stream, came: EntryHistory) -> list[Binding]:
+    found = []
+    if came.held_back is not None:
+        limit = f"the {count(stream.most_batches, 'lane')} (shards times ParallelizationFactor) of its mapping"
+        effect = f"up to {count(came.depth.peak, 'record')} wait, for up to {seconds_text(came.age.peak)}"
+        fullest, even = max(came.lanes) / sum(came.lanes), 1 / len(came.lanes)
+        if fullest > _UNEVEN * even:
+            idle = sum(not records for records in came.lanes)
+            effect += f"; one lane gets {fullest:.0%} of all by their keys, where {100 * even:.3g}% were even"
+            effect += f", and {count(idle, 'lane')} none" if idle else ""
+        found.append(Binding(came.held_back, stream.name, limit, effect))
+    if stream.is_tried_without_end and came.failed.first is not None:
+        effect = "a record that fails is tried until it expires, and those behind it in its lane wait as long"
+        limit = "no MaximumRetryAttempts"
+        found.append(Binding(came.failed.first, stream.name, limit, effect, harmful=True))
+    return found
+
+
+def _of_groups(queue: Fifo, came: EntryHistory) -> list[Binding]:
+    blocked = came.blocked.first_above(0.5)
+    times = [at for at in (came.grouped, blocked) if at is not None]
+    if not times:
+        return []
+    most = max(came.grouped_most, came.blocked.peak)
+    effect = f"up to {count(most, 'message')} wait for others of their message group"
+    if blocked is not None:
+        effect += f", up to {came.blocked.peak:,.0f} of them behind one that failed"
+    return [Binding(min(times), queue.name, "one batch of a message group at a time", effect)]
 
 
 def _of_quota(quota: Quota, history: History) -> list[Binding]:
     came = history.entries[quota.name]
     effect = _waiting(quota, history)
     if not quota.is_kept:
-        effect = f"the provider answers {_count(came.limited.total, 'call')} with a 429"
+        effect = f"the provider answers {count(came.limited.total, 'call')} with a 429"
     found = [
         Binding(tier.held_back, quota.name, name, effect)
         for name, tier in came.tiers.items()
         if tier.held_back is not None
     ]
     if came.lost.first is not None:
-        effect = f"{_count(came.lost.total, 'message')} end in the dead-letter queue"
+        effect = f"{count(came.lost.total, 'message')} end in the dead-letter queue"
         found.append(Binding(came.lost.first, quota.name, f"max_attempts {quota.max_attempts}", effect, harmful=True))
     return found
 
@@ -142,11 +174,11 @@ def _of_requests(entry: Api | Direct, history: History) -> list[Binding]:
     found: list[Binding] = []
     if isinstance(entry, Api) and came.limited.first is not None:
         bucket = min(entry.buckets, key=lambda each: (each.rate, each.burst))
-        effect = f"{_count(came.limited.total, 'request')} get a 429"
+        effect = f"{count(came.limited.total, 'request')} get a 429"
         limit = f"rate {bucket.rate:g}/s and burst {bucket.burst:g}"
         found.append(Binding(came.limited.first, bucket.name, limit, effect))
     if came.lost.first is not None:
-        effect = f"{_count(came.lost.total, 'event')} are given up"
+        effect = f"{count(came.lost.total, 'event')} are given up"
         found.append(Binding(came.lost.first, entry.name, "the retries of asynchronous events", effect, harmful=True))
     return found
 
@@ -158,13 +190,13 @@ def _of_function(entry: Entry, application: Application, history: History) -> li
     if came.throttled.first is None:
         return []
     if isinstance(entry, Queue):
-        effect = f"{_count(came.throttled.total, 'batch', 'batches')} of {entry.name} find no room, and use up receives"
+        effect = f"{count(came.throttled.total, 'batch', 'batches')} of {entry.name} find no room, and use up receives"
     elif isinstance(entry, Quota):
-        effect = f"{_count(came.throttled.total, 'call')} of {entry.name} find no room, and wait for one"
+        effect = f"{count(came.throttled.total, 'call')} of {entry.name} find no room, and wait for one"
     elif isinstance(entry, Direct) and not entry.waits:
-        effect = f"{_count(came.throttled.total, 'attempt')} wait and come again"
+        effect = f"{count(came.throttled.total, 'attempt')} wait and come again"
     else:
-        effect = f"{_count(came.throttled.total, 'request')} of {entry.name} find no room"
+        effect = f"{count(came.throttled.total, 'request')} of {entry.name} find no room"
     if of_function.slowed.first is not None and of_function.slowed.first <= came.throttled.first:
         limit = "1,000 new environments every 10 s"
         return [Binding(came.throttled.first, function.name, limit, effect)]
@@ -174,7 +206,8 @@ def _of_function(entry: Entry, application: Application, history: History) -> li
     return [Binding(came.throttled.first, function.name, f"reserved concurrency {function.reserved}", effect)]
 
 
-def _count(number: float, one: str, many: str = "") -> str:
+def count(number: float, one: str, many: str = "") -> str:
+    """Write how many there are of something."""
     return f"{number:,.0f} {one if round(number) == 1 else many or f'{one}s'}"
 
 

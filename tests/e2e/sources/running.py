@@ -56,7 +56,9 @@ class Run:
 
 
 @contextmanager
-def run_sources(folder: Path, account_of: type[SourcesAccount] = SourcesAccount) -> Iterator[Run]:
+def run_sources(
+    folder: Path, account_of: type[SourcesAccount] = SourcesAccount, poller_of: type[StreamPoller] = StreamPoller
+) -> Iterator[Run]:
     """Deploy the sources, send all records to each, and wait until none is left."""
     certificate = Certificates().right
     with ExitStack() as stack:
@@ -77,7 +79,7 @@ def run_sources(folder: Path, account_of: type[SourcesAccount] = SourcesAccount)
         with ExitStack() as watched:
             sessions = {name: watched.enter_context(Sessions(server)) for name, server in servers.items()}
             pollers = {
-                name: watched.enter_context(StreamPoller(account, account.outputs[f"{name}Mapping"]))
+                name: watched.enter_context(poller_of(account, account.outputs[f"{name}Mapping"]))
                 for name in ("Clicks", "Changes")
             }
             began = time.time()

@@ -196,7 +196,7 @@ def test_a_proxys_pool_and_a_streams_lanes(template: Path) -> None:
     assert "There is nothing to size" in run(template, "--load", "Clicks=spike:4", "--size").stdout
     for options, said in (
         (("--model", "binned"), "the pool of an RDS Proxy lends to single invocations"),
-        (("--failing", "1%"), "there is nothing in these templates that it is for"),
+        (("--weight", "2"), "there is nothing in these templates that it is for"),
         (("--load", "spike:1e16"), "'1e16' is no number from 0 to 1e+15"),
     ):
         refused = run(template, *options)

@@ -6,7 +6,18 @@ import math
 
 from cdk_breakwater.simulation.application import Application, Failover, Function, Server
 from cdk_breakwater.simulation.duration import Duration
-from cdk_breakwater.simulation.entries import POLLERS, Api, Bucket, Direct, Entry, Pollers, Queue
+from cdk_breakwater.simulation.entries import (
+    FIFO_POLLERS,
+    POLLERS,
+    Api,
+    Bucket,
+    Direct,
+    Entry,
+    Fifo,
+    Pollers,
+    Queue,
+    Stream,
+)
 from cdk_breakwater.simulation.load import Load
 from cdk_breakwater.simulation.quota import Quota, Tier
 
@@ -51,6 +62,48 @@ def queue(
     pollers: Pollers = POLLERS,
 ) -> Queue:
     return Queue("Q", "F", load, batch_size, maximum_concurrency, visibility, receives, reports, failing, pollers)
+
+
+def fifo(
+    load: Load,
+    keys: int | None,
+    *,
+    batch_size: int = 1,
+    maximum_concurrency: int | None = 12,
+    visibility: float = 20,
+    receives: int | None = 3,
+    failing: float = 0.0,
+    reports: bool = True,
+) -> Fifo:
+    limits = batch_size, maximum_concurrency, visibility, receives, reports, failing
+    return Fifo("Q", "F", load, *limits, pollers=FIFO_POLLERS, keys=keys)
+
+
+def stream(
+    load: Load,
+    keys: int | None = None,
+    *,
+    batch_size: int = 25,
+    shards: int = 2,
+    factor: int = 4,
+    most_attempts: int | None = 11,
+    failing: float = 0.0,
+    reports: bool = True,
+    splits: bool = True,
+) -> Stream:
+    return Stream.of(
+        "S",
+        "F",
+        load,
+        batch_size=batch_size,
+        shards=shards,
+        factor=factor,
+        most_attempts=most_attempts,
+        keys=keys,
+        failing=failing,
+        reports_failures=reports,
+        splits=splits,
+    )
 
 
 def quota(

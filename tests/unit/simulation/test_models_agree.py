@@ -9,13 +9,13 @@ import pytest
 
 from cdk_breakwater.simulation.application import Application, Failover, Function, Server
 from cdk_breakwater.simulation.duration import Duration
-from cdk_breakwater.simulation.entries import Api, Bucket, Direct, Pollers, Stream
+from cdk_breakwater.simulation.entries import Api, Bucket, Direct, Pollers
 from cdk_breakwater.simulation.history import History
 from cdk_breakwater.simulation.load import constant, poisson, ramp, recorded, spike
 from cdk_breakwater.simulation.quota import Tier
 from cdk_breakwater.simulation.run import Model, simulate
 
-from .bursts import BUCKET, PER_SECOND, PER_TEN_SECONDS, api, application, direct, queue, quota
+from .bursts import BUCKET, PER_SECOND, PER_TEN_SECONDS, api, application, direct, fifo, queue, quota, stream
 
 BURSTS: dict[str, Callable[[], Application]] = {
     "a queue with its share": lambda: application(queue(spike(5_000)), reserved=12),
@@ -56,7 +56,21 @@ BURSTS: dict[str, Callable[[], Application]] = {
     "pollers that do not grow": lambda: application(
         queue(spike(5_000), maximum_concurrency=None, pollers=Pollers(math.inf, 0, 5)), reserved=12
     ),
-    "a stream": lambda: application(Stream.of("S", "F", constant(200, 60), batch_size=25, lanes=8, most_attempts=3)),
+    "a stream": lambda: application(stream(constant(100, 20), shards=2, factor=1)),
+    "a stream whose keys fall unevenly on its lanes": lambda: application(stream(constant(100, 20), 50)),
+    "a stream with records that fail each time": lambda: application(
+        stream(constant(80, 10), shards=1, factor=1, failing=0.037)
+    ),
+    "a stream whose function reports nothing": lambda: application(
+        stream(constant(80, 10), shards=1, factor=1, failing=0.037, reports=False)
+    ),
+    "fewer message groups than pollers": lambda: application(fifo(spike(600), 5), reserved=12),
+    "messages that fail and hold up their group": lambda: application(
+        fifo(spike(2_000), 400, failing=0.01, visibility=2), reserved=12
+    ),
+    "messages that fail and take what is behind them along": lambda: application(
+        fifo(spike(2_000), 100, batch_size=5, failing=0.01, visibility=5), reserved=12
+    ),
     "a quota": lambda: application(quota(spike(2_000), PER_SECOND, PER_TEN_SECONDS), usable=50),
     "a quota by the calendar": lambda: application(
         quota(constant(8, 150), Tier("400 per 1 min by the calendar", 400, 60, is_calendar=True), parallelism=60),
@@ -228,6 +242,13 @@ def test_what_goes_on_for_long_is_computed_in_longer_steps() -> None:
     long = application(direct(constant(1, 300)), seconds=0.01, usable=100)
     assert simulate(long, model=Model.BINNED).step > 0.001
     assert simulate(burst).drained == pytest.approx(500, rel=0.05)
+
+
+@pytest.mark.parametrize("model", [Model.EVENTS, Model.BINNED])
+def test_what_comes_now_and_then_is_done_with_the_last_of_it(model: Model) -> None:
+    """Of which less than half a request is open at any time."""
+    history = simulate(application(queue(constant(1, 60), batch_size=1), seconds=0.05), model=model)
+    assert history.drained == pytest.approx(60, abs=1)
 
 
 def test_nothing_asked_is_nothing_done() -> None:

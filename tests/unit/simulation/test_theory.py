@@ -166,7 +166,7 @@ def test_clients_of_a_proxy_wait_through_a_failover() -> None:
 def test_a_stream_is_read_by_as_many_lanes_as_it_has(model: Model) -> None:
     lanes, batch, seconds = 4, 25, 0.02
     function = Function("F", Duration(seconds), 30, None, {}, cold_start=0)
-    entry = Stream.of("S", "F", spike(2_000), batch_size=batch, lanes=lanes, most_attempts=3)
+    entry = Stream.of("S", "F", spike(2_000), batch_size=batch, shards=lanes, most_attempts=3)
     history = simulate(Application((entry,), {"F": function}, {}, 1_000, idle=600, refused=0), model=model)
     assert history.functions["F"].concurrency.peak == pytest.approx(lanes)
     assert history.drained == pytest.approx(2_000 * seconds / lanes, rel=0.05)
@@ -182,7 +182,7 @@ def test_a_stream_is_read_by_as_many_lanes_as_it_has(model: Model) -> None:
 @pytest.mark.parametrize("model", [Model.EVENTS, Model.BINNED])
 def test_records_that_a_database_refuses_are_given_up_after_their_attempts(model: Model) -> None:
     function = Function("F", Duration(0.01), 30, None, {"Db": 1}, cold_start=0)
-    entry = Stream.of("S", "F", spike(100), batch_size=25, lanes=2, most_attempts=3)
+    entry = Stream.of("S", "F", spike(100), batch_size=25, shards=2, most_attempts=3, splits=False)
     full = {"Db": Server("Db", 5, 0)}
     history = simulate(Application((entry,), {"F": function}, full, 1_000, idle=600, refused=0.1), model=model)
     assert history.entries["S"].lost.total == pytest.approx(100)

@@ -135,7 +135,12 @@ def write_plan(settings: Any, dynamodb: Any, key: str, limits: Sequence[str] | N
         dynamodb.delete_item(TableName=settings.table, Key={"id": {"S": name}})
         return
     tiers = {tier_name(tier): tier["limit"] for tier in settings.key_tiers}
-    plan = dict(_limit(settings.name, tiers, text) for text in limits)
+    plan: dict[str, int] = {}
+    for text in limits:
+        tier, limit = _limit(settings.name, tiers, text)
+        if tier in plan:
+            raise BreakwaterError(settings.name, f"--limit {text!r} is given twice.", "Give each tier one limit.")
+        plan[tier] = limit
     dynamodb.put_item(TableName=settings.table, Item=plan_item(name, plan))
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from typing import Any
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
-from cdk_breakwater.cli.quota_report import quota_table, quota_usage
+from cdk_breakwater.cli.quota_report import change_plan, quota_table, quota_usage
 from cdk_breakwater.errors import BreakwaterError
 from handlers.quota_dispatcher.calendar_window import DAY
 from handlers.quota_dispatcher.clocks import MAX_SKEW, Reading
 from handlers.quota_dispatcher.counter import Counter
+from handlers.quota_dispatcher.key_plans import plan_item, plan_name
 
 T0 = 1_800_000_000_000
 ZONE = "America/Los_Angeles"
@@ -108,3 +111,81 @@ def test_a_quota_never_used_and_a_stack_without_one() -> None:
     assert [tier.used for tier in usage.tiers] == [0, 0, 0]
     with pytest.raises(BreakwaterError, match="Shop: the stack has no QuotaThrottledInvocation"):
         quota_usage("Shop", Account(None, handler="index.handler"))
+
+
+class Stack(Account):
+    """A stack with several quotas, of which some have keys."""
+
+    def __init__(self, names: dict[str, bool]) -> None:
+        super().__init__(None)
+        self.names = names
+        self.plans: list[tuple[str, dict[str, Any] | None]] = []
+
+    def paginate(self, **request: Any) -> list[dict[str, Any]]:
+        found = [{"ResourceType": "AWS::Lambda::Function", "PhysicalResourceId": name} for name in self.names]
+        return [{"StackResourceSummaries": found}]
+
+    def get_function_configuration(self, **request: Any) -> dict[str, Any]:
+        name = request["FunctionName"]
+        found = super().get_function_configuration()
+        setting = json.loads(found["Environment"]["Variables"]["BREAKWATER_QUOTA"]) | {"name": name, "table": name}
+        if self.names[name]:
+            setting |= {"key": "$.tenant", "key_tiers": [{"limit": 5, "period": 1_000}]}
+        return {**found, "Environment": {"Variables": {"BREAKWATER_QUOTA": json.dumps(setting)}}}
+
+    def put_item(self, **request: Any) -> None:
+        self.plans.append((request["TableName"], request["Item"]))
+
+    def delete_item(self, **request: Any) -> None:
+        self.plans.append((request["TableName"], None))
+
+
+@pytest.mark.parametrize(
+    ("names", "quota", "changed"),
+    [
+        ({"Shop/Crm": True}, None, "Shop/Crm"),
+        ({"Shop/Mail": False, "Shop/Crm": True}, None, "Shop/Crm"),
+        ({"Shop/Old/Crm": True, "Shop/Llm": True}, "Crm", "Shop/Old/Crm"),
+        ({"Shop/Old/Crm": True, "Shop/Crm": True}, "Old/Crm", "Shop/Old/Crm"),
+        ({"Shop/Old/Crm": True, "Shop/Crm": True}, "Shop/Crm", "Shop/Crm"),
+    ],
+)
+def test_a_plan_is_changed_of_the_quota_that_is_named(names: dict[str, bool], quota: str | None, changed: str) -> None:
+    stack = Stack(names)
+    assert change_plan("Shop", stack, "acme", ["1=2"], quota) == changed
+    assert change_plan("Shop", stack, "acme", None, quota) == changed
+    assert stack.plans == [(changed, plan_item(plan_name("acme"), {"1": 2})), (changed, None)]
+
+
+@pytest.mark.parametrize(
+    ("names", "quota", "limits", "words"),
+    [
+        ({"Shop/Crm": True, "Shop/Llm": True}, None, ["1=2"], "it has 2 such quotas with keys.*Shop/Crm, Shop/Llm"),
+        ({"Shop/Old/Crm": True, "Shop/Crm": True}, "Crm", ["1=2"], "it has 2 such quotas.*Shop/Old/Crm, Shop/Crm"),
+        ({"Shop/Crm": True}, "rm", ["1=2"], "it has 0 such quotas with keys.*Name one with --quota: Shop/Crm"),
+        ({"Shop/Crm": False}, None, ["1=2"], "it has 0 such quotas with keys.*none"),
+        ({"Shop/Crm": True}, None, ["1=2", "1=3"], "--limit '1=3' is given twice"),
+        ({"Shop/Crm": True}, None, ["60=2"], "--limit '60=2' is no limit of a key"),
+    ],
+)
+def test_a_plan_of_no_one_quota_is_refused(
+    names: dict[str, bool], quota: str | None, limits: list[str], words: str
+) -> None:
+    stack = Stack(names)
+    with pytest.raises(BreakwaterError, match=words):
+        change_plan("Shop", stack, "acme", limits, quota)
+    assert not stack.plans
+
+
+def test_the_command_changes_the_plan_of_the_quota_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = Stack({"Shop/Crm": True, "Shop/Llm": True})
+    main = import_module("cdk_breakwater.cli.main")
+    monkeypatch.setattr(main, "_client", stack)
+    for words in (["--set-plan", "acme", "--limit", "1=2"], ["--clear-plan", "acme"]):
+        done = CliRunner().invoke(main.app, ["quota", "Shop", *words, "--quota", "Llm"])
+        assert done.exit_code == 0, done.output
+        assert "Shop/Llm: the plan holds" in done.output
+    assert stack.plans == [("Shop/Llm", plan_item(plan_name("acme"), {"1": 2})), ("Shop/Llm", None)]
+    refused = CliRunner().invoke(main.app, ["quota", "Shop", "--set-plan", "acme", "--limit", "1=2"])
+    assert refused.exit_code == 1
+    assert "Name one with --quota: Shop/Crm, Shop/Llm" in refused.output

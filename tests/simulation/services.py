@@ -24,6 +24,8 @@ RETENTION = 14 * 86_400_000
 ATTEMPTS = 3  # of the SDK, as the handlers' clients are configured
 CONNECT = 1_000
 READ = 5_000
+LARGEST_ITEM = 400_000
+"""A little less than the 400 KB of DynamoDB, names included."""
 SCANNED = 10
 """Items that one request of a scan sees."""
 
@@ -239,6 +241,8 @@ class DynamoDBClient:
                 else:
                     name, value = part.split(" ")
                     new[name] = {"N": str(int(new.get(name, {"N": "0"})["N"]) + int(values[value]["N"]))}
+        if sum(len(next(iter(attribute.values()))) for attribute in new.values()) > LARGEST_ITEM:
+            raise refusal("ValidationException", 400)
         self.network.bill.write(item, new)
         self.table.items[key] = new
         if "SET" in request["UpdateExpression"]:

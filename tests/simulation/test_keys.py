@@ -158,6 +158,22 @@ def test_a_plan_lowers_what_a_key_is_granted_without_a_deployment_and_never_rais
     world.finish()
 
 
+def test_a_plan_as_large_as_an_item_may_be_makes_no_key_larger_and_says_no_more_than_its_tiers() -> None:
+    world = quiet((Limit(20, 1_000),), (Limit(2, 5_000),), parallelism=40)
+    world.set_plan("large", {f"no tier {number}": 0 for number in range(12_000)} | {"5": 1})
+    world.key_of = lambda number: "large" if number % 4 else "small"
+    world.send(20)
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        world.hub.run(lambda: False, world.hub.now + 20_000)
+    world.finish()
+    assert not world.key_providers["large"].exceeded([Limit(1, 5_000)])
+    assert "part of a plan" not in said.getvalue()
+    written = [item for name, item in world.dynamodb.items.items() if name.startswith("keys/")]
+    assert written
+    assert all(len(item["content"]["B"]) < 1_000 for item in written)
+
+
 def test_the_busiest_keys_are_shown_by_name_where_a_message_waits_and_a_plan_is_written() -> None:
     world = quiet((Limit(20, 1_000),), (Limit(1, 5_000),), parallelism=40)
     world.key_of = lambda number: "large" if number % 4 else "small"
@@ -177,7 +193,7 @@ def test_the_busiest_keys_are_shown_by_name_where_a_message_waits_and_a_plan_is_
     console = Console(width=120, record=True)
     console.print(keys_table(keys))
     assert "of 1 in 5 s" in console.export_text()
-    assert read_limits(table.items[plan_name("large")]) == ({"5": 1}, [])
+    assert read_limits(table.items[plan_name("large")], {"5"}) == ({"5": 1}, [])
     write_plan(settings, table, "*", ["5=1"])
     assert DEFAULT in table.items
     write_plan(settings, table, "*", None)

@@ -48,6 +48,9 @@ ON_ITS_WAY = 1_000
 """So long after a caller's end the provider may still get what it has sent."""
 LONGEST = 5_400_000
 """No caller lasts longer, on Lambda Managed Instances either: Lambda Developer Guide, "Lambda Managed Instances"."""
+LARGEST_STATE = 200_000
+"""No slot is handed out while the state has so many bytes. Each caller in flight adds about 200 to it, and the table
+takes no item of 400 KB: the dispatcher needs the rest."""
 _NO_MESSAGE = Held(Ref(-1, -1, -1))
 
 
@@ -176,7 +179,7 @@ class Acquirer:
         if weight > quota.heaviest:
             return {"refused": f"the weight is {weight}, and a tier grants {quota.heaviest} in all"}, False
         ends = min((grant.until for grant in quota.grants.values() if grant.calls), default=quota.clock)
-        if counter.away and quota.in_flight:
+        if (counter.away and quota.in_flight) or self._is_full(counter):
             return {"busy": max(ends, quota.paused_until) - quota.clock, "again": AGAIN}, False
         within = max(0, ceil(request["within"]))
         spread = estimate.high - estimate.low
@@ -202,6 +205,11 @@ class Acquirer:
             "most": slot.most,
         }
         return {"slot": given, "wait": low.start - low.frame.clock, "frame": low.frame}, True
+
+    @staticmethod
+    def _is_full(counter: Counter) -> bool:
+        # Only callers can be so many; to write it all down just to see how long it is would take too long for few.
+        return len(counter.quota.grants) > LARGEST_STATE // 1_000 and len(counter.dump()) > LARGEST_STATE
 
     def _end(
         self, counter: Counter, now: Reading, estimate: Estimate, request: dict[str, Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 from .counter import Counter
@@ -72,8 +73,10 @@ class KeyShelf(Shelf):
 
     def dump(self) -> dict[str, Any]:
         """Write the state as JSON knows it."""
+        # By their distances, which are alike: thousands of pages then take few bytes, packed as a volume is.
+        distances = [number - before for before, number in pairwise((0, *(number for number, _ in self.pages)))]
         state = {
-            "pages": [number for page in self.pages for number in page],
+            "pages": [number for page in zip(distances, self.pages, strict=True) for number in (page[0], page[1][1])],
             "index": self.index,
             "returned": [entry.held.ref.dump(entry.held.failures, entry.due) for entry in self.returned],
             "turn": self.turn,
@@ -86,7 +89,7 @@ class KeyShelf(Shelf):
             {"lanes": {}, "returned": [], "parked": [], "holes": [], "opened": [], "settled": 0, "turn": 0} | state
         )
         flat = state.get("pages", [])
-        self.pages = list(zip(flat[::2], flat[1::2], strict=True))
+        self.pages = list(zip(accumulate(flat[::2]), flat[1::2], strict=True))
         self.index = state.get("index", 0)
         return self
 

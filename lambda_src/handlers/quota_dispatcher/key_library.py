@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from .aws_errors import AwsError
 from .key_plans import Plans
 from .log import log
-from .pages import page_name
+from .pages import MOST_BYTES, forget_oldest, page_name
 from .volumes import Volumes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Set
 
     from .blobs import Blobs
     from .clocks import Reading
@@ -48,9 +48,9 @@ class KeyLibrary:
         """Read volumes by name."""
         return self._volumes.read(names)
 
-    def limits(self, number: int, next_ones: Iterable[int]) -> Limits:
-        """Read the plan of a key, and those of the next ones with it, or remember them for a while."""
-        return self._plans.limits(number, next_ones)
+    def limits(self, number: int, next_ones: Iterable[int], tiers: Set[str]) -> Limits:
+        """Read what the plan of a key says of these tiers, and those of the next ones, or remember it for a while."""
+        return self._plans.limits(number, next_ones, tiers)
 
     def page(self, key: tuple[int, int]) -> Page | None:
         """Read a page, or remember it."""
@@ -61,6 +61,7 @@ class KeyLibrary:
                 self._pages[key] = found
                 while len(self._pages) > _PAGES_KEPT:
                     del self._pages[next(iter(self._pages))]
+                forget_oldest(self._pages, MOST_BYTES)
         return found
 
     def write_down(self, counter: KeyedCounter) -> None:

@@ -13,7 +13,7 @@ from .keys import FIRST_NUMBER, key_number
 from .log import log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
     from .blobs import Blobs
     from .clocks import Reading
@@ -54,13 +54,17 @@ def plan_item(name: str, limits: Limits) -> dict[str, Any]:
     return {"id": {"S": name}, LIMITS: {"M": {tier: {"N": str(limit)} for tier, limit in limits.items()}}}
 
 
-def read_limits(item: Mapping[str, Any]) -> tuple[Limits, list[str]]:
-    """Return the limits that a plan's item names, and what of it makes no sense."""
+def read_limits(item: Mapping[str, Any], tiers: Set[str]) -> tuple[Limits, list[str]]:
+    """Return the limits of these tiers that a plan's item names, and what of it makes no sense.
+
+    What it names besides is left out, however much that is: each key remembers its limits.
+    """
     given = item.get(LIMITS, {}).get("M")
     if given is None:
         return {}, [f"it has no map {LIMITS}"]
     limits, problems = Limits(), list[str]()
-    for name, value in given.items():
+    for name in sorted(tiers & given.keys()):
+        value = given[name]
         text = value.get("N", "")
         if text.isdecimal() and int(text) >= 1:
             limits[name] = int(text)
@@ -86,12 +90,12 @@ class Plans:
         self._known: dict[str, tuple[Reading, Limits | None]] = {}
         self._said: set[str] = set()
 
-    def limits(self, number: int, next_ones: Iterable[int]) -> Limits:
-        """Return what the plan of a key says; read those of the next ones with it."""
+    def limits(self, number: int, next_ones: Iterable[int], tiers: Set[str]) -> Limits:
+        """Return what the plan of a key says of these tiers; read those of the next ones with it."""
         name = _name(number)
         if not (self._fresh(name) and self._fresh(DEFAULT)):
             names = [DEFAULT, name, *(_name(other) for other in islice(next_ones, _READ_AT_ONCE))]
-            self._read({each for each in names if not self._fresh(each)})
+            self._read({each for each in names if not self._fresh(each)}, tiers)
         own, common = self._known[name][1], self._known[DEFAULT][1]
         return (common or {}) if own is None else own
 
@@ -101,10 +105,10 @@ class Plans:
         now, then = self._now(), self._known[name][0]
         return max(now.monotonic - then.monotonic, now.wall - then.wall) < FRESH
 
-    def _read(self, names: set[str]) -> None:
+    def _read(self, names: set[str], tiers: Set[str]) -> None:
         now, items = self._now(), self._blobs.items(names)
         for name in names:
-            limits, problems = read_limits(items[name]) if name in items else (None, [])
+            limits, problems = read_limits(items[name], tiers) if name in items else (None, [])
             self._known[name] = (now, limits)
             for problem in problems:
                 if problem not in self._said:

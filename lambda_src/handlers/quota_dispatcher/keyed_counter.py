@@ -19,6 +19,7 @@ from .counter import Counter
 from .held import UNWEIGHED
 from .key_counter import KeyCounter, is_finished
 from .key_index import KeyIndex, VolumeFiles
+from .key_plans import tier_name
 from .key_sorting import Run, sort
 from .key_turns import KeyTurns
 from .keys import FIRST_NUMBER
@@ -28,7 +29,7 @@ from .volumes import Entry, volume_of, written_at
 from .weights import known_weight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Set
 
     from .grants import Slot
     from .held import Ref
@@ -47,8 +48,8 @@ class KeyFiles(VolumeFiles, Protocol):
         """Read a page of a key."""
         ...
 
-    def limits(self, number: int, next_ones: Iterable[int]) -> Limits:
-        """Read the plan of a key, and those of the next ones with it."""
+    def limits(self, number: int, next_ones: Iterable[int], tiers: Set[str]) -> Limits:
+        """Read what the plan of a key says of these tiers, and those of the next ones with it."""
         ...
 
 
@@ -227,12 +228,15 @@ class KeyedCounter(Counter):
     def key_on_plan(self, number: int, next_ones: Iterable[int]) -> KeyCounter:
         """Return the counter of a key that is about to be served, with the tiers of its plan; `next_ones` follow it."""
         key = self.key(number)
-        limits = self._files.limits(number, next_ones) if self._files else {}
+        limits = self._files.limits(number, next_ones, self._tier_names()) if self._files else {}
         if limits != key.limits:
             key.limits = limits
             key.keep_to(self.key_tiers)
             self.index.touch(number)
         return key
+
+    def _tier_names(self) -> Set[str]:
+        return {tier_name(tier) for tier in self.key_tiers}
 
     def stored(self, number: int, entry: Entry) -> KeyCounter:
         """Return the counter of a key for who only looks at it."""

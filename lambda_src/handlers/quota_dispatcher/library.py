@@ -8,6 +8,7 @@ from .aws_errors import AwsError
 from .counter import DAY
 from .keys import FIRST_NUMBER
 from .log import log
+from .pages import MOST_BYTES, forget_oldest
 from .shelf import MOST_RETURNED
 
 if TYPE_CHECKING:
@@ -71,11 +72,13 @@ class Library:
         while (
             wanted
             and not (sorts and read >= READ_AT_ONCE)
+            and self._has_room()
             and (missing := counter.shelf.wanted_pages(wanted, tails, self.pages))
         ):
             for key in missing:
-                self.pages[key] = self._next(key)
-                read += 1
+                if self._has_room():
+                    self.pages[key] = self._next(key)
+                    read += 1
 
     def record(self, held: Held) -> dict[str, Any] | None:
         """Return a message as its function gets it; None when its page is gone, since all of it was done."""
@@ -86,7 +89,9 @@ class Library:
     def tidy(self, counter: Counter) -> set[tuple[int, int]]:
         """Delete pages of which nothing is left to do, and keep no more than is of use. Return what was deleted."""
         deleted = {key for key in counter.finished() if self._deleted(key)}
-        self.pages = {key: page for key, page in self.pages.items() if page is not None and key not in deleted}
+        kept = {key: page for key, page in self.pages.items() if page is not None and key not in deleted}
+        forget_oldest(kept, MOST_BYTES // 2)
+        self.pages = {**kept}
         return deleted
 
     def sweep(self, counter: Counter, memory: Memory) -> None:
@@ -124,6 +129,9 @@ class Library:
         for entry in sorted(waiting, key=lambda entry: entry.due)[MOST_RETURNED - REFILED :]:
             lanes.setdefault(entry.held.ref.lane, []).append(entry.held)
         return {held.ref for lane, members in lanes.items() if self._refiled(lane, members) for held in members}
+
+    def _has_room(self) -> bool:
+        return sum(page.size for page in self.pages.values() if page) < MOST_BYTES
 
     def _get(self, key: tuple[int, int]) -> Page | None:
         return self._pages.get(key, self._unit)

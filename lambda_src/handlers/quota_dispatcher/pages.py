@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PAGE = "page"
+MOST_BYTES = 30_000_000
+"""Of pages in memory, of which a dispatcher has 512 MB; one page has 6 MB at most, since Lambda hands over no more."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Page:
     """How often each has failed before it was filed (anew)."""
     unit: str = ""
     """Where the weight of a message stands."""
+    size: int = 0
+    """Bytes that it takes in memory, about, where it was read from the table."""
 
     def __len__(self) -> int:
         return len(self.records)
@@ -73,8 +77,9 @@ class Pages:
             if part is None:
                 return None  # It is being deleted: its messages are done.
             packed += part["content"]["B"]
-        records, failed = json.loads(zlib.decompress(packed))
-        return Page(tuple(records), tuple(failed), unit)
+        content = zlib.decompress(packed)
+        records, failed = json.loads(content)
+        return Page(tuple(records), tuple(failed), unit, len(content))
 
     def delete(self, key: tuple[int, int]) -> None:
         """Delete a page, its first part first."""
@@ -98,6 +103,15 @@ class Pages:
         return self._client.get_item(
             TableName=self._table, Key={"id": {"S": page_name(key, number)}}, ConsistentRead=True
         ).get("Item")
+
+
+def forget_oldest(pages: dict[tuple[int, int], Page], most: int) -> None:
+    """Drop pages, those that were read first, until the others take so many bytes at most."""
+    size = sum(page.size for page in pages.values())
+    for key in list(pages):
+        if size <= most:
+            return
+        size -= pages.pop(key).size
 
 
 def group_number(record: dict[str, Any]) -> int:

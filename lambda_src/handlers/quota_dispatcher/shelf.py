@@ -22,8 +22,9 @@ HOLE = 60_000
 """A page that has a number and isn't there after so long (ms) will never come: its intake has ended long before."""
 MOST_RETURNED = 500
 """Of so many messages that wait for another try, the rest is filed anew, at the end of the backlog."""
-MOST_PARKED = 1_000
-"""In order: so many messages may wait for others of their group, before nothing behind them is looked at."""
+MOST_WAITING = 1_000
+"""So many messages may wait for another try or, in order, for others of their group, before nothing behind them is
+looked at: each is known one by one, and the table takes no item of 400 KB."""
 
 
 class Returned(NamedTuple):
@@ -277,7 +278,11 @@ class Shelf:
     def _walk(self, number: int, clock: int, tail: int, library: Library) -> Iterator[Held]:
         """Hand out a lane's messages one by one, as far as its pages were read."""
         lane = self.lane(number)
-        while lane.page <= tail and (number, lane.page) in library and len(self.parked) < MOST_PARKED:
+        while (
+            lane.page <= tail
+            and (number, lane.page) in library
+            and len(self.parked) + len(self.returned) < MOST_WAITING
+        ):
             key, index = (number, lane.page), lane.index
             page = library[key]
             lane.index += 1

@@ -12,6 +12,7 @@ import pytest
 from breakwater_runtime.errors import ConfigurationError
 from breakwater_runtime.quota_signals import RetryAfter
 from breakwater_runtime.quota_slots import QuotaSlot, _Watch, acquire
+from handlers.quota_dispatcher import acquirer
 from handlers.quota_dispatcher.clocks import MAX_SKEW, Reading
 from handlers.quota_dispatcher.counter import Counter
 from handlers.quota_dispatcher.store import Item
@@ -106,6 +107,28 @@ def test_a_caller_that_dies_holds_its_slot_until_its_invocation_would_have_ended
     late = call(world)
     after(world, 5_000)
     assert late.outcome == "acquired"
+
+
+def test_so_many_callers_that_the_counters_item_would_not_hold_them_are_told_to_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where it was filled by callers, no dispatcher could write it any more, and nothing went on."""
+    monkeypatch.setattr(acquirer, "LARGEST_STATE", 10_000)
+    world = world_of(Limit(1_000, 60_000))
+    world.durations = (TIMEOUT, TIMEOUT)  # none of them tells its end
+    callers = []
+    for _ in range(120):
+        callers.append(call(world, within=1))
+        after(world, 100)
+    after(world, 3_000)
+    outcomes = {outcome: sum(caller.outcome == outcome for caller in callers) for outcome in ("acquired", "busy")}
+    assert outcomes["acquired"] > 40
+    assert outcomes["busy"] > 20
+    assert max(caller.retry_after for caller in callers) > 10, "until one of them has ended"
+    assert len(world.dynamodb.items["quota"]["counter"]["S"]) < 10_500
+    after(world, TIMEOUT)
+    world.durations = (20, 150)
+    assert talk(world, lambda _: None).outcome == "acquired"
 
 
 def test_what_was_not_used_is_free_at_once() -> None:

@@ -23,11 +23,13 @@ from handlers.quota_dispatcher.caller import LATE
 from handlers.quota_dispatcher.clocks import Reading
 from handlers.quota_dispatcher.counter import LONGEST_PAUSE, Counter
 from handlers.quota_dispatcher.dead_letters import bury
+from handlers.quota_dispatcher.held import Held
 from handlers.quota_dispatcher.intake import Intake
-from handlers.quota_dispatcher.pages import Page, Pages
+from handlers.quota_dispatcher.library import Library
+from handlers.quota_dispatcher.pages import MOST_BYTES, Page, Pages
 from handlers.quota_dispatcher.reports import Report
 from handlers.quota_dispatcher.settings import VARIABLE, Settings
-from handlers.quota_dispatcher.shelf import HOLE, MOST_PARKED, Shelf
+from handlers.quota_dispatcher.shelf import HOLE, MOST_WAITING, Shelf
 from handlers.quota_dispatcher.store import Presence, Store
 from handlers.quota_dispatcher.tiers import time_zone
 from tests.simulation.bill import Bill
@@ -36,8 +38,6 @@ from tests.simulation.services import DynamoDB, DynamoDBClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from handlers.quota_dispatcher.held import Held
 
 NOW = 1_800_000_000_000
 SETTINGS = Settings(
@@ -141,7 +141,7 @@ def test_in_order_so_many_wait_for_others_of_their_group_and_then_all_do() -> No
     shelf = Shelf([], ordered=True)
     library = {(1, number): page(*["a"] * 100) for number in range(1, 13)} | {(1, 13): page("b")}
     assert len(shelf.pick(10, 0, {1: 13}, library, ())) == 1
-    assert len(shelf.parked) == MOST_PARKED
+    assert len(shelf.parked) == MOST_WAITING
     assert shelf.unopened({1: 13})
 
 
@@ -423,3 +423,60 @@ def test_a_dead_letter_keeps_what_it_had_and_says_why_where_that_fits() -> None:
     many = {f"a{number}": attribute("x") for number in range(10)}
     bury(outbox, "dead", record(3) | {"messageAttributes": many}, "Error", 5, ordered=False)
     assert list(outbox.sent[2]["MessageAttributes"]) == list(many)
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_messages_that_all_fail_never_outgrow_the_counters_item(ordered: bool) -> None:
+    """Each of another group, and each waits for its next attempt; the table takes no item of 400 KB."""
+    shelf = Shelf([], ordered)
+    library = {(1, number): page(f"group {number}") for number in range(1, 5_001)}
+    for turn in range(50):
+        for held in shelf.pick(100, turn, {1: 5_000}, library, ()):
+            shelf.give_back(Held(held.ref, held.failures + 1), NOW)
+    assert len(shelf.returned) == MOST_WAITING
+    assert len(json.dumps(shelf.dump())) < 100_000
+    assert len(shelf.pick(100, NOW, {1: 5_000}, library, ())) == 100, "then they are tried again"
+
+
+class LargePages:
+    """A table whose every page is as large as Lambda hands over."""
+
+    def __init__(self) -> None:
+        self.read = 0
+
+    def get(self, key: tuple[int, int], unit: str = "") -> Page:
+        self.read += 1
+        return replace(page("a", "b"), unit=unit, size=6_000_000)
+
+    def delete(self, key: tuple[int, int]) -> None:
+        """It is done."""
+
+
+def test_large_messages_are_read_as_memory_allows_and_all_in_turn() -> None:
+    """Of 150 pages at once, as they are sorted by key, or of one message a page each, a dispatcher would die."""
+    source: Any = LargePages()
+    host: Any = None
+    library = Library(host, source, Store(table(), "table"), host)
+    counter, seen = Counter(SETTINGS.tiers, 18_000, first=[], ordered=False), set[tuple[int, int]]()
+    for turn in range(1, 41):
+        library.read(counter, 100, {1: 100, 2: 100})
+        assert sum(found.size for found in library.pages.values() if found) <= MOST_BYTES
+        picks = counter.shelf.pick(100, turn, {1: 100, 2: 100}, library.pages, ())
+        assert picks
+        seen |= {held.ref[:2] for held in picks}
+        library.tidy(counter)
+    assert len(seen) == 200
+    assert source.read == 200, "each page once"
+
+
+def test_large_messages_that_wait_for_another_try_leave_room_for_others() -> None:
+    source: Any = LargePages()
+    host: Any = None
+    library = Library(host, source, Store(table(), "table"), host)
+    counter = Counter(SETTINGS.tiers, 18_000, first=[], ordered=False)
+    for turn in range(1, 40):
+        library.read(counter, 100, {1: 100})
+        for held in counter.shelf.pick(100, turn, {1: 100}, library.pages, ()):
+            counter.shelf.give_back(held, NOW)
+        library.tidy(counter)
+    assert counter.shelf.lane(1).page == 101

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,11 @@ from cdk_breakwater.quota.invocation import QuotaThrottledInvocation
 from cdk_breakwater.quota.tier import QuotaTier
 from handlers.quota_dispatcher.blobs import PART, Blobs, UnprocessedError
 from handlers.quota_dispatcher.counter import Counter
+from handlers.quota_dispatcher.key_counter import KeyShelf
 from handlers.quota_dispatcher.key_plans import plan_name
+from handlers.quota_dispatcher.key_sorting import Run
 from handlers.quota_dispatcher.keyed_counter import KeyedCounter
-from handlers.quota_dispatcher.keys import MESSAGE_GROUP, KeyMissingError, key_number, read_key
+from handlers.quota_dispatcher.keys import FIRST_NUMBER, MESSAGE_GROUP, KeyMissingError, key_number, read_key
 from handlers.quota_dispatcher.settings import Settings
 from handlers.quota_dispatcher.store import Item
 from handlers.quota_dispatcher.tiers import TAG, fingerprint
@@ -100,6 +104,16 @@ def test_what_makes_no_sense_is_refused(
     tiers = [*TIERS, QuotaTier(limit=1_000, period=Duration.minutes(1), weight="$.tokens")]
     with pytest.raises(BreakwaterError, match=problem):
         QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=tiers, **options)
+
+
+def test_pages_of_a_long_backlog_take_few_bytes() -> None:
+    """They are written anew with each call of the key, so that each byte counts as often as it is called."""
+    draw = random.Random(1)  # noqa: S311 -- other keys' messages lie between them
+    numbers = [Run(1, page, 0, 1).number for page in range(1, 40_000) if draw.random() < 0.5]
+    shelf = KeyShelf([], False, number=FIRST_NUMBER, pages=[(number, 1) for number in numbers])
+    written = json.dumps(shelf.dump())
+    assert len(zlib.compress(written.encode())) < 2 * len(numbers)
+    assert KeyShelf([], False).load(json.loads(written)).pages == shelf.pages
 
 
 def record(body: Any = None, *, group: str | None = None, attribute: str | None = None) -> dict[str, Any]:

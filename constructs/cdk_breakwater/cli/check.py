@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import signal
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -27,10 +24,10 @@ from .check_exceptions import (
 from .check_formats import FORMATS
 from .check_report import explanation, report_table, severity_of
 from .check_sources import Sources
+from .given_parameters import parameters_of, see_to_parameters
+from .time_limit import TimeIsUp, limited
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..checks import Finding, Rule
 
 CLEAN, FINDINGS, UNREADABLE = 0, 1, 2
@@ -39,10 +36,6 @@ _NO_QUOTA = (
     "unless --account-concurrency says otherwise."
 )
 _SETTINGS = Path(".breakwater.yaml")
-
-
-class TimeIsUp(BaseException):
-    """Raised by the alarm; no `Exception`, so that no handler on the way takes it for a rule's failure."""
 
 
 def check_command(  # noqa: PLR0917 -- typer makes an option of each
@@ -130,16 +123,6 @@ def see_to(option: str, given: str, known: tuple[str, ...]) -> None:
         raise BreakwaterError(option, f"there is no {given!r}.", f"Take one of {', '.join(known)}.")
 
 
-def see_to_parameters(unknown: list[str]) -> None:
-    """Refuse parameters that no template has."""
-    if unknown:
-        raise BreakwaterError(
-            "--parameter",
-            f"no template has a parameter {', '.join(map(repr, unknown))}.",
-            "Take a name of its Parameters; pseudo parameters, and the values of a deployed stack, are AWS's.",
-        )
-
-
 def _exit_code(found: list[tuple[Rule, Finding]], sources: Sources, *, strict: bool, written: bool) -> int:
     if sources.unreadable:
         return UNREADABLE
@@ -181,32 +164,6 @@ def _rules(only: list[str], skip: list[str]) -> list[Rule]:
     return [rule for rule in RULES if rule.id in chosen]
 
 
-def parameters_of(given: list[str], file: Path | None) -> dict[str, str]:
-    """Read parameters, those of a file and those that were given by themselves."""
-    found = _parameters_in(file) if file is not None else {}
-    for each in given:
-        name, equals, value = each.partition("=")
-        if not equals:
-            raise BreakwaterError("--parameter", f"it has no value (given {each!r}).", "Write NAME=VALUE.")
-        found[name] = value
-    return found
-
-
-def _parameters_in(file: Path) -> dict[str, str]:
-    try:
-        body = json.loads(file.read_text(encoding="utf-8-sig"))
-        if isinstance(body, list):
-            given = [each for each in body if not each.get("UsePreviousValue")]
-            return {str(each["ParameterKey"]): str(each["ParameterValue"]) for each in given}
-        return {str(name): str(value) for name, value in body.get("Parameters", body).items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BreakwaterError(
-            str(file),
-            f"it holds no parameters ({type(error).__name__}: {error}).",
-            'Write [{"ParameterKey": "Stage", "ParameterValue": "prod"}], or {"Parameters": {"Stage": "prod"}}.',
-        ) from error
-
-
 def _read_deployed(
     sources: Sources, stacks: list[str], region: str | None, profile: str | None, *, quota_is_given: bool
 ) -> None:
@@ -234,22 +191,3 @@ def _read_deployed(
         raise BreakwaterError(
             "breakwater check", f"AWS can't be read ({error}).", "Name a stack, and check your permissions."
         ) from error
-
-
-@contextmanager
-def limited(seconds: int) -> Iterator[None]:
-    """Stop after some time, where the system has alarms."""
-    if not hasattr(signal, "setitimer"):
-        yield
-        return
-
-    def stop(*_: object) -> None:
-        raise TimeIsUp
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

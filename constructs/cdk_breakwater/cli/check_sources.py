@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..checks import Assembly
 from ..checks.nested import closes_a_circle, nested_file
 from .acknowledgments import Acknowledgments
+from .app_files import applications, artifacts_of, environments_in, files_in, looks_like_one
 from .sam import expand, is_sam
 from .template_file import TemplateFile, UnreadableTemplateError, read_template
 from .template_numbers import no_numbers
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-_SUFFIXES = (".json", ".yaml", ".yml", ".template")
-# Templates that a build wrote from others, and what isn't the project's own.
-_SKIPPED = ("node_modules", ".git", ".venv", "venv", ".aws-sam", "__pycache__", ".tox", ".mypy_cache")
 # The APIs that SAM makes for events that name none, and the type of those events.
 _IMPLICIT = {"ServerlessRestApi": "Api", "ServerlessHttpApi": "HttpApi"}
 _OPEN_LOOP = "a Fn::ForEach was not read: its collection is known at deployment only; give it by --parameter"
@@ -57,7 +54,7 @@ class Sources:
         named: dict[Path, list[Path]] = {}
         for path in paths:
             if path.is_dir():
-                named[path] = list(self._files_in(path))
+                named[path] = list(files_in(path))
                 for file in named[path]:
                     folders.setdefault(file.parent, []).append(file)
             elif self._read(path, named=True) is not None:
@@ -118,9 +115,9 @@ class Sources:
         read = {file: found for file in files if (found := self._read(file)) is not None}
         nested = {target for file, found in read.items() for target in self._nested(file, found.body)}
         assembly = Assembly(self.account_concurrency, self._parse)
-        for artifact in _artifacts(files[0].parent):
+        for artifact in artifacts_of(files[0].parent):
             self.acknowledgments.read(artifact, files[0].parent)
-        environments = _environments(files[0].parent)
+        environments = environments_in(files[0].parent)
         # Stacks that nest each other have no root: the first of them is one.
         for file, found in sorted(read.items(), key=lambda item: item[0].resolve() in nested):
             if file.resolve() in nested and any(file.resolve() == each.path.resolve() for each in assembly.templates):
@@ -150,7 +147,7 @@ class Sources:
 
     def _nested(self, file: Path, body: dict[str, Any]) -> Iterator[Path]:
         """Give the files of a template's nested stacks and applications, which are no apps of their own."""
-        yield from _applications(file, body)
+        yield from applications(file, body)
         if "AWS::CloudFormation::Stack" not in str(body):
             return
         alone = Assembly(self.account_concurrency)
@@ -166,7 +163,7 @@ class Sources:
         try:
             found = read_template(file)
         except UnreadableTemplateError as error:
-            if named or _looks_like_one(file):
+            if named or looks_like_one(file):
                 self._complain(f"{file}: {error}")
             return None
         if not found.is_template:
@@ -200,64 +197,3 @@ class Sources:
             if alone.open_loops:
                 self._complain(f"{found.path}: {_OPEN_LOOP}")
         return expand(found.body, self.parameters, found.path.parent)
-
-    def _files_in(self, folder: Path) -> Iterator[Path]:
-        if (folder / "manifest.json").is_file() and (templates := _of_assembly(folder)):
-            yield from templates
-            return
-        for entry in sorted(folder.iterdir()):
-            if entry.is_dir():
-                if entry.name not in _SKIPPED and not entry.is_symlink():
-                    yield from self._files_in(entry)
-            elif entry.suffix in _SUFFIXES and entry.is_file():
-                yield entry
-
-
-def _of_assembly(folder: Path) -> list[Path]:
-    """Give the templates of a cloud assembly and of the stages in it."""
-    found: list[Path] = []
-    for artifact in _artifacts(folder):
-        properties = artifact.get("properties")
-        if not isinstance(properties, dict):
-            continue
-        if artifact.get("type") == "aws:cloudformation:stack" and isinstance(properties.get("templateFile"), str):
-            found.append(folder / properties["templateFile"])
-        elif artifact.get("type") == "cdk:cloud-assembly" and isinstance(properties.get("directoryName"), str):
-            found += _of_assembly(folder / properties["directoryName"])
-    return found
-
-
-def _environments(folder: Path) -> dict[str, str]:
-    return {
-        artifact["properties"]["templateFile"]: artifact["environment"]
-        for artifact in _artifacts(folder)
-        if isinstance(artifact.get("properties"), dict)
-        and isinstance(artifact["properties"].get("templateFile"), str)
-        and isinstance(artifact.get("environment"), str)
-    }
-
-
-def _artifacts(folder: Path) -> list[dict[str, Any]]:
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
-    artifacts = manifest.get("artifacts") if isinstance(manifest, dict) else None
-    return [each for each in artifacts.values() if isinstance(each, dict)] if isinstance(artifacts, dict) else []
-
-
-def _applications(file: Path, body: dict[str, Any]) -> Iterator[Path]:
-    """Give the files that a template's SAM applications name by a path."""
-    for resource in body["Resources"].values():
-        properties = resource.get("Properties") if isinstance(resource, dict) else None
-        path = properties.get("Location") if isinstance(properties, dict) else None
-        if isinstance(path, str) and "://" not in path and "\0" not in path:
-            yield (file.parent / path).resolve()
-
-
-def _looks_like_one(file: Path) -> bool:
-    try:
-        text = file.read_bytes()
-    except OSError:
-        return True
-    return b"AWS::" in text and b"Resources" in text

@@ -13,13 +13,15 @@ from ..errors import BreakwaterError
 from ..limits.account_quota import ACCOUNT_CONCURRENCY
 from ..simulation.application import Failover
 from ..simulation.run import Model
-from .check import CLEAN, FINDINGS, UNREADABLE, TimeIsUp, limited, parameters_of, see_to, see_to_parameters
+from .check import CLEAN, FINDINGS, UNREADABLE, see_to
 from .check_sources import Sources
+from .given_parameters import parameters_of, see_to_parameters
 from .simulate_answers import Answers
 from .simulate_arguments import SHAPES, seconds
 from .simulate_size import sizes
 from .simulated_burst import DEFAULT_BURST, DEFAULT_DURATION, Burst, largest, run, without_limits
 from .simulated_limits import read_limits
+from .time_limit import TimeIsUp, limited
 
 if TYPE_CHECKING:
     from .simulated_burst import Run

@@ -52,7 +52,7 @@ def verdict(run: Run) -> list[str]:
     lines = []
     for name, server in run.application.servers.items():
         came = run.history.servers[name]
-        peak = f"{name}: {came.connections.peak:,.0f} connections at the most"
+        peak = f"{name}: {count(came.connections.peak, 'connection')} at the most"
         if server.max_connections is None:
             lines.append(f"{peak}; how many it has is not known here.")
             continue

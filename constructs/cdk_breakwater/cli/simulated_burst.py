@@ -113,7 +113,9 @@ def run(limits: Limits, burst: Burst, title: str) -> Run:
         remedy = f"Take at most {_MOST_EVENTS:,}{'' if why else ', or --model binned'}."
         raise BreakwaterError("--load", problem, remedy)
     history = simulate(application, model=burst.model, seed=burst.seed, patience=burst.patience)
-    return Run(title, limits, application, history, bindings(application, history))
+    given = [name for name, _ in of_each("--max-connections", burst.max_connections, limits.servers)]
+    known = replace(limits, because=limits.because | dict.fromkeys(given, "--max-connections"))
+    return Run(title, known, application, history, bindings(application, history))
 
 
 def _application(limits: Limits, burst: Burst) -> Application:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import heapq
 from bisect import bisect_left
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .binned_queue import BinnedQueue, Cohort, Fate
+from .binned_queue import BinnedQueue, Fate
+from .cohorts import Cohort
+from .message_groups import FreeGroups, Groups, HeldUp, HeldUpGroups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,41 +19,7 @@ if TYPE_CHECKING:
     from .history import EntryHistory
 
 _DUST = 1e-6
-_ALIKE, _ALIKE_PART = 0.25, 0.01
-_PARTS = 100
 _LEFT = 0.5  # less than half of a group is none
-
-
-@dataclass
-class _Groups:
-    """Message groups that are alike.
-
-    Attributes
-    ----------
-    number
-        How many, of which parts count.
-    position
-        How many messages have been taken of each, of those that came.
-    """
-
-    number: float
-    position: float
-
-
-@dataclass
-class _HeldUp(_Groups):
-    """Message groups whose first message fails.
-
-    Attributes
-    ----------
-    failing
-        Messages of each that come again together: the one that fails, and those that were behind it in its batch.
-    receives
-        How often they have been received.
-    """
-
-    failing: float = 1.0
-    receives: int = 1
 
 
 class BinnedFifo(BinnedQueue):
@@ -66,10 +32,9 @@ class BinnedFifo(BinnedQueue):
         self._groups = queue.keys or 1
         self._came = 0.0  # to each group
         self._coming: list[tuple[float, float]] = []  # how many had come, and when
-        self._free = [_Groups(self._groups, 0.0)]  # those with the oldest message first
-        self._held_up: dict[int, list[_HeldUp]] = {}  # by the step in which they come again
-        self._again: list[int] = []  # those steps, the next one first
-        self._retried: deque[_HeldUp] = deque()  # those that are visible
+        self._free = FreeGroups(self._groups)
+        self._held_up = HeldUpGroups(queue.visibility_timeout / step)
+        self._retried: deque[HeldUp] = deque()  # those that are visible
         self._behind = self._failing = 0.0  # messages of all held up: behind those that fail, and those themselves
         self._began = 1.0  # of what is taken, how much of a message is worked on
 
@@ -83,25 +48,23 @@ class BinnedFifo(BinnedQueue):
         """The step at which it has something to do again; the present one where it has now."""
         if self._backlog > _DUST or self._retried or self._depth or self._messages.total or self._batches.total:
             return self._number
-        while self._again and self._again[0] <= self._number:
-            heapq.heappop(self._again)
-        others = super().rests_until
-        if not self._again:
+        others, again = super().rests_until, self._held_up.next_after(self._number)
+        if again is None:
             return others
-        return min(self._again[0], others) if others > self._number else self._again[0]
+        return min(again, others) if others > self._number else again
 
     def advance(self, number: int, arrivals: float) -> None:
         """Go to a step: what ends in it has ended, what comes has come, and what was held up is seen again."""
         super().advance(number, arrivals)
         now = number * self._step
         most = self.queue.max_receive_count
-        for held in self._held_up.pop(number, ()):
+        for held in self._held_up.take(number):
             if most is None or held.receives < most:
                 self._retried.append(held)
                 continue
             self.history.lost.add(now, held.number * held.failing)
             self._forget(held)
-            self._put(_Groups(held.number, held.position))
+            self._free.put(Groups(held.number, held.position), self._came)
         if now > self.queue.load.end:
             self._end(now)
 
@@ -111,7 +74,7 @@ class BinnedFifo(BinnedQueue):
             held = self._retried.popleft()
             number = min(held.number, places)
             if number < held.number:
-                rest = _HeldUp(held.number - number, held.position, held.failing, held.receives)
+                rest = HeldUp(held.number - number, held.position, held.failing, held.receives)
                 self._retried.appendleft(rest)
                 held.number = number
             self._retry(held, room(), now)
@@ -125,20 +88,15 @@ class BinnedFifo(BinnedQueue):
         depth = self._depth + self._held + self._backlog + self._behind
         self.history.depth.set(now, depth)
         self.history.blocked.set(now, self._behind)
-        first = min(
-            [
-                *(each.position for each in self._free[:1]),
-                *(each.position for held in self._held_up.values() for each in held[:1]),
-            ],
-            default=self._came,
-        )
+        positions = [*(each.position for each in self._free), *self._held_up.first_positions]
+        first = min(positions, default=self._came)
         if depth > 0.5 and self._coming:
             number = min(bisect_left(self._coming, (first + _DUST, 0.0)), len(self._coming) - 1)
             self.history.age.set(now, now - self._coming[number][1])
 
     @property
     def _backlog(self) -> float:
-        return sum(each.number * (self._came - each.position) for each in self._free)
+        return self._free.backlog(self._came)
 
     @property
     def _ready(self) -> float:
@@ -148,15 +106,15 @@ class BinnedFifo(BinnedQueue):
     def _free_pollers(self) -> float:
         """How many batches more may be in work: one of a group at a time."""
         pollers = super()._free_pollers
-        groups = sum(each.number for each in self._free)
-        waiting = self._depth + sum(each.number * min(1.0, self._came - each.position) for each in self._free)
+        groups = self._free.number
+        waiting = self._depth + self._free.with_messages(self._came)
         return min(pollers, waiting * max(0.0, 1 - self._batches.total / groups) if groups else waiting)
 
     def _arrive(self, arrivals: float, now: float) -> None:
         if not arrivals:
             return
         each = arrivals / self._groups
-        self._behind += each * (self._groups - sum(groups.number for groups in self._free))
+        self._behind += each * (self._groups - self._free.number)
         self._came += each
         self._coming.append((self._came, now))
 
@@ -167,7 +125,7 @@ class BinnedFifo(BinnedQueue):
         messages -= of_others
         begun = done = 0.0
         of_each = max(self._step / self.function.function.duration.mean, _DUST)  # one after the other
-        for groups in list(self._free):
+        for groups in self._free:
             if messages <= _DUST:
                 break
             here = min(self._came - groups.position, of_each, messages / groups.number)
@@ -178,14 +136,13 @@ class BinnedFifo(BinnedQueue):
             failing, behind, number = self._hold_up(groups, here, size, now)
             done += here * (groups.number + number) - failing
             begun += here * (groups.number + number) - behind
-        self._free = [each for each in self._free if each.number > _DUST]
-        self._merge()
+        self._free.merge(self._came)
         if done > _DUST:
             taken.append(Cohort(now, 1, done, done / size, now))
             self._began = begun / done
         return taken
 
-    def _hold_up(self, groups: _Groups, here: float, size: float, now: float) -> tuple[float, float, float]:
+    def _hold_up(self, groups: Groups, here: float, size: float, now: float) -> tuple[float, float, float]:
         """Hold up those of some groups whose batch has a message that fails.
 
         Give how many messages come again, how many of them are not begun, and how many groups that are.
@@ -200,15 +157,15 @@ class BinnedFifo(BinnedQueue):
         before = ((1 - part) * (1 - (1 - part) ** size) / part - size * (1 - part) ** size) / spoilt
         failing = size - before if self.queue.reports_failures else size
         behind = size - before - 1
-        held = _HeldUp(number, groups.position, failing)
+        held = HeldUp(number, groups.position, failing)
         groups.number -= number
         self._behind += number * (self._came - held.position)
         self._failing += number * failing
         self.history.failed.add(now, number * failing)
-        self._hold(held, now)
+        self._held_up.put(held, self._number)
         return number * failing, number * behind, number
 
-    def _retry(self, held: _HeldUp, room: float, now: float) -> None:
+    def _retry(self, held: HeldUp, room: float, now: float) -> None:
         """Receive again what fails."""
         function = self.function.function
         before = 0.0 if self.queue.reports_failures else (held.failing - 1) / 2
@@ -221,64 +178,26 @@ class BinnedFifo(BinnedQueue):
         together = min(self.queue.batch_size, held.failing + self._came - held.position)
         self.history.failed.add(now, held.number * max(held.failing, together))
         held.receives += 1
-        self._hold(held, now)
-
-    def _hold(self, held: _HeldUp, now: float) -> None:
-        # Those of a hundredth of the time come again together, so that they are few.
-        width = max(1, int(self.queue.visibility_timeout / self._step / _PARTS))
-        at = max(self._number + 1, round((now + self.queue.visibility_timeout) / self._step / width) * width)
-        if at not in self._held_up:
-            heapq.heappush(self._again, at)
-        alike = self._held_up.setdefault(at, [])
-        known = next((each for each in alike if each.receives == held.receives), None)
-        if known is None:
-            alike.append(held)
-            return
-        both = known.number + held.number
-        known.position = (known.position * known.number + held.position * held.number) / both
-        known.failing = (known.failing * known.number + held.failing * held.number) / both
-        known.number = both
+        self._held_up.put(held, self._number)
 
     def _end(self, now: float) -> None:
         """Let what less than half of a group still has to do be done: chance has it that no group has so much."""
         if not self._held_up and not self._retried:
             return
-        held_up = self._groups - sum(each.number for each in self._free)
-        if held_up + sum(each.number * min(1.0, self._came - each.position) for each in self._free) >= _LEFT:
+        if self._groups - self._free.number + self._free.with_messages(self._came) >= _LEFT:
             return
         self.history.done.add(now, self._backlog + self._behind)
         self.history.lost.add(now, self._failing)
-        self._free = [_Groups(self._groups, self._came)]
+        self._free = FreeGroups(self._groups, self._came)
         self._held_up.clear()
-        self._again.clear()
         self._retried.clear()
         self._behind = self._failing = 0.0
 
-    def _forget(self, held: _HeldUp) -> None:
+    def _forget(self, held: HeldUp) -> None:
         self._behind -= held.number * (self._came - held.position)
         self._failing -= held.number * held.failing
         if not self._held_up and not self._retried:
             self._behind = self._failing = 0.0
-
-    def _put(self, groups: _Groups) -> None:
-        """Let groups be received again."""
-        self._free.append(groups)
-        self._free.sort(key=lambda each: each.position)
-        self._merge()
-
-    def _merge(self) -> None:
-        """Make one of those that are nearly alike, so that they stay few."""
-        merged: list[_Groups] = []
-        near = max(_ALIKE, self._came * _ALIKE_PART)
-        for each in self._free:
-            last = merged[-1] if merged else None
-            if last is None or each.position - last.position > near:
-                merged.append(each)
-                continue
-            both = last.number + each.number
-            last.position = (last.position * last.number + each.position * each.number) / both
-            last.number = both
-        self._free = merged
 
     def _fate(self, cohort: Cohort, size: float) -> Fate:  # noqa: ARG002 -- a standard queue's rests on it
         """Say what becomes of a batch; those of it that fail have been taken out."""

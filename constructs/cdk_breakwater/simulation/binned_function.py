@@ -7,16 +7,17 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from .application import SCALING_PER_SECOND, SCALING_STEP
-from .delay import Delay
+from .delay import Delay, steps_of
 from .idle_environments import IdleEnvironments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from random import Random
 
-    from .application import Application, Function, Server
+    from .application import Application, Function
+    from .binned_server import BinnedServer
     from .duration import Duration
-    from .history import FunctionHistory, ServerHistory
+    from .history import FunctionHistory
 
 _DUST = 1e-9
 
@@ -236,26 +237,3 @@ class BinnedFunction:
         if self._servers and attempts > 0:
             server = min(self._servers, key=lambda each: each[0].free / each[1])[0]
             (server.history.refused if server.available else server.history.unavailable).add(now, attempts)
-
-
-class BinnedServer:
-    """A server's connections."""
-
-    def __init__(self, server: Server, history: ServerHistory) -> None:
-        self.history = history
-        self.available = True
-        self.held = 0.0
-        self._usable = server.usable
-
-    @property
-    def free(self) -> float:
-        """How many more it takes."""
-        return max(0.0, self._usable - self.held) if self.available else 0.0
-
-
-def steps_of(seconds: float, step: float) -> list[tuple[int, float]]:
-    """Give after how many steps something ends that takes so many seconds."""
-    steps = max(1.0, seconds / step)
-    whole = math.floor(steps)
-    rest = steps - whole
-    return [(whole, 1 - rest), (whole + 1, rest)] if rest > 1e-9 else [(whole, 1.0)]

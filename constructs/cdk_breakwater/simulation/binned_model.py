@@ -10,10 +10,11 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from .binned_fifo import BinnedFifo
-from .binned_function import BinnedFunction, BinnedServer
+from .binned_function import BinnedFunction
 from .binned_queue import BinnedQueue
 from .binned_quota import BinnedQuota
 from .binned_requests import BinnedRequests
+from .binned_server import BinnedServer
 from .binned_stream import BinnedStream
 from .entries import Api, Fifo, Queue, Stream
 from .history import History

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from .binned_function import steps_of
-from .delay import Delay
+from .cohorts import Cohort, Hidden
+from .delay import Delay, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,32 +39,6 @@ class Fate(NamedTuple):
     failed: float = 0.0
 
 
-@dataclass
-class Cohort:
-    """Messages of one time.
-
-    Attributes
-    ----------
-    arrived
-        When they were sent.
-    receives
-        How often they have been received.
-    messages, batches
-        How many, in how many batches: those that come again do so together.
-    received
-        When a poller received them.
-    bad
-        The part of them that fails each time.
-    """
-
-    arrived: float
-    receives: int
-    messages: float
-    batches: float
-    received: float = 0.0
-    bad: float = 0.0
-
-
 class BinnedQueue:
     """A queue."""
 
@@ -78,9 +51,7 @@ class BinnedQueue:
         self._depth = self._held = 0.0
         self._waiting: deque[Cohort] = deque()  # in pollers' hands, until their visibility timeout
         self._waiting_batches = 0.0
-        self._hidden: dict[int, list[Cohort]] = {}  # those that come again, by step
-        self._due: list[int] = []  # the steps of those, the next one first
-        self._hidden_total = 0.0
+        self._hidden = Hidden()
         self._batches, self._messages, self._given_up = Delay(), Delay(), Delay()
         self._allowed = queue.first_batches
         self._number = 0
@@ -88,16 +59,14 @@ class BinnedQueue:
     @property
     def open(self) -> float:
         """Messages that are neither done nor lost."""
-        return self._depth + self._held + self._hidden_total + self._messages.total + self._given_up.total
+        return self._depth + self._held + self._hidden.total + self._messages.total + self._given_up.total
 
     @property
     def rests_until(self) -> float:
         """The step at which it has something to do again; the present one where it has now."""
         if self._depth or self._waiting or self._messages.total or self._batches.total:
             return self._number
-        while self._due and self._due[0] <= self._number:
-            heapq.heappop(self._due)
-        return self._due[0] if self._due else self._number
+        return self._hidden.next_after(self._number)
 
     def advance(self, number: int, arrivals: float) -> None:
         """Go to a step: what ends in it has ended, what comes has come."""
@@ -108,8 +77,7 @@ class BinnedQueue:
         self.history.lost.add(now, self._given_up.step())
         self.history.arrivals.add(now, arrivals)
         self._arrive(arrivals, now)
-        for cohort in self._hidden.pop(number, ()):
-            self._hidden_total -= cohort.messages
+        for cohort in self._hidden.take(number):
             self._show(cohort)
         while self._waiting and self._waiting[0].received + self.queue.visibility_timeout <= now:
             given_up = self._waiting.popleft()
@@ -258,19 +226,5 @@ class BinnedQueue:
             self._depth += cohort.messages
 
     def _hide(self, cohort: Cohort) -> None:
-        if cohort.messages <= 0:
-            return
         again = self.queue.visible_again(cohort.received, self._number * self._step)
-        at = max(self._number + 1, round(again / self._step))
-        if at not in self._hidden:
-            heapq.heappush(self._due, at)
-        hidden = self._hidden.setdefault(at, [])
-        alike = next((each for each in hidden if each.receives == cohort.receives), None)
-        if alike is None:
-            hidden.append(cohort)
-        else:
-            both = alike.messages + cohort.messages
-            alike.bad = (alike.bad * alike.messages + cohort.bad * cohort.messages) / both
-            alike.messages += cohort.messages
-            alike.batches += cohort.batches
-        self._hidden_total += cohort.messages
+        self._hidden.put(cohort, max(self._number + 1, round(again / self._step)))

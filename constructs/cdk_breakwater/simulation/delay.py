@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -63,3 +64,11 @@ class Delay:
         forgotten, self.total = self.total, 0.0
         self._ending.clear()
         return forgotten
+
+
+def steps_of(seconds: float, step: float) -> list[tuple[int, float]]:
+    """Give after how many steps something ends that takes so many seconds."""
+    steps = max(1.0, seconds / step)
+    whole = math.floor(steps)
+    rest = steps - whole
+    return [(whole, 1 - rest), (whole + 1, rest)] if rest > 1e-9 else [(whole, 1.0)]

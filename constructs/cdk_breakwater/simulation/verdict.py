@@ -137,7 +137,7 @@ def _of_groups(queue: Fifo, came: EntryHistory) -> list[Binding]:
     if not times:
         return []
     most = max(came.grouped_most, came.blocked.peak)
-    effect = f"up to {count(most, 'message')} wait for others of their message group"
+    effect = f"up to {count(most, 'message')} in line behind others of their message group"
     if blocked is not None:
         effect += f", up to {came.blocked.peak:,.0f} of them behind one that failed"
     return [Binding(min(times), queue.name, "one batch of a message group at a time", effect)]

@@ -204,6 +204,55 @@ def test_a_proxys_pool_and_a_streams_lanes(template: Path) -> None:
         assert said in refused.stderr
 
 
+def test_message_groups_and_partition_keys(template: Path) -> None:
+    fifo = LIMITED.replace("      VisibilityTimeout: 60", "      FifoQueue: true\n      VisibilityTimeout: 60")
+    clicks = """
+  Clicks: {Type: AWS::Kinesis::Stream, Properties: {ShardCount: 2}}
+  Reader: {Type: AWS::Lambda::Function, Properties: {Timeout: 10}}
+  Reading:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      FunctionName: !Ref Reader
+      EventSourceArn: !GetAtt Clicks.Arn
+      ParallelizationFactor: 4
+      BatchSize: 10
+"""
+    template.write_text(fifo.replace("BatchSize: 10", "BatchSize: 1") + clicks)
+    own = run(template, "--load", "Orders=spike:60", *QUICK)
+    text = " ".join(own.stdout.split())
+    assert "Orders: messages, each with a message group of its own, for Writer: 60 at once" in text
+    assert "All is done after 1 s." in text
+    few = " ".join(run(template, "--load", "Orders=spike:60", "--keys", "Orders=3", *QUICK).stdout.split())
+    assert "Orders: messages of 3 message groups for Writer: 60 at once" in few
+    assert "one batch of a message group at a time (Orders): up to 57 messages in line behind others" in few
+    assert "All is done after 4 s." in few
+    failing = ("--load", "Orders=spike:60", "--keys", "3", "--failing", "Orders=2%", "--cold-start", "0s")
+    for model in ("events", "binned"):
+        (result,) = run_json(template, *failing, "--model", model)["runs"]
+        assert result["entries"]["Orders"]["lost"] == pytest.approx(1, abs=0.3)
+        assert "of them behind one that failed" in " ".join(result["verdict"])
+        assert result["drained"] == pytest.approx(3 * 60, rel=0.05)
+    uneven = run(template, "--load", "Clicks=spike:500", "--keys", "50", "--duration", "50ms", *QUICK)
+    text = " ".join(uneven.stdout.split())
+    assert "the 8 lanes (shards times ParallelizationFactor) of its mapping (Clicks)" in text
+    assert "one lane gets 18% of all by their keys, where 12.5% were even" in text
+    assert (uneven.exit_code, "All is done after 4.5 s." in text) == (0, True)
+    endless = ("--load", "Clicks=spike:50", "--failing", "Clicks=2%", *QUICK)
+    stuck = run(template, *endless)
+    assert stuck.exit_code == 1
+    assert "no MaximumRetryAttempts (Clicks): a record that fails is tried until it expires" in " ".join(
+        stuck.stdout.split()
+    )
+    for options, said in (
+        ((*endless, "--model", "binned"), "Clicks tries a record that fails without end"),
+        (("--keys", "0"), "'0' is no whole number from 1 to 1,000,000"),
+        (("--keys", "2.5"), "'2.5' is no whole number"),
+        (("--keys", "Writer=2"), "nothing is called 'Writer'. There are: Clicks, Orders."),
+    ):
+        refused = run(template, *options)
+        assert (refused.exit_code, said in refused.stderr) == (2, True)
+
+
 def test_the_same_without_limits(template: Path) -> None:
     result = run(template, "--load", "spike:3000", "--without-limits")
     assert result.exit_code == 0  # what the app itself does
@@ -282,7 +331,8 @@ def test_numbers_that_no_template_tells(template: Path) -> None:
     known = run_json(template, "--max-connections", "30", "--connections", "Writer=2")["runs"][0]
     (server,) = known["servers"].values()
     assert (server["max_connections"], server["connections"]["peak"], server["refused"]) == (30, 24, 0)
-    assert run(template, "--max-connections", "10", "--connections", "2").exit_code == 1
+    less = run(template, "--max-connections", "10", "--connections", "2")
+    assert (less.exit_code, "10 for functions (--max-connections)" in less.stdout) == (1, True)
 
 
 def test_what_this_librarys_variables_tell(template: Path) -> None:

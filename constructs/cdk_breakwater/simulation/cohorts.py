@@ -1,0 +1,76 @@
+"""Messages of one time as an amount, and those that come again later."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+
+@dataclass
+class Cohort:
+    """Messages of one time.
+
+    Attributes
+    ----------
+    arrived
+        When they were sent.
+    receives
+        How often they have been received.
+    messages, batches
+        How many, in how many batches: those that come again do so together.
+    received
+        When a poller received them.
+    bad
+        The part of them that fails each time.
+    """
+
+    arrived: float
+    receives: int
+    messages: float
+    batches: float
+    received: float = 0.0
+    bad: float = 0.0
+
+
+class Hidden:
+    """Messages that were received, and come again in a later step.
+
+    Attributes
+    ----------
+    total
+        How many.
+    """
+
+    def __init__(self) -> None:
+        self.total = 0.0
+        self._by_step: dict[int, list[Cohort]] = {}
+        self._due: list[int] = []  # the steps of those, the next one first
+
+    def put(self, cohort: Cohort, step: int) -> None:
+        """Let some come again in a step, together with those that have been received as often."""
+        if cohort.messages <= 0:
+            return
+        if step not in self._by_step:
+            heapq.heappush(self._due, step)
+        hidden = self._by_step.setdefault(step, [])
+        alike = next((each for each in hidden if each.receives == cohort.receives), None)
+        if alike is None:
+            hidden.append(cohort)
+        else:
+            both = alike.messages + cohort.messages
+            alike.bad = (alike.bad * alike.messages + cohort.bad * cohort.messages) / both
+            alike.messages += cohort.messages
+            alike.batches += cohort.batches
+        self.total += cohort.messages
+
+    def take(self, step: int) -> list[Cohort]:
+        """Take those that come again in a step."""
+        found = self._by_step.pop(step, [])
+        self.total -= sum(cohort.messages for cohort in found)
+        return found
+
+    def next_after(self, step: int) -> int:
+        """Give the next step in which some come again; that step itself where none do."""
+        while self._due and self._due[0] <= step:
+            heapq.heappop(self._due)
+        return self._due[0] if self._due else step

@@ -137,7 +137,7 @@ class _Reached(Connection):
         def left() -> float:
             return max(0.001, deadline.remaining())
 
-        reached = connected(now(resolved(Waker, self.host, int(self.port), deadline)), left)
+        reached = now(connected(now(resolved(Waker, self.host, int(self.port), deadline)), left))
         # the whole handshake of TLS, which is what follows, has no more than that
         reached.settimeout(left())
         return reached

@@ -48,17 +48,13 @@ class AsyncDatabase(Described, Generic[Connection]):
     """One database as one execution environment sees it. Made by `async_database()`."""
 
     def _adapter(self, settings: Settings) -> type[Adapter]:
-        if settings.engine in ("mysql", "mariadb"):
-            from breakwater_runtime._mysql.async_adapter import AsyncMySqlAdapter
-
-            return AsyncMySqlAdapter
         if settings.engine == "postgresql":
             from breakwater_runtime._postgresql.async_adapter import AsyncPostgreSqlAdapter
 
             return AsyncPostgreSqlAdapter
-        raise settings.error(
-            "engine", settings.engine, "breakwater.async_database speaks mysql, mariadb and postgresql."
-        )
+        from breakwater_runtime._mysql.async_adapter import AsyncMySqlAdapter
+
+        return AsyncMySqlAdapter
 
     def connection(self, context: object | None = None) -> AsyncLease[Connection]:
         """Lend the environment's connection for a block: committed when it ends well, else rolled back.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from breakwater_runtime._secret import Secret, fetch, manager, wrong_secret
 from breakwater_runtime.deadline import Deadline
-from breakwater_runtime.environment import DEFAULT_PORTS
+from breakwater_runtime.environment import DEFAULT_PORTS, SQL_ENGINES
 
 if TYPE_CHECKING:
     from breakwater_runtime.environment import Settings
@@ -21,7 +21,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0
 # for fetching the secret and logging in; with less, the refusal is the better answer
 _ATTEMPT_SECONDS = 0.5
 _PASSWORD_ALONE = ("redis", "valkey")
-_NEEDS_A_USER = ("mysql", "mariadb", "postgresql")
 
 
 class Login:
@@ -89,7 +88,7 @@ class Credentials:
         if secret.password and not user and settings.engine not in _PASSWORD_ALONE:
             # a driver would log in as whoever the operating system says that the process is
             raise wrong_secret(settings.secret_arn, 'has no "username", and the setting "user" names nobody.')
-        if not user and settings.engine in _NEEDS_A_USER:
+        if not user and settings.engine in SQL_ENGINES:
             raise settings.error("user", user, "A driver would log in as the operating system's user. Name one.")
         password = settings.password if settings.password is not None else secret.password
         return Login(host, port, user, password or "", database)

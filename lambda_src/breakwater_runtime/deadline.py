@@ -66,15 +66,17 @@ class Deadline:
 
     def within(self, seconds: float) -> Deadline:
         """Return this deadline, or the one in so many seconds if that is sooner."""
-        sooner = object.__new__(Deadline)
-        sooner._at = min(self._at, monotonic() + seconds)
-        return sooner
+        return _at(min(self._at, monotonic() + seconds))
 
     def at_least(self, seconds: float) -> Deadline:
         """Return one that leaves so many seconds from now, within the margin if need be."""
-        later = object.__new__(Deadline)
-        later._at = max(self._at, monotonic() + seconds)
-        return later
+        return _at(max(self._at, monotonic() + seconds))
+
+
+def _at(point: float) -> Deadline:
+    deadline = object.__new__(Deadline)
+    deadline._at = point
+    return deadline
 
 
 BOUNDS: list[Callable[[float], AbstractContextManager[object]]] = []

@@ -16,6 +16,7 @@ DEFAULT_PORTS = {
     "valkey": 6379,
     "mongodb": 27017,
 }
+SQL_ENGINES = ("mysql", "mariadb", "postgresql")
 LONGEST_FUNCTION_SECONDS = 900
 """Of a function that says nothing else. Source: AWS Lambda Developer Guide, "Lambda quotas"."""
 _LONGEST_MANAGED_SECONDS = 5_400

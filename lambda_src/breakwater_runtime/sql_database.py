@@ -11,7 +11,7 @@ from breakwater_runtime._core.lease import Connection, Lease
 from breakwater_runtime._core.repetition import Repetition
 from breakwater_runtime._core.session import now
 from breakwater_runtime._plain import plain, plain_result
-from breakwater_runtime.environment import DEFAULT_PORTS, Settings, configured
+from breakwater_runtime.environment import DEFAULT_PORTS, SQL_ENGINES, Settings, configured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +57,9 @@ class Described:
     @cached_property
     def _keeper(self) -> Keeper:
         settings = Settings(self._name, self._settings)
+        if settings.engine not in SQL_ENGINES:
+            own = f"{type(self).__name__} speaks mysql, mariadb and postgresql."
+            raise settings.error("engine", settings.engine, own)
         return keeper_for(self._adapter(settings), settings, autocommit=self._autocommit, options=self._options)
 
     def _adapter(self, settings: Settings) -> type[Adapter]:
@@ -77,15 +80,13 @@ class Database(Described, Generic[Connection]):
 
     def _adapter(self, settings: Settings) -> type[Adapter]:
         # the library behind it is imported here, not before
-        if settings.engine in ("mysql", "mariadb"):
-            from breakwater_runtime._mysql.adapter import MySqlAdapter
-
-            return MySqlAdapter
         if settings.engine == "postgresql":
             from breakwater_runtime._postgresql.adapter import PostgreSqlAdapter
 
             return PostgreSqlAdapter
-        raise settings.error("engine", settings.engine, "breakwater.database speaks mysql, mariadb and postgresql.")
+        from breakwater_runtime._mysql.adapter import MySqlAdapter
+
+        return MySqlAdapter
 
     def connection(self, context: object | None = None) -> Lease[Connection]:
         """Lend the environment's connection for a block: `with database.connection(context) as connection`.
@@ -250,19 +251,5 @@ def database(
         A setting is missing or wrong, or an option is refused. Where nothing is given and nothing set, as in a unit
         test that imports a handler, it is raised at the first use.
     """
-    given = {
-        "engine": engine,
-        "host": host,
-        "port": port,
-        "user": user,
-        "password": password,
-        "database": database,
-        "secret_arn": secret_arn,
-        "auth": auth,
-        "max_connections": max_connections,
-        "utilization": utilization,
-        "tls_ca": tls_ca,
-        "proxy": proxy,
-        "function_timeout": function_timeout,
-    }
+    given = {key: value for key, value in locals().items() if key in Settings.__annotations__}
     return Database(name, given | options, autocommit=autocommit)

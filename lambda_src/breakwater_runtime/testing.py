@@ -15,22 +15,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-from breakwater_runtime.environment import DEFAULT_PORTS, PLAIN_TEXT, host_and_port, variable
+from breakwater_runtime.environment import DEFAULT_PORTS, PLAIN_TEXT, Settings, host_and_port, variable
 from breakwater_runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _ACCOUNT, _REGION = "123456789012", "us-east-1"
-_ENGINES = {
-    "mysql": "mysql",
-    "mariadb": "mariadb",
-    "postgresql": "postgresql",
-    "postgres": "postgresql",
-    "redis": "redis",
-    "valkey": "valkey",
-    "mongodb": "mongodb",
-}
+_ENGINES = {name: name for name in DEFAULT_PORTS} | {"postgres": "postgresql"}
 # A test database is near: what takes longer than this is not there.
 _REACH_SECONDS = 2.0
 
@@ -70,7 +62,7 @@ def environment(
         _reach(str(values["host"]), int(str(values["port"])))
     prefix = variable("", name)
     ours = {prefix + setting.upper(): str(value) for setting, value in values.items() if value is not None}
-    known = {variable(setting.upper(), name) for setting in (*_KNOWN, PLAIN_TEXT)}
+    known = {variable(setting.upper(), name) for setting in (*Settings.__annotations__, PLAIN_TEXT)}
     before = {key: os.environ[key] for key in known | set(ours) if key in os.environ}
     try:
         for key in before:
@@ -81,12 +73,6 @@ def environment(
         for key in ours:
             os.environ.pop(key, None)
         os.environ.update(before)
-
-
-_KNOWN = (
-    *("engine", "host", "port", "database", "user", "password", "secret_arn", "auth"),
-    *("max_connections", "utilization", "tls_ca", "proxy", "function_timeout"),
-)
 
 
 def listens(url: str) -> bool:

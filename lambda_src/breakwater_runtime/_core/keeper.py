@@ -77,11 +77,14 @@ class Keeper:
             try:
                 session = await self._living(lease.deadline) or await self._open(lease.deadline)
                 lease.session = session
-                return lease.borrowed(session.lend(closed), keep=closed is None)
+                handle = session.lend(closed)
+                lease.handle = None if closed else handle
             except BaseException:
                 self.drop()
                 self.slot.leave(lease)
                 raise
+            else:
+                return handle
         except Exception as error:
             # a block within a block is the caller's fault
             if type(error) is not BreakwaterError:

@@ -58,12 +58,6 @@ class Lease(Generic[Connection]):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
         now(self.keeper.end(self, error))
 
-    def borrowed(self, handle: Any, *, keep: bool) -> Any:
-        """Note the block's handle, and return it."""
-        if keep:
-            self.handle = handle
-        return handle
-
     def is_over(self, asking: Lease[Any] | None = None) -> bool:
         """Tell whether nobody is left who could end this block: its thread is gone, or in another invocation."""
         if asking is not None and asking._thread is self._thread:

@@ -12,9 +12,12 @@ from breakwater_runtime.deadline import MARGIN_SECONDS
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
+    from typing import TypeVar
 
     from breakwater_runtime._core.resolver import Addresses
+
+    Result = TypeVar("Result")
 
 # A farewell or a mark is sent if the network takes it; nobody waits for it
 COURTESY_SECONDS = 0.2
@@ -43,10 +46,10 @@ class Line:
         self.longest_wait = longest_wait
         self._socket: socket.socket | None = None
 
-    def connect(self, addresses: Addresses, bind_address: str | None = None) -> None:
+    async def connect(self, addresses: Addresses, bind_address: str | None = None) -> None:
         """Connect to the first of a name's addresses that answers."""
         try:
-            self._socket = connected(addresses, self._left, bind_address)
+            self._socket = await connected(addresses, self._left, bind_address=bind_address)
         except TimeoutError:
             raise self._timed_out() from None
 
@@ -54,11 +57,7 @@ class Line:
         """Go on in TLS."""
         plain = self._open()
         self.place = "TLS"
-        plain.settimeout(self._left())
-        try:
-            self._socket = context.wrap_socket(plain, server_hostname=host)
-        except TimeoutError:
-            raise self._timed_out() from None
+        self._socket = self._in_time(lambda: context.wrap_socket(plain, server_hostname=host))
 
     def makefile(self, _mode: str = "rb") -> io.BufferedReader:
         """Make what the driver reads from."""
@@ -66,21 +65,11 @@ class Line:
 
     def receive(self, buffer: Any) -> int:
         """Wait for bytes."""
-        one = self._open()
-        one.settimeout(self._left())
-        try:
-            return one.recv_into(buffer)
-        except TimeoutError:
-            raise self._timed_out() from None
+        return self._in_time(self._open().recv_into, buffer)
 
     def sendall(self, data: bytes | bytearray) -> None:
         """Send."""
-        one = self._open()
-        one.settimeout(self._left())
-        try:
-            one.sendall(data)
-        except TimeoutError:
-            raise self._timed_out() from None
+        self._in_time(self._open().sendall, data)
 
     def send_as_courtesy(self, data: bytes | bytearray) -> None:
         """Send if that needs no waiting to speak of."""
@@ -105,6 +94,13 @@ class Line:
         if self._socket is None:
             raise OSError(f"the connection to {self.target} is closed")
         return self._socket
+
+    def _in_time(self, call: Callable[..., Result], *arguments: Any) -> Result:
+        self._open().settimeout(self._left())
+        try:
+            return call(*arguments)
+        except TimeoutError:
+            raise self._timed_out() from None
 
     def _left(self) -> float:
         left = self.ends_at - monotonic()
@@ -131,8 +127,16 @@ class _Incoming(io.RawIOBase):
         return self._line.receive(buffer)
 
 
-def connected(
-    addresses: Addresses, seconds_left: Callable[[], float], bind_address: str | None = None
+async def _connect(one: socket.socket, address: Any, seconds: float) -> None:
+    one.settimeout(seconds)
+    one.connect(address)
+
+
+async def connected(
+    addresses: Addresses,
+    seconds_left: Callable[[], float],
+    connect: Callable[[socket.socket, Any, float], Awaitable[None]] = _connect,
+    bind_address: str | None = None,
 ) -> socket.socket:
     """Connect to the first of a name's addresses that answers; each gets its part of the time."""
     for index, (family, kind, protocol, _, address) in enumerate(addresses):
@@ -140,8 +144,7 @@ def connected(
         try:
             if bind_address:
                 one.bind((bind_address, 0))
-            one.settimeout(seconds_left() / (len(addresses) - index))
-            one.connect(address)
+            await connect(one, address, seconds_left() / (len(addresses) - index))
         except BaseException as error:
             one.close()
             if isinstance(error, OSError) and index + 1 < len(addresses):

@@ -68,7 +68,7 @@ class PyMySqlSession(MySqlSession[MySqlConnection]):
         line = self._line = Line(host_and_port(login.host, login.port), monotonic() + deadline.remaining(), longest)
         try:
             addresses = await resolved(self._adapter.waker, login.host, login.port, deadline)
-            line.connect(addresses, given.pop("bind_address", None))
+            await line.connect(addresses, given.pop("bind_address", None))
         except OSError as error:
             line.close()
             raise OperationalError(2003, f"Can't connect to MySQL server on {login.host!r} ({error})") from error

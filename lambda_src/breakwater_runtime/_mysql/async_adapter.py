@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import TYPE_CHECKING, Any
 
 from aiomysql.connection import Connection
@@ -11,7 +10,7 @@ from pymysql.connections import DEFAULT_CHARSET
 from pymysql.err import OperationalError
 
 from breakwater_runtime._core.event_loop import EventLoopAdapter
-from breakwater_runtime._core.line import prepared
+from breakwater_runtime._core.line import connected
 from breakwater_runtime._core.liveness import readable
 from breakwater_runtime._core.options import parameters
 from breakwater_runtime._core.resolver import resolved
@@ -21,7 +20,8 @@ from breakwater_runtime._mysql.session import MySqlSession
 from breakwater_runtime.environment import host_and_port
 
 if TYPE_CHECKING:
-    from breakwater_runtime._core.resolver import Addresses
+    import socket
+
     from breakwater_runtime.credentials import Login
     from breakwater_runtime.deadline import Deadline
 
@@ -66,7 +66,7 @@ class AioMySqlSession(MySqlSession[AsyncMySqlConnection]):
         place = "connect"
         try:
             addresses = await resolved(self._adapter.waker, login.host, login.port, deadline)
-            one = await _connected(addresses, deadline)
+            one = await connected(addresses, deadline.remaining, _connect)
             place = "TLS and login" if context else "login"
             await asyncio.wait_for(connection.log_in(one), max(0.0, deadline.remaining()))
             connection._exchange = self.exchange = self.new_exchange(connection.server_version)
@@ -121,19 +121,9 @@ class AioMySqlSession(MySqlSession[AsyncMySqlConnection]):
         self._connection.cut()
 
 
-async def _connected(addresses: Addresses, deadline: Deadline) -> socket.socket:
-    """Connect to the first of a name's addresses that answers; each gets its part of the time."""
-    loop = asyncio.get_running_loop()
-    for index, (family, kind, protocol, _, address) in enumerate(addresses):
-        one = prepared(socket.socket(family, kind, protocol))
-        one.setblocking(False)
-        try:
-            part = deadline.remaining() / (len(addresses) - index)
-            await asyncio.wait_for(loop.sock_connect(one, address), max(0.0, part))
-        except BaseException as error:
-            one.close()
-            if isinstance(error, (OSError, asyncio.TimeoutError)) and index + 1 < len(addresses):
-                continue
-            raise
-        return one
-    raise OSError("no address answered")
+async def _connect(one: socket.socket, address: Any, seconds: float) -> None:
+    one.setblocking(False)
+    try:
+        await asyncio.wait_for(asyncio.get_running_loop().sock_connect(one, address), max(0.0, seconds))
+    except asyncio.TimeoutError:  # Python 3.10's is no TimeoutError
+        raise TimeoutError from None

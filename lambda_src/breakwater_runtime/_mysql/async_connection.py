@@ -71,9 +71,6 @@ class AsyncMySqlConnection(Lent, Connection):
             self.exchange.failed(error)
             raise
 
-    async def _execute_own(self, command: int, text: bytes) -> None:
-        await self._execute_command(command, text, own=True)
-
     async def _read_packet(self, packet_type: type[Any] = MysqlPacket) -> Any:
         if self._reader is None:
             raise InterfaceError(0, self._close_reason or "the connection is lost")

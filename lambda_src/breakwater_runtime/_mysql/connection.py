@@ -79,9 +79,6 @@ class MySqlConnection(Lent, Connection):
             exchange.failed(error)
             raise
 
-    def _execute_own(self, command: int, text: bytes) -> None:
-        self._execute_command(command, text, own=True)
-
     def _read_packet(self, packet_type: type[Any] = MysqlPacket) -> Any:
         self.check_alive()
         exchange = self._exchange

@@ -28,12 +28,33 @@ if TYPE_CHECKING:
         _next_seq_id: int
         _result: Any
 
-        def _execute_command(self, command: int, sql: str | bytes) -> Any: ...
+        def _execute_command(self, command: int, sql: str | bytes, *, own: bool = False) -> Any: ...
         def _read_packet(self, packet_type: type[Any] = ...) -> Any: ...
         def _read_query_result(self, unbuffered: bool = False) -> Any: ...
         def _write_bytes(self, data: bytes) -> None: ...
         def commit(self) -> Any: ...
         def next_result(self) -> Any: ...
+
+        # what each of the two has of the runtime's own
+        @property
+        def is_cut(self) -> bool:
+            """Whether there is no connection any more."""
+            ...
+
+        def check_alive(self) -> None:
+            """Raise InterfaceError where there is no connection any more."""
+
+        def cut(self) -> None:
+            """Close without a word, whatever state the connection is in."""
+
+        def die(self) -> None:
+            """Let every method raise from now on."""
+
+        def one_packet(self) -> Any:
+            """Read a packet as the driver does."""
+
+        def over(self) -> Any:
+            """Raise that the block is over, as one of the driver's methods."""
 else:
     _Base = object
 
@@ -58,33 +79,6 @@ class Lent(_Base):
         """The session's exchange."""
         assert self._exchange is not None  # noqa: S101 -- set once the server has introduced itself
         return self._exchange
-
-    # what a driver has to do ------------------------------------------------------------------------------------------
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether there is no connection any more."""
-        raise NotImplementedError
-
-    def check_alive(self) -> None:
-        """Raise InterfaceError where there is no connection any more."""
-        raise NotImplementedError
-
-    def cut(self) -> None:
-        """Close without a word, whatever state the connection is in."""
-        raise NotImplementedError
-
-    def die(self) -> None:
-        """Let every method raise from now on."""
-        raise NotImplementedError
-
-    def one_packet(self) -> Any:
-        """Read a packet as the driver does."""
-        raise NotImplementedError
-
-    def over(self) -> Any:
-        """Raise that the block is over, as one of the driver's methods."""
-        raise NotImplementedError
 
     def get_autocommit(self) -> bool:
         """Whether the block's statements commit by themselves."""
@@ -166,7 +160,7 @@ class Lent(_Base):
         result, affected_rows, users_own = self._result, self._affected_rows, self.decoders
         self._result, self.decoders = None, DECODERS
         try:
-            await settled(self._execute_own(command, text))
+            await settled(self._execute_command(command, text, own=True))
             await settled(self._read_query_result())
         finally:
             self.decoders = users_own
@@ -174,9 +168,6 @@ class Lent(_Base):
         rows = answered.rows or ()
         self._result, self._affected_rows = result, affected_rows
         return rows
-
-    def _execute_own(self, command: int, text: bytes) -> Any:
-        raise NotImplementedError
 
     def _write_bytes(self, data: bytes) -> None:
         exchange = self._exchange

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import psycopg
 from psycopg import generators, waiting
-from psycopg.errors import _WaitTimeout, error_from_result
-from psycopg.pq import ExecStatus, Format, PGconn, TransactionStatus
+from psycopg.errors import _WaitTimeout
+from psycopg.pq import Format, PGconn, TransactionStatus
 from psycopg.sql import Composable
 
 from breakwater_runtime._core.outcome import Outcome
 from breakwater_runtime._core.session import now
 from breakwater_runtime._postgresql.messages import UNKNOWN
+from breakwater_runtime._postgresql.wire import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -98,12 +99,11 @@ class Lent(_Base):
             command = command.as_bytes(self)
         elif isinstance(command, str):
             command = command.encode()
-        if self._session is None:
-            raise psycopg.OperationalError("the connection is closed")
-        self._session.sends(command)
+        session = self._lender()
+        session.sends(command)
         if not command.startswith(b"BEGIN"):
             return (yield from super()._exec_command(command, result_format))
-        limits = self._session.limits_of_transaction()
+        limits = session.limits_of_transaction()
         if self._pipeline:
             for one in (command, *limits):
                 yield from super()._exec_command(one, result_format)
@@ -113,8 +113,7 @@ class Lent(_Base):
         self.pgconn.send_query(b"; ".join((command, *limits)))
         results = yield from generators.execute(self.pgconn)
         for result in results:
-            if result.status == ExecStatus.FATAL_ERROR:
-                raise error_from_result(result, encoding=self.pgconn._encoding)
+            check(result, self.pgconn._encoding)
         return results[0]
 
     def _lender(self) -> PostgreSqlSession:

@@ -149,6 +149,6 @@ def _reset(pgconn: PGconn) -> Generator[Any, Any, None]:
     pgconn.nonblocking = 1
 
 
-def check(result: PGresult) -> None:
+def check(result: PGresult, encoding: str = "utf-8") -> None:
     if result.status == ExecStatus.FATAL_ERROR:
-        raise error_from_result(result)
+        raise error_from_result(result, encoding)

@@ -118,6 +118,7 @@ def test_more_connections_where_the_handler_uses_threads() -> None:
     documents.close()
 
 
+@pytest.mark.filterwarnings("ignore:You appear to be connected to a DocumentDB cluster:UserWarning")
 @pytest.mark.parametrize(
     ("host", "retried"),
     [("shop.cluster-abc.eu-central-1.docdb.amazonaws.com", False), ("cluster0.example.net", True)],

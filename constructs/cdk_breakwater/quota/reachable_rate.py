@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 _SMALL_MIB = 512
 _SHORT_CALL = 0.1
 """Seconds: the length of a call where nothing else is known."""
+_BETWEEN = 0.03
+"""Seconds from the end of a call until its place among the calls at once is filled again, at least: the way back, a
+write and the way there (in the simulated account, `tests/simulation`)."""
 _CLEARLY = 0.9
 
 
@@ -37,15 +41,15 @@ def annotate_rate(
     tiers = quota.tiers
     granted = calls_per_second(tiers)
     remarks = Annotations.of(quota)
-    if granted and (least := min(parallelism / _SHORT_CALL, CALLS_PER_CORE)) < _CLEARLY * granted:
+    at_once = parallelism / (_SHORT_CALL + _BETWEEN)
+    if granted and (least := min(at_once, CALLS_PER_CORE)) < _CLEARLY * granted:
         remarks.add_warning_v2(
             "cdk-breakwater:quota-rate",
-            f"{granted:g} calls a second are granted and about {least:g} can be made: one dispatcher makes "
-            f"{CALLS_PER_CORE} at most, and with {parallelism} at once and calls of {_SHORT_CALL:g} s "
-            f"{parallelism / _SHORT_CALL:g}. "
-            "Split the quota by key into several with a part of the limit each.",
+            f"{granted:g} calls a second are granted and about {least:.0f} can be made: one dispatcher makes "
+            f"{CALLS_PER_CORE} at most, and with {parallelism} at once and calls of {_SHORT_CALL:g} s {at_once:.0f}. "
+            f"Use {ceil(granted / least)} quotas with a part of the limit each, or more, and send to them in turn.",
         )
-    longest = parallelism / granted if granted else longest_call
+    longest = parallelism / granted - _BETWEEN if granted else longest_call
     if longest < longest_call / 1000:
         remarks.add_info_v2(
             "cdk-breakwater:quota-parallelism",

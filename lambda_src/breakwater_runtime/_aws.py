@@ -95,7 +95,7 @@ def ask(
     while True:
         remaining = deadline.remaining()
         if remaining <= 0:
-            raise ConnectionUnavailable(f"{target}: not asked, since the invocation's time is over", attempts.count)
+            raise attempts.over()
         try:
             return _within(remaining, answer_seconds, call)
         except Exception as error:

@@ -48,10 +48,13 @@ class Attempts:
         self._reasons[reason] = self._reasons.get(reason, 0) + 1
         self._pause = min(CAP_SECONDS, jitter(BASE_SECONDS, self._pause * 3))
         if self._deadline.remaining() < self._pause + self._least_seconds:
-            raise self._exhausted() from error
+            raise self.over() from error
         return self._pause
 
-    def _exhausted(self) -> ConnectionUnavailable:
+    def over(self) -> ConnectionUnavailable:
+        """Return what to raise once the time is over."""
+        if not self.count:
+            return ConnectionUnavailable(f"{self._target}: not asked, since the invocation's time is over", 0)
         tried = "; ".join(f"{count} times {reason}" for reason, count in self._reasons.items())
         return ConnectionUnavailable(
             f"{self._target}: no connection after {self.count} attempt{'s' * (self.count > 1)} in "

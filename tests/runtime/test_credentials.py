@@ -17,7 +17,7 @@ from servers import Certificates, MariaDbServer
 from servers.sql import SqlServer, execute, rows
 
 import breakwater_runtime as breakwater
-from breakwater_runtime import _aws, credentials
+from breakwater_runtime import _aws, credentials, retry
 from breakwater_runtime._secret import parse
 from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.environment import Settings
@@ -276,6 +276,22 @@ def test_a_secrets_manager_that_fails_is_asked_again(server: SqlServer, manager:
     with pytest.raises(breakwater.ConnectionUnavailable, match="InternalServiceError"):
         database.connection(Context(2)).__enter__()
     assert time.monotonic() - started <= 1.7
+
+
+def _stand_still(seconds: float) -> None:
+    del seconds
+    time.sleep(2)
+
+
+def test_an_environment_that_stood_still_says_what_failed_before(
+    server: SqlServer, manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager.failures = 10_000
+    database = breakwater.database(engine=server.engine, host=server.host, secret_arn=ARN)
+    context = Context(2)
+    monkeypatch.setattr(retry, "sleep", _stand_still)
+    with pytest.raises(breakwater.ConnectionUnavailable, match=r"after 1 attempt in .*InternalServiceError"):
+        database.connection(context).__enter__()
 
 
 def test_a_secret_is_not_logged_at_debug(

@@ -193,7 +193,11 @@ def test_the_busiest_keys_are_shown_by_name_where_a_message_waits_and_a_plan_is_
     console = Console(width=120, record=True)
     console.print(keys_table(keys))
     assert "of 1 in 5 s" in console.export_text()
+    console.print(keys_table([replace(keys[0], key="a\x1b[2J[red]")]))
+    assert "a\ufffd[2J[red]" in console.export_text(), "no command of a terminal, nor of what lays out the table"
     assert read_limits(table.items[plan_name("large")], {"5"}) == ({"5": 1}, [])
+    write_plan(settings, table, keys[2].key, ["5=1"])
+    assert plan_name("done") in table.items, "what is shown of a key names its plan"
     write_plan(settings, table, "*", ["5=1"])
     assert DEFAULT in table.items
     write_plan(settings, table, "*", None)

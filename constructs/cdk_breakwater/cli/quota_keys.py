@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from time import sleep
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 OTHERS = "*"
 """In place of a key: all keys that have no plan of their own."""
+_HASH = re.compile(r"#[0-9a-f]{12}")
 _SHOWN = 10
 _TRIES = 5
 
@@ -102,7 +104,9 @@ def keys_table(keys: Sequence[KeyUsage]) -> Table:
     for usage in keys:
         used = ", ".join(f"{used:,} of {limit:,} in {name} s" for name, (used, limit) in usage.tiers.items())
         paused = f"{usage.paused_seconds:.0f} s" if usage.paused_seconds else "no"
-        table.add_row(escape(usage.key), f"{usage.waiting:,}", escape(used), paused)
+        # A tenant may call itself anything, a terminal's commands included.
+        name = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in usage.key)
+        table.add_row(escape(name), f"{usage.waiting:,}", escape(used), paused)
     return table
 
 
@@ -116,7 +120,7 @@ def write_plan(settings: Any, dynamodb: Any, key: str, limits: Sequence[str] | N
     dynamodb
         A client.
     key
-        The key, or `OTHERS`.
+        The key, as `busiest_keys` shows it, or `OTHERS`.
     limits
         ``TIER=LIMIT`` each, a tier being the seconds of its period. None: the plan is deleted.
 
@@ -126,11 +130,11 @@ def write_plan(settings: Any, dynamodb: Any, key: str, limits: Sequence[str] | N
         For a quota without keys, and for a limit that makes no sense or is above the tier's own.
     """
     dispatcher_code()
-    from quota_dispatcher.key_plans import DEFAULT, plan_item, plan_name, tier_name
+    from quota_dispatcher.key_plans import DEFAULT, plan_item, plan_name, plan_name_of_hash, tier_name
 
     if not settings.key:
         raise BreakwaterError(settings.name, "it has no keys, and plans are of keys.", "Name a quota with key=.")
-    name = DEFAULT if key == OTHERS else plan_name(key)
+    name = DEFAULT if key == OTHERS else plan_name_of_hash(key[1:]) if _HASH.fullmatch(key) else plan_name(key)
     if limits is None:
         dynamodb.delete_item(TableName=settings.table, Key={"id": {"S": name}})
         return

@@ -36,6 +36,11 @@ def plan_name(key: str) -> str:
     return _name(key_number(key))
 
 
+def plan_name_of_hash(digits: str) -> str:
+    """Name the item of the plan of a key of which only these 12 digits are known."""
+    return f"{_PREFIX}{digits}"
+
+
 def tier_name(tier: Mapping[str, Any]) -> str:
     """Name a tier in a plan: by the seconds of its period, and what else tells it from others."""
     weight = f" of {tier['weight']}" if tier.get("weight") else ""

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 from contextlib import contextmanager
-from math import ceil
+from math import ceil, inf, nan
 from time import monotonic, sleep, time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -76,7 +76,7 @@ class QuotaSlot:
             When it is negative, or no number.
         """
         require_used(weight)
-        self._used = weight
+        self._used = weight if isinstance(weight, int) else float(weight)
 
     def _end(self, error: BaseException | None) -> dict[str, Any]:
         """Return what is said of its end."""
@@ -122,7 +122,7 @@ def acquire(
     QuotaBusy
         No slot is free in time; `retry_after` says how long it takes.
     ConfigurationError
-        The function has no such quota, or no tier grants so much at once.
+        The function has no such quota, the weight is no number above 0, or no tier grants so much at once.
     ConnectionUnavailable
         The quota was not reached in time. If a slot was taken nevertheless, it is free when the invocation has ended.
     """
@@ -130,6 +130,7 @@ def acquire(
     function = os.environ.get(key)
     if not function:
         raise ConfigurationError(f"{key} is not set. quota.grant_acquire(function) sets it.")
+    weight = _number(weight)
     deadline = Deadline(context) if within is None else Deadline(context).within(within)
     slot = _acquired(function, context, weight, deadline)
     try:
@@ -138,6 +139,17 @@ def acquire(
         _report(function, context, slot._end(error))
         raise
     _report(function, context, slot._end(None))
+
+
+def _number(weight: float) -> float:
+    """Return a weight as JSON knows it: what is none would reach no quota, with an error that names no weight."""
+    try:
+        number = weight if isinstance(weight, int) else float(weight)
+    except (TypeError, ValueError):
+        number = nan
+    if isinstance(weight, bool) or not 0 < number < inf:
+        raise ConfigurationError(f"acquire needs a weight above 0 (given {weight!r}).")
+    return number
 
 
 def _acquired(function: str, context: object | None, weight: float, deadline: Deadline) -> QuotaSlot:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -107,6 +108,22 @@ def test_a_caller_that_dies_holds_its_slot_until_its_invocation_would_have_ended
     late = call(world)
     after(world, 5_000)
     assert late.outcome == "acquired"
+
+
+@pytest.mark.parametrize("weight", [0, -1, float("nan"), float("inf"), True, "many", None])
+def test_a_weight_that_is_none_is_refused_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch, weight: Any) -> None:
+    monkeypatch.setenv("BREAKWATER_ACQUIRE", "acquirer")
+    with pytest.raises(ConfigurationError, match=f"a weight above 0.*{weight!r}"), acquire(weight=weight):
+        pytest.fail("it has no slot")
+
+
+def test_a_decimal_is_a_weight_and_what_was_used() -> None:
+    world = world_of(Limit(100, 60_000, weighted=True))
+    weight: Any = Decimal("89.5")
+    used: Any = Decimal("9.5")
+    caller = talk(world, lambda slot: slot.used(used), weight=weight)
+    assert caller.outcome == "acquired"
+    assert counter_of(world).quota.used(counter_of(world).quota.rolling[0]) == 10
 
 
 def test_so_many_callers_that_the_counters_item_would_not_hold_them_are_told_to_wait(

@@ -117,6 +117,8 @@ class QuotaThrottledInvocation(Construct):
         The counters, and what waits.
     dispatcher, intake : lambda_.Function
         The functions between queue and function.
+    quota_name : str, optional
+        As it was given.
 
     Raises
     ------
@@ -255,6 +257,7 @@ class QuotaThrottledInvocation(Construct):
         grant_functions(self, queues)
         guard_function(self, unqualified(function))
         annotate_rate(self, threads, environments, longest)
+        self.quota_name = quota_name
         if quota_name is not None:
             self._export(quota_name)
 

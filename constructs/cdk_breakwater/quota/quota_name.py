@@ -7,15 +7,16 @@ that. CloudFormation deletes nothing that another stack imports.
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from aws_cdk import CfnOutput, Fn, Token
+from aws_cdk import CfnOutput, Fn, Stack, Token
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from .._cdk.arguments import FLAG, TEXT, require
+from .._cdk.late_validation import validate_at_synth
 from ..errors import BreakwaterError
 from .keys import plans_grant
 from .slots import let_acquire
@@ -61,6 +62,7 @@ def export_parts(quota: QuotaThrottledInvocation, quota_name: str, acquirer: lam
     acquirer
         Hands out its slots; None with keys, of which there are plans in its place.
     """
+    validate_at_synth(quota, partial(_twice, quota, quota_name))
     arns = {QUEUE: quota.queue.queue_arn}
     if quota.priority_queue:
         arns[PRIORITY_QUEUE] = quota.priority_queue.queue_arn
@@ -78,6 +80,7 @@ class ImportedQuota(Construct):
         check_name(self, quota_name)
         flags = {"ordered": ordered, "priority": priority}
         require(self, flags, dict.fromkeys(flags, FLAG), needed=flags)
+        validate_at_synth(self, self._own)
         self._name = quota_name
         self._ordered = ordered
         self._priority = priority
@@ -111,11 +114,34 @@ class ImportedQuota(Construct):
         arn = self._arn(ACQUIRER)
         let_acquire(self, function, name, target=arn, arn=arn)
 
+    def _own(self) -> list[str]:
+        """Say that a stack can't import what it exports itself."""
+        paths = [quota.node.path for quota in _named(self, self._name)]
+        return [
+            f"{self._name!r} is the name of {path} in this stack, which exports it. Use that construct itself."
+            for path in paths
+        ]
+
     def _queue(self, id: str, part: str) -> sqs.IQueue:
         return sqs.Queue.from_queue_attributes(self, id, queue_arn=self._arn(part), fifo=self._ordered)
 
     def _arn(self, part: str) -> str:
         return Fn.import_value(_export(self._name, part))
+
+
+def _named(where: IConstruct, quota_name: str) -> list[QuotaThrottledInvocation]:
+    """Return the quotas of a stack that have a name."""
+    from .invocation import QuotaThrottledInvocation
+
+    found = [each for each in Stack.of(where).node.find_all() if isinstance(each, QuotaThrottledInvocation)]
+    return [quota for quota in found if quota.quota_name == quota_name]
+
+
+def _twice(quota: QuotaThrottledInvocation, quota_name: str) -> list[str]:
+    first = _named(quota, quota_name)[0]
+    if first is quota:
+        return []
+    return [f"quota_name={quota_name!r} is the name of {first.node.path} already. Give each quota a name of its own."]
 
 
 def _export(quota_name: str, part: str) -> str:

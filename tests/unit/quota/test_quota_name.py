@@ -93,6 +93,20 @@ def test_a_name_changes_nothing_of_what_is_deployed(code: dict[str, Any]) -> Non
     assert resources() == resources(quota_name="crm")
 
 
+def test_what_a_stack_exports_itself_or_twice_is_refused(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    for number in range(2):
+        function = lambda_.Function(stack, f"Caller{number}", **code, timeout=cdk.Duration.seconds(3))
+        QuotaThrottledInvocation(stack, f"Crm{number}", function=function, tiers=TIERS, quota_name="crm")
+    QuotaThrottledInvocation.from_quota_name(stack, "Theirs", "crm")
+    QuotaThrottledInvocation.from_quota_name(stack, "Others", "llm")
+    with pytest.raises(RuntimeError) as refused:
+        Template.from_stack(stack)
+    text = str(refused.value)
+    assert "quota_name='crm' is the name of Stack/Crm0 already" in text
+    assert "'crm' is the name of Stack/Crm0 in this stack, which exports it" in text
+    assert "llm" not in text
+
+
 def test_a_fifo_queue_is_one_for_others_too(stack: cdk.Stack) -> None:
     assert QuotaThrottledInvocation.from_quota_name(stack, "Crm", "crm", ordered=True).queue.fifo
     assert not QuotaThrottledInvocation.from_quota_name(stack, "Plain", "crm").queue.fifo

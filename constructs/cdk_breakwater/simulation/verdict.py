@@ -121,7 +121,7 @@ def _of_lanes(stream: Stream, came: EntryHistory) -> list[Binding]:
         fullest, even = max(came.lanes) / sum(came.lanes), 1 / len(came.lanes)
         if fullest > _UNEVEN * even:
             idle = sum(not records for records in came.lanes)
-            effect += f"; one lane gets {fullest:.0%} of all by their keys, where {100 * even:.3g}% were even"
+            effect += f"; one lane gets {fullest:.0%} of all by their keys (an even part is {100 * even:.3g}%)"
             effect += f", and {count(idle, 'lane')} none" if idle else ""
         found.append(Binding(came.held_back, stream.name, limit, effect))
     if stream.is_tried_without_end and came.failed.first is not None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
+_ALIKE, _KINDS = (0.0, 0.02, 0.05, 0.1, 0.2), 12
+
 
 def keys_of_messages(number: int | None, chance: Random) -> Iterator[str]:
     """Give the key of each message: of so many, or one of its own.
@@ -52,6 +54,8 @@ def lane_of(key: str, shards: int, factor: int) -> int:
 def parts_of_lanes(number: int | None, shards: int, factor: int) -> Counter[float]:
     """Give which parts of all records lanes get, and how many lanes get each; none of those that get nothing.
 
+    Lanes of which one gets little more than the other count as alike, so that there are few kinds of them.
+
     Parameters
     ----------
     number
@@ -61,5 +65,15 @@ def parts_of_lanes(number: int | None, shards: int, factor: int) -> Counter[floa
     """
     if number is None:
         return Counter({1 / (shards * factor): shards * factor})
-    lanes = Counter(lane_of(str(name), shards, factor) for name in range(number))
-    return Counter(keys / number for keys in lanes.values())
+    keys = sorted(Counter(lane_of(str(name), shards, factor) for name in range(number)).values())
+    alike: list[list[int]] = []
+    for more in _ALIKE:
+        alike = []
+        for of_lane in keys:
+            if alike and of_lane <= alike[-1][0] * (1 + more):
+                alike[-1].append(of_lane)
+            else:
+                alike.append([of_lane])
+        if len(alike) <= _KINDS:
+            break
+    return Counter({sum(lanes) / len(lanes) / number: len(lanes) for lanes in alike})

@@ -176,11 +176,14 @@ def test_a_key_belongs_to_the_shard_in_whose_range_its_md5_falls() -> None:
         assert lane_of(key, 4, 5) // 5 == shard
 
 
-@pytest.mark.parametrize(("keys", "shards", "factor"), [(1, 1, 1), (7, 3, 2), (1_000, 4, 10), (None, 5, 2)])
+@pytest.mark.parametrize(
+    ("keys", "shards", "factor"), [(1, 1, 1), (7, 3, 2), (1_000, 4, 10), (20_000, 20, 10), (None, 5, 2)]
+)
 def test_all_records_have_a_lane(keys: int | None, shards: int, factor: int) -> None:
     lanes = parts_of_lanes(keys, shards, factor)
     assert sum(part * number for part, number in lanes.items()) == pytest.approx(1)
     assert lanes.total() <= shards * factor
+    assert len(lanes) <= 12
 
 
 def test_keys_come_equally_often_and_in_no_fixed_order() -> None:

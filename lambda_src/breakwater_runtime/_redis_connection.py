@@ -40,6 +40,7 @@ _STATEFUL = {"ASKING", "AUTH", "CLIENT", "HELLO", "MONITOR", "MULTI", "READONLY"
 _ENDED_BY = {"EXEC": {"MULTI", "WATCH"}, "DISCARD": {"MULTI", "WATCH"}, "UNWATCH": {"WATCH"}}
 _ONCE = "A command is never sent twice, and a connect is repeated until the deadline."
 _WATCHED = "The runtime watches over the connection itself."
+_OCSP = "redis-py checks OCSP on connections of its own, which have no time limit."
 _REFUSED = (
     dict.fromkeys(("username", "credential_provider"), LOGIN)
     | dict.fromkeys(("retry", "retry_on_timeout", "retry_on_error"), _ONCE)
@@ -51,6 +52,8 @@ _REFUSED = (
     | dict.fromkeys(("maint_notifications_config", "maint_notifications_pool_handler", "maintenance_state"), _WATCHED)
     | dict.fromkeys(("maintenance_notification_hash", "oss_cluster_maint_notifications_handler"), _WATCHED)
     | dict.fromkeys(("orig_host_address", "orig_socket_timeout", "orig_socket_connect_timeout"), _WATCHED)
+    | dict.fromkeys(("ssl_validate_ocsp", "ssl_validate_ocsp_stapled"), _OCSP)
+    | dict.fromkeys(("ssl_ocsp_context", "ssl_ocsp_expected_cert"), _OCSP)
     | {"himport_registry": "It is a client's own."}
 )
 # A cache that doesn't answer within Lambda's own default timeout of 3 s, where no other is known, is none.
@@ -270,8 +273,6 @@ class _Tls(_Bounded, SSLConnection, _Reached):
         tls_ca = str(self.server.settings.tls_ca)
         if not self._own:
             return ssl_context(tls_ca).wrap_socket(sock, server_hostname=self.host)
-        if self.ssl_validate_ocsp or self.ssl_validate_ocsp_stapled:
-            return super()._wrap_socket_with_ssl(sock)
         # redis-py by itself trusts the system's authorities beside the one that is named
         context = context_of_ones_own(tls_ca)
         for flag in self.ssl_include_verify_flags or ():

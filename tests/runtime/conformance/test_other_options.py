@@ -34,7 +34,8 @@ REDIS_REFUSED = frozenset((
     "maintenance_state", "max_connections", "orig_host_address", "orig_socket_connect_timeout", "orig_socket_timeout",
     "oss_cluster_maint_notifications_handler", "queue_class", "retry", "retry_on_error", "retry_on_timeout",
     "single_connection_client", "socket_keepalive", "socket_keepalive_options", "socket_type", "ssl", "ssl_ca_certs",
-    "ssl_ca_data", "ssl_ca_path", "timeout", "unix_socket_path", "username",
+    "ssl_ca_data", "ssl_ca_path", "ssl_ocsp_context", "ssl_ocsp_expected_cert", "ssl_validate_ocsp",
+    "ssl_validate_ocsp_stapled", "timeout", "unix_socket_path", "username",
 ))  # fmt: skip
 REDIS_DEPRECATED = ("lib_name", "lib_version")
 """Once redis-py has no such option any more, the runtime says so."""
@@ -70,11 +71,7 @@ def redis_tls(certificates: Certificates) -> dict[str, Any]:
         "ssl_include_verify_flags": [ssl.VERIFY_X509_TRUSTED_FIRST],
         "ssl_keyfile": str(own.key),
         "ssl_min_version": ssl.TLSVersion.TLSv1_3,
-        "ssl_ocsp_context": None,
-        "ssl_ocsp_expected_cert": None,
         "ssl_password": "unused",
-        "ssl_validate_ocsp": False,
-        "ssl_validate_ocsp_stapled": False,
     }
 
 

@@ -149,7 +149,7 @@ def _entry_limit(entry: Queue | Direct | Quota) -> str:
     if isinstance(entry, Direct):
         return "Lambda's own queue"
     if isinstance(entry, Stream):
-        return f"{entry.most_batches} lanes, batches of {entry.batch_size}"
+        return f"{count(entry.most_batches, 'lane')}, batches of {entry.batch_size}"
     most = f"MaximumConcurrency {entry.maximum_concurrency}" if entry.maximum_concurrency else "no MaximumConcurrency"
     groups = f", {count(entry.keys, 'message group')}" if isinstance(entry, Fifo) and entry.keys is not None else ""
     return f"{most}, batches of {entry.batch_size}{groups}"

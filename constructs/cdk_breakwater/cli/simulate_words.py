@@ -34,7 +34,10 @@ def assumptions(run: Run) -> list[str]:
         f"{REFUSED_SECONDS:g} s; {resting}. Computed by {how}.",
         *(f"{entry.name}: {_load_text(entry)}" for entry in app.entries),
     ]
-    return [*lines, *(f"Note: {line}" for line in run.limits.notes)]
+    unknown = [
+        f"{name}: its max_connections is not in the templates; say --max-connections '{name}=N'" for name in run.unknown
+    ]
+    return [*lines, *(f"Note: {line}" for line in (*run.limits.notes, *unknown))]
 
 
 def _times_text(times: Mapping[str, float]) -> str:

@@ -76,7 +76,7 @@ def add_source(source: EventSource, found: Limits) -> None:
     range_ = (MINIMUM_CONCURRENCY, MAXIMUM_CONCURRENCY)
     maximum = found.limit(mapping, range_, "ScalingConfig", "MaximumConcurrency")
     reports = "ReportBatchItemFailures" in texts(mapping.get("FunctionResponseTypes"))
-    is_fifo = queue is not None and queue.flag("FifoQueue") is True
+    is_fifo = queue.flag("FifoQueue") is True if queue is not None else source.arn.endswith(".fifo")
     kind, pollers = (Fifo, FIFO_POLLERS) if is_fifo else (Queue, POLLERS)
     queued = kind(name, function.name, _NOTHING, batch, maximum, visibility, receives, reports, pollers=pollers)
     found.entries.append(replace(queued, retention=retention))
@@ -89,6 +89,9 @@ def _add_stream(source: EventSource, function: Resource, found: Limits) -> None:
     if isinstance(shards, Absent | Unknown):
         count = NEW_ON_DEMAND_SHARDS if stream is not None and stream.type == "AWS::Kinesis::Stream" else 1
         found.note(f"{name}: how many shards it has is known at deployment only; taken for {count}")
+    elif shards < 1:
+        count = 1
+        found.note(f"{name}: its ShardCount of {shards:g} is none that AWS takes; taken for 1")
     else:
         count = int(shards)
     factor = int(found.number(mapping, 1, (1, MAXIMUM_FACTOR), "ParallelizationFactor"))

@@ -76,7 +76,6 @@ def _word(told: dict[str, Answer], prefix: str, name: str) -> str:
 def _add_unknown(name: str, found: Limits) -> None:
     found.servers[name] = SimulatedServer(name, None, math.inf)
     found.because[name] = "unknown"
-    found.note(f"{name}: its max_connections is not in the templates; say --max-connections '{name}=N'")
 
 
 def _server(connection: Connection, found: Limits) -> str:

@@ -42,7 +42,8 @@ class BinnedStream:
             # Its counts are those of the stream; how many wait, and for how long, is its own.
             own = copy.copy(history)
             own.depth, own.age = Levels(step), Levels(step)
-            self._parts.append((part * number, _Lanes(alike, function, application, step, own)))
+            of_lanes = _Lanes(alike, function, application, step, own, is_alone=lanes.total() == 1)
+            self._parts.append((part * number, of_lanes))
         each = [stream.load.total * part for part, number in lanes.items() for _ in range(number)]
         history.lanes = each + [0.0] * (stream.shards * stream.factor - len(each))
 
@@ -85,10 +86,17 @@ class _Lanes(BinnedQueue):
     """Lanes that get equally many records."""
 
     def __init__(
-        self, stream: Stream, function: BinnedFunction, application: Application, step: float, history: EntryHistory
+        self,
+        stream: Stream,
+        function: BinnedFunction,
+        application: Application,
+        step: float,
+        history: EntryHistory,
+        *,
+        is_alone: bool,
     ) -> None:
         super().__init__(stream, function, application, step, history)
-        self._stream = stream
+        self._stream, self._is_alone = stream, is_alone
 
     @property
     def _is_held_back(self) -> bool:
@@ -100,8 +108,7 @@ class _Lanes(BinnedQueue):
         if not cohort.bad or stream.max_receive_count is None:
             return Fate(size)
         mapping = StreamMapping(max(1, round(size)), stream.max_receive_count - 1, splits=stream.splits)
-        is_alone = stream.shards * stream.factor == 1
-        tried, lost, failed = _of_each_record(mapping, cohort.bad, stream.reports_failures, is_alone)
+        tried, lost, failed = _of_each_record(mapping, cohort.bad, stream.reports_failures, self._is_alone)
         return Fate(size * tried, 0.0, lost, size * failed)
 
 

@@ -189,7 +189,11 @@ def _of_function(entry: Entry, application: Application, history: History) -> li
     function, of_function = application.functions[entry.function], history.functions[entry.function]
     if came.throttled.first is None:
         return []
-    if isinstance(entry, Queue):
+    if isinstance(entry, Stream):
+        effect = (
+            f"{count(came.throttled.total, 'batch', 'batches')} of {entry.name} find no room, and wait in their lanes"
+        )
+    elif isinstance(entry, Queue):
         effect = f"{count(came.throttled.total, 'batch', 'batches')} of {entry.name} find no room, and use up receives"
     elif isinstance(entry, Quota):
         effect = f"{count(came.throttled.total, 'call')} of {entry.name} find no room, and wait for one"

@@ -237,6 +237,14 @@ def test_message_groups_and_partition_keys(template: Path) -> None:
     assert "the 8 lanes (shards times ParallelizationFactor) of its mapping (Clicks)" in text
     assert "one lane gets 18% of all by their keys (an even part is 12.5%)" in text
     assert (uneven.exit_code, "All is done after 4.5 s." in text) == (0, True)
+    one = ("--load", "Clicks=spike:200", "--keys", "1", "--failing", "5%", "--duration", "10ms", "--cold-start", "0s")
+    template.write_text(template.read_text().replace("ParallelizationFactor: 4", "MaximumRetryAttempts: 2"))
+    for model in ("events", "binned"):
+        (result,) = run_json(template, *one, "--model", model)["runs"]
+        assert result["entries"]["Clicks"]["lost"] == pytest.approx(100, rel=0.05)
+    template.write_text(template.read_text().replace("ShardCount: 2", "ShardCount: 0"))
+    assert "its ShardCount of 0 is none that AWS takes; taken for 1" in run(template, *one).stdout
+    template.write_text(template.read_text().replace("MaximumRetryAttempts: 2", "ParallelizationFactor: 4"))
     endless = ("--load", "Clicks=spike:50", "--failing", "Clicks=2%", *QUICK)
     stuck = run(template, *endless)
     assert stuck.exit_code == 1
@@ -251,6 +259,21 @@ def test_message_groups_and_partition_keys(template: Path) -> None:
     ):
         refused = run(template, *options)
         assert (refused.exit_code, said in refused.stderr) == (2, True)
+
+
+def test_a_queue_and_a_stream_of_other_templates(template: Path) -> None:
+    mapping = (
+        "{Type: AWS::Lambda::EventSourceMapping, Properties: {FunctionName: !Ref F, BatchSize: 1, EventSourceArn: "
+    )
+    template.write_text(
+        "Resources:\n  F: {Type: AWS::Lambda::Function}\n"
+        f"  Q: {mapping}'arn:aws:sqs:eu-west-1:123456789012:q.fifo'}}}}\n"
+        f"  S: {mapping}'arn:aws:kinesis:eu-west-1:123456789012:stream/s'}}}}\n"
+    )
+    result = run_json(template, "--load", "spike:9", "--keys", "Q=3", *QUICK)["runs"][0]
+    assert {name: entry["kind"] for name, entry in result["entries"].items()} == {"Q": "fifo", "S": "stream"}
+    assert "Q: messages of 3 message groups for F" in " ".join(result["assumptions"])
+    assert result["functions"]["F"]["concurrency"]["peak"] == 4
 
 
 def test_the_same_without_limits(template: Path) -> None:
@@ -333,6 +356,7 @@ def test_numbers_that_no_template_tells(template: Path) -> None:
     assert (server["max_connections"], server["connections"]["peak"], server["refused"]) == (30, 24, 0)
     less = run(template, "--max-connections", "10", "--connections", "2")
     assert (less.exit_code, "10 for functions (--max-connections)" in less.stdout) == (1, True)
+    assert "say --max-connections" not in less.stdout
 
 
 def test_what_this_librarys_variables_tell(template: Path) -> None:

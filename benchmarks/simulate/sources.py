@@ -6,8 +6,8 @@ import json
 import math
 import tempfile
 import time
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from statistics import fmean, linear_regression
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -131,9 +131,9 @@ def _recorded(name: str, entry: Queue, function: Function, run: Run, recording: 
         first = [sent.index(record) == place for place, record in enumerate(sent)]
         arrived = tuple(each for each, is_first in zip(known["load"].stretches, first, strict=True) if is_first)
         sent = [record for record, is_first in zip(sent, first, strict=True) if is_first]
-        # The emulator has one batch of a FIFO queue at a time, here one message, and takes a while to ask again.
+        # The emulator has one batch of a FIFO queue at a time, here one message.
         known |= {"load": Load(arrived), "maximum_concurrency": 1, "pollers": Pollers(math.inf, 0, 1)}
-        duration = replace(duration, mean=duration.mean + _between(recording.all("read", function=called)))
+        duration = _InOrder(duration.mean, left=_one_by_one(recording.all("read", function=called), duration.mean))
     known["sent"] = tuple((_key(name, record), record["poison"]) for record in sent)
     return _KNOWN[type(entry)](**known), replace(function, duration=duration, cold_start=cold_start)
 
@@ -145,11 +145,23 @@ def _key(name: str, record: dict[str, Any]) -> str:
     return str(record["group"])
 
 
-def _between(read: list[dict[str, Any]]) -> float:
-    """Give how long it is from one invocation to the next, where it is no wait for a message group."""
+@dataclass(frozen=True)
+class _InOrder(Duration):
+    """Durations as they were one after the other: the machine is busier while it has all four sources."""
+
+    left: Iterator[float] = field(default_factory=lambda: iter(()))
+
+    def sample_of(self, requests: int, chance: Random) -> float:
+        return next(self.left, None) or super().sample_of(requests, chance)
+
+
+def _one_by_one(read: list[dict[str, Any]], mean: float) -> Iterator[float]:
+    """Give how long the poller took for each message, until it asked again; but not how long it waited for a group."""
     read = sorted(read, key=lambda line: line["at"])
-    gaps = [later["at"] - later["seconds"] - line["at"] for line, later in pairwise(read)]
-    return fmean(gap for gap in gaps if gap < ASKS_SECONDS)
+    for line, later in zip_longest(read, read[1:]):
+        gap = later["at"] - later["seconds"] - line["at"] if later else 0.0
+        # A cold start comes on top.
+        yield (mean if line["cold"] else line["seconds"]) + (gap if gap < ASKS_SECONDS else 0.0)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 GROWTH = 5_000
-"""Milliseconds without a refusal after which a quarter more is tried."""
+"""Milliseconds without a refusal after which a quarter more is tried, whether calls were made meanwhile or not."""
 
 
 class Hands:
@@ -22,9 +22,9 @@ class Hands:
 
     def count(self, now: int) -> int:
         """Return how many there are, at an instant of the monotonic clock (ms)."""
-        if self._learned < self._most and now - self._since >= GROWTH:
+        while self._learned < self._most and now - self._since >= GROWTH:
             self._learned = min(self._most, self._learned + max(1, self._learned // 4))
-            self._since = now
+            self._since += GROWTH
         return self._learned
 
     def refused(self, others: int, now: int) -> bool:

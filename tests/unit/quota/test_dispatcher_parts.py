@@ -23,6 +23,7 @@ from handlers.quota_dispatcher.caller import LATE
 from handlers.quota_dispatcher.clocks import Reading
 from handlers.quota_dispatcher.counter import LONGEST_PAUSE, Counter
 from handlers.quota_dispatcher.dead_letters import bury
+from handlers.quota_dispatcher.hands import GROWTH, Hands
 from handlers.quota_dispatcher.held import Held
 from handlers.quota_dispatcher.intake import Intake
 from handlers.quota_dispatcher.library import Library
@@ -277,6 +278,16 @@ def test_who_asks_for_patience_is_asked_ever_less_often_and_no_message_pays_for_
     counter.report(Report(slot, held, slot.start + 50, Verdict.DONE, settled=True))
     counter.advance(Reading(later + 2_000, later + 2_000 - NOW), counter.quota.frame)
     assert len(counter.take("me", 10, 0, {1: 1}, library).calls) == 10
+
+
+def test_hands_come_back_a_quarter_in_five_seconds_of_calls_or_of_rest() -> None:
+    hands = Hands(20)
+    assert hands.refused(8, now=1_000)
+    assert [hands.count(1_000 + GROWTH * step) for step in (0, 0.9, 1, 1.9, 2, 3)] == [8, 8, 10, 10, 12, 15]
+    assert hands.refused(1, now=GROWTH * 10)
+    assert not hands.refused(0, now=GROWTH * 10), "the function itself is away"
+    assert hands.count(GROWTH * 10 + 3_600_000) == 20, "there was one more for each time that it was asked"
+    assert Hands(20).count(0) == 20
 
 
 def test_a_report_that_comes_twice_counts_once() -> None:

@@ -148,11 +148,11 @@ def _of_quota(quota: Quota, history: History) -> list[Binding]:
     effect = _waiting(quota, history)
     if not quota.is_kept:
         effect = f"the provider answers {count(came.limited.total, 'call')} with a 429"
-    found = [
-        Binding(tier.held_back, quota.name, name, effect)
-        for name, tier in came.tiers.items()
-        if tier.held_back is not None
-    ]
+    tiers = {tier.name for tier in quota.tiers}
+    held_back = {name: tier.held_back for name, tier in came.tiers.items() if tier.held_back is not None}
+    # Where a tier binds, the dispatcher's own limits only do while none is full.
+    own = "calls wait for it while no tier is full" if tiers & held_back.keys() else effect
+    found = [Binding(at, quota.name, name, effect if name in tiers else own) for name, at in held_back.items()]
     if came.lost.first is not None:
         effect = f"{count(came.lost.total, 'message')} end in the dead-letter queue"
         found.append(Binding(came.lost.first, quota.name, f"max_attempts {quota.max_attempts}", effect, harmful=True))

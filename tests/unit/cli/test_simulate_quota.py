@@ -92,6 +92,14 @@ def test_what_a_quota_says_and_leaves_out(tmp_path: Path) -> None:
     assert "Intake" not in text
 
 
+def test_the_dispatchers_own_limits_are_not_taken_for_the_tiers(tmp_path: Path) -> None:
+    template = write(tmp_path, tiers=[{"limit": 100, "period": 60_000}])
+    text = " ".join(run(template, "--load", "spike:150", "--cold-start", "0s").stdout.split())
+    assert "parallelism 20 (Shop/Crm): calls wait for it while no tier is full." in text
+    # Filed after 1 s, called for 0.2 s, and a minute until the first places are free again.
+    assert "100 per 1 min (Shop/Crm): up to 130 messages wait, for up to 61" in text
+
+
 def test_a_quota_that_is_not_done_in_time(tmp_path: Path) -> None:
     template = write(tmp_path, tiers=[{"limit": 5, "period": 86_400_000}])
     stopped = " ".join(run(template, "--load", "spike:12", "--patience", "1h").stdout.split())

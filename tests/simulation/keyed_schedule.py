@@ -8,7 +8,9 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
+from unittest.mock import patch
 
+from handlers.quota_dispatcher import page_line
 from handlers.quota_dispatcher.key_plans import tier_name
 from handlers.quota_dispatcher.keys import MESSAGE_GROUP
 from tests.simulation.provider import Limit
@@ -60,8 +62,8 @@ class KeyedResult(Result):
 
 
 def run_keyed(seed: int) -> KeyedResult:
-    """Run one schedule."""
-    with contextlib.redirect_stdout(io.StringIO()), without_collector():
+    """Run one schedule, in which a few pages are a long line of them."""
+    with contextlib.redirect_stdout(io.StringIO()), without_collector(), patch.object(page_line, "PACKED", 2):
         return _run(random.Random(f"{seed} keys"), seed)  # noqa: S311 -- a schedule
 
 

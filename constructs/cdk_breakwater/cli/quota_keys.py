@@ -165,7 +165,7 @@ def _usage(key: Any, source: str, pages: Any) -> KeyUsage:
 
     number = key.line.number
     name = f"#{number - FIRST_NUMBER - 1:012x}" if number > FIRST_NUMBER else "none"
-    page = pages.get((number, key.line.pages[0][0])) if key.line.pages else None
+    page = pages.get((number, key.line.pages.first[0][0])) if key.line.pages else None
     if page:
         try:
             name = read_key(page.records[0], source)

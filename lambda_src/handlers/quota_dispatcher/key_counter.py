@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 from .counter import Counter
 from .held import Held, Ref
 from .key_plans import planned
+from .page_line import PageLine
 from .quota import Quota
 from .shelf import MOST_RETURNED, Shelf
 from .taking import Taking
@@ -38,13 +38,13 @@ class KeyShelf(Shelf):
     number
         Of the key.
     pages
-        Its pages with messages that were not handed out, and how many messages each holds.
+        Its pages with messages that were not handed out.
     index
         The first one of them on the first page.
     """
 
     number: int = 0
-    pages: list[tuple[int, int]] = field(default_factory=list)
+    pages: PageLine = field(default_factory=PageLine)
     index: int = 0
 
     def peek(self, clock: int, weigh: Weigh) -> Held | None:
@@ -56,7 +56,7 @@ class KeyShelf(Shelf):
             return due.held
         if not fresh:
             return None
-        ref = Ref(self.number, self.pages[0][0], self.index)
+        ref = Ref(self.number, self.pages.first[0][0], self.index)
         return Held(ref._replace(weight=weigh(ref)))
 
     def hand_out(self, held: Held) -> None:
@@ -66,17 +66,15 @@ class KeyShelf(Shelf):
             self.returned = left
         else:
             self.index += 1
-            if self.index >= self.pages[0][1]:
-                del self.pages[0]
+            if self.index >= self.pages.first[0][1]:
+                self.pages.drop_first()
                 self.index = 0
         self.turn = 1 - self.turn
 
     def dump(self) -> dict[str, Any]:
         """Write the state as JSON knows it."""
-        # By their distances, which are alike: thousands of pages then take few bytes, packed as a volume is.
-        distances = [number - before for before, number in pairwise((0, *(number for number, _ in self.pages)))]
         state = {
-            "pages": [number for page in zip(distances, self.pages, strict=True) for number in (page[0], page[1][1])],
+            "pages": self.pages.dump(),
             "index": self.index,
             "returned": [entry.held.ref.dump(entry.held.failures, entry.due) for entry in self.returned],
             "turn": self.turn,
@@ -88,8 +86,7 @@ class KeyShelf(Shelf):
         super().load(
             {"lanes": {}, "returned": [], "parked": [], "holes": [], "opened": [], "settled": 0, "turn": 0} | state
         )
-        flat = state.get("pages", [])
-        self.pages = list(zip(accumulate(flat[::2]), flat[1::2], strict=True))
+        self.pages = PageLine.load(state.get("pages", []))
         self.index = state.get("index", 0)
         return self
 
@@ -177,7 +174,7 @@ class KeyCounter(Counter):
 
     def forget_at(self) -> int | None:
         """From when on there is nothing to be remembered of it; None while something waits."""
-        if self.shelf.dump().keys() - {"turn"} or self.away or any(grant.calls for grant in self.quota.grants.values()):
+        if self.line.pages or self.line.returned or self.away or self.quota.in_flight:
             return None
         return self.quota.empty_at()
 
@@ -194,7 +191,7 @@ class KeyCounter(Counter):
 
 
 def is_finished(key: KeyCounter, page: int) -> bool:
-    """Tell whether nothing is left to do of one of a key's pages."""
+    """Tell whether nothing is left to do of a page of which the key has handed out something."""
     flying = (held.ref.page for grant in key.quota.grants.values() for held in grant.messages)
     waiting = (entry.held.ref.page for entry in key.shelf.returned)
-    return page not in {number for number, _ in key.line.pages} | {*flying, *waiting}
+    return page not in {*flying, *waiting, *(number for number, _ in key.line.pages.first)}

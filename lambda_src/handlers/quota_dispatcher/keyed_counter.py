@@ -214,7 +214,8 @@ class KeyedCounter(Counter):
             return False  # It is being sorted, perhaps by another.
         if any(entry.held.ref[:2] == run[:2] for entry in self.shelf.returned):
             return False
-        return is_finished(self.key(lane), number)
+        key = self.key(lane)
+        return number not in key.line.pages and is_finished(key, number)
 
     @property
     def unit(self) -> str:
@@ -264,7 +265,7 @@ class KeyedCounter(Counter):
         for key, number, page in found:
             self._sorted[key, number] = page
             self.draft.pages[page_name((key, number))] = page_content(page.records, page.failed)
-            self.key(key).line.pages.append((number, len(page)))
+            self.key(key).line.pages.add(number, len(page))
             self.index.touch(key)
 
     def weigh(self, ref: Ref) -> int:

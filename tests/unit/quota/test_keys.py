@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import zlib
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from handlers.quota_dispatcher.key_plans import plan_name
 from handlers.quota_dispatcher.key_sorting import Run
 from handlers.quota_dispatcher.keyed_counter import KeyedCounter
 from handlers.quota_dispatcher.keys import FIRST_NUMBER, MESSAGE_GROUP, KeyMissingError, key_number, read_key
+from handlers.quota_dispatcher.page_line import PACKED, PageLine
 from handlers.quota_dispatcher.settings import Settings
 from handlers.quota_dispatcher.store import Item
 from handlers.quota_dispatcher.tiers import TAG, fingerprint
@@ -110,10 +112,32 @@ def test_pages_of_a_long_backlog_take_few_bytes() -> None:
     """They are written anew with each call of the key, so that each byte counts as often as it is called."""
     draw = random.Random(1)  # noqa: S311 -- other keys' messages lie between them
     numbers = [Run(1, page, 0, 1).number for page in range(1, 40_000) if draw.random() < 0.5]
-    shelf = KeyShelf([], False, number=FIRST_NUMBER, pages=[(number, 1) for number in numbers])
+    shelf = KeyShelf([], False, number=FIRST_NUMBER)
+    for number in numbers:
+        shelf.pages.add(number, 1)
     written = json.dumps(shelf.dump())
     assert len(zlib.compress(written.encode())) < 2 * len(numbers)
-    assert KeyShelf([], False).load(json.loads(written)).pages == shelf.pages
+    assert list(KeyShelf([], False).load(json.loads(written)).pages) == list(shelf.pages)
+    assert len(shelf.pages.first) + len(shelf.pages.last) < 2 * PACKED, "no turn looks at the others"
+
+
+def test_a_line_of_pages_is_a_queue_however_long_it_is() -> None:
+    draw, line, expected = random.Random(1), PageLine(), deque[tuple[int, int]]()  # noqa: S311 -- a load
+    for number in range(600):
+        for page in range(draw.choice((0, 0, 1, 2, 400)) if number < 40 else 0):
+            line.add(number * 1_000 - page, page + 1)  # what was filed anew has a lower number than what waits
+            expected.append((number * 1_000 - page, page + 1))
+        for _ in range(draw.choice((0, 1, 3, 90))):
+            if line:
+                assert line.first[0] == expected.popleft()
+                line.drop_first()
+        line = PageLine.load(json.loads(json.dumps(line.dump())))
+        assert bool(line) == bool(expected)
+        if number % 10 == 0:
+            assert list(line) == list(expected)
+            assert all(each in line for each, _ in list(expected)[:3])
+    assert not expected
+    assert 0 not in line
 
 
 def record(body: Any = None, *, group: str | None = None, attribute: str | None = None) -> dict[str, Any]:

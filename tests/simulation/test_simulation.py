@@ -27,6 +27,11 @@ def test_schedules_of_trouble_break_no_promise(first: int) -> None:
         assert result.good, f"python -m tests.simulation --seed {seed} --schedules 1: {result}"
 
 
+def test_a_page_that_a_late_request_has_put_back_is_deleted_a_day_later() -> None:
+    result = run(8300238)
+    assert not result.pages, "a search was dated by the write that reports it, with the next day's message"
+
+
 @pytest.mark.parametrize("seed", [1037, 1108])
 def test_a_ring_that_another_is_about_to_answer_stays(seed: int) -> None:
     with patch.object(schedule, "CALL_BESIDE", 1.0):

@@ -273,8 +273,7 @@ class Dispatcher:
         for report in self._calls.reports:
             counter.report(report)
         counter.shelf.opened -= self._memory.deleted
-        if self._memory.swept:
-            counter.swept, self._memory.swept = counter.quota.clock, False
+        counter.swept = max(counter.swept, self._memory.swept)
         for ref in self._refiled:
             counter.shelf.settle(ref)
         holder = self._item.presence.holder

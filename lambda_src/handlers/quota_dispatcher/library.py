@@ -100,7 +100,7 @@ class Library:
         An intake may die between the parts of a page, and a request may arrive a minute after another one has taken its
         place. A part of the table at a time; how far it has come, this process remembers.
         """
-        if memory.swept or counter.swept > counter.quota.clock - DAY:
+        if max(counter.swept, memory.swept) > counter.quota.clock - DAY:
             return
         try:
             for _ in range(SWEPT_AT_ONCE):
@@ -109,7 +109,7 @@ class Library:
                     if counter.abandoned(name):
                         self._pages.delete_part(name)
                 if memory.swept_to is None:
-                    memory.swept = True
+                    memory.swept = counter.quota.clock
                     return
         except AwsError as error:
             log("sweeping failed", error=repr(error))

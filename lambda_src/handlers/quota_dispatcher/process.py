@@ -33,7 +33,7 @@ class Memory:
     hands
         How many calls the function takes at once.
     swept_to, swept
-        How far it has searched for abandoned pages, and whether it has come to the end.
+        How far it has searched for abandoned pages, and when it came to the end, by the quota's clock.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Memory:
     invocations: int = 0
     hands: Hands | None = None
     swept_to: dict[str, Any] | None = None
-    swept: bool = False
+    swept: int = 0
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ import re
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from aws_cdk import CfnOutput, Fn, Stack, Token
+from aws_cdk import CfnOutput, Fn, Token
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from .._cdk.arguments import FLAG, TEXT, require
 from .._cdk.late_validation import validate_at_synth
+from .._cdk.nested_stacks import outermost_stack
 from ..errors import BreakwaterError
 from .keys import plans_grant
 from .slots import let_acquire
@@ -80,7 +81,7 @@ class ImportedQuota(Construct):
         check_name(self, quota_name)
         flags = {"ordered": ordered, "priority": priority}
         require(self, flags, dict.fromkeys(flags, FLAG), needed=flags)
-        validate_at_synth(self, self._own)
+        validate_at_synth(self, self._early)
         self._name = quota_name
         self._ordered = ordered
         self._priority = priority
@@ -114,13 +115,20 @@ class ImportedQuota(Construct):
         arn = self._arn(ACQUIRER)
         let_acquire(self, function, name, target=arn, arn=arn)
 
-    def _own(self) -> list[str]:
-        """Say that a stack can't import what it exports itself."""
-        paths = [quota.node.path for quota in _named(self, self._name)]
-        return [
-            f"{self._name!r} is the name of {path} in this stack, which exports it. Use that construct itself."
-            for path in paths
-        ]
+    def _early(self) -> list[str]:
+        """Say that nothing deploys a quota of this app before what imports it."""
+        stack = outermost_stack(self).node
+        earlier = {other.node.addr for other in outermost_stack(self).dependencies}
+        problems = []
+        for quota in _named(self, self._name):
+            its = outermost_stack(quota).node
+            advice = "" if its.addr == stack.addr else f", or let the stack {stack.path} depend on {its.path}"
+            if its.addr not in earlier:
+                problems.append(
+                    f"{self._name!r} is the name of {quota.node.path} in this app, and nothing says that it is "
+                    f"deployed first. Use that construct itself{advice}."
+                )
+        return problems
 
     def _queue(self, id: str, part: str) -> sqs.IQueue:
         return sqs.Queue.from_queue_attributes(self, id, queue_arn=self._arn(part), fifo=self._ordered)
@@ -130,18 +138,27 @@ class ImportedQuota(Construct):
 
 
 def _named(where: IConstruct, quota_name: str) -> list[QuotaThrottledInvocation]:
-    """Return the quotas of a stack that have a name."""
+    """Return the quotas of a name that this app deploys to the same account and Region, as far as is known."""
     from .invocation import QuotaThrottledInvocation
 
-    found = [each for each in Stack.of(where).node.find_all() if isinstance(each, QuotaThrottledInvocation)]
-    return [quota for quota in found if quota.quota_name == quota_name]
+    def place(construct: IConstruct) -> str:
+        stack = outermost_stack(construct)
+        known = not any(Token.is_unresolved(each) for each in (quota_name, stack.account, stack.region))
+        return stack.environment if known else stack.node.addr
+
+    constructs = where.node.root.node.find_all()
+    quotas = [each for each in constructs if isinstance(each, QuotaThrottledInvocation)]
+    return [quota for quota in quotas if quota.quota_name == quota_name and place(quota) == place(where)]
 
 
 def _twice(quota: QuotaThrottledInvocation, quota_name: str) -> list[str]:
     first = _named(quota, quota_name)[0]
     if first is quota:
         return []
-    return [f"quota_name={quota_name!r} is the name of {first.node.path} already. Give each quota a name of its own."]
+    return [
+        f"quota_name={quota_name!r} is the name of {first.node.path} already, in the same account and Region. Give "
+        "each quota a name of its own."
+    ]
 
 
 def _export(quota_name: str, part: str) -> str:

@@ -13,6 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Template
 
 from cdk_breakwater import BreakwaterError, IQuotaThrottledInvocation, QuotaThrottledInvocation, QuotaTier
+from cdk_breakwater.quota.quota_name import ImportedQuota
 from tests.unit.quota.test_keys import EACH, TIERS, caller, statements_of
 
 PAGE = (Path(__file__).parents[3] / "docs" / "quota.md").read_text()
@@ -93,18 +94,40 @@ def test_a_name_changes_nothing_of_what_is_deployed(code: dict[str, Any]) -> Non
     assert resources() == resources(quota_name="crm")
 
 
-def test_what_a_stack_exports_itself_or_twice_is_refused(stack: cdk.Stack, code: dict[str, Any]) -> None:
-    for number in range(2):
-        function = lambda_.Function(stack, f"Caller{number}", **code, timeout=cdk.Duration.seconds(3))
-        QuotaThrottledInvocation(stack, f"Crm{number}", function=function, tiers=TIERS, quota_name="crm")
-    QuotaThrottledInvocation.from_quota_name(stack, "Theirs", "crm")
-    QuotaThrottledInvocation.from_quota_name(stack, "Others", "llm")
-    with pytest.raises(RuntimeError) as refused:
-        Template.from_stack(stack)
-    text = str(refused.value)
-    assert "quota_name='crm' is the name of Stack/Crm0 already" in text
-    assert "'crm' is the name of Stack/Crm0 in this stack, which exports it" in text
-    assert "llm" not in text
+def test_names_are_those_of_an_account_and_region(code: dict[str, Any]) -> None:
+    app = cdk.App()
+    ireland, ohio = (cdk.Environment(account="1" * 12, region=region) for region in ("eu-west-1", "us-east-2"))
+    environments = {"One": ireland, "Two": ireland, "Abroad": ohio, "Any": None}
+    stacks = {id: cdk.Stack(app, id, env=env) for id, env in environments.items()}
+    users = {id: cdk.Stack(app, id, env=ireland) for id in ("Early", "Late")}
+    users["Late"].add_dependency(stacks["One"])
+    users["Late"].add_dependency(stacks["Two"])
+    users["Nested"] = cdk.NestedStack(stacks["Abroad"], "Nested")
+    problems = [
+        problem
+        for made in (
+            *(
+                QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS, quota_name="crm")
+                for stack in stacks.values()
+            ),
+            *(ImportedQuota(stack, "Theirs", "crm", ordered=False, priority=False) for stack in users.values()),
+            ImportedQuota(stacks["One"], "Others", "llm", ordered=False, priority=False),
+        )
+        for problem in made.node.validate()
+    ]
+    assert problems == [
+        "quota_name='crm' is the name of One/Crm already, in the same account and Region. Give each quota a name of "
+        "its own.",
+        *(
+            f"'crm' is the name of {quota}/Crm in this app, and nothing says that it is deployed first. Use that "
+            f"construct itself{advice}."
+            for quota, advice in (
+                ("One", ", or let the stack Early depend on One"),
+                ("Two", ", or let the stack Early depend on Two"),
+                ("Abroad", ""),
+            )
+        ),
+    ]
 
 
 def test_a_fifo_queue_is_one_for_others_too(stack: cdk.Stack) -> None:

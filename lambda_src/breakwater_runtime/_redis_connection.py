@@ -28,6 +28,7 @@ from breakwater_runtime._core.session import Waker, now
 from breakwater_runtime.credentials import Credentials
 from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.environment import DEFAULT_PORTS, Settings, configured, host_and_port
+from breakwater_runtime.errors import ConnectionUnavailable, OutcomeUnknown
 from breakwater_runtime.retry import Attempts
 from breakwater_runtime.tls import ca_file, context_of_ones_own, ssl_context
 
@@ -40,6 +41,7 @@ _STATEFUL = {"ASKING", "AUTH", "CLIENT", "HELLO", "MONITOR", "MULTI", "READONLY"
 _ENDED_BY = {"EXEC": {"MULTI", "WATCH"}, "DISCARD": {"MULTI", "WATCH"}, "UNWATCH": {"WATCH"}}
 _ONCE = "A command is never sent twice, and a connect is repeated until the deadline."
 _WATCHED = "The runtime watches over the connection itself."
+_WATCH_LOST = "the connection is lost, and what was set on it with it, as by WATCH"
 _OCSP = "redis-py checks OCSP on connections of its own, which have no time limit."
 _REFUSED = (
     dict.fromkeys(("username", "credential_provider"), LOGIN)
@@ -157,7 +159,7 @@ class _Bounded(Connection):
         self.deadline = server.deadline()
         self._answered_at = (monotonic(), time())
         self._left: set[str] = set()
-        self._connecting = False
+        self._connecting = self._parting = self._executing = False
         if "credential_provider" in options:
             options["credential_provider"] = _Login(server, self)
         super().__init__(**options)
@@ -204,20 +206,35 @@ class _Bounded(Connection):
         if self._connecting or pause < CHECK_AFTER_SECONDS:
             return
         deadline, self.deadline = self.deadline, self.deadline.within(CHECK_TIMEOUT_SECONDS)
+        executing, self._executing = self._executing, False
         try:
             self._send_ping()
-        except (ConnectionError, TimeoutError):
+        except (ConnectionError, TimeoutError) as error:
             self.disconnect()
+            if executing or not self.is_clean:
+                raise ConnectionError(_WATCH_LOST) from error
             self.connect()
         finally:
-            self.deadline = deadline
+            self.deadline, self._executing = deadline, executing
 
     def send_command(self, *arguments: Any, **options: Any) -> None:
+        self._executing = False
         self._note(arguments)
-        super().send_command(*arguments, **options)
+        # what redis-py's pipeline says before it gives its connection back, which it does only after a ConnectionError
+        parting = arguments[:1] == ("UNWATCH",)
+        if parting and not self._sock:
+            raise ConnectionError(_WATCH_LOST)
+        try:
+            super().send_command(*arguments, **options)
+        except (TimeoutError, ConnectionUnavailable) as error:
+            if parting:
+                raise ConnectionError(str(error)) from error
+            raise
+        self._parting = parting
 
     def pack_commands(self, commands: Iterable[tuple[Any, ...]]) -> list[bytes]:
         commands = list(commands)
+        self._executing = self._parting = False
         for command in commands:
             self._note(command)
         return super().pack_commands(commands)
@@ -227,9 +244,16 @@ class _Bounded(Connection):
         self._renew()
         try:
             response = super().read_response(*arguments, **options)
-        except TimeoutError as error:
+        except (ConnectionError, TimeoutError) as error:
+            if self._executing:
+                raise OutcomeUnknown(
+                    f"redis at {host_and_port(self.host, self.port)}: the connection was lost before the answer to an "
+                    f"EXEC came, so it is unknown whether it was applied; nothing is repeated: {error}"
+                ) from error
+            if not isinstance(error, TimeoutError):
+                raise
             over = "; the invocation's time is over" if self.deadline.remaining() <= 0 else ""
-            raise TimeoutError(
+            raise (ConnectionError if self._parting else TimeoutError)(
                 f"redis at {host_and_port(self.host, self.port)}: no answer to a command within "
                 f"{monotonic() - started:.1f} s{over}"
             ) from error
@@ -255,6 +279,8 @@ class _Bounded(Connection):
             return
         first = command[0].decode() if isinstance(command[0], bytes) else str(command[0])
         name = first.partition(" ")[0].upper()
+        # redis-py takes a lost answer for a changed key, and its transaction() would send all of it again
+        self._executing = name == "EXEC" and "WATCH" in self._left
         if name in _STATEFUL:
             self._left.add(name)
         self._left -= _ENDED_BY.get(name, set())

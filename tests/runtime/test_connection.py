@@ -16,6 +16,7 @@ from servers import MariaDbServer, PostgreSqlServer
 from servers.sql import SqlServer, end_session, execute, rows, session
 
 import breakwater_runtime as breakwater
+from breakwater_runtime._core.session import Waker
 from breakwater_runtime.errors import TransactionAborted
 from tests.runtime.lambda_context import Context
 
@@ -185,6 +186,52 @@ def test_threads_take_turns(server: SqlServer, database: breakwater.Database) ->
         thread.join()
     assert count(server) == 8
     assert database.counters.connects == 1
+
+
+def test_a_turn_that_comes_when_the_wait_ends_is_taken_once(
+    postgresql: PostgreSqlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads of one invocation give up at the same moment as the one before them."""
+    database = breakwater.database(**postgresql.settings)
+    began, go, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        with database.connection(Context(20)):
+            began.set()
+            go.wait()
+        ended.set()
+
+    async def wait(_waker: Waker, _seconds: float) -> bool:
+        go.set()
+        ended.wait()
+        return False
+
+    threading.Thread(target=work).start()
+    began.wait()
+    monkeypatch.setattr(Waker, "wait", wait)
+    for _ in range(2):
+        with database.connection(Context(20)) as connection:
+            assert rows(connection, "SELECT 1") == [(1,)]
+    database.close()
+
+
+def test_a_thread_that_ends_within_its_block_is_noticed_by_who_waits(postgresql: PostgreSqlServer) -> None:
+    database = breakwater.database(**postgresql.settings)
+    lease = database.connection(Context(20))
+    began = threading.Event()
+
+    def work() -> None:
+        lease.__enter__()
+        began.set()
+        time.sleep(0.2)
+
+    threading.Thread(target=work).start()
+    began.wait()
+    asked = time.monotonic()
+    with database.connection(Context(20)) as connection:
+        assert rows(connection, "SELECT 1") == [(1,)]
+    assert time.monotonic() - asked < 10
+    database.close()
 
 
 def test_a_closed_connection_is_no_trap(server: SqlServer, database: breakwater.Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pymysql
 import pytest
 from servers import MariaDbServer
 from servers.sql import execute, rows, session
@@ -49,3 +50,23 @@ def test_one_environment_has_one_connection(mariadb: MariaDbServer, monkeypatch:
         execute(connection, "DO 1")
     assert first._keeper.session is None
     other.close()
+
+
+def test_a_session_that_can_not_end_its_transaction_is_not_used_again(mariadb: MariaDbServer) -> None:
+    """One that a block leaves in an XA transaction refuses COMMIT, and nearly everything else."""
+    database = breakwater.database(**mariadb.settings)
+    with database.connection(Context(10)) as connection:
+        execute(connection, "CREATE OR REPLACE TABLE prepared (id INT)")
+
+    def prepare() -> None:
+        with database.connection(Context(10)) as connection:
+            connection.rollback()
+            execute(connection, "XA START 'x'", "INSERT INTO prepared VALUES (1)", "XA END 'x'", "XA PREPARE 'x'")
+
+    with pytest.raises(pymysql.err.OperationalError, match="1399"):
+        prepare()
+    with database.connection(Context(10)) as connection:
+        assert rows(connection, "SELECT COUNT(*) FROM prepared") == [(0,)]
+        connection.rollback()
+        execute(connection, "XA ROLLBACK 'x'")
+    database.close()

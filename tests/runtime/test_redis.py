@@ -14,7 +14,7 @@ import redis as redis_py
 from servers import Certificates, Network, RedisServer
 
 import breakwater_runtime as breakwater
-from breakwater_runtime import credentials
+from breakwater_runtime import _redis_connection, credentials
 from breakwater_runtime._secret import Secret
 from tests.runtime.conformance.trouble import Fault, Trouble
 from tests.runtime.lambda_context import Context
@@ -91,6 +91,61 @@ def test_a_command_is_never_sent_twice(redis_server: RedisServer) -> None:
             cache.incr("lost")
         cache.incr("lost")
         assert cache.get("lost") == b"1"
+        cache.close()
+
+
+def test_a_transaction_whose_answer_is_lost_is_not_repeated(redis_server: RedisServer) -> None:
+    """redis-py by itself takes it for a changed key, and applies it twice."""
+    with redis_server.admin() as admin:
+        admin.delete("transacted")
+
+    def work(pipeline: Any) -> None:
+        pipeline.get("transacted")
+        pipeline.multi()
+        pipeline.incr("transacted")
+
+    with Trouble(redis_server) as network:
+        cache = breakwater.redis(**(settings(redis_server) | {"port": network.port}))
+        for fault in (Fault.CUT_AFTER, Fault.ANSWER_LOST):
+            network.at("EXEC", fault)
+            with breakwater.invocation(Context(1)), pytest.raises(breakwater.OutcomeUnknown, match="EXEC"):
+                cache.transaction(work, "transacted")
+        assert cache.get("transacted") == b"2"
+        cache.close()
+
+
+def test_a_watch_is_not_lost_with_its_connection(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look before a command finds it dead: what follows on another one would be watched by nobody."""
+    with Network(redis_server) as network, redis_server.admin() as admin:
+        cache = breakwater.redis(**(settings(redis_server) | {"port": network.port}))
+        with cache.pipeline() as pipeline:
+            pipeline.watch("watched")
+            pipeline.multi()
+            pipeline.set("watched", "of old")
+            network.black_hole()
+            admin.set("watched", "of another")
+            monkeypatch.setattr(_redis_connection, "CHECK_AFTER_SECONDS", 0.0)
+            with pytest.raises(redis_py.WatchError):
+                pipeline.execute()
+        assert cache.get("watched") == b"of another"
+        cache.close()
+
+
+def test_a_watch_keeps_no_connection_beyond_the_deadline(redis_server: RedisServer) -> None:
+    with Network(redis_server) as network:
+        cache = breakwater.redis(**(settings(redis_server) | {"port": network.port}))
+
+        def watch() -> None:
+            with cache.pipeline() as pipeline:
+                pipeline.watch("watched")
+                network.black_hole()
+                pipeline.get("watched")
+
+        # kept, and with it the frames of the pipeline
+        with breakwater.invocation(Context(0.8)), pytest.raises(redis_py.RedisError) as caught:
+            watch()
+        with breakwater.invocation(Context(5)):
+            assert cache.ping(), caught
         cache.close()
 
 

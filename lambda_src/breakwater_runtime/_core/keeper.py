@@ -35,6 +35,8 @@ CONNECT_SECONDS = 5.0
 AGE_SECONDS = (300.0, 600.0)
 # With less than this left, nobody looks at the server
 LOOK_NEEDS_SECONDS = 2.5
+# A thread that ends within its block wakes nobody
+LOOK_FOR_TURN_SECONDS = 0.5
 
 
 class Keeper:
@@ -64,6 +66,7 @@ class Keeper:
 
     async def begin(self, lease: Lease[Any], closed: Callable[[], None] | None = None) -> Any:
         """Take the turn, see to a living session, and lend its handle."""
+        lease.ask()
         try:
             if lease.deadline.remaining() <= 0:
                 raise ConnectionUnavailable(
@@ -177,12 +180,15 @@ class Keeper:
             woken = self.adapter.waker()
             if self.slot.take(lease, woken.set):
                 return
-            if not await woken.wait(lease.deadline.remaining()) and not self.slot.take(lease):
-                raise ConnectionUnavailable(
-                    f"{self.target}: others in this environment kept its one connection until the invocation's time "
-                    "was over",
-                    0,
-                )
+            while not await woken.wait(min(LOOK_FOR_TURN_SECONDS, lease.deadline.remaining())):
+                if lease.deadline.remaining() <= 0:
+                    raise ConnectionUnavailable(
+                        f"{self.target}: others in this environment kept its one connection until the invocation's "
+                        "time was over",
+                        0,
+                    )
+                if self.slot.take(lease):
+                    return
 
     async def _living(self, deadline: Deadline) -> Session | None:
         session = self.session

@@ -46,8 +46,11 @@ class Lease(Generic[Connection]):
         self.context = context
         self.session: Session | None = None
         self.handle: Any = None
-        self._thread = threading.current_thread()
         self._request = getattr(context, "aws_request_id", None)
+
+    def ask(self) -> None:
+        """Note who asks for the turn: a block may be made in one thread or invocation and begin in another."""
+        self._thread = threading.current_thread()
         # Lambda's runtime sets it anew for each invocation; not every caller has the context
         self._trace = os.environ.get("_X_AMZN_TRACE_ID")
 

@@ -271,7 +271,12 @@ class MySqlSession(Session, Generic[Handle]):
             raise TransactionAborted(ABORTED)
         if not exchange.has_open_work:
             return
-        await settled(handle.commit())
+        try:
+            await settled(handle.commit())
+        except Error:
+            # of a transaction that is left, as one of XA; a session that refuses this too isn't lent again
+            await self.rollback()
+            raise
 
     async def rollback(self) -> None:
         exchange = self.exchange

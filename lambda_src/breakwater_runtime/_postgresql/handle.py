@@ -6,13 +6,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import psycopg
-from psycopg import generators, waiting
+from psycopg import capabilities, generators, waiting
 from psycopg.errors import _WaitTimeout
 from psycopg.pq import Format, PGconn, TransactionStatus
 from psycopg.sql import Composable
 
 from breakwater_runtime._core.outcome import Outcome
 from breakwater_runtime._core.session import now
+from breakwater_runtime._postgresql.locks import AsyncBoundedLock, BoundedLock
 from breakwater_runtime._postgresql.messages import UNKNOWN
 from breakwater_runtime._postgresql.wire import check
 
@@ -34,6 +35,8 @@ else:
 INTERVAL_SECONDS = 0.1
 PREPARE_THRESHOLD = 5
 PREPARED_MAX = 100
+# psycopg's own
+CANCEL_SECONDS = 30.0
 
 
 @cache
@@ -94,6 +97,20 @@ class Lent(_Base):
         if self._session is not None:
             self._session.sends(text)
 
+    def cancel(self) -> None:
+        """Do as `cancel_safe` does: libpq's older way waits without a limit, and stops every thread."""
+        if self._session is None:
+            return
+        if capabilities.has_cancel_safe():
+            psycopg.Connection.cancel_safe(self, timeout=self._seconds_to_cancel(self._session, CANCEL_SECONDS))
+        else:
+            super().cancel()
+
+    @staticmethod
+    def _seconds_to_cancel(session: PostgreSqlSession, timeout: float) -> float:
+        # psycopg takes 0 for no limit
+        return max(0.001, session.seconds_left(timeout or None))
+
     def _exec_command(self, command: Any, result_format: Format = Format.TEXT) -> Generator[Any, Any, PGresult | None]:
         if isinstance(command, Composable):
             command = command.as_bytes(self)
@@ -143,6 +160,10 @@ class Handle(Lent, psycopg.Connection[Any]):
 
     __module__ = "psycopg"
 
+    def lend(self, session: PostgreSqlSession, options: dict[str, Any], closed: Callable[[], None] | None) -> None:
+        super().lend(session, options, closed)
+        self.lock = BoundedLock(session.seconds_left)  # pyrefly: ignore
+
     def wait(
         self,
         gen: Generator[Any, Any, Result],
@@ -168,15 +189,20 @@ class Handle(Lent, psycopg.Connection[Any]):
         else:
             super().close()
 
-    def _try_cancel(self, *, timeout: float = 5.0) -> None:
+    def cancel_safe(self, *, timeout: float = CANCEL_SECONDS) -> None:
+        """Ask the server to end the statement, until the deadline."""
         if self._session is not None:
-            super()._try_cancel(timeout=max(0.001, self._session.seconds_left(timeout)))
+            super().cancel_safe(timeout=self._seconds_to_cancel(self._session, timeout))
 
 
 class AsyncHandle(Lent, psycopg.AsyncConnection[Any]):  # pyrefly: ignore
     """psycopg's AsyncConnection, lent for a block."""
 
     __module__ = "psycopg"
+
+    def lend(self, session: PostgreSqlSession, options: dict[str, Any], closed: Callable[[], None] | None) -> None:
+        super().lend(session, options, closed)
+        self.lock = AsyncBoundedLock(session.seconds_left)  # pyrefly: ignore
 
     async def wait(  # pyrefly: ignore
         self,
@@ -205,6 +231,8 @@ class AsyncHandle(Lent, psycopg.AsyncConnection[Any]):  # pyrefly: ignore
         else:
             await psycopg.AsyncConnection.close(self)
 
-    async def _try_cancel(self, *, timeout: float = 5.0) -> None:  # pyrefly: ignore
+    async def cancel_safe(self, *, timeout: float = CANCEL_SECONDS) -> None:  # pyrefly: ignore
+        """Ask the server to end the statement, until the deadline."""
         if self._session is not None:
-            await psycopg.AsyncConnection._try_cancel(self, timeout=max(0.001, self._session.seconds_left(timeout)))
+            seconds = self._seconds_to_cancel(self._session, timeout)
+            await psycopg.AsyncConnection.cancel_safe(self, timeout=seconds)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import weakref
 from collections import deque
-from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -284,8 +283,12 @@ class PostgreSqlSession(Wire, Session):
         if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
             return
         results: list[PGresult] = []
-        with suppress(psycopg.Error):
+        try:
             results = await self._within(generators.fetch_many(self.pgconn), self.deadline.remaining())
+        except psycopg.Error as error:
+            if self.pgconn.status != ConnStatus.OK:
+                self.answered(error)
+                raise
         copying = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH, ExecStatus.PIPELINE_SYNC)
         if self.pgconn.transaction_status == TransactionStatus.ACTIVE or any(one.status in copying for one in results):
             self._ledger.lost()

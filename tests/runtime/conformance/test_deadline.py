@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -282,6 +284,36 @@ async def _notifies(connection: Any, network: Trouble, own: Client) -> None:
         pass
 
 
+async def _within_a_stream(connection: Any, network: Trouble, own: Client) -> None:
+    """psycopg by itself waits for its own lock, for ever."""
+    async for _ in connection.stream(LONG[own.engine]):
+        await connection.rows("SELECT 4")
+
+
+async def _another_s_exchange(connection: Any, network: Trouble, own: Client) -> None:
+    network.black_hole()
+    lock = connection.raw.lock
+    if hasattr(lock, "__aenter__"):
+        await asyncio.create_task(lock.__aenter__())
+    else:
+        threading.Thread(target=lock.__enter__).start()
+        time.sleep(0.1)
+    await connection.rows("SELECT 4")
+
+
+async def _cancel(connection: Any, network: Trouble, own: Client) -> None:
+    """A connection of its own asks for it."""
+    await connection.rows("SELECT 4")
+    network.at("", Fault.MESSAGE_LOST)
+    connection.raw.cancel()
+
+
+async def _cancel_safe(connection: Any, network: Trouble, own: Client) -> None:
+    await connection.rows("SELECT 4")
+    network.at("", Fault.MESSAGE_LOST)
+    await awaited(connection.raw.cancel_safe())
+
+
 OF_A_DRIVER: dict[str, dict[str, Scene]] = {
     "mariadb": {"the second result of a CALL": failing(_second_result, prepared=_TWO_RESULTS)},
     "postgresql": {
@@ -289,6 +321,10 @@ OF_A_DRIVER: dict[str, dict[str, Scene]] = {
         "COPY from": failing(_copy_from, prepared="CREATE TABLE IF NOT EXISTS copied (id TEXT)"),
         "a pipeline": failing(_pipeline),
         "notifies": failing(_notifies, "{where}"),
+        "a statement within a stream": failing(_within_a_stream, "would have to end first"),
+        "another's exchange": failing(_another_s_exchange, "until the invocation's deadline"),
+        "cancel": failing(_cancel),
+        "cancel_safe": failing(_cancel_safe),
     },
 }
 

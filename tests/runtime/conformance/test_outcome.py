@@ -9,6 +9,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+import pymysql
 import pytest
 from servers.sql import execute, is_alive, rows
 
@@ -499,3 +501,23 @@ async def test_a_stream_that_outlives_its_block_raises(client: Client, sql_serve
             pass
     async with environment.block() as connection:
         assert await connection.rows("SELECT 33") == [(33,)]
+
+
+@promise(30, clients=DRIVERS)
+async def test_a_stream_that_is_left_and_never_ends_is_no_success(client: Client, sql_server: SqlServer) -> None:
+    """What the block wrote before is not committed, and nobody says so but the error."""
+    make_table(sql_server)
+    environment = client.open(sql_server.settings, SECONDS)
+    slow, long = ("SLEEP", "seq_1_to_3") if client.engine == "mariadb" else ("pg_sleep", "generate_series(1, 3) seq")
+    streams = []
+    with pytest.raises((psycopg.OperationalError, pymysql.err.OperationalError)):
+        async with environment.block(1.2) as connection:
+            await connection.execute("INSERT INTO outcome VALUES (1)")
+            # the first row fills the server's buffer, so that it comes
+            streams.append(
+                connection.stream(
+                    f"SELECT REPEAT('x', 100000), {slow}(CASE WHEN seq = 1 THEN 0 ELSE 9 END) FROM {long}"
+                )
+            )
+            await anext(streams[0])
+    assert seen(sql_server) == 0

@@ -84,5 +84,9 @@ def used(weight: float) -> dict[str, float]:
 
 def require_used(weight: float) -> None:
     """Refuse what no call can have used."""
-    if isinstance(weight, bool) or not 0 <= weight < float("inf"):
+    try:
+        known = not isinstance(weight, bool) and 0 <= weight < float("inf")
+    except TypeError:
+        known = False
+    if not known:
         raise ValueError(f"used needs a number, 0 or more (given {weight!r}).")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _ANSWER_SECONDS = 10
 """A cold start of the function that is asked included."""
+_ASKED_SECONDS = 2.0
+"""So long the answer is waited for at least, within the invocation: a slot whose answer is lost is held in vain."""
 _REPORT_SECONDS = 0.3
 """So long an end is reported at least, within the margin that `Deadline` leaves."""
 
@@ -112,8 +114,8 @@ def acquire(
     weight
         What the call uses at most, in tiers that count weights. Default: 1.
     within
-        Seconds to wait for a slot, within the invocation's time. Default: until 0.5 s before its end; without a context
-        15 s.
+        Seconds to wait for a slot, within the invocation's time; 0: only for one that is free now. The answer is
+        waited for 2 s in any case. Default: until 0.5 s before the invocation's end; without a context 15 s.
     name
         As for `grant_acquire`. Default: the function has one quota.
 
@@ -122,7 +124,8 @@ def acquire(
     QuotaBusy
         No slot is free in time; `retry_after` says how long it takes.
     ConfigurationError
-        The function has no such quota, the weight is no number above 0, or no tier grants so much at once.
+        The function has no such quota, the weight is no number above 0, `within` is none from 0 on, or no tier grants
+        so much at once.
     ConnectionUnavailable
         The quota was not reached in time. If a slot was taken nevertheless, it is free when the invocation has ended.
     """
@@ -131,8 +134,7 @@ def acquire(
     if not function:
         raise ConfigurationError(f"{key} is not set. quota.grant_acquire(function) sets it.")
     weight = _number(weight)
-    deadline = Deadline(context) if within is None else Deadline(context).within(within)
-    slot = _acquired(function, context, weight, deadline)
+    slot = _acquired(function, context, weight, _seconds(within))
     try:
         yield slot
     except BaseException as error:
@@ -152,7 +154,20 @@ def _number(weight: float) -> float:
     return number
 
 
-def _acquired(function: str, context: object | None, weight: float, deadline: Deadline) -> QuotaSlot:
+def _seconds(within: float | None) -> float:
+    """Return how long a slot may be waited for."""
+    try:
+        seconds = inf if within is None else float(within)
+    except (TypeError, ValueError):
+        seconds = nan
+    if isinstance(within, bool) or not seconds >= 0:
+        raise ConfigurationError(f"acquire needs within in seconds, 0 or more (given {within!r}).")
+    return seconds
+
+
+def _acquired(function: str, context: object | None, weight: float, within: float) -> QuotaSlot:
+    invocation = Deadline(context)
+    deadline = invocation.within(within)
     while True:
 
         def invoke() -> tuple[_Watch, dict[str, Any]]:
@@ -168,7 +183,8 @@ def _acquired(function: str, context: object | None, weight: float, deadline: De
             }
             return sent, _invoke(function, request)
 
-        sent, answer = ask(_target(function), deadline, invoke, _was_not_invoked, answer_seconds=_ANSWER_SECONDS)
+        asked = invocation.within(max(_ASKED_SECONDS, deadline.remaining()))
+        sent, answer = ask(_target(function), asked, invoke, _was_not_invoked, answer_seconds=_ANSWER_SECONDS)
         if "refused" in answer:
             raise ConfigurationError(f"{_target(function)}: {answer['refused']}.")
         if "slot" in answer:

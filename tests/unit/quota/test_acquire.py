@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from pathlib import Path
+from time import sleep
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from breakwater_runtime import quota_slots
 from breakwater_runtime.errors import ConfigurationError
 from breakwater_runtime.quota_signals import RetryAfter
 from breakwater_runtime.quota_slots import QuotaSlot, _Watch, acquire
@@ -117,6 +119,40 @@ def test_a_weight_that_is_none_is_refused_before_anything_is_sent(monkeypatch: p
         pytest.fail("it has no slot")
 
 
+@pytest.mark.parametrize("within", [-1, float("nan"), True, "soon"])
+def test_a_time_that_is_none_is_refused_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch, within: Any) -> None:
+    monkeypatch.setenv("BREAKWATER_ACQUIRE", "acquirer")
+    with pytest.raises(ConfigurationError, match=f"0 or more.*{within!r}"), acquire(within=within):
+        pytest.fail("it has no slot")
+
+
+def test_who_does_not_wait_takes_what_is_free_now() -> None:
+    world = world_of(Limit(1, 60_000))
+    callers = []
+    for _ in range(2):
+        callers.append(call(world, within=0))
+        after(world, 3_000)
+    assert [caller.outcome for caller in callers] == ["acquired", "busy"], "it was not even asked"
+    assert 50 < callers[1].retry_after < 61
+
+
+def test_a_cold_start_of_who_hands_out_slots_costs_no_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    reports = []
+
+    def invoke(_: str, request: dict[str, Any]) -> dict[str, Any]:
+        if "slot" in request:
+            reports.append(request)
+            return {}
+        sleep(0.3)
+        return {"slot": {}, "wait": 0, "late": 2_000}
+
+    monkeypatch.setenv("BREAKWATER_ACQUIRE", "acquirer")
+    monkeypatch.setattr(quota_slots, "_invoke", invoke)
+    with acquire(within=0.05) as slot:
+        slot.used(1)
+    assert len(reports) == 1, "a slot whose answer is not waited for is held until the invocation has ended"
+
+
 def test_a_decimal_is_a_weight_and_what_was_used() -> None:
     world = world_of(Limit(100, 60_000, weighted=True))
     weight: Any = Decimal("89.5")
@@ -194,8 +230,8 @@ def test_a_function_without_the_right_is_told_so(monkeypatch: pytest.MonkeyPatch
         pass
 
 
-@pytest.mark.parametrize("weight", [-1, float("nan"), float("inf"), True])
-def test_what_was_used_is_a_number(weight: float) -> None:
+@pytest.mark.parametrize("weight", [-1, float("nan"), float("inf"), True, "812", None])
+def test_what_was_used_is_a_number(weight: Any) -> None:
     with pytest.raises(ValueError, match="0 or more"):
         QuotaSlot({}, _Watch()).used(weight)
 

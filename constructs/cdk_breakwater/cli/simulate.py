@@ -198,7 +198,8 @@ def _read(paths: list[Path], parameters: dict[str, str], quota: int, errors: Con
     with_entries = [app for app in apps if app.entries]
     where = " ".join(map(str, paths))
     if not with_entries:
-        raise BreakwaterError("breakwater simulate", f"{where} has no function.", "Name the templates of an app.")
+        what = "no function whose caller is simulated" if any(app.functions for app in apps) else "no function"
+        raise BreakwaterError("breakwater simulate", f"{where} has {what}.", "Name the templates of an app.")
     if len(with_entries) > 1:
         problem = f"{where} has {len(with_entries)} apps, and one is simulated at a time."
         raise BreakwaterError("breakwater simulate", problem, "Name the files or the assembly of one of them.")

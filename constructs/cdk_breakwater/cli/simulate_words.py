@@ -37,7 +37,12 @@ def assumptions(run: Run) -> list[str]:
     unknown = [
         f"{name}: its max_connections is not in the templates; say --max-connections '{name}=N'" for name in run.unknown
     ]
-    return [*lines, *(f"Note: {line}" for line in (*run.limits.notes, *unknown))]
+    rough = [
+        f"{stream.name}: steps do not halve a batch that ends at the timeout or without a connection; they may give up "
+        "records that would be done"
+        for stream in (app.better_followed if run.history.model == "binned" else ())
+    ]
+    return [*lines, *(f"Note: {line}" for line in (*run.limits.notes, *unknown, *rough))]
 
 
 def _times_text(times: Mapping[str, float]) -> str:

@@ -12,7 +12,7 @@ from ..simulation.duration import Duration
 from ..simulation.entries import Api, Queue
 from ..simulation.load import Load, together
 from ..simulation.quota import Quota
-from ..simulation.run import Model, simulate
+from ..simulation.run import MOST_FOLLOWED, Model, simulate
 from ..simulation.verdict import bindings
 from .simulate_arguments import load, number, of_each, of_one, seconds
 from .simulated_contents import read_contents
@@ -28,8 +28,7 @@ DEFAULT_DURATION = Duration(0.2)
 # How long an invocation lasts whose connection a server refuses: the way there and back, and the error.
 REFUSED_SECONDS = 0.1
 _LARGEST_FACTOR = 4_096
-_MOST_EVENTS = 5_000_000
-_MOST_FOLLOWED = 500_000
+_MOST_TRIED = 500_000
 _PATIENCE = 3_600.0
 
 
@@ -107,10 +106,10 @@ def run(limits: Limits, burst: Burst, title: str) -> Run:
     why = application.followed_because
     if why is not None and burst.model is Model.BINNED:
         raise BreakwaterError("--model", f"{why}, which steps do not know.", "Take events, or leave it out.")
-    if (burst.model is Model.EVENTS or why is not None) and application.total > _MOST_EVENTS:
+    if (burst.model is Model.EVENTS or why is not None) and application.total > MOST_FOLLOWED:
         because = f", and {why}" if why else ""
         problem = f"{application.total:,.0f} requests are too many to follow each of them{because}."
-        remedy = f"Take at most {_MOST_EVENTS:,}{'' if why else ', or --model binned'}."
+        remedy = f"Take at most {MOST_FOLLOWED:,}{'' if why else ', or --model binned'}."
         raise BreakwaterError("--load", problem, remedy)
     history = simulate(application, model=burst.model, seed=burst.seed, patience=burst.patience)
     given = [name for name, _ in of_each("--max-connections", burst.max_connections, limits.servers)]
@@ -192,8 +191,8 @@ def largest(first: Run, burst: Burst) -> float:
     why = first.application.followed_because
 
     def is_harmful(factor: float) -> bool:
-        if why is not None and first.application.total * factor > _MOST_FOLLOWED:
-            problem = f"{why}: beyond {_MOST_FOLLOWED:,} requests that takes too long to follow."
+        if why is not None and first.application.total * factor > _MOST_TRIED:
+            problem = f"{why}: beyond {_MOST_TRIED:,} requests that takes too long to follow."
             raise BreakwaterError("--find-max", problem, "Begin with a smaller load, or a longer --duration.")
         entries = tuple(replace(entry, load=entry.load.scaled(factor)) for entry in first.application.entries)
         application = replace(first.application, entries=entries)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _ACCOUNT = Bucket("the account's APIs", ACCOUNT_RATE, ACCOUNT_BURST)
 _NOTHING = Load(())
+_SINGLE = "the limits of single methods and clients are not simulated"
 
 
 def add_source(source: EventSource, found: Limits) -> None:
@@ -131,10 +132,15 @@ def add_callers(function: Resource, found: Limits, *, is_called: bool) -> None:
 
 def _stage(api: Resource, found: Limits) -> list[Bucket]:
     """Give the default rate and burst of an API's stage; the account's are there anyway."""
+    plans = api.template.assembly.resources("AWS::ApiGateway::UsagePlan")
+    if any(api is each.resource for plan in plans for each in plan.references("ApiStages")):
+        found.note(f"{api.name}: {_SINGLE}")
     stages = referring_to(api, "AWS::ApiGateway::Stage", "RestApiId")
     stages += referring_to(api, "AWS::ApiGatewayV2::Stage", "ApiId")
     for stage in stages:
         settings = stage.get("DefaultRouteSettings")
+        if stage.get("RouteSettings") is not ABSENT:
+            found.note(f"{stage.name}: {_SINGLE}")
         if stage.type == "AWS::ApiGateway::Stage":
             settings = _of_all_methods(stage, found)
         rate, burst = (
@@ -157,7 +163,7 @@ def _of_all_methods(stage: Resource, found: Limits) -> Answer:
         if setting.get("HttpMethod") == "*" and setting.get("ResourcePath") == "/*":
             of_all = setting
         else:
-            found.note(f"{stage.name}: the limits of single methods and clients are not simulated")
+            found.note(f"{stage.name}: {_SINGLE}")
     return of_all
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .duration import Duration
     from .entries import Entry
 
+_ALL = 0.999  # of lognormal durations, some are always longer
 SCALING_STEP, SCALING_PER_SECOND = 1_000, 100
 """New environments of a function: 1,000 every 10 s, refilled continuously.
 
@@ -136,6 +137,22 @@ class Application:
             return "the pool of an RDS Proxy lends to single invocations"
         endless = [each.name for each in self.entries if isinstance(each, Stream) and each.is_tried_without_end]
         return f"{endless[0]} tries a record that fails without end, and its lane with it" if endless else None
+
+    @property
+    def better_followed(self) -> list[Stream]:
+        """Streams whose invocations may end at the timeout, or without a connection.
+
+        What is tried again then, halved perhaps, depends on the batch, of which steps know the mean alone.
+        """
+        return [each for each in self.entries if isinstance(each, Stream) and self._may_end_unfinished(each)]
+
+    def _may_end_unfinished(self, stream: Stream) -> bool:
+        function = self.functions[stream.function]
+        if function.duration.of(stream.batch_size).within(function.timeout) < _ALL:
+            return True
+        at_once = stream.most_batches if function.reserved is None else min(stream.most_batches, function.reserved)
+        used = [(self.servers[name], each) for name, each in function.connections.items()]
+        return any(not server.is_proxy and at_once * each > server.usable for server, each in used)
 
     @property
     def total(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -140,6 +141,12 @@ class Environments:
         self._history.concurrency.set(now, self.busy)
         environment.since = now
         (self._idle if environment.generation == self._generation else self._old).append(environment)
+
+    @property
+    def idle_until(self) -> float:
+        """When the next one will have had no work for long; without end where none rests."""
+        since = (waiting[0].since for waiting in (self._idle, self._old) if waiting)
+        return min(since, default=math.inf) + self._application.idle
 
     def end_idle(self, now: float) -> None:
         """End those that have had no work for long."""

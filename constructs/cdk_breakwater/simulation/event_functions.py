@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, TypeAlias
 
 from .environments import Environments, Servers
@@ -99,6 +100,11 @@ class EventFunctions:
         else:
             work(now)
         return True
+
+    @property
+    def idle_until(self) -> float:
+        """When the next environment will have had no work for long; without end where none rests."""
+        return min((environments.idle_until for environments in self._functions.values()), default=math.inf)
 
     def end_idle(self, now: float) -> None:
         """End the environments that have had no work for long."""

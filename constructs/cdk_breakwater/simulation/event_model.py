@@ -56,6 +56,7 @@ class EventModel:
             application.servers,
         )
         self._clock, self._tokens = Clock(), Tokens()
+        self._coming = 0  # entries to which another request comes
         self._functions = EventFunctions(application, self.history, self._clock, self._chance)
         self._entries = [(entry, self._state(entry)) for entry in application.entries]
 
@@ -93,9 +94,11 @@ class EventModel:
         if when is None:
             return
         self._clock.open += 1  # so that the run does not end before the next one has come
+        self._coming += 1
 
         def arrive(now: float) -> None:
             self._clock.open -= 1
+            self._coming -= 1
             self._next_arrival(entry, state, times)
             self.history.entries[entry.name].arrivals.add(now)
             state.arrive(now)
@@ -107,6 +110,9 @@ class EventModel:
         for _, state in self._entries:
             state.tick(now, _TICK)
         resting = sum(state.resting for _, state in self._entries if isinstance(state, EventQuota))
-        # Where nothing is left but what waits for a quota, for days perhaps, nothing happens until a place is free.
-        rests = max(1, math.floor(self._clock.next_at) - now) if resting and resting == self._clock.open else 1
+        rests = 1
+        if resting + self._coming == self._clock.open:
+            # Nothing is at work, for days perhaps: nothing changes until the next thing happens or an environment ends.
+            next_at = min(self._clock.next_at or self._app.end, self._functions.idle_until)
+            rests = max(1, math.floor(next_at - now))
         self._clock.at(now + _TICK * rests, self._tick)

@@ -70,6 +70,7 @@ class EventQueue:
 
     def tick(self, now: float, seconds: float) -> None:
         """Let pollers come up that were too few for so many seconds."""
+        self._note_age(now)
         if self._visible.is_ready and self._batches >= int(self._allowed):
             more = self._queue.pollers.more_per_second * seconds
             self._allowed = min(self._queue.most_batches, self._allowed + more)
@@ -102,6 +103,7 @@ class EventQueue:
         queue, history = self._queue, self._history
 
         def ended(then: float, is_good: bool) -> None:
+            self._note_age(then)
             self._batches -= 1
             failed = self._failed(batch.messages) if is_good else batch.messages
             done = batch.messages
@@ -162,11 +164,14 @@ class EventQueue:
         self._poll(now)
 
     def _note(self, now: float) -> None:
-        oldest = self._visible.oldest
         self._history.depth.set(now, len(self._visible) + self._held)
-        self._history.age.set(now, now - oldest if oldest is not None else 0.0)
+        self._note_age(now)
         if self._is_fifo:
             self._history.blocked.set(now, self._visible.blocked)
+
+    def _note_age(self, now: float) -> None:
+        oldest = self._visible.oldest
+        self._history.age.set(now, now - oldest if oldest is not None else 0.0)
 
     def _try_waiting(self, now: float) -> None:
         while self._waiting:

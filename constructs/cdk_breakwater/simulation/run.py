@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from .application import Application
     from .history import History
 
-_MOST_EVENTS = 200_000
-"""Requests of which each is followed; a second or two of computing."""
+_MOST_EVENTS, _MOST_BETTER_FOLLOWED, MOST_FOLLOWED = 200_000, 2_000_000, 5_000_000
+"""Requests of which each is followed, a second or two of computing; where steps are rough; and where there are none."""
 _MOST_STEPS = 20_000
 _PATIENT_STEPS = 100_000
 _STEPS_OF_A_DURATION = 10
@@ -45,7 +45,8 @@ def simulate(
         What it runs against.
     model
         ``EVENTS`` follows each request, ``BINNED`` computes amounts in steps. Default: by how many there are, up to
-        200,000 the former. Pools of proxies, and records that are tried without end, are in the former alone.
+        200,000 the former, and up to 2,000,000 where steps are rough. Pools of proxies, and records that are tried
+        without end, are in the former alone.
     seed
         Of what is drawn.
     patience
@@ -55,7 +56,8 @@ def simulate(
     until = application.end + (_patience(application) if patience is None else patience)
     step = _step(application)
     if model is Model.AUTO:
-        is_exact = application.total <= _MOST_EVENTS or application.followed_because is not None
+        most = _MOST_BETTER_FOLLOWED if application.better_followed else _MOST_EVENTS
+        is_exact = application.total <= most or application.followed_because is not None
         model = Model.EVENTS if is_exact else Model.BINNED
     if model is Model.EVENTS:
         return EventModel(application, seed=seed, until=until, step=step).run()
@@ -71,11 +73,7 @@ def _step(application: Application) -> float:
     shortest = min((function.duration.mean for function in application.functions.values()), default=1.0)
     fine = min(max(shortest, 0.01) / _STEPS_OF_A_DURATION, max(application.end, 1.0) / _STEPS_OF_A_LOAD)
     long = max(application.end, 1.0) + _to_drain(application)
-    longest = _LONGEST_STEP
-    if any(isinstance(entry, Quota) for entry in application.entries):
-        longest = max(
-            longest, long / _MOST_STEPS_KEPT
-        )  # a quota may take weeks, and its model knows times within a step
+    longest = max(_LONGEST_STEP, long / _MOST_STEPS_KEPT)  # what takes weeks is still kept in a few megabytes
     return min(longest, max(fine, min(long, application.end + _patience(application)) / _MOST_STEPS))
 
 

@@ -61,12 +61,12 @@ def bindings(application: Application, history: History) -> list[Binding]:
             effect = f"it refuses {count(of_server.refused.total, 'connection')}"
             found.append(Binding(of_server.refused.first, name, limit, effect, harmful=True))
         if of_server.unavailable.first is not None:
-            effect = f"{count(of_server.unavailable.total, 'attempt')} to connect fail"
+            effect = count(of_server.unavailable.total, "attempt to connect fails", "attempts to connect fail")
             found.append(Binding(of_server.unavailable.first, name, "the failover", effect))
     for name, function in application.functions.items():
         late = history.functions[name].timeouts
         if late.first is not None:
-            effect = f"{count(late.total, 'invocation')} end unfinished"
+            effect = count(late.total, "invocation ends unfinished", "invocations end unfinished")
             found.append(Binding(late.first, name, f"the timeout of {function.timeout:g} s", effect))
     if not found:
         # Nobody sets how fast pollers come up, so it is no answer where something else is one.
@@ -80,10 +80,11 @@ def _of_proxy(server: Server, came: ServerHistory) -> list[Binding]:
     found = []
     limit = f"the pool of {server.usable:g} connections"
     if came.first_waited is not None:
-        effect = f"up to {count(came.waiting.peak, 'invocation')} wait for one"
+        effect = f"up to {count(came.waiting.peak, 'invocation waits', 'invocations wait')} for one"
         found.append(Binding(came.first_waited, server.name, limit, effect))
     if came.refused.first is not None:
-        effect = f"{count(came.refused.total, 'invocation')} wait for longer than {server.borrow_timeout:g} s, and fail"
+        longer = f"for longer than {server.borrow_timeout:g} s, and"
+        effect = count(came.refused.total, f"invocation waits {longer} fails", f"invocations wait {longer} fail")
         found.append(Binding(came.refused.first, server.name, limit, effect, harmful=True))
     return found
 
@@ -103,11 +104,11 @@ def _of_queue(queue: Queue, history: History) -> list[Binding]:
         limit = f"MessageRetentionPeriod {seconds_text(queue.retention)}"
         found.append(Binding(expired, queue.name, limit, effect, harmful=True))
     if came.lost.first is not None and isinstance(queue, Stream):
-        effect = f"{count(came.lost.total, 'record')} are given up"
+        effect = count(came.lost.total, "record is given up", "records are given up")
         limit = f"MaximumRetryAttempts {(queue.max_receive_count or 1) - 1}"
         found.append(Binding(came.lost.first, queue.name, limit, effect, harmful=True))
     elif came.lost.first is not None:
-        effect = f"{count(came.lost.total, 'message')} end in the dead-letter queue"
+        effect = f"{count(came.lost.total, 'message ends', 'messages end')} in the dead-letter queue"
         limit = f"maxReceiveCount {queue.max_receive_count}"
         found.append(Binding(came.lost.first, queue.name, limit, effect, harmful=True))
     return found
@@ -117,7 +118,8 @@ def _of_lanes(stream: Stream, came: EntryHistory) -> list[Binding]:
     found = []
     if came.held_back is not None:
         limit = f"the {count(stream.most_batches, 'lane')} (shards times ParallelizationFactor) of its mapping"
-        effect = f"up to {count(came.depth.peak, 'record')} wait, for up to {seconds_text(came.age.peak)}"
+        waiting = count(came.depth.peak, "record waits", "records wait")
+        effect = f"up to {waiting}, for up to {seconds_text(came.age.peak)}"
         fullest, even = max(came.lanes) / sum(came.lanes), 1 / len(came.lanes)
         if fullest > _UNEVEN * even:
             idle = sum(not records for records in came.lanes)
@@ -154,7 +156,7 @@ def _of_quota(quota: Quota, history: History) -> list[Binding]:
     own = "calls wait for it while no tier is full" if tiers & held_back.keys() else effect
     found = [Binding(at, quota.name, name, effect if name in tiers else own) for name, at in held_back.items()]
     if came.lost.first is not None:
-        effect = f"{count(came.lost.total, 'message')} end in the dead-letter queue"
+        effect = f"{count(came.lost.total, 'message ends', 'messages end')} in the dead-letter queue"
         found.append(Binding(came.lost.first, quota.name, f"max_attempts {quota.max_attempts}", effect, harmful=True))
     return found
 
@@ -166,7 +168,7 @@ def _ramp(queue: Entry, history: History) -> Binding:
 
 def _waiting(queue: Entry, history: History) -> str:
     came = history.entries[queue.name]
-    return f"up to {came.depth.peak:,.0f} messages wait, for up to {seconds_text(came.age.peak)}"
+    return f"up to {count(came.depth.peak, 'message waits', 'messages wait')}, for up to {seconds_text(came.age.peak)}"
 
 
 def _of_requests(entry: Api | Direct, history: History) -> list[Binding]:
@@ -174,11 +176,11 @@ def _of_requests(entry: Api | Direct, history: History) -> list[Binding]:
     found: list[Binding] = []
     if isinstance(entry, Api) and came.limited.first is not None:
         bucket = min(entry.buckets, key=lambda each: (each.rate, each.burst))
-        effect = f"{count(came.limited.total, 'request')} get a 429"
+        effect = f"{count(came.limited.total, 'request gets', 'requests get')} a 429"
         limit = f"rate {bucket.rate:g}/s and burst {bucket.burst:g}"
         found.append(Binding(came.limited.first, bucket.name, limit, effect))
     if came.lost.first is not None:
-        effect = f"{count(came.lost.total, 'event')} are given up"
+        effect = count(came.lost.total, "event is given up", "events are given up")
         found.append(Binding(came.lost.first, entry.name, "the retries of asynchronous events", effect, harmful=True))
     return found
 
@@ -189,18 +191,20 @@ def _of_function(entry: Entry, application: Application, history: History) -> li
     function, of_function = application.functions[entry.function], history.functions[entry.function]
     if came.throttled.first is None:
         return []
+    of, total = entry.name, came.throttled.total
     if isinstance(entry, Stream):
-        effect = (
-            f"{count(came.throttled.total, 'batch', 'batches')} of {entry.name} find no room, and wait in their lanes"
-        )
+        one = f"batch of {of} finds no room, and waits in its lane"
+        effect = count(total, one, f"batches of {of} find no room, and wait in their lanes")
     elif isinstance(entry, Queue):
-        effect = f"{count(came.throttled.total, 'batch', 'batches')} of {entry.name} find no room, and use up receives"
+        one = f"batch of {of} finds no room, and uses up a receive"
+        effect = count(total, one, f"batches of {of} find no room, and use up receives")
     elif isinstance(entry, Quota):
-        effect = f"{count(came.throttled.total, 'call')} of {entry.name} find no room, and wait for one"
+        one = f"call of {of} finds no room, and waits for one"
+        effect = count(total, one, f"calls of {of} find no room, and wait for one")
     elif isinstance(entry, Direct) and not entry.waits:
-        effect = f"{count(came.throttled.total, 'attempt')} wait and come again"
+        effect = count(total, "attempt waits and comes again", "attempts wait and come again")
     else:
-        effect = f"{count(came.throttled.total, 'request')} of {entry.name} find no room"
+        effect = count(total, f"request of {of} finds no room", f"requests of {of} find no room")
     if of_function.slowed.first is not None and of_function.slowed.first <= came.throttled.first:
         limit = "1,000 new environments every 10 s"
         return [Binding(came.throttled.first, function.name, limit, effect)]

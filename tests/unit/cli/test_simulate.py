@@ -320,6 +320,21 @@ def test_limits_are_those_of_the_template(template: Path) -> None:
     assert [each["resource"] for each in found["bindings"]][:2] == ["Stage", "Reader"]
 
 
+def test_limits_of_single_clients_and_routes_are_said(template: Path) -> None:
+    stages = "{ApiStages: [{ApiId: !Ref Api, Stage: !Ref Stage}]}"
+    plan = f"  Plan: {{Type: AWS::ApiGateway::UsagePlan, Properties: {stages}}}\n"
+    said = "the limits of single methods and clients are not simulated"
+    template.write_text(LIMITED + WITH_API + plan)
+    assert f"Note: Api: {said}" in run(template, "--load", "Api=spike:1").stdout
+    template.write_text(LIMITED + WITH_API)
+    assert said not in run(template, "--load", "Api=spike:1").stdout
+
+
+def test_one_message_is_one(template: Path) -> None:
+    out = run(template, "--load", "spike:1", "--failing", "100%").stdout
+    assert "1 message ends in the dead-letter queue" in out
+
+
 def test_a_load_for_one_entry_and_a_duration_for_one_function(template: Path) -> None:
     template.write_text(LIMITED + WITH_API)
     arguments = ("--load", "Orders=spike:100", "--load", "Orders=constant:1:10s", "--duration", "Writer=1s")

@@ -234,6 +234,44 @@ def test_a_million_requests_a_second_for_an_hour() -> None:
     assert history.drained is None
 
 
+def test_times_at_which_nothing_happens_cost_nothing() -> None:
+    """Seconds were counted one by one until a spike in thirty years."""
+    failover = Failover(1e9, 5)
+    burst = application(queue(spike(100)), api(spike(10, at=5e8)), reserved=12, failover=failover, deploy_at=7e8)
+    history = simulate(burst, model=Model.EVENTS)
+    assert history.entries["Q"].done.total == pytest.approx(100)
+    assert history.entries["A"].done.total == pytest.approx(10)
+    assert history.drained == pytest.approx(5e8, rel=0.01)
+
+
+def test_environments_end_in_time_where_nothing_else_happens() -> None:
+    history = simulate(application(direct(spike(10)), direct(spike(1, at=5_000)), usable=20), model=Model.EVENTS)
+    held = history.servers["Db"].connections
+    assert [held.at(at) for at in (590, 610, 5_100)] == [10, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "model"),
+    [({}, "binned"), ({"timeout": 4}, "events"), ({"usable": 7}, "events"), ({"usable": 7, "reserved": 7}, "binned")],
+)
+def test_a_stream_whose_invocations_end_unfinished_is_followed(
+    changes: dict[str, int], model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In steps its batches were not halved, and all of a burst was given up that is done one by one."""
+    monkeypatch.setattr("cdk_breakwater.simulation.run._MOST_EVENTS", 100)
+    history = simulate(application(stream(spike(400)), **changes))
+    assert history.model == model
+    if "timeout" in changes:
+        assert history.entries["S"].lost.total == 0
+        assert history.functions["F"].timeouts.total > 0
+
+
+def test_messages_that_wait_for_the_next_poller_have_waited() -> None:
+    """Their age was looked at only once they had been received."""
+    history = simulate(application(queue(spike(10), maximum_concurrency=None)), model=Model.EVENTS)
+    assert history.entries["Q"].age.peak == pytest.approx(1)
+
+
 def test_what_goes_on_for_long_is_computed_in_longer_steps() -> None:
     """An hour of steps of a millisecond would take minutes."""
     burst = application(queue(spike(1e6), batch_size=1, maximum_concurrency=2), seconds=0.001)

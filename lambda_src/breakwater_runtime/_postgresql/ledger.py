@@ -81,9 +81,11 @@ class Ledger:
         What is known so far.
     in_transaction
         Whether a transaction was open when the last answer came.
+    rolled_back
+        Whether the last answer was that to the COMMIT of a failed transaction: ROLLBACK, and no error.
     """
 
-    __slots__ = ("_before", "_kinds", "_pgconn", "in_transaction", "outcome")
+    __slots__ = ("_before", "_kinds", "_pgconn", "in_transaction", "outcome", "rolled_back")
 
     def __init__(self, pgconn: PGconn) -> None:
         self._pgconn = pgconn
@@ -91,6 +93,7 @@ class Ledger:
         self._before = TransactionStatus.IDLE
         self.outcome = Outcome.OPEN
         self.in_transaction = False
+        self.rolled_back = False
 
     def sends(self, text: bytes | None) -> None:
         """Note a message that is about to be sent; what was sent before has been answered, unless in a pipeline."""
@@ -107,6 +110,7 @@ class Ledger:
             return
         kinds, self._kinds = self._kinds, set()
         self.in_transaction = status != TransactionStatus.IDLE
+        self.rolled_back = kinds == {Kind.COMMIT} and self._before == TransactionStatus.INERROR and not failed
         if kinds:
             self.outcome = max(self.outcome, self._verdict(kinds, status, failed=failed))
 

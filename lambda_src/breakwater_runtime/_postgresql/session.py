@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from breakwater_runtime.deadline import Deadline
 
 _ABORTED = (
-    "The block ended without an error, but a statement in it had failed, and PostgreSQL commits nothing of such a "
+    "A statement had failed, its error was caught within the block, and PostgreSQL commits nothing of such a "
     "transaction: it was rolled back. Let the error out of the block, or put the statement that may fail into "
-    "`with connection.transaction():`."
+    "`with connection.transaction():` (SQLAlchemy: `begin_nested()`)."
 )
 _CLOSED = "The block's connection was closed before its transaction was committed: it was rolled back."
 _IN_COPY = "The block ended within a COPY, a pipeline or a statement: its transaction is rolled back."
@@ -235,6 +235,8 @@ class PostgreSqlSession(Wire, Session):
         self.looks_idle = False
         if error is None:
             self._ledger.answered(failed=False)
+            if self._ledger.rolled_back:
+                raise TransactionAborted(_ABORTED)
             return
         self._errors.append(error)
         if trouble_of(error) is Trouble.STALE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import threading
@@ -388,6 +389,28 @@ def test_a_swallowed_deadlock_ends_the_block(client: Client, sql_server: SqlServ
     assert [error is None for error in outcomes].count(False) == 1
     # the winner's row alone
     assert seen(sql_server) == 3
+
+
+@promise(26, clients=("psycopg", "psycopg async", "SQLAlchemy, psycopg"))
+async def test_a_commit_that_rolls_back_is_no_success(client: Client, sql_server: SqlServer) -> None:
+    """The server's answer to it is ROLLBACK, which is no error."""
+    make_table(sql_server)
+    environment = client.open(sql_server.settings, SECONDS)
+
+    async def commit(text: str | None) -> None:
+        async with environment.block() as session:
+            await session.execute("INSERT INTO outcome VALUES (1)")
+            with contextlib.suppress(Exception):
+                await session.execute("SELECT 1/0")
+            await (session.commit() if text is None else session.execute(text))
+
+    for text in (None, "commit work"):
+        with pytest.raises(breakwater.TransactionAborted):
+            await commit(text)
+    assert seen(sql_server) == 0
+    async with environment.block() as session:
+        await session.execute("INSERT INTO outcome VALUES (1)")
+    assert seen(sql_server) == 1
 
 
 @promise(26, clients=("psycopg", "psycopg async"))

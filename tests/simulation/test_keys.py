@@ -232,8 +232,9 @@ class Items:
     def put_item(self, **request: Any) -> None:
         self.items[request["Item"]["id"]["S"]] = request["Item"]
 
-    def delete_item(self, **request: Any) -> None:
-        self.items.pop(request["Key"]["id"]["S"], None)
+    def delete_item(self, **request: Any) -> dict[str, Any]:
+        found = self.items.pop(request["Key"]["id"]["S"], None)
+        return {"Attributes": found} if found else {}
 
 
 def test_names_of_tenants_are_kept_with_their_messages_alone() -> None:

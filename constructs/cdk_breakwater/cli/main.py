@@ -230,6 +230,10 @@ def quota(
     from .quota_keys import keys_table
     from .quota_report import change_plan, quota_table, quota_usage
 
+    if "" in (set_plan, clear_plan):
+        raise _failed(
+            BreakwaterError(stack, "the key is an empty text.", "Name one, or '*' for all that have no plan.")
+        )
     if bool(set_plan) != bool(limit) or (set_plan and clear_plan):
         raise _failed(
             BreakwaterError(stack, "--set-plan and --limit go together.", "Give --set-plan KEY --limit SECONDS=LIMIT.")

@@ -127,7 +127,8 @@ def write_plan(settings: Any, dynamodb: Any, key: str, limits: Sequence[str] | N
     Raises
     ------
     BreakwaterError
-        For a quota without keys, and for a limit that makes no sense or is above the tier's own.
+        For a quota without keys, for a limit that makes no sense or is above the tier's own, and when there is no plan
+        to delete.
     """
     dispatcher_code()
     from quota_dispatcher.key_plans import DEFAULT, plan_item, plan_name, plan_name_of_hash, tier_name
@@ -136,7 +137,9 @@ def write_plan(settings: Any, dynamodb: Any, key: str, limits: Sequence[str] | N
         raise BreakwaterError(settings.name, "it has no keys, and plans are of keys.", "Name a quota with key=.")
     name = DEFAULT if key == OTHERS else plan_name_of_hash(key[1:]) if _HASH.fullmatch(key) else plan_name(key)
     if limits is None:
-        dynamodb.delete_item(TableName=settings.table, Key={"id": {"S": name}})
+        deleted = dynamodb.delete_item(TableName=settings.table, Key={"id": {"S": name}}, ReturnValues="ALL_OLD")
+        if not deleted.get("Attributes"):
+            raise BreakwaterError(settings.name, f"{key!r} has no plan.", "Write the key as its messages have it.")
         return
     tiers = {tier_name(tier): tier["limit"] for tier in settings.key_tiers}
     plan: dict[str, int] = {}
@@ -151,7 +154,7 @@ def write_plan(settings: Any, dynamodb: Any, key: str, limits: Sequence[str] | N
 def _limit(quota: str, tiers: Mapping[str, int], text: str) -> tuple[str, int]:
     tier, _, number = text.rpartition("=")
     most = tiers.get(tier, 0)
-    if not (number.isdecimal() and 1 <= int(number) <= most):
+    if not (number.isdecimal() and len(number) <= len(str(most)) and 1 <= int(number) <= most):
         known = " or ".join(f'"{name}=N" with N from 1 to {limit}' for name, limit in tiers.items())
         raise BreakwaterError(
             quota, f"--limit {text!r} is no limit of a key.", f"Give {known}: a plan lowers what key_tiers say."

@@ -136,8 +136,10 @@ class Stack(Account):
     def put_item(self, **request: Any) -> None:
         self.plans.append((request["TableName"], request["Item"]))
 
-    def delete_item(self, **request: Any) -> None:
+    def delete_item(self, **request: Any) -> dict[str, Any]:
+        there = bool(self.plans) and self.plans[-1][1] is not None
         self.plans.append((request["TableName"], None))
+        return {"Attributes": request["Key"]} if there else {}
 
 
 @pytest.mark.parametrize(
@@ -166,6 +168,7 @@ def test_a_plan_is_changed_of_the_quota_that_is_named(names: dict[str, bool], qu
         ({"Shop/Crm": False}, None, ["1=2"], "it has 0 such quotas with keys.*none"),
         ({"Shop/Crm": True}, None, ["1=2", "1=3"], "--limit '1=3' is given twice"),
         ({"Shop/Crm": True}, None, ["60=2"], "--limit '60=2' is no limit of a key"),
+        ({"Shop/Crm": True}, None, ["1=" + 5_000 * "9"], "is no limit of a key"),
     ],
 )
 def test_a_plan_of_no_one_quota_is_refused(
@@ -189,3 +192,7 @@ def test_the_command_changes_the_plan_of_the_quota_that_is_named(monkeypatch: py
     refused = CliRunner().invoke(main.app, ["quota", "Shop", "--set-plan", "acme", "--limit", "1=2"])
     assert refused.exit_code == 1
     assert "Name one with --quota: Shop/Crm, Shop/Llm" in refused.output
+    for words, problem in ((["--clear-plan", ""], "an empty text"), (["--clear-plan", "acmee"], "'acmee' has no plan")):
+        refused = CliRunner().invoke(main.app, ["quota", "Shop", *words, "--quota", "Llm"])
+        assert refused.exit_code == 1, "it was said that the plan holds, or all quotas were shown"
+        assert problem in refused.output

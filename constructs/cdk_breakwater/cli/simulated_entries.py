@@ -52,10 +52,11 @@ def add_source(source: EventSource, found: Limits) -> None:
         _add_stream(source, function, found)
         return
     if not source.is_queue:
-        found.note(f"{source.mapping.name}: an event source before {function.name}, which is not simulated")
+        name, before = found.name_of(source.mapping), found.name_of(function)
+        found.note(f"{name}: an event source before {before}, which is not simulated")
         return
     mapping, queue = source.mapping, source.source
-    name = _unused(queue.name if queue is not None else mapping.name, found)
+    name = _unused(found.name_of(mapping if queue is None else queue), found)
     visibility, receives, retention = float(DEFAULT_VISIBILITY_SECONDS), None, math.inf
     if queue is None:
         found.note(f"{name}: its queue is in no template; taken for one with {visibility:g} s and no dead-letter queue")
@@ -65,7 +66,7 @@ def add_source(source: EventSource, found: Limits) -> None:
         receives = found.limit(queue, (1, MAXIMUM_RECEIVES), "RedrivePolicy", "maxReceiveCount")
         kept = (MINIMUM_RETENTION_SECONDS, MAXIMUM_RETENTION_SECONDS)
         retention = found.number(queue, DEFAULT_RETENTION_SECONDS, kept, "MessageRetentionPeriod")
-    timeout = found.functions[function.name].timeout
+    timeout = found.functions[found.name_of(function)].timeout
     if visibility < timeout:
         found.note(
             f"{name}: Lambda refuses a visibility timeout below the function's timeout of {timeout:g} s; taken for it"
@@ -73,19 +74,21 @@ def add_source(source: EventSource, found: Limits) -> None:
         visibility = timeout
     batch = int(found.number(mapping, DEFAULT_BATCH, (1, MAXIMUM_BATCH), "BatchSize"))
     if mapping.get("ProvisionedPollerConfig") is not ABSENT:
-        found.note(f"{mapping.name}: provisioned pollers are taken for ordinary ones")
+        found.note(f"{found.name_of(mapping)}: provisioned pollers are taken for ordinary ones")
     range_ = (MINIMUM_CONCURRENCY, MAXIMUM_CONCURRENCY)
     maximum = found.limit(mapping, range_, "ScalingConfig", "MaximumConcurrency")
     reports = "ReportBatchItemFailures" in texts(mapping.get("FunctionResponseTypes"))
     is_fifo = queue.flag("FifoQueue") is True if queue is not None else source.arn.endswith(".fifo")
     kind, pollers = (Fifo, FIFO_POLLERS) if is_fifo else (Queue, POLLERS)
-    queued = kind(name, function.name, _NOTHING, batch, maximum, visibility, receives, reports, pollers=pollers)
+    queued = kind(
+        name, found.name_of(function), _NOTHING, batch, maximum, visibility, receives, reports, pollers=pollers
+    )
     found.entries.append(replace(queued, retention=retention))
 
 
 def _add_stream(source: EventSource, function: Resource, found: Limits) -> None:
     mapping, stream = source.mapping, source.stream
-    name = _unused(stream.name if stream is not None else mapping.name, found)
+    name = _unused(found.name_of(mapping if stream is None else stream), found)
     shards = stream.limit("ShardCount") if stream is not None else Unknown()
     if isinstance(shards, Absent | Unknown):
         count = NEW_ON_DEMAND_SHARDS if stream is not None and stream.type == "AWS::Kinesis::Stream" else 1
@@ -102,7 +105,7 @@ def _add_stream(source: EventSource, function: Resource, found: Limits) -> None:
     found.entries.append(
         Stream.of(
             name,
-            function.name,
+            found.name_of(function),
             _NOTHING,
             batch_size=batch,
             shards=count,
@@ -118,29 +121,30 @@ def add_callers(function: Resource, found: Limits, *, is_called: bool) -> None:
     """Add the APIs, and whatever else calls a function, as entries."""
     apis = [api for api in waiting(function) if api.get("ProtocolType") != "WEBSOCKET"]
     for api in apis:
-        name = _unused(api.name, found)
-        found.entries.append(Api(name, function.name, _NOTHING, (*_stage(api, found), _ACCOUNT)))
+        name = _unused(found.name_of(api), found)
+        found.entries.append(Api(name, found.name_of(function), _NOTHING, (*_stage(api, found), _ACCOUNT)))
     # What is called in several ways gets the queues and APIs first: they are what carries a burst.
     if is_called or apis or sources_of(function):
         return
     called = asynchronous_sources(function)
     waits = not called
-    found.entries.append(Direct(_unused(function.name, found), function.name, _NOTHING, waits))
+    found.entries.append(Direct(_unused(found.name_of(function), found), found.name_of(function), _NOTHING, waits))
     by = ", ".join(sorted({source.name for source, _ in called})[:3])
-    found.because[function.name] = f"called by {by}" if by else "called by nothing in the templates, or a function URL"
+    because = f"called by {by}" if by else "called by nothing in the templates, or a function URL"
+    found.because[found.name_of(function)] = because
 
 
 def _stage(api: Resource, found: Limits) -> list[Bucket]:
     """Give the default rate and burst of an API's stage; the account's are there anyway."""
     plans = api.template.assembly.resources("AWS::ApiGateway::UsagePlan")
     if any(api is each.resource for plan in plans for each in plan.references("ApiStages")):
-        found.note(f"{api.name}: {_SINGLE}")
+        found.note(f"{found.name_of(api)}: {_SINGLE}")
     stages = referring_to(api, "AWS::ApiGateway::Stage", "RestApiId")
     stages += referring_to(api, "AWS::ApiGatewayV2::Stage", "ApiId")
     for stage in stages:
         settings = stage.get("DefaultRouteSettings")
         if stage.get("RouteSettings") is not ABSENT:
-            found.note(f"{stage.name}: {_SINGLE}")
+            found.note(f"{found.name_of(stage)}: {_SINGLE}")
         if stage.type == "AWS::ApiGateway::Stage":
             settings = _of_all_methods(stage, found)
         rate, burst = (
@@ -148,9 +152,9 @@ def _stage(api: Resource, found: Limits) -> list[Bucket]:
             for limit in ("ThrottlingRateLimit", "ThrottlingBurstLimit")
         )
         if isinstance(rate, Unknown) or isinstance(burst, Unknown):
-            found.note(f"{stage.name}: its rate or burst is known at deployment only; taken for none")
+            found.note(f"{found.name_of(stage)}: its rate or burst is known at deployment only; taken for none")
         elif rate >= 0 and burst >= 0:
-            return [Bucket(stage.name, rate, burst)]
+            return [Bucket(found.name_of(stage), rate, burst)]
     return []
 
 
@@ -163,7 +167,7 @@ def _of_all_methods(stage: Resource, found: Limits) -> Answer:
         if setting.get("HttpMethod") == "*" and setting.get("ResourcePath") == "/*":
             of_all = setting
         else:
-            found.note(f"{stage.name}: {_SINGLE}")
+            found.note(f"{found.name_of(stage)}: {_SINGLE}")
     return of_all
 
 

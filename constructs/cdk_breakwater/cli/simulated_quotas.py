@@ -50,13 +50,13 @@ def add_quotas(functions: Iterable[Resource], found: Limits) -> set[str]:
         intake = intakes.get(known_text(dispatcher.get(*_SETTINGS)))
         quota = _quota(dispatcher, intake, found)
         if quota is None:
-            found.note(f"{dispatcher.name}: what its quota grants is known at deployment only; not simulated")
+            found.note(f"{found.name_of(dispatcher)}: what its quota grants is known at deployment only; not simulated")
             continue
         called.add(quota.function)
         found.entries.append(quota)
     for function in functions:
         if any(_ACQUIRE.fullmatch(name) for name in _variables(function)):
-            found.note(f"{function.name}: the slots that it takes itself are not counted in a quota")
+            found.note(f"{found.name_of(function)}: the slots that it takes itself are not counted in a quota")
     return called
 
 
@@ -65,13 +65,15 @@ def _quota(dispatcher: Resource, intake: Resource | None, found: Limits) -> Quot
     items = dispatcher.items(*_SETTINGS, "tiers")
     numbers = [dispatcher.limit(*_SETTINGS, name) for name in ("parallelism", "longest_call", "max_attempts")]
     known = [number for number in numbers if not isinstance(number, Absent | Unknown)]
-    if function is None or function.name not in found.functions or not isinstance(items, Items) or len(known) < 3:
+    if function is None or found.name_of(function) not in found.functions:
+        return None
+    if not isinstance(items, Items) or len(known) < 3:
         return None
     tiers = [_tier(item) for item in items]
     granted = tuple(tier for tier in tiers if tier is not None)
     if not granted or len(granted) < len(tiers):
         return None
-    name = known_text(dispatcher.get(*_SETTINGS, "name")) or dispatcher.name
+    name = known_text(dispatcher.get(*_SETTINGS, "name")) or found.name_of(dispatcher)
     if dispatcher.get(*_SETTINGS, "key") is not ABSENT:
         found.note(f"{name}: keys are not told apart; what each of them has for itself is not simulated")
     if dispatcher.get(*_SETTINGS, "ordered") is True:
@@ -83,7 +85,7 @@ def _quota(dispatcher: Resource, intake: Resource | None, found: Limits) -> Quot
     memory = dispatcher.number("MemorySize", default=_SMALLEST_MIB)
     return Quota(
         name,
-        function.name,
+        found.name_of(function),
         Load(()),
         granted,
         max(1, int(parallelism)),

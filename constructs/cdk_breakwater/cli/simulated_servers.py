@@ -51,7 +51,7 @@ def _told(function: Resource, found: Limits) -> dict[str, int]:
             continue
         runtime_engine = _word(told, own[1], "ENGINE")
         engine = next((each for each in DatabaseEngine if each.runtime_engine == runtime_engine), None)
-        name, port = known_text(answer) or f"{variable} of {function.name}", _word(told, own[1], "PORT")
+        name, port = known_text(answer) or f"{variable} of {found.name_of(function)}", _word(told, own[1], "PORT")
         if engine is not None and port not in ("", str(engine.default_port)):
             name = f"{name}:{port}"  # several servers may stand on one host
         held[name] = engine.connections_per_environment if engine is not None else 1
@@ -82,8 +82,8 @@ def _server(connection: Connection, found: Limits) -> str:
     """Give the name of what a function holds connections of, and note it down."""
     if connection.proxied is not None:
         return _proxy(connection.proxied, connection.server, connection.to, found)
-    name, times = connection.to, 1
     server = connection.server
+    name, times = found.name_of(server.resource) if server is not None else connection.outside, 1
     if connection.reads and server is not None and server.most_readers != 0:
         name, times = f"readers of {name}", server.most_readers or 1
         if server.most_readers is None and name not in found.servers:
@@ -111,7 +111,7 @@ def _server(connection: Connection, found: Limits) -> str:
 
 def _proxy(proxy: Resource, server: Server | None, to: str, found: Limits) -> str:
     """Give the name of a proxy, which lends connections of its pool by the invocation, and note it down."""
-    name = proxy.name
+    name = found.name_of(proxy)
     if name in found.servers:
         return name
     groups = referring_to(proxy, "AWS::RDS::DBProxyTargetGroup", "DBProxyName", of=proxy.type)

@@ -330,6 +330,19 @@ def test_limits_of_single_clients_and_routes_are_said(template: Path) -> None:
     assert said not in run(template, "--load", "Api=spike:1").stdout
 
 
+def test_nested_stacks_with_the_same_names_are_told_apart(tmp_path: Path) -> None:
+    """Their databases were taken for one, and their functions for one."""
+    child, parent = tmp_path / "child.yaml", tmp_path / "parent.yaml"
+    body = LIMITED.replace("Default: 12}", "Default: 5}\n  Most: {Type: String}")
+    child.write_text(body.replace('max_connections: "20"', "max_connections: !Ref Most"))
+    nested = "{Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: child.yaml, Parameters: {Most: %s}}}"
+    parent.write_text(f"Resources:\n  One: {nested % 20}\n  Two: {nested % 90}\n")
+    found = run_json(parent, "--load", "spike:100", "--max-connections", "Two/Db=7")["runs"][0]
+    assert {name: each["usable"] for name, each in found["servers"].items()} == {"One/Db": 15, "Two/Db": 7}
+    peaks = {name: each["concurrency"]["peak"] for name, each in found["functions"].items()}
+    assert peaks == {"One/Writer": 5, "Two/Writer": 5}
+
+
 def test_one_message_is_one(template: Path) -> None:
     out = run(template, "--load", "spike:1", "--failing", "100%").stdout
     assert "1 message ends in the dead-letter queue" in out

@@ -49,13 +49,21 @@ class GuardedClient extends pg.Client {
   }
 
   query (...given) {
+    const callback = given.at(-1)
+    if (typeof callback === 'function') {
+      // outside of the promise, so that what it throws is the process's, as with pg
+      this.query(...given.slice(0, -1)).then(
+        (result) => process.nextTick(callback, null, result), (error) => process.nextTick(callback, error))
+      return undefined
+    }
     const sent = !this.lost
     this.touched = true
     const running = super.query(...given)
-    if (typeof running?.then !== 'function') return running // a callback, a cursor or a stream
+    if (typeof running?.then !== 'function') return running // a cursor or a stream
     return running.then((result) => {
       // of a transaction in which a statement had failed, COMMIT applies nothing, and says so by its tag alone
-      if (result?.command === 'ROLLBACK' && COMMITS.test(given[0]?.text ?? given[0])) throw new TransactionAborted()
+      // several statements in one message have several results
+      if ([result].flat()[0]?.command === 'ROLLBACK' && COMMITS.test(given[0]?.text ?? given[0])) throw new TransactionAborted()
       return result
     }, (error) => {
       if (!isOver(error)) throw error

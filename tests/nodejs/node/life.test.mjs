@@ -385,6 +385,24 @@ test('after a deadlock that was swallowed nothing is applied in half', async () 
   assert.deepEqual(rows(await plain.query('SELECT id FROM halves WHERE id IN (3, 4, 5)')).map((row) => row.id), [5])
 })
 
+if (isPostgreSql) {
+  test('a COMMIT that the server answers with a rollback is told, however it is sent', async () => {
+    const inCallback = (client, text) => new Promise((resolve, reject) => {
+      client.query(text, (error, result) => (error ? reject(error) : resolve(result)))
+    })
+    await make().use(context(), async (client) => {
+      for (const commit of [() => client.query('COMMIT; SELECT 1'), () => inCallback(client, 'COMMIT')]) {
+        await client.query('BEGIN')
+        await insert(client, 'lost')
+        await assert.rejects(inCallback(client, 'SELECT * FROM nowhere'), { code: '42P01' })
+        await assert.rejects(commit(), TransactionAborted)
+      }
+      assert.equal(number(await inCallback(client, 'SELECT 7')), 7)
+    })
+    assert.deepEqual(await notes(), [])
+  })
+}
+
 test('a statement that fails within a transaction, and did not end it, leaves it open', async () => {
   await make().use(context(), async (client) => {
     await client.query(isPostgreSql ? 'BEGIN' : 'START TRANSACTION')

@@ -88,6 +88,9 @@ def _server(connection: Connection, found: Limits) -> str:
         name, times = f"readers of {name}", server.most_readers or 1
         if server.most_readers is None and name not in found.servers:
             _add_unknown(name, found)
+    for proxy in server.proxies if server is not None else ():
+        pool = found.name_of(proxy)
+        found.note(f"{name}: the connections that {pool} holds of it are not counted with those of functions")
     if name in found.servers:
         return name
     if server is not None and server.engine is not None and times == 1:

@@ -194,6 +194,12 @@ def test_a_proxys_pool_and_a_streams_lanes(template: Path) -> None:
     assert (failed["servers"]["Proxy"]["unavailable"] > 0, failed["harmful"]) == (True, False)
     assert {each["limit"] for each in failed["bindings"] if each["resource"] == "Proxy"} == {"the failover"}
     assert "There is nothing to size" in run(template, "--load", "Clicks=spike:4", "--size").stdout
+    beside = PROXIED.replace("!GetAtt Proxy.Endpoint", "!GetAtt Db.Endpoint.Address", 1)
+    note = "Note: Db: the connections that Proxy holds of it are not counted with those of functions"
+    assert note not in run(template, "--load", "Clicks=spike:4").stdout
+    template.write_text(beside)
+    assert note in run(template, "--load", "Clicks=spike:4").stdout
+    template.write_text(PROXIED)
     for options, said in (
         (("--model", "binned"), "the pool of an RDS Proxy lends to single invocations"),
         (("--weight", "2"), "there is nothing in these templates that it is for"),

@@ -189,6 +189,8 @@ def largest(first: Run, burst: Burst) -> float:
     if not first.application.total:
         raise BreakwaterError("--find-max", "nothing comes, however often.", "Begin with a load such as spike:100.")
     why = first.application.followed_because
+    for stream in first.application.better_followed:
+        why = why or f"batches of {stream.name} may end unfinished, and steps do not halve them"
 
     def is_harmful(factor: float) -> bool:
         if why is not None and first.application.total * factor > _MOST_TRIED:

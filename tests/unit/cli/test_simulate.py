@@ -336,6 +336,13 @@ def test_limits_of_single_clients_and_routes_are_said(template: Path) -> None:
     assert said not in run(template, "--load", "Api=spike:1").stdout
 
 
+def test_no_largest_load_is_named_that_steps_are_too_rough_for(template: Path) -> None:
+    template.write_text(PROXIED.replace("!GetAtt Proxy.Endpoint", "none").replace("BatchSize: 10", "BatchSize: 100"))
+    found = run(template, "--load", "Clicks=spike:130000", "--patience", "0", "--find-max")
+    assert found.exit_code == 2
+    assert "batches of Clicks may end unfinished" in found.stderr
+
+
 def test_nested_stacks_with_the_same_names_are_told_apart(tmp_path: Path) -> None:
     """Their databases were taken for one, and their functions for one."""
     child, parent = tmp_path / "child.yaml", tmp_path / "parent.yaml"

@@ -143,7 +143,8 @@ def _stage(api: Resource, found: Limits) -> list[Bucket]:
     stages += referring_to(api, "AWS::ApiGatewayV2::Stage", "ApiId")
     for stage in stages:
         settings = stage.get("DefaultRouteSettings")
-        if stage.get("RouteSettings") is not ABSENT:
+        routes = stage.get("RouteSettings")
+        if isinstance(routes, Block) and [*routes.names()]:
             found.note(f"{found.name_of(stage)}: {_SINGLE}")
         if stage.type == "AWS::ApiGateway::Stage":
             settings = _of_all_methods(stage, found)

@@ -334,11 +334,17 @@ def test_limits_of_single_clients_and_routes_are_said(template: Path) -> None:
     assert f"Note: Api: {said}" in run(template, "--load", "Api=spike:1").stdout
     template.write_text(LIMITED + WITH_API)
     assert said not in run(template, "--load", "Api=spike:1").stdout
+    http = (LIMITED + WITH_API).replace("ApiGateway::RestApi}", "ApiGatewayV2::Api, Properties: {ProtocolType: HTTP}}")
+    http = http.replace("AWS::ApiGateway::Stage", "AWS::ApiGatewayV2::Stage").replace("RestApiId:", "ApiId:")
+    for routes, is_said in (("{}", False), ("{GET /: {ThrottlingRateLimit: 1}}", True)):
+        template.write_text(http.replace("MethodSettings: [", f"RouteSettings: {routes}\n      Old: ["))
+        assert (f"Note: Stage: {said}" in run(template, "--load", "Api=spike:1").stdout) == is_said
 
 
-def test_no_largest_load_is_named_that_steps_are_too_rough_for(template: Path) -> None:
+def test_no_largest_load_is_named_that_steps_are_too_rough_for(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cdk_breakwater.cli.simulated_burst._MOST_TRIED", 100)
     template.write_text(PROXIED.replace("!GetAtt Proxy.Endpoint", "none").replace("BatchSize: 10", "BatchSize: 100"))
-    found = run(template, "--load", "Clicks=spike:130000", "--patience", "0", "--find-max")
+    found = run(template, "--load", "Clicks=spike:60", "--patience", "0", "--find-max")
     assert found.exit_code == 2
     assert "batches of Clicks may end unfinished" in found.stderr
 

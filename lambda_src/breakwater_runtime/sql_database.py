@@ -251,5 +251,19 @@ def database(
         A setting is missing or wrong, or an option is refused. Where nothing is given and nothing set, as in a unit
         test that imports a handler, it is raised at the first use.
     """
-    given = {key: value for key, value in locals().items() if key in Settings.__annotations__}
+    given = {
+        "engine": engine,
+        "host": host,
+        "port": port,
+        "user": user,
+        "password": password,
+        "database": database,
+        "secret_arn": secret_arn,
+        "auth": auth,
+        "max_connections": max_connections,
+        "utilization": utilization,
+        "tls_ca": tls_ca,
+        "proxy": proxy,
+        "function_timeout": function_timeout,
+    }
     return Database(name, given | options, autocommit=autocommit)

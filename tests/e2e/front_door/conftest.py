@@ -87,11 +87,13 @@ class Account(Emulator):
     def get(self, posted: Answer, caller: str = "ann", door: str = "Standard") -> Answer:
         return self.request("GET", posted.headers["Location"], caller=caller, door=door)
 
-    def until(self, posted: Answer, status: int, door: str = "Standard", *, meanwhile: int = 202) -> Answer:
+    def until(
+        self, posted: Answer, status: int, door: str = "Standard", *, meanwhile: tuple[int, ...] = (202,)
+    ) -> Answer:
         """Look at a result until it has a status."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while (answer := self.get(posted, door=door)).status != status:
-            assert answer.status == meanwhile, f"{answer.status}: {answer.text}"
+            assert answer.status in meanwhile, f"{answer.status}: {answer.text}"
             assert time.monotonic() < deadline, f"still {answer.status}: {answer.text}"
             time.sleep(0.2)
         return answer

@@ -64,7 +64,7 @@ unit: install  ## the unit tests, without servers
 
 .PHONY: test
 test: install servers lint  ## every test, against real servers and the emulator
-	pytest -n 4 --dist worksteal
+	pytest -n 3 --dist worksteal
 
 .PHONY: coverage
 coverage: install servers  ## every test, slower, and then the lines that none of them runs

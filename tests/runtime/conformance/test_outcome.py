@@ -364,7 +364,8 @@ def test_a_deadlock_is_repeated(client: Client, sql_server: SqlServer) -> None:
         own.finish(environment.run(lock_both))
 
     assert contend(client, sql_server, work) == [None, None]
-    assert sum(calls) == 3
+    # whose turn comes again before the other has its lock meets a second deadlock
+    assert 3 <= sum(calls) <= 6
 
 
 @promise(26)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from .by_step import ByStep
 from .delay import Delay
 from .gate import Gate
 from .quota import MORE_AFTER_SECONDS
@@ -65,8 +65,7 @@ class BinnedQuota:
         self._waiting: deque[_Cohort] = deque()
         self._depth = 0.0
         self._work = Delay()
-        self._again: dict[int, list[_Cohort]] = {}  # by step
-        self._due: list[int] = []  # those steps, the next one first
+        self._again: ByStep[list[_Cohort]] = ByStep(list)
         self._again_total = 0.0
         self._resumes: float | None = None  # when the tiers let the next one start
         self._number = 0
@@ -80,11 +79,9 @@ class BinnedQuota:
     @property
     def rests_until(self) -> float:
         """The step at which it has something to do again; the present one where it has now."""
-        while self._due and self._due[0] <= self._number:
-            heapq.heappop(self._due)
         if self._work.total or self._gathered or (self._waiting and self._resumes is None):
             return self._number
-        due = self._due[0] if self._due else math.inf
+        due = self._again.next_after(self._number) or math.inf
         resumes = self._resumes / self._step if self._waiting and self._resumes is not None else math.inf
         return max(self._number, min(due, resumes))
 
@@ -102,7 +99,7 @@ class BinnedQuota:
         ):
             self._waiting += self._gathered
             self._gathered.clear()
-        for cohort in self._again.pop(number, ()):
+        for cohort in self._again.take(number):
             self._again_total -= cohort.messages
             self._waiting.append(cohort)
             self._depth += cohort.messages
@@ -206,11 +203,9 @@ class BinnedQuota:
         for part in range(_PARTS):
             at = ended + self.quota.again(failures, (part + 0.5) / _PARTS)
             number = max(self._number + 1, math.ceil(at / self._step))
-            if number not in self._again:
-                heapq.heappush(self._due, number)
             messages = cohort.messages / _PARTS
             self._again_total += messages
-            again = self._again.setdefault(number, [])
+            again = self._again.at(number)
             alike = next((each for each in again if each.failures == failures and each.bad == cohort.bad), None)
             if alike is None:
                 again.append(replace(cohort, messages=messages, failures=failures))

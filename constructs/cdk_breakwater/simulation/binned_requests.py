@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 from typing import TYPE_CHECKING
 
+from .by_step import ByStep
 from .delay import Delay
 from .entries import (
     FAILED_RETRY_SECONDS,
@@ -39,8 +39,7 @@ class BinnedRequests:
         self.entry, self.function, self._app, self._step, self.history = entry, function, application, step, history
         self._waits = isinstance(entry, Api) or entry.waits
         self._work = Delay()
-        self._again: dict[int, dict[tuple[int, float, float], float]] = {}  # by step: failures, delay, sent
-        self._due: list[int] = []  # the steps of those, the next one first
+        self._again: ByStep[dict[tuple[int, float, float], float]] = ByStep(dict)  # failures, delay, sent
         self._kept = 0.0
         self._number = 0
 
@@ -52,9 +51,8 @@ class BinnedRequests:
     @property
     def rests_until(self) -> float:
         """The step at which it has something to do again; the present one where it has now."""
-        while self._due and self._due[0] <= self._number:
-            heapq.heappop(self._due)
-        return self._number if self._work.total or not self._due else self._due[0]
+        due = self._again.next_after(self._number)
+        return self._number if self._work.total or due is None else due
 
     def advance(self, number: int) -> None:
         """Go to a step: what ends in it has ended."""
@@ -70,7 +68,7 @@ class BinnedRequests:
             self.history.throttled.add(now, refused)
             return
         wanted = {(0, float(THROTTLED_RETRY_SECONDS), now): admitted} if admitted else {}
-        for key, amount in self._again.pop(self._number, {}).items():
+        for key, amount in self._again.take(self._number).items():
             wanted[key] = wanted.get(key, 0.0) + amount
             self._kept -= amount
         total = sum(wanted.values())
@@ -148,9 +146,7 @@ class BinnedRequests:
         failures, delay, sent = key
         steps = max(1, int(width / self._step))
         number = max(self._number + 1, math.ceil(at / self._step / steps) * steps)
-        if number not in self._again:
-            heapq.heappush(self._due, number)
-        kept = self._again.setdefault(number, {})
+        kept = self._again.at(number)
         key = (failures, delay, float(math.floor(sent)))
         kept[key] = kept.get(key, 0.0) + amount
         self._kept += amount

@@ -8,7 +8,7 @@ from functools import lru_cache
 from random import Random
 from typing import TYPE_CHECKING
 
-from .binned_queue import BinnedQueue, Cohort, Fate
+from .binned_queue import BinnedQueue, Fate
 from .entries import Pollers
 from .failing import Failing
 from .history import Levels
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from .application import Application
     from .binned_function import BinnedFunction
+    from .cohorts import Cohort
     from .entries import Stream
     from .history import EntryHistory
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 from dataclasses import dataclass
+
+from .by_step import ByStep
 
 
 @dataclass
@@ -43,16 +44,13 @@ class Hidden:
 
     def __init__(self) -> None:
         self.total = 0.0
-        self._by_step: dict[int, list[Cohort]] = {}
-        self._due: list[int] = []  # the steps of those, the next one first
+        self._by_step: ByStep[list[Cohort]] = ByStep(list)
 
     def put(self, cohort: Cohort, step: int) -> None:
         """Let some come again in a step, together with those that have been received as often."""
         if cohort.messages <= 0:
             return
-        if step not in self._by_step:
-            heapq.heappush(self._due, step)
-        hidden = self._by_step.setdefault(step, [])
+        hidden = self._by_step.at(step)
         alike = next((each for each in hidden if each.receives == cohort.receives), None)
         if alike is None:
             hidden.append(cohort)
@@ -65,12 +63,11 @@ class Hidden:
 
     def take(self, step: int) -> list[Cohort]:
         """Take those that come again in a step."""
-        found = self._by_step.pop(step, [])
+        found = self._by_step.take(step)
         self.total -= sum(cohort.messages for cohort in found)
         return found
 
     def next_after(self, step: int) -> int:
         """Give the next step in which some come again; that step itself where none do."""
-        while self._due and self._due[0] <= step:
-            heapq.heappop(self._due)
-        return self._due[0] if self._due else step
+        found = self._by_step.next_after(step)
+        return step if found is None else found

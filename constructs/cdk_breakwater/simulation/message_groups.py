@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from .by_step import ByStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +101,7 @@ class FreeGroups:
         self._all = merged
 
 
-class HeldUpGroups:
+class HeldUpGroups(ByStep[list[HeldUp]]):
     """Groups whose first message fails, until it is seen again.
 
     Parameters
@@ -110,21 +111,13 @@ class HeldUpGroups:
     """
 
     def __init__(self, timeout: float) -> None:
+        super().__init__(list)
         # Those of a hundredth of the time are seen again together, so that they are few.
         self._timeout, self._width = timeout, max(1, int(timeout / _PARTS))
-        self._by_step: dict[int, list[HeldUp]] = {}
-        self._due: list[int] = []  # those steps, the next one first
-
-    def __bool__(self) -> bool:
-        """Whether there are any."""
-        return bool(self._by_step)
 
     def put(self, held: HeldUp, step: int) -> None:
         """Hold some up that are received in a step."""
-        at = max(step + 1, round((step + self._timeout) / self._width) * self._width)
-        if at not in self._by_step:
-            heapq.heappush(self._due, at)
-        alike = self._by_step.setdefault(at, [])
+        alike = self.at(max(step + 1, round((step + self._timeout) / self._width) * self._width))
         known = next((each for each in alike if each.receives == held.receives), None)
         if known is None:
             alike.append(held)
@@ -134,22 +127,7 @@ class HeldUpGroups:
         known.failing = (known.failing * known.number + held.failing * held.number) / both
         known.number = both
 
-    def take(self, step: int) -> list[HeldUp]:
-        """Take those that are seen again in a step."""
-        return self._by_step.pop(step, [])
-
-    def next_after(self, step: int) -> int | None:
-        """Give the next step in which some are seen again."""
-        while self._due and self._due[0] <= step:
-            heapq.heappop(self._due)
-        return self._due[0] if self._due else None
-
     @property
     def first_positions(self) -> list[float]:
         """The positions of those that were held up first, of each step in which they are seen again."""
-        return [held[0].position for held in self._by_step.values()]
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._by_step.clear()
-        self._due.clear()
+        return [held[0].position for held in self]

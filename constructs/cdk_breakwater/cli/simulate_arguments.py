@@ -48,10 +48,7 @@ def number(option: str, text: str, *, least: float = 0) -> float:
     BreakwaterError
         It is none, or below the least.
     """
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _float(text)
     if not least <= value <= _MOST:
         raise BreakwaterError(
             option, f"{text!r} is no number from {least:g} to {_MOST:g}.", "Write one such as 1000 or 1e6."
@@ -67,10 +64,7 @@ def whole(option: str, text: str, *, most: int) -> int:
     BreakwaterError
         It is none, or above the most.
     """
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _float(text)
     if not 1 <= value <= most or value != int(value):
         raise BreakwaterError(option, f"{text!r} is no whole number from 1 to {most:,}.", "Write one such as 50.")
     return int(value)
@@ -85,13 +79,18 @@ def part(option: str, text: str) -> float:
         It is none between nothing and all.
     """
     digits = text.strip()
-    try:
-        value = float(digits.removesuffix("%")) / (100 if digits.endswith("%") else 1)
-    except ValueError:
-        value = math.nan
+    value = _float(digits.removesuffix("%")) / (100 if digits.endswith("%") else 1)
     if not 0 <= value <= 1:
         raise BreakwaterError(option, f"{text!r} is no part of a whole.", "Write one such as 2% or 0.02.")
     return value
+
+
+def _float(text: str) -> float:
+    """Read a number; NaN where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def of_one(option: str, text: str, names: Iterable[str]) -> tuple[str | None, str]:

@@ -97,8 +97,7 @@ class QuotaQueues(Construct):
 
     def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow sending to what producers send to."""
-        grant = self.queue.grant_send_messages(grantee)
-        return grant.combine(self.priority_queue.grant_send_messages(grantee)) if self.priority_queue else grant
+        return send_grant(self.queue, self.priority_queue, grantee)
 
     def _queue(
         self,
@@ -119,3 +118,11 @@ class QuotaQueues(Construct):
             visibility_timeout=visibility,
             dead_letter_queue=redrive,
         )
+
+
+def send_grant(
+    queue: sqs.IQueue | sqs.Queue, priority_queue: sqs.IQueue | sqs.Queue | None, grantee: iam.IGrantable
+) -> iam.Grant:
+    """Allow sending to what producers send to."""
+    grant = queue.grant_send_messages(grantee)
+    return grant.combine(priority_queue.grant_send_messages(grantee)) if priority_queue else grant

@@ -20,6 +20,7 @@ from .._cdk.late_validation import validate_at_synth
 from .._cdk.nested_stacks import outermost_stack
 from ..errors import BreakwaterError
 from .keys import plans_grant
+from .queues import send_grant
 from .slots import let_acquire
 
 if TYPE_CHECKING:
@@ -103,8 +104,7 @@ class ImportedQuota(Construct):
 
     def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow sending to `queue`, and to `priority_queue` if there is one."""
-        grant = self.queue.grant_send_messages(grantee)
-        return grant.combine(self.priority_queue.grant_send_messages(grantee)) if self.priority_queue else grant
+        return send_grant(self.queue, self.priority_queue, grantee)
 
     def grant_plans(self, grantee: iam.IGrantable) -> iam.Grant:
         """See `QuotaThrottledInvocation.grant_plans`."""

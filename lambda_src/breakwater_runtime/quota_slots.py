@@ -78,7 +78,7 @@ class QuotaSlot:
             When it is negative, or no number.
         """
         require_used(weight)
-        self._used = weight if isinstance(weight, int) else float(weight)
+        self._used = _number(weight)
 
     def _end(self, error: BaseException | None) -> dict[str, Any]:
         """Return what is said of its end."""
@@ -133,8 +133,7 @@ def acquire(
     function = os.environ.get(key)
     if not function:
         raise ConfigurationError(f"{key} is not set. quota.grant_acquire(function) sets it.")
-    weight = _number(weight)
-    slot = _acquired(function, context, weight, _seconds(within))
+    slot = _acquired(function, context, _weight(weight), _seconds(within))
     try:
         yield slot
     except BaseException as error:
@@ -143,24 +142,28 @@ def acquire(
     _report(function, context, slot._end(None))
 
 
-def _number(weight: float) -> float:
-    """Return a weight as JSON knows it: what is none would reach no quota, with an error that names no weight."""
+def _number(given: float) -> float:
+    """Return a number as JSON knows it; NaN for what is none."""
+    if isinstance(given, bool):
+        return nan
     try:
-        number = weight if isinstance(weight, int) else float(weight)
+        return given if isinstance(given, int) else float(given)
     except (TypeError, ValueError):
-        number = nan
-    if isinstance(weight, bool) or not 0 < number < inf:
-        raise ConfigurationError(f"acquire needs a weight above 0 (given {weight!r}).")
-    return number
+        return nan
+
+
+def _weight(given: float) -> float:
+    """Return a weight: what is none would reach no quota, with an error that names no weight."""
+    weight = _number(given)
+    if not 0 < weight < inf:
+        raise ConfigurationError(f"acquire needs a weight above 0 (given {given!r}).")
+    return weight
 
 
 def _seconds(within: float | None) -> float:
     """Return how long a slot may be waited for."""
-    try:
-        seconds = inf if within is None else float(within)
-    except (TypeError, ValueError):
-        seconds = nan
-    if isinstance(within, bool) or not seconds >= 0:
+    seconds = inf if within is None else _number(within)
+    if not seconds >= 0:
         raise ConfigurationError(f"acquire needs within in seconds, 0 or more (given {within!r}).")
     return seconds
 

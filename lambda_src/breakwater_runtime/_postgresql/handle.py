@@ -67,12 +67,14 @@ def noting(cursor_class: type[Any]) -> type[Any]:
 class Lent(_Base):
     """What the handles of both halves do beyond psycopg's connection."""
 
+    _Lock: type[BoundedLock | AsyncBoundedLock]
     _session: PostgreSqlSession | None
     _closed_by_block: Callable[[], None] | None
 
     def lend(self, session: PostgreSqlSession, options: dict[str, Any], closed: Callable[[], None] | None) -> None:
         """Set the connection up as psycopg's connect would."""
         self._session = session
+        self.lock = self._Lock(session.seconds_left)  # pyrefly: ignore
         self._closed_by_block = closed
         self._prepared = session.prepared
         self.prepare_threshold = options.get("prepare_threshold", PREPARE_THRESHOLD)
@@ -159,10 +161,7 @@ class Handle(Lent, psycopg.Connection[Any]):
     """psycopg's Connection, lent for a block."""
 
     __module__ = "psycopg"
-
-    def lend(self, session: PostgreSqlSession, options: dict[str, Any], closed: Callable[[], None] | None) -> None:
-        super().lend(session, options, closed)
-        self.lock = BoundedLock(session.seconds_left)  # pyrefly: ignore
+    _Lock = BoundedLock
 
     def wait(
         self,
@@ -199,10 +198,7 @@ class AsyncHandle(Lent, psycopg.AsyncConnection[Any]):  # pyrefly: ignore
     """psycopg's AsyncConnection, lent for a block."""
 
     __module__ = "psycopg"
-
-    def lend(self, session: PostgreSqlSession, options: dict[str, Any], closed: Callable[[], None] | None) -> None:
-        super().lend(session, options, closed)
-        self.lock = AsyncBoundedLock(session.seconds_left)  # pyrefly: ignore
+    _Lock = AsyncBoundedLock
 
     async def wait(  # pyrefly: ignore
         self,

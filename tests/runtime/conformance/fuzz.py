@@ -191,26 +191,24 @@ class Fuzz:
 
 def side_by_side(name: str, server: SqlServer, seed: int, seconds: float) -> list[Report]:
     """Fuzz a client for so many seconds in all."""
-    reports: list[Report] = []
+    clients = [Client(name) for _ in range(AT_ONCE)]
+    fuzzes = [Fuzz(client, server, own_seed) for own_seed, client in enumerate(clients, seed)]
 
-    def one(own_seed: int) -> None:
-        client = Client(name)
-        fuzz = Fuzz(client, server, own_seed)
-        reports.append(fuzz.report)
+    def one(fuzz: Fuzz) -> None:
         try:
             fuzz.run(seconds / AT_ONCE)
         except BaseException:
             fuzz.report.violations.append(traceback.format_exc())
-        finally:
-            client.close()
 
-    threads = [threading.Thread(target=one, args=(seed + number,)) for number in range(AT_ONCE)]
+    threads = [threading.Thread(target=one, args=(fuzz,)) for fuzz in fuzzes]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    for client in clients:
+        client.close()
     require_no_session(server)
-    return reports
+    return [fuzz.report for fuzz in fuzzes]
 
 
 def require_no_session(server: SqlServer) -> None:

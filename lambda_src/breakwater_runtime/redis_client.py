@@ -39,7 +39,7 @@ def redis(name: str | None = None, *, parallelism: int = 1, **arguments: Any) ->
         import redis as redis_py
     except ImportError as error:
         raise ConfigurationError("redis() needs redis-py: pip install redis") from error
-    from breakwater_runtime._redis_connection import Pool
+    from breakwater_runtime._redis.pool import Pool
 
     # owned, so that close() closes its connections
     return redis_py.Redis.from_pool(Pool(name, parallelism, arguments))

@@ -14,7 +14,8 @@ import redis as redis_py
 from servers import Certificates, Network, RedisServer
 
 import breakwater_runtime as breakwater
-from breakwater_runtime import _redis_connection, credentials
+from breakwater_runtime import credentials
+from breakwater_runtime._redis import connection as redis_connection
 from breakwater_runtime._secret import Secret
 from tests.runtime.conformance.trouble import Fault, Trouble
 from tests.runtime.lambda_context import Context
@@ -124,7 +125,7 @@ def test_a_watch_is_not_lost_with_its_connection(redis_server: RedisServer, monk
             pipeline.set("watched", "of old")
             network.black_hole()
             admin.set("watched", "of another")
-            monkeypatch.setattr(_redis_connection, "CHECK_AFTER_SECONDS", 0.0)
+            monkeypatch.setattr(redis_connection, "CHECK_AFTER_SECONDS", 0.0)
             with pytest.raises(redis_py.WatchError):
                 pipeline.execute()
         assert cache.get("watched") == b"of another"

@@ -1,0 +1,44 @@
+"""The two kinds of connections: in plain text, and in TLS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from redis.connection import SSLConnection
+
+from breakwater_runtime._redis.connection import Bounded, Reached
+from breakwater_runtime.tls import context_of_ones_own, ssl_context
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+
+    from breakwater_runtime._redis.server import Server
+
+
+class Plain(Bounded, Reached):
+    """In plain text."""
+
+
+class Tls(Bounded, SSLConnection, Reached):
+    """In TLS, verified by `tls_ca` alone."""
+
+    def __init__(self, server: Server, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._own = any(name.startswith("ssl_") for name in options)
+
+    def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
+        tls_ca = str(self.server.settings.tls_ca)
+        if not self._own:
+            return ssl_context(tls_ca).wrap_socket(sock, server_hostname=self.host)
+        # redis-py by itself trusts the system's authorities beside the one that is named
+        context = context_of_ones_own(tls_ca)
+        for flag in self.ssl_include_verify_flags or ():
+            context.verify_flags |= flag  # pyrefly: ignore
+        if self.certfile or self.keyfile:
+            context.load_cert_chain(self.certfile, self.keyfile, self.certificate_password)  # pyrefly: ignore
+        if self.ssl_min_version is not None:
+            context.minimum_version = self.ssl_min_version
+        if self.ssl_ciphers:
+            context.set_ciphers(self.ssl_ciphers)
+        return context.wrap_socket(sock, server_hostname=self.host)

@@ -124,11 +124,13 @@ def acquire(
     QuotaBusy
         No slot is free in time; `retry_after` says how long it takes.
     ConfigurationError
-        The function has no such quota, the weight is no number above 0, `within` is none from 0 on, or no tier grants
-        so much at once.
+        The function has no such quota, `name` is no text, the weight is no number above 0, `within` is none from 0 on,
+        or no tier grants so much at once.
     ConnectionUnavailable
         The quota was not reached in time. If a slot was taken nevertheless, it is free when the invocation has ended.
     """
+    if not isinstance(name, str | None):
+        raise ConfigurationError(f"name={name!r} is no text.")
     key = variable("ACQUIRE", name)
     function = os.environ.get(key)
     if not function:

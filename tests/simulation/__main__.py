@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
+from tests.simulation import schedule
 from tests.simulation.keyed_schedule import run_keyed
 from tests.simulation.schedule import run
 
@@ -15,7 +16,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the first schedule")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
     parser.add_argument("--keys", action="store_true", help="of a quota per key")
+    parser.add_argument("--divided", action="store_true", help="of a quota with several counters, where that can be")
     arguments = parser.parse_args()
+    if arguments.divided:
+        schedule.DIVIDED = 1.0
     began, bad, calls, repeated, done = time.monotonic(), 0, 0, 0, 0
     for seed in range(arguments.seed, arguments.seed + arguments.schedules):
         if time.monotonic() - began > arguments.seconds:

@@ -17,7 +17,7 @@ from greenlet import getcurrent
 from breakwater_runtime import deadline, quota_slots
 from breakwater_runtime.errors import ConfigurationError, ConnectionUnavailable
 from breakwater_runtime.quota_signals import RetryAfter
-from handlers.quota_dispatcher.acquirer import Acquirer
+from handlers.quota_dispatcher.acquirer import answer
 from tests.simulation.services import refusal
 from tests.simulation.world import SimulatedHost
 
@@ -114,9 +114,7 @@ class Caller:
         def work(environment: Environment) -> dict[str, Any]:
             host = SimulatedHost(world, environment.machine)
             clients = world._clients(environment.machine)
-            return Acquirer(environment.settings, host=host, clients=clients, deployed=environment.deployed).answer(
-                payload
-            )
+            return answer(payload, environment.settings, host=host, clients=clients, deployed=environment.deployed)
 
         if kind < lost:
             hub.after(1_000, lambda: hub.put(box, ConnectTimeoutError(endpoint_url="x")))

@@ -6,8 +6,10 @@ import contextlib
 import io
 import random
 from collections import Counter
+from math import ceil
 from statistics import quantiles
 
+from cdk_breakwater.quota.counters import CALLS_PER_SECOND, MOST_HANDS
 from tests.simulation.provider import DAY, Limit
 from tests.simulation.schedule import MIDNIGHT
 from tests.simulation.services import Faults
@@ -15,6 +17,7 @@ from tests.simulation.world import Trouble, World
 
 LOADS: tuple[tuple[str, tuple[Limit, ...], int, float], ...] = (
     # name, tiers, messages, mean seconds between two (0: all at once)
+    ("1,000 a second, by four counters, a backlog", (Limit(1_000, 1_000),), 10_000, 0),
     ("15 a second, a backlog", (Limit(20, 1_000), Limit(150, 10_000)), 3_000, 0),
     ("10 a second, a backlog", (Limit(10, 1_000),), 2_000, 0),
     ("1 per 5 s, a backlog", (Limit(1, 5_000),), 150, 0),
@@ -31,7 +34,11 @@ LOADS: tuple[tuple[str, tuple[Limit, ...], int, float], ...] = (
 
 def measure(limits: tuple[Limit, ...], count: int, gap: float) -> tuple[float, float, list[float]]:
     """Return dollars per million, use of the tightest tier while there is a backlog, and the waits (s)."""
-    world = World(1, list(limits), start=MIDNIGHT, faults=Faults(), trouble=Trouble(), parallelism=20)
+    counters = ceil(min(limit.limit / limit.period for limit in limits) * 1_000 / CALLS_PER_SECOND)
+    hands = 20 if counters == 1 else MOST_HANDS * counters
+    world = World(
+        1, list(limits), start=MIDNIGHT, faults=Faults(), trouble=Trouble(), parallelism=hands, counters=counters
+    )
     world.padding = 1_000
     world.network.bill.sizes = True
     draw, hub, at = random.Random(1), world.hub, 0.0  # noqa: S311 -- a load

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from handlers.quota_dispatcher import acquirer, caller, counter, dead_letters, intake, quota, shelf
+from handlers.quota_dispatcher import acquirer, caller, counter, dead_letters, filing, intake, quota, shelf
 from handlers.quota_dispatcher.acquirer import Acquirer
 from handlers.quota_dispatcher.call import Verdict
 from handlers.quota_dispatcher.caller import Caller
@@ -287,7 +287,7 @@ MUTATIONS = (
     Mutation("a signal is a failure", _signals_are_failures),
     Mutation("a newcomer's clock counts in full, and more", _newcomers_trust_their_clock),
     _attribute("a place is free before its period is over", RollingWindow, "_release", _by_start),
-    _attribute("the intake never rings", intake, "watched", _always),
+    _attribute("the intake never rings", filing, "watched", _always),
     _attribute("an attempt that came through is not recognized", Dispatcher, "_written", _nothing, resting),
     _attribute("in order, groups don't wait", Counter, "groups", _no_groups),
     _attribute("the ring is not kept for the other that answers it", Dispatcher, "_arrive", _always),

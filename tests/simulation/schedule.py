@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from handlers.quota_dispatcher.plan import STAY
-from handlers.quota_dispatcher.store import Item
+from handlers.quota_dispatcher.store import Item, counter_id
 from tests.simulation.callers import Caller, call, on_virtual_time
 from tests.simulation.first_release import leave_behind
 from tests.simulation.provider import DAY, Limit
@@ -21,6 +21,8 @@ from tests.simulation.world import DOOR, LONGEST_CALL, PRIORITY, Trouble, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from handlers.quota_dispatcher.counter import Counter
 
 MIDNIGHT = int(datetime(2026, 3, 8, 0, tzinfo=ZoneInfo("America/New_York")).timestamp() * 1000)
 """A day of 23 hours begins."""
@@ -32,6 +34,8 @@ RING = 300
 """Until the dispatcher is back that left for a longer rest: a queue that is asked, and an invocation."""
 CALL_BESIDE = 0.2
 """The share of schedules in which functions call the provider themselves."""
+DIVIDED = 0.1
+"""The share of schedules in which the quota has several counters, if it can."""
 QUIET = 1_200_000
 """From the last fault until the account must be well again: the longest pause (15 min) and the longest lease."""
 
@@ -125,6 +129,7 @@ def _run(draw: random.Random, seed: int, *, aimed: bool) -> Result:
     if aimed:
         faults = Faults(start + span, answer_lost=0.1)
         trouble = Trouble(aimed=0.3, stopped_clocks=True, slow_calls=0.5)
+    counters = 1 if ordered or aimed or later else _counters(seed, limits)
     world = World(
         seed,
         limits,
@@ -137,6 +142,8 @@ def _run(draw: random.Random, seed: int, *, aimed: bool) -> Result:
         parallelism=draw.choice((3, 10, 10, 20)),
         max_attempts=draw.choice((2, 3, 5)),
         weight=draw.choice(("$.weight", "weight")),
+        counters=counters,
+        batch=100 if counters == 1 else 5,
     )
     world.weighted = world.weighted or bool(later)
     result = Result(seed)
@@ -145,6 +152,20 @@ def _run(draw: random.Random, seed: int, *, aimed: bool) -> Result:
     finally:
         world.finish()
     return result
+
+
+def _counters(seed: int, limits: list[Limit]) -> int:
+    draw = random.Random(f"{seed} counters")  # noqa: S311 -- a schedule
+    if any(limit.weighted for limit in limits) or draw.random() >= DIVIDED:
+        return 1
+    return min(draw.choice((2, 3, 5)), *(limit.limit for limit in limits))
+
+
+def counters_of(world: World) -> list[Counter]:
+    """Return the state of each counter that was ever written."""
+    settings, items = world.settings, world.dynamodb.items
+    each = [(number, items.get(counter_id(number))) for number in range(settings.counters)]
+    return [Item.read(item).counter(settings.divided(settings.counters, number)) for number, item in each if item]
 
 
 def _start(draw: random.Random, limits: list[Limit]) -> int:
@@ -218,16 +239,16 @@ def _play(
     hub.run(lambda: False, quiet)
     # What the provider has said is believed for a day: a quota that rests for longer begins with its stated tiers.
     rests = any(limit.period >= DAY for limit in limits)
-    if world.tells and not rests and "quota" in world.dynamodb.items:
-        counter = Item.read(world.dynamodb.items["quota"]).counter(world.settings)
-        if counter.quota.learned.limits:
+    if world.tells and not rests:
+        known = [bool(counter.quota.learned.limits) for counter in counters_of(world)]
+        if len(known) == world.settings.counters and all(known):
             changes.append((quiet - SETTLED, now))
     _measure(world, now, group, result)
     slowest = max(limit.period for limit in limits)
     latest = hub.now + max(60, 2 * len(world.messages)) * max(slowest, 60_000)
     hub.run(world.settled, latest)
     hub.run(lambda: False, hub.now + 2 * LONGEST_CALL)
-    if draw.random() < 0.3 and world.settled():
+    if draw.random() < 0.3 and world.settled() and world.settings.counters == 1:
         _sweep(world, result)
     _judge(world, changes, result)
     result.milliseconds = hub.now - began
@@ -308,6 +329,8 @@ def _measure(world: World, limits: list[Limit], group: Callable[[int], str], res
     span = min(20 * tightest.period, max(20_000, 2 * tightest.period))
     if any(limit.zone and limit.period >= DAY // 4 for limit in limits) or world.settings.ordered:
         return  # how much a day has left is not for this to know
+    if world.settings.counters > 1:
+        return  # a batch goes to one counter, and these are a few
     if not hub.run(world.settled, hub.now + 40 * 3_600_000):
         result.lost += [f"message {body} waits for ever" for body in world.open]
     hub.run(lambda: False, hub.now + int(1.1 * max(limit.period for limit in limits)) + LONGEST_CALL + 2_000)

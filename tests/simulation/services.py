@@ -322,9 +322,12 @@ class SQS:
             return None  # An outdated handle may work or not.
         return message
 
-    def _plan(self, url: str, when: int) -> None:
+    def _plan(self, url: str, when: int, *, full: bool = False) -> None:
         queue = self.queues[url]
         if queue.invoke is None:
+            return
+        if full:  # The window ends with the last message that fits into a batch.
+            self.hub.after(self.random.randint(5, 100), lambda: self._poll(url, -1))
             return
         when = max(when, self.hub.now) + queue.window + self.random.randint(5, 100)
         slot = when // 50
@@ -375,13 +378,13 @@ class SQS:
             for id_, handle in handles.items():
                 if id_ not in failed:
                     self.delete(url, handle)
-            self._plan(url, self.hub.now)
+            self._plan(url, self.hub.now, full=len(handles) == queue.batch and queue.window > 0)
             later = [m.visible for m in queue.messages.values() if m.visible > self.hub.now]
             if later:
                 self._plan(url, min(later))
 
         queue.invoke([self.record(url, message) for message in batch], done)
-        self._plan(url, now)
+        self._plan(url, now, full=len(batch) == queue.batch and queue.window > 0)
 
     def record(self, url: str, message: Message) -> dict[str, Any]:
         attributes = {"SentTimestamp": str(message.sent)} | ({"MessageGroupId": message.group} if message.group else {})

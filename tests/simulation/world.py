@@ -14,7 +14,8 @@ from botocore.exceptions import ReadTimeoutError
 
 from handlers.quota_dispatcher.acquirer import Deployed
 from handlers.quota_dispatcher.clocks import Reading
-from handlers.quota_dispatcher.dispatcher import Dispatcher
+from handlers.quota_dispatcher.counters import Counters
+from handlers.quota_dispatcher.dispatcher import answer
 from handlers.quota_dispatcher.intake import Intake
 from handlers.quota_dispatcher.key_plans import plan_item, plan_name
 from handlers.quota_dispatcher.keys import MESSAGE_GROUP
@@ -125,8 +126,13 @@ class Environment:
 
     machine: Machine
     settings: Settings
-    memory: Memory
+    name: str
+    memories: dict[int, Memory] = field(default_factory=dict)
     deployed: Deployed = field(default_factory=Deployed)
+    counters: Counters = field(default_factory=Counters)
+
+    def memory(self, counter: int) -> Memory:
+        return self.memories.setdefault(counter, Memory(self.name))
 
 
 class World:
@@ -142,6 +148,10 @@ class World:
         Where the weight of a message stands, if a tier counts that.
     key, key_limits
         Where the key of a message stands, if there are keys, and the tiers of each.
+    counters
+        How many the quota begins with.
+    batch
+        Messages of a batch, all of which go to one counter.
     """
 
     def __init__(
@@ -160,6 +170,8 @@ class World:
         weight: str = "$.weight",
         key: str = "",
         key_limits: Sequence[Limit] = (),
+        counters: int = 1,
+        batch: int = 100,
     ) -> None:
         self.random = Draw(seed)
         random.seed(seed)  # the jitter of the code under test
@@ -215,11 +227,12 @@ class World:
             tiers=self._tiers(limits),
             key=key,
             key_tiers=self._tiers(list(key_limits)) if key else [],
+            counters=counters,
         )
-        batch, window = (10, 0) if ordered else (100, 1_000)
+        batch, window = (10, 0) if ordered else (batch, 1_000)
         for url in (DOOR, *([PRIORITY] if priority else []), *(f"{LANE}{n}" for n in numbers)):
-            self.sqs.queues[url] = Queue(ordered, 6 * INTAKE_TIMEOUT, batch, window, 2, self._intake)
-        self.sqs.queues[DOORBELL] = Queue(False, DISPATCHER_TIMEOUT, 1, 0, 2, self._dispatch)
+            self.sqs.queues[url] = Queue(ordered, 6 * INTAKE_TIMEOUT, batch, window, max(2, counters), self._intake)
+        self.sqs.queues[DOORBELL] = Queue(False, DISPATCHER_TIMEOUT, 1, 0, max(2, counters + 1), self._dispatch)
         self.sqs.queues[DEAD] = Queue(ordered, arrived=self._buried)
         self.tag()
 
@@ -365,7 +378,7 @@ class World:
         if idle and self.random.random() > (0.25 if self._troubled() else 0.05):
             return idle.pop(self.random.randrange(len(idle)) if self._troubled() else -1)
         name = f"process{self.random.getrandbits(48)}"
-        return Environment(self._machine(), self.settings, Memory(name))
+        return Environment(self._machine(), self.settings, name)
 
     def _invoke(
         self, function: str, work: Callable[[Environment], Any], timeout: int, done: Callable[[Any], None]
@@ -425,7 +438,8 @@ class World:
         def work(environment: Environment) -> bool:
             clients = self._clients(environment.machine)
             clock = lambda: self.reading(environment.machine).wall  # noqa: E731
-            Intake(environment.settings, clients.sqs, clients.dynamodb).file(records, clock)
+            intake = Intake(environment.settings, clients.sqs, clients.dynamodb, environment.counters)
+            intake.file(records, clock)
             return True
 
         ids = {record["messageId"] for record in records}
@@ -437,14 +451,15 @@ class World:
         self.invocations += 1
 
         def work(environment: Environment) -> bool:
-            return Dispatcher(
+            ring = Ring.read(record)
+            return answer(
                 environment.settings,
-                Ring.read(record),
+                ring,
                 DISPATCHER_TIMEOUT - (self.hub.now - began),
                 host=SimulatedHost(self, environment.machine),
                 clients=self._clients(environment.machine),
-                memory=environment.memory,
-            ).run()
+                memory=environment.memory(ring.counter),
+            )
 
         def over(answer: bool | None) -> None:
             self.dispatcher_seconds += (self.hub.now - began) / 1_000

@@ -216,7 +216,9 @@ def quota(
         list[str] | None, typer.Option(help="Of the plan, SECONDS=LIMIT: what a tier of key_tiers grants the key.")
     ] = None,
     clear_plan: Annotated[str | None, typer.Option(help="Delete the plan of this key.")] = None,
-    quota: Annotated[str | None, typer.Option(help="Whose plan, where the stack has several quotas with keys.")] = None,
+    quota: Annotated[
+        str | None, typer.Option(help="Which one, where the stack has several: its path, or the end.")
+    ] = None,
     region: Region = None,
     profile: Profile = None,
 ) -> None:
@@ -244,7 +246,7 @@ def quota(
             name = change_plan(stack, _client, key, limit if set_plan else None, quota)
             Console().print(f"{name}: the plan holds within a quarter of a minute.", markup=False)
             return
-        usages = quota_usage(stack, _client)
+        usages = quota_usage(stack, _client, quota=quota)
     except (BotoCoreError, ClientError, BreakwaterError) as error:
         raise _failed(error) from error
     Console().print(quota_table(usages))

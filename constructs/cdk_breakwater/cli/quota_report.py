@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import BreakwaterError
 from .quota_keys import KeyUsage, busiest_keys, dispatcher_code, write_plan
@@ -14,6 +14,7 @@ from .stack_resources import stack_resources
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from quota_dispatcher.settings import Settings
     from rich.table import Table
 
 _SETTINGS = "BREAKWATER_QUOTA"
@@ -43,6 +44,8 @@ class QuotaUsage:
         What is left of a Retry-After.
     keys
         The busiest ones.
+    counters
+        Among how many the limits are divided.
     """
 
     name: str
@@ -51,6 +54,7 @@ class QuotaUsage:
     failed: int
     paused_seconds: float
     keys: tuple[KeyUsage, ...] = ()
+    counters: int = 1
 
     @property
     def seconds_to_drain(self) -> float | None:
@@ -62,8 +66,10 @@ class QuotaUsage:
         return None if rate is None else self.waiting / rate + self.paused_seconds
 
 
-def quota_usage(stack: str, client: Callable[[str], Any], now: float | None = None) -> list[QuotaUsage]:
-    """Look at all quotas of a stack.
+def quota_usage(
+    stack: str, client: Callable[[str], Any], now: float | None = None, *, quota: str | None = None
+) -> list[QuotaUsage]:
+    """Look at the quotas of a stack.
 
     Parameters
     ----------
@@ -73,13 +79,19 @@ def quota_usage(stack: str, client: Callable[[str], Any], now: float | None = No
         Makes a client of a service by name, e.g. `boto3.client`.
     now
         Unix time in seconds. Default: the clock's.
+    quota
+        The path of the construct, or its end. Default: all.
 
     Raises
     ------
     BreakwaterError
-        When the stack has no quota.
+        When the stack has no quota, or none of that name.
     """
-    settings = _settings(stack, client)
+    every = _settings(stack, client)
+    settings = [setting for setting in every if _is_named(setting["name"], quota)]
+    if not settings:
+        names = ", ".join(setting["name"] for setting in every)
+        raise BreakwaterError(stack, f"it has no quota {quota!r}.", f"Name one with --quota: {names}.")
     return [_usage(setting, client, int(1000 * (time() if now is None else now))) for setting in settings]
 
 
@@ -106,12 +118,16 @@ def change_plan(
     from quota_dispatcher.settings import Settings
 
     keyed = [Settings(**setting) for setting in _settings(stack, client) if setting.get("key")]
-    found = [each for each in keyed if quota is None or f"/{each.name}".endswith(f"/{quota}")]
+    found = [each for each in keyed if _is_named(each.name, quota)]
     if len(found) != 1:
         names = ", ".join(each.name for each in keyed) or "none"
         raise BreakwaterError(stack, f"it has {len(found)} such quotas with keys.", f"Name one with --quota: {names}.")
     write_plan(found[0], client("dynamodb"), key, limits)
     return found[0].name
+
+
+def _is_named(name: str, quota: str | None) -> bool:
+    return quota is None or f"/{name}".endswith(f"/{quota}")
 
 
 def _settings(stack: str, client: Callable[[str], Any]) -> list[dict[str, Any]]:
@@ -144,36 +160,50 @@ def quota_table(usages: list[QuotaUsage]) -> Table:
                 left, paused = usage.seconds_to_drain, _duration(usage.paused_seconds)
                 drained = "unknown" if left is None else _duration(left)
                 rest = (f"{usage.waiting:,}", drained, f"{usage.failed:,}", paused if usage.paused_seconds else "no")
-            table.add_row("" if number else usage.name, tier.name, f"{tier.used:,}", f"{tier.limit:,}", *rest)
+            name = usage.name if usage.counters == 1 else f"{usage.name}, {usage.counters} counters"
+            table.add_row("" if number else name, tier.name, f"{tier.used:,}", f"{tier.limit:,}", *rest)
     return table
 
 
 def _usage(setting: dict[str, Any], client: Callable[[str], Any], now: int) -> QuotaUsage:
     dispatcher_code()
-    from quota_dispatcher.clocks import Reading
-    from quota_dispatcher.metrics import waiting
     from quota_dispatcher.settings import Settings
     from quota_dispatcher.store import Store
 
     settings = Settings(**setting)
-    item = Store(client("dynamodb"), settings.table).read()
+    dynamodb, queues = client("dynamodb"), client("sqs")
+    counters = Store(dynamodb, settings.table).read().counters
+    each = [_counter_usage(settings.divided(counters, number), dynamodb, now) for number in range(counters)]
+    return QuotaUsage(
+        settings.name,
+        tuple(_tier(tier, sum(used)) for tier, *used in zip(settings.tiers, *(one.used for one in each), strict=True)),
+        sum(one.waiting for one in each) + sum(_messages(queues, _url(queues, arn)) for arn in settings.lanes),
+        _messages(queues, settings.dead_letters),
+        max(one.paused_seconds for one in each),
+        tuple(busiest_keys(settings, dynamodb, now)),
+        counters,
+    )
+
+
+class _CounterUsage(NamedTuple):
+    used: list[int]
+    waiting: int
+    paused_seconds: float
+
+
+def _counter_usage(settings: Settings, dynamodb: Any, now: int) -> _CounterUsage:
+    from quota_dispatcher.clocks import Reading
+    from quota_dispatcher.metrics import waiting
+    from quota_dispatcher.store import Store
+
+    item = Store(dynamodb, settings.table, settings.number).read()
     counter = item.counter(settings)
     counter.adopt(settings.tiers)
     quota = counter.quota
     if item.token:
         counter.advance(Reading(now, 0), None)
-    queues = client("sqs")
-    return QuotaUsage(
-        settings.name,
-        tuple(
-            _tier(tier, quota.used(window) if item.token else 0)
-            for tier, window in zip(settings.tiers, quota.in_order(settings.tiers), strict=True)
-        ),
-        waiting(item, counter) + sum(_messages(queues, _url(queues, arn)) for arn in settings.lanes),
-        _messages(queues, settings.dead_letters),
-        max(0, quota.paused_until - quota.clock) / 1000,
-        tuple(busiest_keys(settings, client("dynamodb"), now)),
-    )
+    used = [quota.used(window) if item.token else 0 for window in quota.in_order(settings.tiers)]
+    return _CounterUsage(used, waiting(item, counter), max(0, quota.paused_until - quota.clock) / 1000)
 
 
 def _tier(tier: dict[str, Any], used: int) -> TierUsage:

@@ -83,13 +83,15 @@ def _quota(dispatcher: Resource, intake: Resource | None, found: Limits) -> Quot
     window, batch = _filing(intake)
     parallelism, longest, attempts = known
     memory = dispatcher.number("MemorySize", default=_SMALLEST_MIB)
+    counters = as_number(dispatcher.get(*_SETTINGS, "counters"), 1)
     return Quota(
         name,
         found.name_of(function),
         Load(()),
         granted,
         max(1, int(parallelism)),
-        most_calls_per_second(_SMALLEST_MIB if isinstance(memory, Unknown) else max(_SMALLEST_MIB, memory)),
+        (1 if isinstance(counters, Unknown) else counters)
+        * most_calls_per_second(_SMALLEST_MIB if isinstance(memory, Unknown) else max(_SMALLEST_MIB, memory)),
         longest / 1000,
         max(1, int(attempts)),
         window,

@@ -75,7 +75,7 @@ def quota_alarms(
 
 def quota_widgets(quota: QuotaThrottledInvocation, queues: QuotaQueues) -> list[cloudwatch.IWidget]:
     """Return the widgets of a quota; see `QuotaThrottledInvocation.widgets`."""
-    backlog = _metric(quota, "Backlog", statistic="max")
+    backlog = _held(quota, "Backlog", {})
     path = quota.node.path
     return [
         *(_tier_widget(quota, tier) for tier in quota.tiers),
@@ -104,21 +104,28 @@ def _tier_widget(quota: QuotaThrottledInvocation, tier: QuotaTier) -> cloudwatch
     setting = tier.setting()
     kind = "arrival" if tier.counted == "arrival" else tier.start
     rest = "".join(f":{setting[name]}" for name in ("zone_name", "weight") if name in setting)
-    used = cloudwatch.Metric(
-        namespace=NAMESPACE,
-        metric_name="Used",
-        dimensions_map={"Quota": quota.node.path, "Tier": f"{kind}:{setting['period']}{rest}"},
-        statistic="max",
-        period=PERIOD,
-    )
+    used = _held(quota, "Used", {"Tier": f"{kind}:{setting['period']}{rest}"})
     return graph(f"{quota.node.path}: used of {tier}", [used], limits=[("limit", tier.limit)])
 
 
-def _metric(quota: QuotaThrottledInvocation, name: str, statistic: str = "sum") -> cloudwatch.Metric:
+def _metric(quota: QuotaThrottledInvocation, name: str) -> cloudwatch.Metric:
     dimensions = {"Quota": quota.node.path}
     return cloudwatch.Metric(
-        namespace=NAMESPACE, metric_name=name, dimensions_map=dimensions, statistic=statistic, period=PERIOD
+        namespace=NAMESPACE, metric_name=name, dimensions_map=dimensions, statistic="sum", period=PERIOD
     )
+
+
+def _held(quota: QuotaThrottledInvocation, name: str, dimensions: dict[str, str]) -> cloudwatch.IMetric:
+    """Return what all counters of a quota hold together: each says it for itself, under its number."""
+    named = {"Quota": quota.node.path, **dimensions}
+    if quota.counters == 1:
+        return cloudwatch.Metric(
+            namespace=NAMESPACE, metric_name=name, dimensions_map=named, statistic="max", period=PERIOD
+        )
+    schema = ",".join([NAMESPACE, *sorted([*named, "Counter"])])
+    terms = " ".join(f'{key}="{value}"' for key, value in {"MetricName": name, **named}.items())
+    search = f"SEARCH('{{{schema}}} {terms}', 'Maximum', {int(PERIOD.to_seconds())})"
+    return cloudwatch.MathExpression(expression=f"SUM({search})", using_metrics={}, label=name, period=PERIOD)
 
 
 def _age(lanes: Sequence[sqs.Queue]) -> cloudwatch.MathExpression:

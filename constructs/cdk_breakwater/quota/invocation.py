@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import ceil
 from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Duration, RemovalPolicy, Stack
@@ -14,6 +13,7 @@ from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from ..limits.sqs import MAXIMUM_BATCH_WITHOUT_WINDOW, MINIMUM_CONCURRENCY
 from .call_length import dispatcher_timeout, longest_call
+from .counters import divide
 from .environment_size import require_room
 from .functions import INTAKE_TIMEOUT, make_function, map_queue
 from .guarded_function import guard_function, reserved_concurrency
@@ -51,14 +51,10 @@ _ARGUMENTS = {
     "priority": FLAG,
     "removal_policy": instance_of(RemovalPolicy, "a RemovalPolicy, such as RemovalPolicy.RETAIN"),
 }
-_MAXIMUM_PARALLELISM = 100
-"""Calls in flight in one dispatcher: its threads."""
 _INTAKE_MIB = 256
 _INTAKE_BATCH = 100
 _INTAKE_WINDOW = Duration.seconds(1)
 """Messages wait so long at most before they are filed together: a page for many costs little more than one for one."""
-# Two intakes file more than one dispatcher calls; a second dispatcher finds the first one awake and leaves.
-_MAPPING_CONCURRENCY = MINIMUM_CONCURRENCY
 _FORMER = 100
 """In order: lanes that an older release filled have these numbers, and go before all others."""
 
@@ -100,8 +96,9 @@ class QuotaThrottledInvocation(Construct):
     max_attempts
         Failures of a message before it goes to the dead-letter queue. Default: 5.
     parallelism
-        Calls in flight, 100 at most, and no more than the function's reserved concurrency. Default: two seconds' worth
-        of calls, from 10 to 100.
+        Calls in flight, no more than the function's reserved concurrency. Beyond 100 they need several counters, of
+        which there are up to 999 (see "Many calls a second" in docs/quota.md). Default: two seconds' worth of calls,
+        from 10 to 100 for each counter.
     quota_name
         Other apps of the account and Region use it by this name: `from_quota_name`. It names no resource, and may be
         given to a quota that is deployed. Default: it has none.
@@ -119,6 +116,10 @@ class QuotaThrottledInvocation(Construct):
         The functions between queue and function.
     quota_name : str, optional
         As it was given.
+    counters : int
+        Among how many counters the limits are divided, each with a dispatcher of its own: one for each 250 calls a
+        second, and for each 100 in flight. One with `ordered`, `key` or weights. A quota that has been used keeps the
+        number with which it began.
 
     Raises
     ------
@@ -162,14 +163,12 @@ class QuotaThrottledInvocation(Construct):
         asked = {"ordered": ordered, "lanes": lanes != 1, "priority": priority}
         self.key_tiers = check_keys(self, key, key_tiers, tiers=tiers, others=asked)
         check_tiers(self, self.key_tiers or self.tiers)
-        rate = min(tier.per_second for tier in self.tiers)
         environments = reserved_concurrency(unqualified(function))
         ranges = (("lanes", lanes, 32), ("max_attempts", max_attempts, 1_000))
         lanes, max_attempts = (_in_range(self, name, value, most) for name, value, most in ranges)
-        if parallelism is not None:
-            threads = _in_range(self, "parallelism", parallelism, _MAXIMUM_PARALLELISM)
-        else:
-            threads = min(_MAXIMUM_PARALLELISM, max(10, ceil(2 * rate)), environments or _MAXIMUM_PARALLELISM)
+        whole = ordered or key is not None or any(tier.weight for tier in self.tiers)
+        division = divide(self, self.tiers, parallelism, whole=whole, environments=environments)
+        self.counters = division.counters
         longest = longest_call(self, function)
         timeout = dispatcher_timeout(longest)
         tiers_setting = [tier.setting() for tier in self.tiers]
@@ -203,11 +202,12 @@ class QuotaThrottledInvocation(Construct):
             "name": self.node.path,
             "first": [*(sorted(former.values()) if ordered else []), 0],
             "ordered": ordered,
-            "parallelism": threads,
+            "parallelism": division.parallelism,
             "longest_call": longest,
             "max_attempts": max_attempts,
             "tiers": tiers_setting,
             **keyed,
+            **({"counters": self.counters} if self.counters > 1 else {}),
         }
         require_room(self, feeds, [*(former if ordered else []), queues.dead_letter_queue, queues.doorbell], others)
         # In this order, so that an upgrade leaves the variable as it is.
@@ -237,7 +237,7 @@ class QuotaThrottledInvocation(Construct):
             "Dispatcher",
             handler="dispatcher.handler",
             timeout=timeout,
-            memory_size=dispatcher_memory(calls_per_second(self.tiers)),
+            memory_size=dispatcher_memory(calls_per_second(self.tiers) / self.counters),
             environment=environment,
         )
         # A dispatcher of the release before knows nothing of the shelf that a newer intake fills.
@@ -248,15 +248,15 @@ class QuotaThrottledInvocation(Construct):
                 f"{queue.node.id}Mapping",
                 queue,
                 batch_size=MAXIMUM_BATCH_WITHOUT_WINDOW if ordered else _INTAKE_BATCH,
-                max_concurrency=_MAPPING_CONCURRENCY,
+                # Two intakes file more than one dispatcher calls.
+                max_concurrency=max(MINIMUM_CONCURRENCY, self.counters),
                 window=None if ordered else _INTAKE_WINDOW,
             )
-        map_queue(
-            self.dispatcher, "DoorbellMapping", queues.doorbell, batch_size=1, max_concurrency=_MAPPING_CONCURRENCY
-        )
+        # A second dispatcher of a counter finds the first one awake and leaves.
+        map_queue(self.dispatcher, "DoorbellMapping", queues.doorbell, batch_size=1, max_concurrency=self.counters + 1)
         grant_functions(self, queues)
         guard_function(self, unqualified(function))
-        annotate_rate(self, threads, environments, longest)
+        annotate_rate(self, division.parallelism, environments, longest)
         self.quota_name = quota_name
         if quota_name is not None:
             self._export(quota_name)

@@ -42,12 +42,25 @@ def annotate_rate(
     granted = calls_per_second(tiers)
     remarks = Annotations.of(quota)
     at_once = parallelism / (_SHORT_CALL + _BETWEEN)
-    if granted and (least := min(at_once, CALLS_PER_CORE)) < _CLEARLY * granted:
+    by_dispatchers = CALLS_PER_CORE * quota.counters
+    if granted and (least := min(at_once, by_dispatchers)) < _CLEARLY * granted:
+        made_by = "one dispatcher makes" if quota.counters == 1 else f"{quota.counters} dispatchers make"
+        advice = f"Use {ceil(granted / least)} quotas with a part of the limit each, or more, and send to them in turn."
+        if at_once < by_dispatchers:
+            wanted = ceil(granted * (_SHORT_CALL + _BETWEEN))
+            advice = f"They take parallelism={wanted}, and so many environments of {quota.function.node.path}."
         remarks.add_warning_v2(
             "cdk-breakwater:quota-rate",
-            f"{granted:g} calls a second are granted and about {least:.0f} can be made: one dispatcher makes "
-            f"{CALLS_PER_CORE} at most, and with {parallelism} at once and calls of {_SHORT_CALL:g} s {at_once:.0f}. "
-            f"Use {ceil(granted / least)} quotas with a part of the limit each, or more, and send to them in turn.",
+            f"{granted:g} calls a second are granted and about {least:.0f} can be made: {made_by} "
+            f"{by_dispatchers} at most, and with {parallelism} at once and calls of {_SHORT_CALL:g} s {at_once:.0f}. "
+            f"{advice}",
+        )
+    if quota.counters > 1:
+        remarks.add_info_v2(
+            "cdk-breakwater:quota-counters",
+            f"{quota.counters} counters divide the limits among them, each with a dispatcher of its own: so many "
+            "environments of the account's concurrency beside those of the calls. A quota that has been used keeps "
+            "the number with which it began.",
         )
     longest = parallelism / granted - _BETWEEN if granted else longest_call
     if longest < longest_call / 1000:

@@ -36,7 +36,12 @@ class Gate:
             pace = max(1, math.ceil(quota.calls_per_second * _PACE_SECONDS))
             own = (
                 Tier(f"parallelism {quota.parallelism}", quota.parallelism, 0),
-                Tier(f"one dispatcher's {quota.calls_per_second:.0f} calls a second", pace, _PACE_SECONDS, arrival=0),
+                Tier(
+                    f"{quota.calls_per_second:,.0f} calls a second of the quota's dispatchers",
+                    pace,
+                    _PACE_SECONDS,
+                    arrival=0,
+                ),
             )
             self._tiers = [_kept(tier, quota) for tier in quota.tiers]
             self._places = [*self._tiers, *(_kept(tier, quota) for tier in own)]

@@ -65,7 +65,7 @@ class Quota:
     parallelism
         Calls in flight at once, at most.
     calls_per_second
-        That one dispatcher makes at most.
+        That its dispatchers make at most, one for each counter.
     longest_call
         Seconds within which a call has ended for certain.
     max_attempts

@@ -8,7 +8,7 @@ that was, so that nobody compares clocks.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from .aws_errors import AwsError
 from .call import Verdict, judge
 from .clocks import MAX_SKEW, Frame, Reading
 from .counter import ACQUIRED, Counter
+from .counters import Counters
 from .estimate import Estimate
 from .grants import Slot
 from .held import Held, Ref
@@ -64,10 +65,33 @@ class Deployed:
         The fingerprint of its tiers; empty when there is none.
     until
         It is looked at again then, by the monotonic clock.
+    counters
+        Of the process.
     """
 
     tag: str = ""
     until: int | None = None
+    counters: Counters = field(default_factory=Counters)
+
+
+def answer(
+    request: dict[str, Any], settings: Settings, *, host: Host, clients: Clients, deployed: Deployed
+) -> dict[str, Any]:
+    """Answer one request: of several counters, the one of its slot, or any two."""
+
+    def at(one: Settings) -> dict[str, Any]:
+        return Acquirer(one, host=host, clients=clients, deployed=deployed).answer(request)
+
+    if "slot" in request:
+        given = request["slot"]
+        return at(settings.divided(given.get("counters", 1), given.get("counter", 0)))
+    first = Store(clients.dynamodb, settings.table)
+    one = deployed.counters.any(settings, first)
+    found = at(one)
+    if "busy" not in found or one.counters == 1:
+        return found
+    second = at(deployed.counters.any(settings, first))
+    return min(found, second, key=lambda each: each.get("busy", -1))
 
 
 class Acquirer:
@@ -85,8 +109,13 @@ class Acquirer:
         self._settings = settings
         self._host = host
         self._sqs = clients.sqs
-        self._store = Store(clients.dynamodb, settings.table)
+        self._store = Store(clients.dynamodb, settings.table, settings.number, settings.counters)
         self._deployed = deployed
+
+    @property
+    def _which(self) -> dict[str, int]:
+        settings = self._settings
+        return {"counter": settings.number, "counters": settings.counters} if settings.counters > 1 else {}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Take a slot, or take in what came of one.
@@ -114,6 +143,10 @@ class Acquirer:
         """Change the counter on the condition that nobody else does meanwhile, and return what `change` answers."""
         answers: dict[str, dict[str, Any]] = {}
         item = self._store.read()
+        if not self._settings.number:
+            self._deployed.counters.learn(item)
+            if item.counters > self._settings.counters:  # A deployment has begun it meanwhile.
+                self._settings = self._settings.divided(item.counters, 0)
         for attempt in range(ATTEMPTS):
             token = self._written(item, owner)
             if token in answers:
@@ -162,11 +195,12 @@ class Acquirer:
         if self._deployed.until is None or now >= self._deployed.until:
             tags = self._sqs.list_queue_tags(QueueUrl=self._settings.doorbell).get("Tags", {})
             self._deployed.tag, self._deployed.until = tags.get(TAG, ""), now + FRESH
-        if self._deployed.tag in ("", fingerprint(self._settings.tiers)):
+        if self._deployed.tag in ("", fingerprint(self._settings.all_tiers)):
             counter.quota.clock = estimate.high  # a new tier knows nothing of what was called until now
             counter.adopt(self._settings.tiers)
             counter.quota.clock = estimate.low
-        return self._deployed.tag in ("", fingerprint(counter.tiers))
+            return True
+        return self._deployed.tag == fingerprint(counter.tiers)
 
     def _take(
         self, counter: Counter, now: Reading, estimate: Estimate, owner: str, request: dict[str, Any]
@@ -203,6 +237,7 @@ class Acquirer:
             "weight": weight,
             "unit": slot.unit,
             "most": slot.most,
+            **self._which,
         }
         return {"slot": given, "wait": low.start - low.frame.clock, "frame": low.frame}, True
 
@@ -251,4 +286,4 @@ def _deployed() -> Deployed:
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
     """Answer a caller."""
-    return Acquirer(settings(), host=ThreadHost(1), clients=clients(), deployed=_deployed()).answer(event)
+    return answer(event, settings(), host=ThreadHost(1), clients=clients(), deployed=_deployed())

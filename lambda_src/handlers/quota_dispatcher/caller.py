@@ -86,7 +86,8 @@ class Caller:
                     verdict=verdict.value,
                     reason=outcome.reason,
                 )
-            return Report(slot, held, at, verdict, milliseconds, settled, used=used, told=outcome.told)
+            told = tuple(each.divided(self._settings.number, self._settings.counters) for each in outcome.told)
+            return Report(slot, held, at, verdict, milliseconds, settled, used=used, told=told)
         except Exception as error:  # its slot stays taken until the call must have ended, and then it comes back
             log("a call failed here", error=repr(error), verdict=verdict.value)
             at = slot.frame.high(self._host.reading())

@@ -24,17 +24,20 @@ from .keyed_counter import KeyedCounter
 from .library import Library
 from .log import log
 from .metrics import Metrics
+from .moving import Moving
 from .pages import Pages
 from .plan import AHEAD, ELSEWHERE, FULL_TURN, HEARTBEAT, LEASE, TURN, Plan, Standing
 from .process import clients, memory, settings
 from .ring import Ring, new_id
-from .store import Item, Presence, Store
+from .settings import MOST_HANDS
+from .store import Item, Store
 
 if TYPE_CHECKING:
     from .held import Ref
     from .host import Host
     from .process import Clients, Memory
     from .settings import Settings
+    from .store import Presence
 
 LOOK = 500
 """Between two looks for new messages while calls are running and nothing else waits."""
@@ -47,8 +50,8 @@ PATIENCE = 20
 """So many times in a row the counter may fail to be written before the dispatcher gives up."""
 
 
-class Dispatcher:
-    """One invocation's work.
+def answer(settings: Settings, ring: Ring, remaining: int, *, host: Host, clients: Clients, memory: Memory) -> bool:
+    """Answer a ring for a counter of a quota. False: the ring must stay in its queue.
 
     Parameters
     ----------
@@ -59,11 +62,44 @@ class Dispatcher:
     remaining
         Milliseconds that the invocation may last.
     host, clients, memory
+        The process, and what it remembers of this counter.
+    """
+    began = host.reading().monotonic
+    item = Store(clients.dynamodb, settings.table, ring.counter).read()
+    if ring.counter >= item.counters:
+        return True  # Of a table that is gone.
+    one = settings.divided(item.counters, ring.counter)
+    remaining -= host.reading().monotonic - began
+    return Dispatcher(one, ring, item, remaining, host=host, clients=clients, memory=memory).run()
+
+
+class Dispatcher:
+    """One invocation's work.
+
+    Parameters
+    ----------
+    settings
+        Of the counter.
+    ring
+        What started it.
+    item
+        Of the counter, as it was when the invocation began.
+    remaining
+        Milliseconds that the invocation may last.
+    host, clients, memory
         The process.
     """
 
     def __init__(
-        self, settings: Settings, ring: Ring, remaining: int, *, host: Host, clients: Clients, memory: Memory
+        self,
+        settings: Settings,
+        ring: Ring,
+        item: Item,
+        remaining: int,
+        *,
+        host: Host,
+        clients: Clients,
+        memory: Memory,
     ) -> None:
         self._settings = settings
         self._ring = ring
@@ -76,12 +112,13 @@ class Dispatcher:
         self._leave_at = host.reading().monotonic + remaining - SPARE - settings.longest_call
         self._doorbell = Doorbell(settings, clients.sqs, ring)
         self._former = FormerQueues(settings, clients.sqs)
-        self._store = Store(clients.dynamodb, settings.table)
-        self._metrics = Metrics(settings.name)
+        self._store = Store(clients.dynamodb, settings.table, settings.number, settings.counters)
+        self._metrics = Metrics(settings)
         pages = Pages(clients.dynamodb, settings.table)
         blobs = Blobs(clients.dynamodb, settings.table, host.sleep)
         self._keys = KeyLibrary(blobs, pages, host.reading)
         self._library = Library(host, pages, self._store, self._keys)
+        self._moving = Moving(settings, host, clients, self._library)
         self._caller = Caller(settings, host, clients, self._library, self._metrics)
         self._calls = Calls(memory.hands, host, self._caller, self._metrics)
         self._next_said = 0
@@ -90,7 +127,7 @@ class Dispatcher:
         self._stopping = False
         self._superseded = False
         self._outdated = False
-        self._item = Item(None, None, "", Presence(), {}, 0)
+        self._item = item
         self._more = False
         self._blocked = False
         self._refiled: set[Ref] = set()
@@ -101,7 +138,6 @@ class Dispatcher:
 
     def run(self) -> bool:
         """Work until nothing is to be done soon, or time is up. False: the ring must stay in its queue."""
-        self._item = self._store.read()
         verdict = self._arrive()
         if verdict is not None:
             return verdict
@@ -281,6 +317,10 @@ class Dispatcher:
         if superseded:
             self._superseded = self._stopping = True
         room = 0 if self._stopping or self._former.hold_up(counter, now.monotonic) else self._room()
+        if counter.quota.closed:
+            room = 0
+            if not self._stopping:
+                self._moving.move(counter, self._item.tails)
         self._library.read(counter, room, self._item.tails)
         taken = counter.take(self._name, room, AHEAD, self._item.tails, self._library.pages)
         names = {name.partition("/")[0] for name in counter.quota.grants}
@@ -348,12 +388,13 @@ class Dispatcher:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer the doorbell: its mapping hands over one ring at a time."""
     (record,) = event["Records"]
-    dispatcher = Dispatcher(
+    ring = Ring.read(record)
+    done = answer(
         settings(),
-        Ring.read(record),
+        ring,
         context.get_remaining_time_in_millis(),
-        host=ThreadHost(settings().parallelism),
+        host=ThreadHost(min(MOST_HANDS, settings().parallelism)),
         clients=clients(),
-        memory=memory(),
+        memory=memory(ring.counter),
     )
-    return {"batchItemFailures": [] if dispatcher.run() else [{"itemIdentifier": record["messageId"]}]}
+    return {"batchItemFailures": [] if done else [{"itemIdentifier": record["messageId"]}]}

@@ -41,7 +41,7 @@ class Doorbell:
 
     def ring(self, id: str, due: int, now: int, *, over: str = "") -> None:
         """Ring for the next dispatcher, when it is due (Unix ms); `over` as `Ring` has it."""
-        send_ring(self._client, self._settings.doorbell, id, due, now, over=over)
+        send_ring(self._client, self._settings.doorbell, id, due, now, counter=self._ring.counter, over=over)
 
     def current(self) -> bool:
         """Tell whether the last deployment's tiers are those of this process."""

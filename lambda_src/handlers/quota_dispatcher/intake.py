@@ -15,13 +15,14 @@ from zlib import crc32
 import boto3
 from botocore.config import Config
 
+from .counters import Counters
 from .dead_letters import bury
+from .filing import file
 from .keys import key_refusal
 from .log import log
-from .pages import Pages
 from .ring import LONGEST_DELAY, new_id, send_ring
 from .settings import Settings
-from .store import Item, Store
+from .store import Store
 from .weights import most_of, refusal, source_of
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def handler(event: dict[str, Any], context: object) -> None:
     """Answer the event source mapping of a queue that producers send to. What fails, fails as a whole."""
     del context
     sqs, dynamodb = _clients()
-    Intake(_settings(), sqs, dynamodb).file(event["Records"], lambda: int(time() * 1000))
+    Intake(_settings(), sqs, dynamodb, _counters()).file(event["Records"], lambda: int(time() * 1000))
 
 
 class Intake:
@@ -56,33 +57,38 @@ class Intake:
         Of the quota.
     sqs, dynamodb
         Clients.
+    counters
+        Of the process.
     """
 
-    def __init__(self, settings: Settings, sqs: Any, dynamodb: Any) -> None:
+    def __init__(self, settings: Settings, sqs: Any, dynamodb: Any, counters: Counters) -> None:
         self._settings = settings
         self._sqs = sqs
-        self._store = Store(dynamodb, settings.table)
-        self._pages = Pages(dynamodb, settings.table)
+        self._dynamodb = dynamodb
+        self._counters = counters
 
     def file(self, records: list[dict[str, Any]], clock: Callable[[], int]) -> None:
         """File records, by a clock (Unix ms)."""
+        kept = [record for record in records if not self._refused(record)]
+        while kept:
+            settings = self._counters.next(self._settings, Store(self._dynamodb, self._settings.table))
+            most = settings.batch or len(kept)
+            self._file(settings, kept[:most], clock)
+            kept = kept[most:]
+
+    def _file(self, settings: Settings, records: list[dict[str, Any]], clock: Callable[[], int]) -> None:
+        """File records with a counter."""
         lanes: dict[int, list[dict[str, Any]]] = {}
         for record in records:
-            if not self._refused(record):
-                kept = {name: record[name] for name in _RECORD if name in record}
-                lanes.setdefault(self._lane(record), []).append(kept)
-        if not lanes:
-            return
-        item = self._store.number_pages({lane: len(members) for lane, members in lanes.items()})
-        for lane, members in lanes.items():
-            self._pages.put((lane, item.tails[lane]), members)
-        now = clock()
-        if not watched(item, now):
-            send_ring(self._sqs, self._settings.doorbell, new_id(), 0, now)
-        if item.state is None:
+            content = {name: record[name] for name in _RECORD if name in record}
+            lanes.setdefault(_lane(settings, record), []).append(content)
+        item = file(self._sqs, self._dynamodb, settings, lanes, clock)
+        self._counters.learn(item)
+        if item.state is None and item.counters == 1:
             # Dispatchers of the release before may still answer rings, and know nothing of the shelf.
+            now = clock()
             due = now + 1000 * LONGEST_DELAY
-            send_ring(self._sqs, self._settings.doorbell, new_id(), due, now)
+            send_ring(self._sqs, settings.doorbell, new_id(), due, now, counter=0)
 
     def _refused(self, record: dict[str, Any]) -> bool:
         """Move a message that no tier will ever grant into the dead-letter queue: its sender hears of it at once."""
@@ -94,21 +100,21 @@ class Intake:
             bury(self._sqs, settings.dead_letters, record, reason, 0, ordered=settings.ordered)
         return bool(reason)
 
-    def _lane(self, record: dict[str, Any]) -> int:
-        lanes = self._settings.lanes[record["eventSourceARN"]]
-        group = record["attributes"].get("MessageGroupId", record["messageId"])
-        return lanes[crc32(group.encode()) % len(lanes)]
 
-
-def watched(item: Item, now: int) -> bool:
-    """Tell whether somebody will look at what was filed, without another ring, as soon as it may be called."""
-    presence = item.presence
-    return presence.until > now and (presence.holder != "" or presence.resting_until > now)
+def _lane(settings: Settings, record: dict[str, Any]) -> int:
+    lanes = settings.lanes[record["eventSourceARN"]]
+    group = record["attributes"].get("MessageGroupId", record["messageId"])
+    return lanes[crc32(group.encode()) % len(lanes)]
 
 
 @cache
 def _settings() -> Settings:
     return Settings.from_environment()
+
+
+@cache
+def _counters() -> Counters:
+    return Counters()
 
 
 @cache

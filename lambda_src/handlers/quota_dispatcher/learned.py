@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .counters import part
 from .weights import WeightError, whole
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ class Told(NamedTuple):
     def name(self) -> str:
         """Which one it is."""
         return f"{'weight' if self.weighted else 'calls'}:{self.window or 0}"
+
+    def divided(self, number: int, counters: int) -> Told:
+        """Return what it is for one of several counters."""
+        limit = None if self.limit is None else part(max(1, self.limit), number, counters)
+        return self._replace(remaining=part(self.remaining, number, counters), limit=limit)
 
 
 @dataclass

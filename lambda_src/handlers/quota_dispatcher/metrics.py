@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .clocks import Reading
     from .counter import Counter
+    from .settings import Settings
     from .store import Item
 
 NAMESPACE = "Breakwater"
@@ -16,10 +17,14 @@ COUNTERS = ("Calls", "Failures", "DeadLettered", "Signals", "Writes")
 
 
 class Metrics:
-    """Counts, and writes one line now and then."""
+    """Counts, and writes one line now and then.
 
-    def __init__(self, quota: str) -> None:
-        self._quota = quota
+    Where a quota has several counters, each says what it holds under its number: their sum is of interest.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._quota = {"Quota": settings.name}
+        self._counter = {"Counter": str(settings.number)} if settings.counters > 1 else {}
         self._counts = dict.fromkeys(COUNTERS, 0)
 
     def count(self, name: str) -> None:
@@ -28,11 +33,17 @@ class Metrics:
 
     def flush(self, item: Item, counter: Counter, now: Reading) -> None:
         """Write what was counted since the last time, what waits, and how far every tier is used."""
-        _write({"Quota": self._quota}, {**self._counts, "Backlog": waiting(item, counter)}, now)
+        backlog = {"Backlog": waiting(item, counter)}
+        if self._counter:
+            _write(self._quota, {**self._counts}, now)
+            _write({**self._quota, **self._counter}, {**backlog}, now)
+        else:
+            _write(self._quota, {**self._counts, **backlog}, now)
         for window in counter.quota.windows:
             used = counter.quota.used(window)
-            share = round(100 * used / window.limit, 1)
-            _write({"Quota": self._quota, "Tier": window.key}, {"Used": used, "UsedPercent": share}, now)
+            share = round(100 * used / window.limit, 1) if window.limit else 100.0
+            tier = {**self._quota, **self._counter, "Tier": window.key}
+            _write(tier, {"Used": used, "UsedPercent": share}, now)
         self._counts = dict.fromkeys(COUNTERS, 0)
 
 

@@ -11,7 +11,7 @@ from botocore.config import Config
 
 from .caller import LATE
 from .ring import new_id
-from .settings import Settings
+from .settings import MOST_HANDS, Settings
 
 if TYPE_CHECKING:
     from .clocks import Frame
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Memory:
-    """What a process remembers from one invocation to the next.
+    """What a process remembers of a counter from one invocation to the next.
 
     Attributes
     ----------
@@ -62,15 +62,16 @@ def settings() -> Settings:
 
 
 @cache
-def memory() -> Memory:
-    """Return what this execution environment remembers."""
+def memory(counter: int) -> Memory:
+    """Return what this execution environment remembers of one of several counters."""
+    del counter
     return Memory(new_id()[:12])
 
 
 @cache
 def clients() -> Clients:
     """Make the clients, once per execution environment."""
-    sockets = settings().parallelism + 5
+    sockets = min(MOST_HANDS, settings().parallelism) + 5
     config = Config(
         max_pool_connections=sockets,
         connect_timeout=1,

@@ -182,6 +182,11 @@ class Quota:
         """Let no call start before ``until``: the provider said Retry-After."""
         self.paused_until = max(self.paused_until, until)
 
+    @property
+    def closed(self) -> bool:
+        """Whether a tier grants no call at all: a counter's part of what was lowered."""
+        return not all(window.limit for window in self.windows)
+
     def hear(self, told: Told, slot: Slot, at: int, longest: int) -> None:
         """Take in what the provider has said in the response to a call that has ended.
 
@@ -200,7 +205,7 @@ class Quota:
         ]
         for window in told_of:
             if told.limit is not None and told.window and not told.weighted:
-                self.learned.limits[window.key] = [max(1, told.limit), at + max(longest, window.period)]
+                self.learned.limits[window.key] = [told.limit, at + max(longest, window.period)]
                 window.lower(self.learned.limits)
         self.learned.heard_until = at + longest
         for window in told_of:

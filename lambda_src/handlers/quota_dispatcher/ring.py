@@ -29,6 +29,8 @@ class Ring:
         The message id and the receipt handle.
     over
         The token of the counter that its sender was about to write over, to say that this ring comes; else empty.
+    counter
+        Which of several.
     """
 
     id: str
@@ -36,16 +38,17 @@ class Ring:
     message: str
     handle: str
     over: str = ""
+    counter: int = 0
 
     @classmethod
     def read(cls, record: dict[str, Any]) -> Ring:
         """Read a record. The release before rang with a plain id."""
         try:
             content = json.loads(record["body"])
-            id_, due, over = content["id"], content["due"], content.get("over", "")
+            id_, due, over, counter = content["id"], content["due"], content.get("over", ""), content.get("counter", 0)
         except (ValueError, TypeError, KeyError):
-            id_, due, over = record["body"], 0, ""
-        return cls(id_, due, record["messageId"], record["receiptHandle"], over)
+            id_, due, over, counter = record["body"], 0, "", 0
+        return cls(id_, due, record["messageId"], record["receiptHandle"], over, counter)
 
 
 def new_id() -> str:
@@ -53,8 +56,9 @@ def new_id() -> str:
     return os.urandom(16).hex()
 
 
-def send_ring(client: Any, queue: str, id: str, due: int, now: int, *, over: str = "") -> None:
-    """Ring when it is due, rounded down to a second, or in 15 minutes, to be sent on then."""
+def send_ring(client: Any, queue: str, id: str, due: int, now: int, *, counter: int, over: str = "") -> None:
+    """Ring for a counter when it is due, rounded down to a second, or in 15 minutes, to be sent on then."""
     delay = min(LONGEST_DELAY, max(0, due - now) // 1000)
-    body = json.dumps({"id": id, "due": due, "over": over})
+    which = {"counter": counter} if counter else {}
+    body = json.dumps({"id": id, "due": due, "over": over, **which})
     client.send_message(QueueUrl=queue, MessageBody=body, DelaySeconds=delay)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .counter import Counter
+from .counters import LANES, parts
 from .keyed_counter import KeyedCounter
 
 VARIABLE = "BREAKWATER_QUOTA"
+MOST_HANDS = 100
+"""Calls in flight in one dispatcher: its threads."""
+SMALLEST_BATCH = 10
+"""Of several counters none gets fewer messages at once, if there are more: each page is a write or two."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,13 @@ class Settings:
         Where the key of a message stands, which has a quota of its own; empty when there are no keys.
     key_tiers
         The tiers of each key.
+    parallelism
+        Calls in flight, of all counters together.
+    counters
+        How many counters a quota begins with that was never used.
+    number, undivided
+        Of the settings of one counter, where there are several: which, and the tiers of all together. `tiers`, `lanes`,
+        `first` and `parallelism` are then its own.
     """
 
     name: str
@@ -59,6 +71,9 @@ class Settings:
     tiers: list[dict[str, Any]]
     key: str = ""
     key_tiers: list[dict[str, Any]] = field(default_factory=list)
+    counters: int = 1
+    number: int = 0
+    undivided: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -68,7 +83,48 @@ class Settings:
     @property
     def all_tiers(self) -> list[dict[str, Any]]:
         """What a deployment may change, while a dispatcher of the one before is awake."""
-        return [*self.tiers, {"key": self.key, "tiers": self.key_tiers}] if self.key else self.tiers
+        tiers = self.undivided or self.tiers
+        return [*tiers, {"key": self.key, "tiers": self.key_tiers}] if self.key else tiers
+
+    @property
+    def grants(self) -> bool:
+        """Whether this counter has a part of every limit. Without, its backlog moves to others."""
+        return all(tier["limit"] for tier in self.tiers)
+
+    @property
+    def batch(self) -> int | None:
+        """Messages that one of several counters gets at once, about two seconds' worth; None: all that come."""
+        if not self.undivided:
+            return None
+        return max(SMALLEST_BATCH, int(2_000 * min(tier["limit"] / tier["period"] for tier in self.tiers)))
+
+    def divided(self, counters: int, number: int) -> Settings:
+        """Return the settings of one of so many counters.
+
+        Raises
+        ------
+        ValueError
+            Where there are several, and what counts has been changed to what can't be divided.
+        """
+        if counters > 1 and (self.ordered or self.key or any(tier.get("weight") for tier in self.tiers)):
+            raise ValueError(
+                f"{self.name} began with {counters} counters: order, keys and weights need one. Give the "
+                "QuotaThrottledInvocation with these another id."
+            )
+        hands = min(MOST_HANDS, -(-self.parallelism // counters))
+        if counters == 1:
+            return replace(self, parallelism=hands, counters=1)
+        first = number * LANES
+        return replace(
+            self,
+            lanes={queue: [first + lane for lane in lanes] for queue, lanes in self.lanes.items()},
+            first=[first + lane for lane in self.first],
+            parallelism=hands,
+            tiers=parts(self.tiers, number, counters),
+            counters=counters,
+            number=number,
+            undivided=self.tiers,
+        )
 
     @property
     def key_parallelism(self) -> int:

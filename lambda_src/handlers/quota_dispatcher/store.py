@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ID = "quota"
 _TAIL = "tail"
+_COUNTERS = "counters"
 
 
 class Presence(NamedTuple):
@@ -52,6 +53,8 @@ class Item:
     keyed
         The state is of a quota with keys. It has an attribute of its own, which a dispatcher that knows nothing of keys
         can't overwrite.
+    counters
+        How many counters the quota has.
     """
 
     state: str | None
@@ -61,6 +64,7 @@ class Item:
     tails: dict[int, int]
     filed: int
     keyed: bool = False
+    counters: int = 1
 
     def counter(self, settings: Settings) -> Counter:
         """Return the state that it holds."""
@@ -76,13 +80,14 @@ class Item:
         def text(name: str) -> str:
             return item.get(name, {}).get("S", "")
 
-        def number(name: str) -> int:
-            return int(item.get(name, {}).get("N", "0"))
+        def number(name: str, default: str = "0") -> int:
+            return int(item.get(name, {}).get("N", default))
 
         tails = {int(name[len(_TAIL) :]): number(name) for name in item if name.startswith(_TAIL)}
         presence = Presence(text("holder"), text("ring"), number("awake_until"), number("resting_until"))
         state, keyed = text("keyed") or text("counter") or None, "keyed" in item
-        return cls(state, text("state") or None, text("token"), presence, tails, number("filed"), keyed)
+        counters = number(_COUNTERS, "1")
+        return cls(state, text("state") or None, text("token"), presence, tails, number("filed"), keyed, counters)
 
 
 class Store:
@@ -94,11 +99,37 @@ class Store:
         Of DynamoDB.
     table
         Its name.
+    number, counters
+        Which of how many counters.
     """
 
-    def __init__(self, client: Any, table: str) -> None:
+    def __init__(self, client: Any, table: str, number: int = 0, counters: int = 1) -> None:
         self._client = client
-        self._request = {"TableName": table, "Key": {"id": {"S": ID}}}
+        self._table = table
+        self._request = {"TableName": table, "Key": {"id": {"S": counter_id(number)}}}
+        # Each of several says how many there are, so that whoever has read one knows it; the first does from the start.
+        self._says = {":counters": {"N": str(counters)}} if number else {}
+        self._number_too = f", {_COUNTERS} = :counters" if number else ""
+
+    def begin(self, counters: int) -> int:
+        """Let a quota that was never used have so many counters; return how many it has."""
+        _, item = self._update(
+            UpdateExpression=f"SET {_COUNTERS} = :counters",
+            ConditionExpression="attribute_not_exists(id)",
+            ExpressionAttributeValues={":counters": {"N": str(counters)}},
+        )
+        return item.counters
+
+    def take_turn(self) -> int:
+        """Return the next of the numbers by which batches are dealt out to several counters."""
+        answer = self._client.update_item(
+            TableName=self._table,
+            Key={"id": {"S": "turn"}},
+            UpdateExpression="ADD turn :one",
+            ExpressionAttributeValues={":one": {"N": "1"}},
+            ReturnValues="UPDATED_NEW",
+        )
+        return int(answer["Attributes"]["turn"]["N"])
 
     def read(self) -> Item:
         """Look at the item as it is now."""
@@ -139,23 +170,13 @@ class Store:
         if leaving:
             condition += " AND filed = :filed" if seen.filed else " AND attribute_not_exists(filed)"
             values |= {":filed": {"N": str(seen.filed)}} if seen.filed else {}
-        try:
-            answer = self._client.update_item(
-                **self._request,
-                UpdateExpression="SET #counter = :counter, #token = :token, holder = :holder, ring = :ring, "
-                f"awake_until = :until, resting_until = :resting REMOVE {former}",
-                ConditionExpression=condition,
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues=values,
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
-                raise
-            response: dict[str, Any] = {**error.response}
-            return False, Item.read(response.get("Item", {}))
-        return True, Item.read(answer["Attributes"])
+        return self._update(
+            UpdateExpression="SET #counter = :counter, #token = :token, holder = :holder, ring = :ring, "
+            f"awake_until = :until, resting_until = :resting{self._number_too} REMOVE {former}",
+            ConditionExpression=condition,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues={**values, **self._says},
+        )
 
     def number_pages(self, lanes: Mapping[int, int]) -> Item:
         """Take the next page number of each lane; `Item.tails` says which.
@@ -167,10 +188,31 @@ class Store:
         """
         adds = ", ".join(f"{_TAIL}{lane} :one" for lane in lanes)
         values = {":one": {"N": "1"}, ":messages": {"N": str(sum(lanes.values()))}}
+        expression = f"ADD filed :messages, {adds}"
+        if self._says:
+            expression += f" SET {_COUNTERS} = :counters"
         answer = self._client.update_item(
             **self._request,
-            UpdateExpression=f"ADD filed :messages, {adds}",
-            ExpressionAttributeValues=values,
+            UpdateExpression=expression,
+            ExpressionAttributeValues={**values, **self._says},
             ReturnValues="ALL_NEW",
         )
         return Item.read(answer["Attributes"])
+
+    def _update(self, **request: Any) -> tuple[bool, Item]:
+        """Update the item on a condition; return whether it holds, and the item as it is now."""
+        try:
+            answer = self._client.update_item(
+                **self._request, **request, ReturnValues="ALL_NEW", ReturnValuesOnConditionCheckFailure="ALL_OLD"
+            )
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+                raise
+            response: dict[str, Any] = {**error.response}
+            return False, Item.read(response.get("Item", {}))
+        return True, Item.read(answer["Attributes"])
+
+
+def counter_id(number: int) -> str:
+    """Name the item of one of several counters."""
+    return f"{ID}/{number}" if number else ID

@@ -54,6 +54,8 @@ class Taking:
             It starts no earlier.
         """
         quota = self._quota
+        if quota.closed:
+            return None
         lasts = quota.longest_call if longest_call is None else longest_call
         start = max(self._start, after)
         slot = Slot(self._name, start, quota.frame, {}, weight, self._unit, self._most)

@@ -19,7 +19,7 @@ from tests.e2e.quota.quota_app import CLOSED, EACH, FAILING, KEYED, NOISY, PLANN
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROOFS = ("steady", "killed", "ordered", "signals", "beside")
+PROOFS = ("steady", "killed", "ordered", "signals", "beside", "divided")
 
 
 class QuotaAccount(Emulator):

@@ -18,9 +18,11 @@ EACH = [(4, 1.0), (12, 10.0)]
 """Of a key."""
 QUIET = [f"quiet {number}" for number in range(6)]
 NOISY, CLOSED, FAILING, PLANNED = "noisy", "closed", "failing", "planned"
-ORDERED, BESIDE, KEYED = "ordered", "beside", "keyed"
+ORDERED, BESIDE, KEYED, DIVIDED = "ordered", "beside", "keyed", "divided"
 ATTEMPTS = 2
 PARALLELISM = 5
+TWO_DISPATCHERS = 150
+"""Calls in flight, for which one is not enough."""
 
 
 def tiers(limits: list[tuple[int, float]]) -> list[QuotaTier]:
@@ -53,7 +55,7 @@ def main() -> None:
             key="$.tenant" if name == KEYED else None,
             key_tiers=tiers(EACH) if name == KEYED else None,
             ordered=name == ORDERED,
-            parallelism=PARALLELISM,
+            parallelism=TWO_DISPATCHERS if name == DIVIDED else PARALLELISM,
             max_attempts=ATTEMPTS,
             quota_name=name if name == BESIDE else None,
         )
@@ -64,8 +66,8 @@ def main() -> None:
             theirs.grant_acquire(page)
             CfnOutput(shop, "Page", value=page.function_name)
             CfnOutput(shop, "Queue", value=theirs.queue.queue_url)
-        if name == KEYED:
-            CfnOutput(stack, "Table", value=quota.table.table_name)
+        if name in (KEYED, DIVIDED):
+            CfnOutput(stack, f"{name}Table", value=quota.table.table_name)
         CfnOutput(stack, f"{name}Queue", value=quota.queue.queue_url)
         CfnOutput(stack, f"{name}DeadLetters", value=quota.dead_letter_queue.queue_url)
         CfnOutput(stack, f"{name}Caller", value=caller.function_name)

@@ -13,6 +13,7 @@ from tests.e2e.quota.provider import WARM_UP, KeyedProvider, most
 from tests.e2e.quota.quota_app import (
     ATTEMPTS,
     CLOSED,
+    DIVIDED,
     EACH,
     FAILING,
     KEYED,
@@ -86,6 +87,22 @@ def test_a_dispatcher_killed_twice_loses_nothing_and_exceeds_nothing(account: Qu
     assert provider.refused == 0
     assert all(most(instants, period) <= limit for limit, period in TIERS)
     assert not account.dead_letters("killed")
+
+
+def test_two_dispatchers_divide_a_quota_and_exceed_nothing(account: QuotaAccount) -> None:
+    provider = account.providers[DIVIDED]
+    bodies = [f"message {number}" for number in range(TIERS[-1][0] + 30)]
+    account.send(DIVIDED, bodies)
+    until(lambda: len({body for _, body in provider.accepted}) == len(bodies), 180)
+    instants = [at for at, _ in provider.accepted]
+    print(f"{len(instants)} calls for {len(bodies)} messages in {instants[-1] - instants[0]:.2f} s, by two dispatchers")
+    assert provider.refused == 0
+    assert all(most(instants, period) <= limit for limit, period in TIERS)
+    assert not account.dead_letters(DIVIDED)
+    table = account.outputs[f"{DIVIDED}Table"]
+    for name in ("quota", "quota/1"):
+        item = account.client("dynamodb").get_item(TableName=table, Key={"id": {"S": name}})["Item"]
+        assert (item["counters"]["N"], "counter" in item) == ("2", True)
 
 
 def test_retry_after_stops_the_flow_and_only_failures_of_its_own_bury_a_message(account: QuotaAccount) -> None:
@@ -164,7 +181,7 @@ def test_a_tenant_in_trouble_disturbs_no_other_and_each_has_its_own_quota(accoun
     tenants[CLOSED].closes_for = 5
     planned, tenants[PLANNED].tiers = of(PLANNED, 4), [(2, 10.0)]
     account.client("dynamodb").put_item(
-        TableName=account.outputs["Table"], Item=plan_item(plan_name(PLANNED), {"10": 2, "1": 0})
+        TableName=account.outputs[f"{KEYED}Table"], Item=plan_item(plan_name(PLANNED), {"10": 2, "1": 0})
     )
     account.send(KEYED, [*backlog, *failing, *paused, *planned, "no tenant"])
     until(lambda: len(called(NOISY)) >= 2, 60)

@@ -230,6 +230,12 @@ def test_a_function_without_the_right_is_told_so(monkeypatch: pytest.MonkeyPatch
         pass
 
 
+def test_a_name_that_is_no_text_is_refused() -> None:
+    name: Any = 5
+    with pytest.raises(ConfigurationError, match="name=5 is no text"), acquire(name=name):
+        pass
+
+
 @pytest.mark.parametrize("weight", [-1, float("nan"), float("inf"), True, "812", None])
 def test_what_was_used_is_a_number(weight: Any) -> None:
     with pytest.raises(ValueError, match="0 or more"):
@@ -242,7 +248,7 @@ def test_beside_a_dispatcher_both_get_their_calls() -> None:
     after(world, 2_000)
     callers = []
     for _ in range(20):
-        callers.append(call(world, within=10.0))
+        callers.append(call(world, within=25.0))
         after(world, 400)
     after(world, 60_000)
     assert world.settled(), "the backlog is done"

@@ -22,6 +22,7 @@ from handlers.quota_dispatcher.call import Verdict, call, judge
 from handlers.quota_dispatcher.caller import LATE
 from handlers.quota_dispatcher.clocks import Reading
 from handlers.quota_dispatcher.counter import LONGEST_PAUSE, Counter
+from handlers.quota_dispatcher.counters import Counters
 from handlers.quota_dispatcher.dead_letters import bury
 from handlers.quota_dispatcher.hands import GROWTH, Hands
 from handlers.quota_dispatcher.held import Held
@@ -167,7 +168,7 @@ def test_a_batch_of_any_size_is_filed_and_read_back(length: int) -> None:
     bodies = [os.urandom(length // 2).hex() for _ in range(count)]
     outbox = Outbox()
     records = [record(number, body=body) for number, body in enumerate(bodies)]
-    Intake(replace(SETTINGS, lanes={"arn:queue": [1]}), outbox, client).file(records, lambda: NOW)
+    Intake(replace(SETTINGS, lanes={"arn:queue": [1]}), outbox, client, Counters()).file(records, lambda: NOW)
     pages = Pages(client, "table")
     found = pages.get((1, 1))
     assert found is not None
@@ -180,7 +181,7 @@ def test_a_batch_of_any_size_is_filed_and_read_back(length: int) -> None:
 
 def test_the_intake_keeps_a_group_in_one_lane() -> None:
     client = table()
-    intake = Intake(SETTINGS, Outbox(), client)
+    intake = Intake(SETTINGS, Outbox(), client, Counters())
     for turn in range(8):
         intake.file([record(turn, "tenant"), record(turn + 50, "tenant", "arn:priority")], lambda: NOW)
     item = Store(client, "table").read()
@@ -203,7 +204,7 @@ def test_the_intake_rings_when_nobody_would_look_in_time(presence: Presence, rin
     store = Store(client, "table")
     store.write(store.read(), SETTINGS.counter(), presence, "token", leaving=False)
     outbox = Outbox()
-    Intake(SETTINGS, outbox, client).file([record(1)], lambda: NOW)
+    Intake(SETTINGS, outbox, client, Counters()).file([record(1)], lambda: NOW)
     assert len(outbox.sent) == rings
 
 

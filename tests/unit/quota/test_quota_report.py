@@ -15,6 +15,7 @@ from cdk_breakwater.errors import BreakwaterError
 from handlers.quota_dispatcher.calendar_window import DAY
 from handlers.quota_dispatcher.clocks import MAX_SKEW, Reading
 from handlers.quota_dispatcher.counter import Counter
+from handlers.quota_dispatcher.counters import parts
 from handlers.quota_dispatcher.key_plans import plan_item, plan_name
 
 T0 = 1_800_000_000_000
@@ -73,8 +74,8 @@ class Account:
         return {"Attributes": {"ApproximateNumberOfMessages": str(count), "ApproximateNumberOfMessagesNotVisible": "0"}}
 
 
-def used_counter() -> Counter:
-    counter = Counter(TIERS, 3_000, first=[0], ordered=False)
+def used_counter(tiers: list[dict[str, Any]] = TIERS) -> Counter:
+    counter = Counter(tiers, 3_000, first=[0], ordered=False)
     for turn in range(12):
         now = Reading(T0 + 1_500 * turn, 1_500 * turn)
         counter.advance(now, counter.quota.frame if turn else None)
@@ -111,6 +112,42 @@ def test_a_quota_never_used_and_a_stack_without_one() -> None:
     assert [tier.used for tier in usage.tiers] == [0, 0, 0]
     with pytest.raises(BreakwaterError, match="Shop: the stack has no QuotaThrottledInvocation"):
         quota_usage("Shop", Account(None, handler="index.handler"))
+
+
+def test_one_of_several_quotas_is_shown_by_its_name() -> None:
+    stack = Stack({"Shop/Crm": False, "Shop/Llm": False})
+    assert [usage.name for usage in quota_usage("Shop", stack)] == ["Shop/Crm", "Shop/Llm"]
+    assert [usage.name for usage in quota_usage("Shop", stack, quota="Llm")] == ["Shop/Llm"]
+    with pytest.raises(BreakwaterError, match=r"it has no quota 'lm'.*Name one with --quota: Shop/Crm, Shop/Llm"):
+        quota_usage("Shop", stack, quota="lm")
+
+
+class Divided(Account):
+    """A quota with three counters, of which the last has never been written."""
+
+    def get_item(self, **request: Any) -> dict[str, Any]:
+        which = request["Key"]["id"]["S"]
+        if which == "quota/2":
+            return {}
+        item = super().get_item()["Item"]
+        return {"Item": {**item, "id": {"S": which}, "counters": {"N": "3"}}}
+
+
+def test_of_several_counters_the_sums_are_shown() -> None:
+    tiers = parts(TIERS, 0, 3)
+    assert parts(TIERS, 1, 3) == [tiers[0], {**tiers[1], "limit": 1_667}, tiers[2]]
+    counter = used_counter(tiers)
+    now = counter.quota.wall + 900
+    (usage,) = quota_usage("Shop", Divided(counter), now / 1000)
+    counter.advance(Reading(now, 0), None)
+    used = [counter.quota.used(window) for window in counter.quota.in_order(tiers)]
+    assert all(used)
+    assert [tier.used for tier in usage.tiers] == [2 * each for each in used]
+    assert [tier.limit for tier in usage.tiers] == [10, 5_000, 100]
+    assert usage.waiting == 2 * (4_990 - 10) + 17 + 3
+    console = Console(width=160, record=True)
+    console.print(quota_table([usage]))
+    assert "Shop/Crm, 3 counters" in console.export_text()
 
 
 class Stack(Account):

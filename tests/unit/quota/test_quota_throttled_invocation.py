@@ -435,7 +435,18 @@ def test_whatever_goes_past_the_quota_is_named(stack: cdk.Stack, code: dict[str,
 @pytest.mark.parametrize(
     ("tiers", "options", "kind", "words"),
     [
-        ([QuotaTier(limit=5_000, period=Duration.seconds(1))], {}, "warning", "about 154 can be made.*Use 33 quotas"),
+        (
+            [QuotaTier(limit=5_000, period=Duration.seconds(1))],
+            {},
+            "warning",
+            "about 154 can be made: 2 dispatchers make 660 at most.*take parallelism=650, and so many env",
+        ),
+        (
+            [QuotaTier(limit=5_000, period=Duration.seconds(1))],
+            {"ordered": True},
+            "warning",
+            "about 154 can be made: one dispatcher makes 330 at most",
+        ),
         ([QuotaTier(limit=10, period=Duration.seconds(1))], {"parallelism": 5}, "info", "less than 0.47 s"),
         ([QuotaTier(limit=10, period=Duration.seconds(1))], {}, "info", "at most 91% is used.*50% with calls of 1 s"),
         (

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from servers import MariaDbServer
-from servers.sql import SqlServer, end_session, execute
+from servers.sql import SqlServer, end_session, execute, is_alive, sleep_statement
 
 import breakwater_runtime as breakwater
 from tests.runtime.conformance.observer import observer
 from tests.runtime.lambda_context import Context
+from tests.runtime.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -135,8 +137,23 @@ def test_leaves_no_state(
 
 
 def test_another_loop_gets_another_connection(server: SqlServer, database: breakwater.AsyncDatabase) -> None:
-    for _ in range(2):
-        assert asyncio.run(block(database, "SELECT 1"))[0][0] == 1
+    first, second = (asyncio.run(block(database, question(server)))[0][0] for _ in range(2))
+    assert first != second
+    wait_until(lambda: not is_alive(server, first))
+
+
+def test_a_statement_that_ran_out_of_time_within_a_block_is_no_success(
+    server: SqlServer, database: breakwater.AsyncDatabase, loop: asyncio.AbstractEventLoop
+) -> None:
+    async def swallow() -> None:
+        async with database.connection() as connection:
+            await rows(connection, "INSERT INTO asynchronous VALUES (1)")
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(rows(connection, sleep_statement(server, 0.5)), 0.05)
+
+    with pytest.raises(breakwater.TransactionAborted, match="rolled back"):
+        loop.run_until_complete(swallow())
+    assert loop.run_until_complete(block(database, "SELECT COUNT(*) FROM asynchronous"))[0][0] == 0
 
 
 def test_says_what_was_tried(server_type: type[SqlServer], loop: asyncio.AbstractEventLoop) -> None:

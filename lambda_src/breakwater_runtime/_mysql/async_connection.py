@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from socket import SHUT_RDWR
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +37,11 @@ class AsyncMySqlConnection(Lent, Connection):
             self._result.unbuffered_active = False
         writer, self._reader, self._writer = self._writer, None, None
         if writer is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed
+            try:
                 writer.transport.abort()
+            except RuntimeError:  # the loop is closed, and has left the socket open
+                with contextlib.suppress(OSError):
+                    writer.get_extra_info("socket").shutdown(SHUT_RDWR)
 
     def die(self) -> None:
         self._reader = self._writer = None

@@ -20,7 +20,7 @@ from breakwater_runtime._mysql.exchange import ABORTED, Exchange
 from breakwater_runtime._mysql.handle import Lent
 from breakwater_runtime._mysql.limits import Limits
 from breakwater_runtime._mysql.options import Told
-from breakwater_runtime.errors import TransactionAborted
+from breakwater_runtime.errors import OutcomeUnknown, TransactionAborted
 from breakwater_runtime.tls import ssl_context
 
 if TYPE_CHECKING:
@@ -260,8 +260,9 @@ class MySqlSession(Session, Generic[Handle]):
     async def commit(self) -> None:
         exchange = self.exchange
         if exchange.lost:
-            if exchange.outcome is Outcome.UNKNOWN or exchange.has_open_work:
-                raise exchange.error or TransactionAborted("The block closed its connection before a commit.")
+            unknown = exchange.outcome is Outcome.UNKNOWN
+            if unknown or exchange.has_open_work:
+                raise _of_lost_block(exchange.error, unknown=unknown)
             return
         handle = self._handle
         await handle.finish_result()
@@ -320,3 +321,19 @@ class MySqlSession(Session, Generic[Handle]):
     def new_exchange(self, server_version: str) -> Exchange:
         """Make the exchange of a session whose server has introduced itself."""
         return Exchange(Limits(mariadb="MariaDB" in server_version), proxy=self._proxy)
+
+
+def _of_lost_block(error: BaseException | None, *, unknown: bool) -> Exception:
+    """Return what to raise at the end of a block that has lost its connection to an error, None: by closing it."""
+    if isinstance(error, Exception):
+        return error
+    if error is None:
+        return TransactionAborted("The block closed its connection before a commit.")
+    # a cancellation that the block has dealt with: raised again, it would end a task that nobody cancels
+    said = "A statement of the block was interrupted, and the interruption was caught within the block: "
+    if unknown:
+        told: Exception = OutcomeUnknown(said + "it is unknown whether that statement was applied.")
+    else:
+        told = TransactionAborted(said + "its connection is closed, and its transaction rolled back.")
+    told.__cause__ = error
+    return told

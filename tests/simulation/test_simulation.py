@@ -32,6 +32,12 @@ def test_a_page_that_a_late_request_has_put_back_is_deleted_a_day_later() -> Non
     assert not result.pages, "a search was dated by the write that reports it, with the next day's message"
 
 
+@pytest.mark.parametrize("seed", [8600199, 8601225])
+def test_messages_do_not_wait_for_a_dispatcher_of_the_release_before(seed: int) -> None:
+    result = run(seed)
+    assert not result.lost, "a caller's slot was the first write of this release, and the holder before was left in it"
+
+
 @pytest.mark.parametrize("seed", [1037, 1108])
 def test_a_ring_that_another_is_about_to_answer_stays(seed: int) -> None:
     with patch.object(schedule, "CALL_BESIDE", 1.0):

@@ -163,8 +163,12 @@ class Acquirer:
             answers[token] = answer
             self._sign(counter, owner, token)
             estimate.leave(counter)
+            presence = item.presence
+            if item.first_release is not None:
+                # With this write the dispatcher of the release before is out, and never knew of the shelf.
+                presence = presence._replace(until=0)
             try:
-                written, item = self._store.write(item, counter, item.presence, token, leaving=False)
+                written, item = self._store.write(item, counter, presence, token, leaving=False)
                 if written:
                     return answer
             except AwsError as error:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from breakwater_runtime import deadline
-from breakwater_runtime._core.options import LOGIN, PARALLELISM, VERIFIED
+from breakwater_runtime._core.options import LOGIN, PARALLELISM, VERIFIED, connections
 from breakwater_runtime.credentials import Credentials
 from breakwater_runtime.environment import Settings
 from breakwater_runtime.errors import ConfigurationError
@@ -25,6 +26,9 @@ _REFUSED = {
     "tlsCAFile": VERIFIED,
     "username": LOGIN,
 }
+# with a limit for the whole operation, PyMongo ignores those for its parts
+_LOST = "PyMongo ignores it beside timeoutMS, the limit of a whole operation: give that."
+_WITHOUT_EFFECT = dict.fromkeys(("socketTimeoutMS", "waitQueueTimeoutMS", "wtimeoutMS"), _LOST)
 _WAITS = ("connecttimeoutms", "serverselectiontimeoutms", "waitqueuetimeoutms", "sockettimeoutms")
 
 
@@ -58,15 +62,19 @@ def mongo(name: str | None = None, *, parallelism: int = 1, **arguments: Any) ->
         import pymongo
     except ImportError as error:
         raise ConfigurationError("mongo() needs PyMongo: pip install pymongo") from error
-    given = {key: arguments.pop(key) for key in _SETTINGS if key in arguments}
-    settings = Settings(name, {"engine": "mongodb"} | given)
+    said = {key: arguments.pop(key) for key in _SETTINGS if key in arguments}
+    settings = Settings(name, {"engine": "mongodb"} | said)
     login = Credentials(settings).login()
     # PyMongo takes them in any case
     own = {option.lower(): value for option, value in arguments.items()}
-    _refuse(settings, login.host, own)
+    # what the host says of them, if it is a URI, counts as if it were said here
+    query = login.host.partition("?")[2].replace(";", "&")
+    given = {option.lower(): value for option, value in parse_qsl(query)} | own
+    is_documentdb = ".docdb." in login.host
+    _refuse(settings, login.host, given, _REFUSED if is_documentdb else _REFUSED | _WITHOUT_EFFECT)
     seconds = (settings.function_timeout or deadline.DEFAULT_SECONDS) - deadline.MARGIN_SECONDS
     options: dict[str, Any] = {
-        "maxpoolsize": parallelism,
+        "maxpoolsize": connections(parallelism),
         "minpoolsize": 0,
         # one connection for watching a node instead of two, and no stream that a freeze would break
         "servermonitoringmode": "poll",
@@ -76,7 +84,7 @@ def mongo(name: str | None = None, *, parallelism: int = 1, **arguments: Any) ->
         "maxidletimems": 60_000,
         "connect": False,
     }
-    if ".docdb." in login.host:
+    if is_documentdb:
         # DocumentDB has no retryable writes, and refuses a client that asks for them. Nor does it say that it knows
         # maxTimeMS in every command, which PyMongo sends with timeoutMS. Source: Amazon DocumentDB Developer Guide,
         # "Functional differences: Amazon DocumentDB and MongoDB" and "Supported MongoDB APIs".
@@ -87,25 +95,25 @@ def mongo(name: str | None = None, *, parallelism: int = 1, **arguments: Any) ->
         if pymongo.timeout not in deadline.BOUNDS:
             deadline.BOUNDS.append(pymongo.timeout)
     # a shorter one of the user's holds; 0 and None would be none at all
-    own |= {option: min(own.get(option) or longest, longest) for option, longest in bounds.items()}
+    own |= {option: min(float(given.get(option) or longest), longest) for option, longest in bounds.items()}
     if login.user:
         options |= {"username": login.user, "password": login.password}
     if settings.tls_ca is not None:
         options |= {"tls": True, "tlscafile": ca_file(settings.tls_ca)}
-    # a URI, a name or an address; PyMongo wants an IPv6 address in brackets
-    where = login.host if "[" in login.host or login.host.count(":") < 2 else f"[{login.host}]"
+    # a URI, a list, a name or an address; PyMongo wants an IPv6 address in brackets
+    where = login.host if set("/,[") & set(login.host) or login.host.count(":") < 2 else f"[{login.host}]"
     return pymongo.MongoClient(where, login.port, **{**options, **own})
 
 
-def _refuse(settings: Settings, host: str, own: dict[str, Any]) -> None:
+def _refuse(settings: Settings, host: str, given: dict[str, Any], refused: Mapping[str, str]) -> None:
     for option in _UNVERIFIED:
         if option.lower() in host.lower():
             raise settings.error("host", host.rpartition("@")[2], f"{option} would leave the server unverified.")
-        if own.get(option.lower()):
+        if given.get(option.lower()):
             raise settings.error(option, True, 'It would leave the server unverified: tls_ca="/path/of/ca.pem".')
     for option in ("tls", "ssl"):
-        if settings.tls_ca is not None and own.get(option, True) is not True:
-            raise settings.error(option, own[option], "Plain text is for loopback alone.")
-    for option, reason in _REFUSED.items():
-        if option.lower() in own:
+        if settings.tls_ca is not None and given.get(option, True) not in (True, "true"):
+            raise settings.error(option, given[option], "Plain text is for loopback alone.")
+    for option, reason in refused.items():
+        if option.lower() in given:
             raise ConfigurationError(f"{option} is no option here. {reason}")

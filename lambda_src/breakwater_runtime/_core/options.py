@@ -14,6 +14,13 @@ LOGIN = "Where to connect and as whom, settings and secret say."
 PARALLELISM = "parallelism= is the number of connections."
 
 
+def connections(parallelism: int) -> int:
+    """Return how many connections a client may hold; 0 and None, for which pools know no limit, are refused."""
+    if not isinstance(parallelism, int) or parallelism < 1:
+        raise ConfigurationError(f"parallelism is {parallelism!r}. It is the number of connections, at least 1.")
+    return parallelism
+
+
 def refuse(driver: str, options: Iterable[str], refused: Mapping[str, str], known: Iterable[str]) -> None:
     """Refuse the options that the runtime can't keep its promises with, and those that the driver hasn't.
 

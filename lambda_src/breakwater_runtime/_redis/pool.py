@@ -11,7 +11,7 @@ from redis.connection import AbstractConnection, BlockingConnectionPool, Connect
 from redis.exceptions import ConnectionError  # noqa: A004
 from redis.retry import Retry
 
-from breakwater_runtime._core.options import LOGIN, PARALLELISM, parameters, refuse
+from breakwater_runtime._core.options import LOGIN, PARALLELISM, connections, parameters, refuse
 from breakwater_runtime._redis.connection import Bounded
 from breakwater_runtime._redis.kinds import Plain, Tls
 from breakwater_runtime._redis.server import Server
@@ -58,7 +58,7 @@ class Pool(BlockingConnectionPool):
         }
         if self._settings or configured(name):
             self._known()  # what is there is checked at once
-        super().__init__(connection_class=Connection, max_connections=parallelism, **self._options)
+        super().__init__(connection_class=Connection, max_connections=connections(parallelism), **self._options)
 
     def _known(self) -> Server:
         if self._server is None:

@@ -160,6 +160,9 @@ MONGO_SETTINGS = {"host", "port", "password"}
 MONGO_REFUSED = {
     "connect": True,
     "maxPoolSize": 50,
+    "socketTimeoutMS": 2000,
+    "waitQueueTimeoutMS": 2000,
+    "wtimeoutMS": 2000,
     "username": "app",
     "tlsCAFile": "/other.pem",
     "tlsInsecure": True,
@@ -206,7 +209,6 @@ MONGO_KEPT: dict[str, Any] = {
     "serverSelectionTimeoutMS": 2000,
     "server_api": ServerApi("1"),
     "server_selector": None,
-    "socketTimeoutMS": 2000,
     "srvAllowedHostsSuffix": ".example.net",
     "srvMaxHosts": 0,
     "srvServiceName": "mongodb",
@@ -223,8 +225,6 @@ MONGO_KEPT: dict[str, Any] = {
     "uuidRepresentation": "standard",
     "w": 1,
     "waitQueueMultiple": 5,
-    "waitQueueTimeoutMS": 2000,
-    "wtimeoutMS": 2000,
     "zlibCompressionLevel": 3,
 }
 
@@ -242,6 +242,9 @@ def test_what_pymongo_would_lose_or_weaken_is_refused_at_once(spelt: Any) -> Non
     for name, value in MONGO_REFUSED.items():
         with pytest.raises(breakwater.ConfigurationError, match=name):
             breakwater.mongo(host="db.example.net", user="app", password="not used", **{spelt(name): value})
+        uri = f"mongodb://db.example.net:27017/?appName=shop&{spelt(name)}={str(value).lower()}"
+        with pytest.raises(breakwater.ConfigurationError, match=name):
+            breakwater.mongo(host=uri, user="app", password="not used")
     with pytest.raises(pymongo.errors.ConfigurationError, match="no_such_option"):
         breakwater.mongo(host="db.example.net", user="app", password="not used", no_such_option=1)
 
@@ -262,6 +265,17 @@ def test_what_pymongo_keeps_leaves_the_server_verified_and_the_time_bounded() ->
         documents.close()
 
 
+@pytest.mark.parametrize(("said", "seconds"), [("", 14.5), ("?timeoutMS=700", 0.7), ("?timeoutMS=60000", 14.5)])
+@pytest.mark.parametrize("servers", ["a.example.net:27018,b.example.net:27019", "a.example.net:27018"])
+def test_a_uri_of_pymongo_is_read_with_its_ports_and_its_shorter_timeout(
+    servers: str, said: str, seconds: float
+) -> None:
+    documents = breakwater.mongo(host=f"mongodb://{servers}/{said}", user="app", password="not used")
+    assert documents.options.timeout == seconds
+    assert ",".join(f"{host}:{port}" for host, port in sorted(documents._topology_settings.seeds)) == servers
+    documents.close()
+
+
 @pytest.mark.parametrize("wanted", [0, None, 60_000, 700])
 def test_no_option_of_pymongo_outlasts_the_deadline(wanted: int | None) -> None:
     with MongoServer() as server:
@@ -273,6 +287,13 @@ def test_no_option_of_pymongo_outlasts_the_deadline(wanted: int | None) -> None:
             documents["shop"]["orders"].find_one()
         assert time.monotonic() - started < (1.4 if wanted == 700 else 1.9)
         documents.close()
+
+
+@pytest.mark.parametrize("client", [breakwater.mongo, breakwater.redis])
+@pytest.mark.parametrize("parallelism", [0, None])
+def test_no_parallelism_is_without_a_limit(client: Any, parallelism: Any) -> None:
+    with pytest.raises(breakwater.ConfigurationError, match="parallelism is"):
+        client(host="127.0.0.1", parallelism=parallelism)
 
 
 def test_documentdb_s_waits_are_no_longer_than_a_quarter() -> None:

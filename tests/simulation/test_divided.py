@@ -79,6 +79,23 @@ def test_what_waits_at_a_counter_that_grants_nothing_any_more_is_called_by_other
     assert max(world.provider.instants) > MIDNIGHT + 60_000, "some were called by the lower tier"
 
 
+@pytest.mark.parametrize(("counters", "before", "after"), [(1, 12, 30), (5, 12, 13), (5, 13, 12), (5, 43, 40)])
+def test_limits_that_change_within_a_period_are_used_to_the_higher_one(counters: int, before: int, after: int) -> None:
+    """A higher one is noticed by the ring that comes every 15 minutes. No counter's part grows when a limit falls."""
+    hour, minute = 3_600_000, 60_000
+    world = world_of(Limit(before, hour), counters=counters, batch=5)
+    with contextlib.redirect_stdout(io.StringIO()):
+        world.send(before + 10)
+        world.hub.run(lambda: False, MIDNIGHT + 5 * minute)
+        world.deploy([Limit(after, hour)])
+        world.hub.run(lambda: False, MIDNIGHT + 6 * minute)
+        world.forget_environments()
+        world.send(40)
+        world.hub.run(lambda: False, MIDNIGHT + 30 * minute)
+    world.finish()
+    assert len(world.provider.instants) == max(before, after)
+
+
 def test_a_quota_that_was_used_before_goes_on_with_one_counter() -> None:
     world = world_of(Limit(20, 1_000), counters=1)
     with contextlib.redirect_stdout(io.StringIO()):

@@ -76,7 +76,8 @@ def divide(
         raise BreakwaterError(where, f"parallelism={parallelism} is out of range.", advice)
     rate = calls_per_second(tiers)
     wanted = max(ceil(rate / CALLS_PER_SECOND), ceil((parallelism or 0) / MOST_HANDS))
-    smallest = min([tier.limit for tier in tiers] + ([] if environments is None else [environments]))
+    at_once = [most for most in (parallelism, environments) if most is not None]
+    smallest = min([*(tier.limit for tier in tiers), *at_once])
     counters = 1 if whole else max(1, min(wanted, _MOST, int(smallest) // _CALLS_OF_A_COUNTER))
     if parallelism is None:
         slowest = min(tier.per_second for tier in tiers)

@@ -63,7 +63,7 @@ def annotate_rate(
             "the number with which it began.",
         )
     longest = parallelism / granted - _BETWEEN if granted else longest_call
-    if longest < longest_call / 1000:
+    if 0 < longest < longest_call / 1000:
         remarks.add_info_v2(
             "cdk-breakwater:quota-parallelism",
             f"{parallelism} calls at once: {granted:g} a second are reached while they take less than {longest:g} s.",

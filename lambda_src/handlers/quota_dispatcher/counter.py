@@ -127,6 +127,11 @@ class Counter:
         self.migrating = True
         return self
 
+    def holds(self, tiers: list[dict[str, Any]], key_tiers: list[dict[str, Any]]) -> bool:
+        """Tell whether it goes by these tiers."""
+        del key_tiers
+        return tiers == self.tiers
+
     def adopt(self, tiers: list[dict[str, Any]]) -> None:
         """Go on with other tiers."""
         if tiers != self.tiers:

@@ -21,8 +21,11 @@ LANES = 1_000
 
 
 def part(limit: int, number: int, counters: int) -> int:
-    """Return the part of a limit that one of so many counters grants; all of them together grant it exactly."""
-    return limit * (number + 1) // counters - limit * number // counters
+    """Return the part of a limit that one of so many counters grants; all of them together grant it exactly.
+
+    A higher limit is no smaller part for any of them, so that old and new parts together never exceed the higher one.
+    """
+    return (limit + number) // counters
 
 
 def parts(tiers: Sequence[dict[str, Any]], number: int, counters: int) -> list[dict[str, Any]]:
@@ -32,8 +35,7 @@ def parts(tiers: Sequence[dict[str, Any]], number: int, counters: int) -> list[d
 
 def granting(tiers: Sequence[dict[str, Any]], counters: int) -> list[int]:
     """Return the counters that grant anything: the last one always does."""
-    limits = [tier["limit"] for tier in tiers]
-    return [number for number in range(counters) if all(part(limit, number, counters) for limit in limits)]
+    return list(range(max(0, counters - min(tier["limit"] for tier in tiers)), counters))
 
 
 class Counters:

@@ -164,7 +164,10 @@ class Dispatcher:
         if presence.until > now and not mine:
             return self._arrive_beside(presence, now)
         if mine and self._ring.due - now > 2 * ELSEWHERE:
-            self._metrics.flush(self._item, self._item.counter(self._settings), self._host.reading())
+            counter = self._item.counter(self._settings)
+            if not counter.holds(self._settings.tiers, self._settings.key_tiers):
+                return None  # Its time may come earlier than was known.
+            self._metrics.flush(self._item, counter, self._host.reading())
             self._doorbell.ring(self._ring.id, self._ring.due, now)
             return True
         return None

@@ -123,6 +123,10 @@ class KeyedCounter(Counter):
             self.source, self.key_tiers, self.most = keys["source"], keys["tiers"], keys["most"]
             self.index.named = {int(volume): (name, ready) for volume, (name, ready) in keys["volumes"].items()}
 
+    def holds(self, tiers: list[dict[str, Any]], key_tiers: list[dict[str, Any]]) -> bool:
+        """Tell whether it goes by these tiers. Where there are no keys any more, their last tiers go on."""
+        return super().holds(tiers, key_tiers) and key_tiers in ([], self.key_tiers)
+
     def adopt_keys(self, source: str, tiers: list[dict[str, Any]], most: int) -> None:
         """Go on with other tiers for each key, or another key."""
         self.source, self.key_tiers, self.most = source, tiers, most

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .counter import Counter
-from .counters import LANES, parts
+from .counters import LANES, part, parts
 from .keyed_counter import KeyedCounter
 
 VARIABLE = "BREAKWATER_QUOTA"
@@ -111,7 +111,7 @@ class Settings:
                 f"{self.name} began with {counters} counters: order, keys and weights need one. Give the "
                 "QuotaThrottledInvocation with these another id."
             )
-        hands = min(MOST_HANDS, -(-self.parallelism // counters))
+        hands = min(MOST_HANDS, max(1, part(self.parallelism, number, counters)))
         if counters == 1:
             return replace(self, parallelism=hands, counters=1)
         first = number * LANES

@@ -33,6 +33,12 @@ def test_all_parts_together_are_the_limit_and_the_last_is_never_empty(limit: int
     assert found[-1] >= 1
 
 
+@given(st.integers(1, 10**6), st.integers(0, 10**4), st.integers(1, 999))
+def test_no_part_of_a_higher_limit_is_smaller(limit: int, more: int, counters: int) -> None:
+    """What was granted by the parts of before, and what is by those of now, is never more than the higher limit."""
+    assert all(part(limit, number, counters) <= part(limit + more, number, counters) for number in range(counters))
+
+
 @given(st.lists(st.integers(1, 10_000), min_size=1, max_size=4), st.integers(1, 300))
 def test_some_counter_grants_however_low_a_limit_is(limits: list[int], counters: int) -> None:
     tiers = [{"limit": limit, "period": 1_000 + number} for number, limit in enumerate(limits)]
@@ -106,6 +112,7 @@ def quota_of(
         (10_000, {}, 40, 4_000),
         (10_000, {"parallelism": 99_900}, 999, 99_900),
         (10_000, {"environments": 50}, 5, 50),
+        (10_000, {"parallelism": 25}, 2, 25),
         (20, {"parallelism": 900}, 2, 900),
         (10_000, {"ordered": True}, 1, 100),
         (10_000, {"key": "$.tenant", "key_tiers": [QuotaTier(limit=1, period=SECOND)]}, 1, 100),

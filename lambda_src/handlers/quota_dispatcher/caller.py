@@ -86,7 +86,9 @@ class Caller:
                     verdict=verdict.value,
                     reason=outcome.reason,
                 )
-            told = tuple(each.divided(self._settings.number, self._settings.counters) for each in outcome.told)
+            told = outcome.told
+            if uneven := self._settings.batch:
+                told = tuple(each.divided(self._settings.number, self._settings.counters, uneven) for each in told)
             return Report(slot, held, at, verdict, milliseconds, settled, used=used, told=told)
         except Exception as error:  # its slot stays taken until the call must have ended, and then it comes back
             log("a call failed here", error=repr(error), verdict=verdict.value)

@@ -8,6 +8,7 @@ acknowledged as soon as it lies on the shelf, which forgets nothing.
 from __future__ import annotations
 
 from functools import cache
+from math import ceil
 from time import time
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -72,7 +73,8 @@ class Intake:
         kept = [record for record in records if not self._refused(record)]
         while kept:
             settings = self._counters.next(self._settings, Store(self._dynamodb, self._settings.table))
-            most = settings.batch or len(kept)
+            pages = ceil(len(kept) / (settings.batch or len(kept)))
+            most = ceil(len(kept) / pages)  # As many to each: batches that come by turns would favour some counters.
             self._file(settings, kept[:most], clock)
             kept = kept[most:]
 

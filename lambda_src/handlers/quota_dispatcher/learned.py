@@ -28,16 +28,18 @@ class Told(NamedTuple):
     """Its period (ms)."""
     weighted: bool = False
     """It counts weight."""
+    uneven: int = 0
+    """A counter's calls explain so many more of what the provider has counted: others may be so far ahead of it."""
 
     @property
     def name(self) -> str:
         """Which one it is."""
         return f"{'weight' if self.weighted else 'calls'}:{self.window or 0}"
 
-    def divided(self, number: int, counters: int) -> Told:
+    def divided(self, number: int, counters: int, uneven: int) -> Told:
         """Return what it is for one of several counters."""
         limit = None if self.limit is None else part(max(1, self.limit), number, counters)
-        return self._replace(remaining=part(self.remaining, number, counters), limit=limit)
+        return self._replace(remaining=part(self.remaining, number, counters), limit=limit, uneven=uneven)
 
 
 @dataclass

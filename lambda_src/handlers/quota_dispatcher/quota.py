@@ -212,7 +212,7 @@ class Quota:
             own = self._own(window, slot.start)
             if own is None:
                 return  # It was said too long ago.
-            if (told.limit or window.limit) - told.remaining <= own:
+            if (told.limit or window.limit) - told.remaining <= own + told.uneven:
                 # The provider has counted nothing but the calls of this quota, whose tier takes care of them.
                 self.learned.lift(told, slot.start)
                 return

@@ -80,8 +80,7 @@ def test_what_cannot_be_divided_on_a_table_that_is_fails_loudly(change: dict[str
 
 
 def test_what_a_provider_says_is_divided_too() -> None:
-    assert Told(1_000, 5, limit=10_000).divided(0, 40) == Told(25, 5, limit=250)
-    assert Told(1_000, 5).divided(0, 1) == Told(1_000, 5)
+    assert Told(1_000, 5, limit=10_000).divided(0, 40, 500) == Told(25, 5, limit=250, uneven=500)
 
 
 def settings_of(template: Template) -> dict[str, Any]:

@@ -149,6 +149,14 @@ def test_what_others_have_used_of_the_same_limit_is_not_used_again_until_it_is_r
     assert taker.call(9) == 6, "the tier's own ten"
 
 
+def test_what_other_counters_may_have_called_is_not_taken_for_the_calls_of_strangers() -> None:
+    taker = Taker(limit=100)
+    assert taker.call(1, Told(320, 5_000, 400, 10_000).divided(0, 4, 20)) == 1
+    assert taker.call(29) == 29
+    assert taker.call(1, Told(12, 5_000, 400, 10_000).divided(0, 4, 20)) == 1
+    assert taker.call(20) == 3
+
+
 def test_what_remains_never_raises_a_tier() -> None:
     taker = Taker()
     assert taker.call(20, Told(1_000, 1, 5_000, 10_000)) == 10

@@ -196,7 +196,9 @@ class Acquirer:
     def _adopt(self, counter: Counter, estimate: Estimate) -> bool:
         """Go on with the tiers of the last deployment; False when this process doesn't know them."""
         now = self._host.reading().monotonic
-        if self._deployed.until is None or now >= self._deployed.until:
+        # What was seen before the counter was read may be old by now: it would bring the tiers of then back.
+        changes = counter.tiers != self._settings.tiers
+        if changes or self._deployed.until is None or now >= self._deployed.until:
             tags = self._sqs.list_queue_tags(QueueUrl=self._settings.doorbell).get("Tags", {})
             self._deployed.tag, self._deployed.until = tags.get(TAG, ""), now + FRESH
         if self._deployed.tag in ("", fingerprint(self._settings.all_tiers)):

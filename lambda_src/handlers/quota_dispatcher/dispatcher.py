@@ -133,7 +133,8 @@ class Dispatcher:
         self._refiled: set[Ref] = set()
         self._next_turn = 0
         self._next_look = 0
-        self._next_heartbeat = 0
+        self._next_heartbeat = self._next_by_wall = 0
+        self._looked_at = ""
         self._next_flush = host.reading().monotonic + FLUSH
 
     def run(self) -> bool:
@@ -196,10 +197,9 @@ class Dispatcher:
         if now >= self._leave_at and not self._stopping:
             self._stopping = True
             self._calls.give_up()
-        if now >= self._next_heartbeat:
-            self._beat(now)
-        elif not (
-            self._calls.signalled
+        if not (
+            self._beat_if_due()
+            or self._calls.signalled
             or (not self._calls.busy and (self._calls.reports or now >= self._next_turn))
             or (self._more and now >= self._next_turn and self._room() > 0)
             or self._beginnings_are_due(now)
@@ -209,13 +209,23 @@ class Dispatcher:
             return True
         return self._turn()
 
-    def _beat(self, now: int) -> None:
-        """Keep the ring hidden, and see whether a deployment has changed the tiers."""
-        self._next_heartbeat = now + HEARTBEAT
+    def _beat_if_due(self) -> bool:
+        """Keep the ring hidden, and see whether a deployment has changed the tiers.
+
+        Whoever has stood still for a while, or sees that another has written, looks before it writes: it would bring
+        the tiers of an earlier deployment back.
+        """
+        now = self._host.reading()
+        unseen = not self._joined and self._looked_at != self._item.token
+        if now.monotonic < self._next_heartbeat and now.wall < self._next_by_wall and not unseen:
+            return False
+        self._next_heartbeat, self._next_by_wall = now.monotonic + HEARTBEAT, now.wall + HEARTBEAT
+        self._looked_at = self._item.token
         self._doorbell.hide(LEASE)
         if not self._outdated and not self._doorbell.current():
             self._outdated = self._stopping = True
             self._calls.give_up()
+        return True
 
     def _look(self, now: int) -> bool:
         """Look for pages that were filed while calls are running, and nothing else would lead to a write."""
@@ -255,6 +265,7 @@ class Dispatcher:
             try:
                 if not self._joined and self._item.presence.holder and self._arrive() is not None:
                     return False
+                self._beat_if_due()
                 token = new_id()[:16]
                 plan = self._plan(token, wake)
                 plans[token] = plan

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from breakwater_runtime._secret import Secret, fetch, manager, wrong_secret
 from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.environment import DEFAULT_PORTS, SQL_ENGINES
+from breakwater_runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from breakwater_runtime.environment import Settings
@@ -72,9 +73,17 @@ class Credentials:
         ConnectionUnavailable
             Secrets Manager did not answer until the deadline.
         """
-        settings = self._settings
-        deadline = deadline or Deadline(None, settings.function_timeout)
+        deadline = deadline or Deadline(None, self._settings.function_timeout)
         secret = self._fetched(deadline)
+        try:
+            return self._login(secret, deadline)
+        except ConfigurationError:
+            # whoever puts the secret right needs no new environments
+            self._secret = None
+            raise
+
+    def _login(self, secret: Secret, deadline: Deadline) -> Login:
+        settings = self._settings
         host = settings.host or secret.host
         if not host:
             raise settings.error("host", None, "Neither the setting nor the secret names a host.")
@@ -92,6 +101,11 @@ class Credentials:
             raise settings.error("user", user, "A driver would log in as the operating system's user. Name one.")
         password = settings.password if settings.password is not None else secret.password
         return Login(host, port, user, password or "", database)
+
+    def in_vain(self) -> None:
+        """Note that no connection came about: the secret may say by now that the database is elsewhere."""
+        if not (self._settings.host and self._settings.database):
+            self._secret = None
 
     def accepted(self) -> None:
         """Note that the server let us in."""

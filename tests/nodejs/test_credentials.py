@@ -30,7 +30,7 @@ KEYS = {"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRE
         ("rotated", [WRONG, WRONG, WRONG, None], 4),
         # at once, after 0.25 and 0.5 s if there is time, and by the next invocation
         ("wrong", [WRONG], (3, 5)),
-        ("names-the-host", [None], 1),
+        ("names-the-host", [None], 2),
         ("in-another-format", [WRONG], 1),
         ("silent", [None], 1),
     ],

@@ -140,6 +140,20 @@ def test_the_secret_names_the_host(server: SqlServer, manager: SecretsManager) -
     database.close()
 
 
+@pytest.mark.parametrize("wrong", [{"username": None}, {"dbname": "elsewhere"}, {"port": 1}])
+def test_a_secret_that_is_put_right_needs_no_new_environment(
+    server: SqlServer, manager: SecretsManager, wrong: dict[str, Any]
+) -> None:
+    manager.value = secret(server) | wrong
+    database = breakwater.database(engine=server.engine, host=server.host, secret_arn=ARN)
+    with pytest.raises(Exception, match=r"username|elsewhere|no connection"), database.connection(Context(2)):
+        pass
+    manager.value = secret(server)
+    with database.connection() as connection:
+        assert rows(connection, "SELECT 1")[0][0] == 1
+    database.close()
+
+
 def test_a_rotated_secret_is_fetched_again(server: SqlServer, manager: SecretsManager) -> None:
     manager.value = secret(server)
     database = breakwater.database(engine=server.engine, host=server.host, port=server.port, secret_arn=ARN)

@@ -83,6 +83,7 @@ class Keeper:
                 handle = session.lend(closed)
                 lease.handle = None if closed else handle
             except BaseException:
+                self._credentials.in_vain()
                 self.drop()
                 self.slot.leave(lease)
                 raise

@@ -24,9 +24,19 @@ class Credentials {
 
   /** Return what a connect needs, fetched where it isn't known yet. */
   async login (deadline) {
+    const { secretArn } = this.#settings
+    if (secretArn) this.#secret ??= await fetch(secretArn, deadline)
+    try {
+      return this.#login(this.#secret ?? {})
+    } catch (error) {
+      // whoever puts the secret right needs no new environments
+      this.#secret = undefined
+      throw error
+    }
+  }
+
+  #login (secret) {
     const settings = this.#settings
-    if (settings.secretArn) this.#secret ??= await fetch(settings.secretArn, deadline)
-    const secret = this.#secret ?? {}
     const host = settings.host ?? secret.host
     if (!host) throw settings.error('host', 'HOST', undefined, 'Neither the setting nor the secret names a host.')
     const port = Number(settings.port ?? secret.port ?? settings.defaultPort)
@@ -36,6 +46,11 @@ class Credentials {
     // made anew for each connect: a token lasts 15 minutes, and making one is local arithmetic
     const password = settings.auth === 'iam' ? iamToken(host, port, user) : settings.password ?? secret.password ?? ''
     return { host, port, user, password, database }
+  }
+
+  /** Note that no connection came about: the secret may say by now that the database is elsewhere. */
+  inVain () {
+    if (!this.#settings.host || !this.#settings.database) this.#secret = undefined
   }
 
   /** Note that the server let us in. */

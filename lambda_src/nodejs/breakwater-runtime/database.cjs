@@ -131,7 +131,12 @@ class Database {
       if (connection.lost || !(await within(patience, connection.begin(deadline)))) this.#drop()
       else this.#roundTrip = performance.now() - asked
     }
-    this.#connection ??= await this.#open(deadline)
+    try {
+      this.#connection ??= await this.#open(deadline)
+    } catch (error) {
+      this.#credentials.inVain()
+      throw error
+    }
     return this.#connection
   }
 

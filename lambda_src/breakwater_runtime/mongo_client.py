@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from breakwater_runtime import deadline
+from breakwater_runtime import deadline, snapstart
 from breakwater_runtime._core.options import LOGIN, PARALLELISM, VERIFIED, connections
 from breakwater_runtime.credentials import Credentials
 from breakwater_runtime.environment import Settings
@@ -102,7 +102,25 @@ def mongo(name: str | None = None, *, parallelism: int = 1, **arguments: Any) ->
         options |= {"tls": True, "tlscafile": ca_file(settings.tls_ca)}
     # a URI, a list, a name or an address; PyMongo wants an IPv6 address in brackets
     where = login.host if set("/,[") & set(login.host) or login.host.count(":") < 2 else f"[{login.host}]"
-    return pymongo.MongoClient(where, login.port, **{**options, **own})
+    client: MongoClient[Mapping[str, Any]] = pymongo.MongoClient(where, login.port, **{**options, **own})
+    snapstart.register(lambda: _before_snapshot(client), _forget_process)
+    return client
+
+
+def _before_snapshot(client: MongoClient[Mapping[str, Any]]) -> None:
+    if client.nodes:
+        raise ConfigurationError(
+            "mongo() was used before the SnapStart snapshot. Restored environments would share its session, in "
+            "which MongoDB takes one environment's write for another's repetition. Use it in the handler."
+        )
+    _forget_process()
+
+
+def _forget_process() -> None:
+    """Let PyMongo draw anew what is a process's own in an ObjectId, as after a fork: else an `_id` would come twice."""
+    from bson import ObjectId
+
+    ObjectId._pid = 0
 
 
 def _refuse(settings: Settings, host: str, given: dict[str, Any], refused: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""SnapStart: no connection lives through a snapshot, so none is in it."""
+"""SnapStart: what must not be the same in each environment that is restored from one snapshot."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def register(close: Callable[[], None]) -> None:
-    """Close before the snapshot is taken, and drop after it is restored what was opened meanwhile.
+def register(before: Callable[[], None], after: Callable[[], None]) -> None:
+    """Call one function before the snapshot is taken, the other after it is restored.
 
     `snapshot_restore_py` is part of Lambda's Python runtimes (AWS Lambda Developer Guide, "Lambda SnapStart runtime
     hooks for Python").
@@ -22,5 +22,5 @@ def register(close: Callable[[], None]) -> None:
         register_before_snapshot,
     )
 
-    register_before_snapshot(close)
-    register_after_restore(close)
+    register_before_snapshot(before)
+    register_after_restore(after)

@@ -275,7 +275,8 @@ def keeper_for(kind: type[Adapter], settings: Settings, *, autocommit: bool, opt
 
 @cache
 def _register_with_snapstart() -> None:
-    snapstart.register(close_all)
+    # after it: what was opened meanwhile
+    snapstart.register(close_all, close_all)
 
 
 def close_all() -> None:

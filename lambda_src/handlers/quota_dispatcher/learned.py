@@ -38,7 +38,7 @@ class Told(NamedTuple):
 
     def divided(self, number: int, counters: int, uneven: int) -> Told:
         """Return what it is for one of several counters."""
-        limit = None if self.limit is None else part(max(1, self.limit), number, counters)
+        limit = None if self.limit is None else part(self.limit, number, counters)
         return self._replace(remaining=part(self.remaining, number, counters), limit=limit, uneven=uneven)
 
 
@@ -165,6 +165,8 @@ def _told(entry: Any) -> Told | str:
         )
     except WeightError as error:
         return str(error)
+    # With no call at all it would never hear of another limit.
+    limit = None if limit is None else max(1, limit)
     return Told(remaining or 0, reset or 0, limit, window, entry.get("unit") == "weight")
 
 

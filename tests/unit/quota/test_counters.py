@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -23,6 +24,7 @@ from handlers.quota_dispatcher.store import Store
 from tests.unit.quota.test_dispatcher_parts import SETTINGS, table
 
 SECOND = Duration.seconds(1)
+PAGE = (Path(__file__).parents[3] / "docs" / "quota.md").read_text()
 
 
 @given(st.integers(1, 10**9), st.integers(1, 999))
@@ -129,6 +131,16 @@ def test_as_many_as_the_rate_and_the_calls_in_flight_need(
     most = max(mapping["Properties"]["ScalingConfig"]["MaximumConcurrency"] for mapping in mappings)
     assert most == counters + 1, "a dispatcher for each, and a ring that comes meanwhile"
     Settings(**settings).divided(counters, counters - 1)
+
+
+def test_the_page_has_forty_of_them(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    section = PAGE.partition("## Many calls a second")[2].partition("## ")[0]
+    (block,) = (block.partition("```")[0] for block in section.split("```python\n")[1:])
+    scope: Any = stack
+    caller = lambda_.Function(stack, "Caller", **code, timeout=Duration.seconds(3))
+    names = {"QuotaThrottledInvocation": QuotaThrottledInvocation, "QuotaTier": QuotaTier, "Duration": Duration}
+    exec(block, {**names, "self": scope, "caller": caller})  # noqa: S102 -- of the documentation
+    assert settings_of(Template.from_stack(stack))["counters"] == 40
 
 
 def test_what_is_weighed_is_not_divided(stack: cdk.Stack, code: dict[str, Any]) -> None:

@@ -97,6 +97,11 @@ def test_a_function_says_both_what_it_used_and_what_remains() -> None:
     assert read_limits(json.loads(json.dumps(answer))) == ([Told(5, 2_500)], "")
 
 
+def test_a_limit_of_nothing_leaves_one_call_that_may_hear_of_another() -> None:
+    told, _ = read_limits({"rateLimits": [{"remaining": 0, "reset": 5, "limit": 0, "window": 60}]})
+    assert told == [Told(0, 5_000, 1, 60_000)]
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [

@@ -92,7 +92,7 @@ def quota_usage(
     if not settings:
         names = ", ".join(setting["name"] for setting in every)
         raise BreakwaterError(stack, f"it has no quota {quota!r}.", f"Name one with --quota: {names}.")
-    return [_usage(setting, client, int(1000 * (time() if now is None else now))) for setting in settings]
+    return [_usage(stack, setting, client, int(1000 * (time() if now is None else now))) for setting in settings]
 
 
 def change_plan(
@@ -165,7 +165,7 @@ def quota_table(usages: list[QuotaUsage]) -> Table:
     return table
 
 
-def _usage(setting: dict[str, Any], client: Callable[[str], Any], now: int) -> QuotaUsage:
+def _usage(stack: str, setting: dict[str, Any], client: Callable[[str], Any], now: int) -> QuotaUsage:
     dispatcher_code()
     from quota_dispatcher.settings import Settings
     from quota_dispatcher.store import Store
@@ -173,7 +173,11 @@ def _usage(setting: dict[str, Any], client: Callable[[str], Any], now: int) -> Q
     settings = Settings(**setting)
     dynamodb, queues = client("dynamodb"), client("sqs")
     counters = Store(dynamodb, settings.table).read().counters
-    each = [_counter_usage(settings.divided(counters, number), dynamodb, now) for number in range(counters)]
+    try:
+        divided = [settings.divided(counters, number) for number in range(counters)]
+    except ValueError as error:
+        raise BreakwaterError(stack, str(error), "Until then, it calls nothing.") from error
+    each = [_counter_usage(one, dynamodb, now) for one in divided]
     return QuotaUsage(
         settings.name,
         tuple(_tier(tier, sum(used)) for tier, *used in zip(settings.tiers, *(one.used for one in each), strict=True)),

@@ -11,7 +11,7 @@ from .._cdk.arguments import FLAG, FUNCTION, Kind, instance_of, require
 from .._cdk.function_qualifiers import unqualified
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
-from ..limits.sqs import MAXIMUM_BATCH_WITHOUT_WINDOW, MINIMUM_CONCURRENCY
+from ..limits.sqs import MAXIMUM_BATCH_WITHOUT_WINDOW, MAXIMUM_CONCURRENCY, MINIMUM_CONCURRENCY
 from .call_length import dispatcher_timeout, longest_call
 from .counters import divide
 from .environment_size import require_room
@@ -169,6 +169,7 @@ class QuotaThrottledInvocation(Construct):
         whole = ordered or key is not None or any(tier.weight for tier in self.tiers)
         division = divide(self, self.tiers, parallelism, whole=whole, environments=environments)
         self.counters = division.counters
+        self._divisible = not whole
         longest = longest_call(self, function)
         timeout = dispatcher_timeout(longest)
         tiers_setting = [tier.setting() for tier in self.tiers]
@@ -252,8 +253,10 @@ class QuotaThrottledInvocation(Construct):
                 max_concurrency=max(MINIMUM_CONCURRENCY, self.counters),
                 window=None if ordered else _INTAKE_WINDOW,
             )
-        # A second dispatcher of a counter finds the first one awake and leaves.
-        map_queue(self.dispatcher, "DoorbellMapping", queues.doorbell, batch_size=1, max_concurrency=self.counters + 1)
+        # A second dispatcher of a counter finds the first one awake and leaves. How many counters there are, only the
+        # table knows: with fewer dispatchers at once, the others would wait for as long as these have something to do.
+        most = MINIMUM_CONCURRENCY if whole else MAXIMUM_CONCURRENCY
+        map_queue(self.dispatcher, "DoorbellMapping", queues.doorbell, batch_size=1, max_concurrency=most)
         grant_functions(self, queues)
         guard_function(self, unqualified(function))
         annotate_rate(self, division.parallelism, environments, longest)
@@ -352,7 +355,7 @@ class QuotaThrottledInvocation(Construct):
         """Return widgets: calls per tier against the limit, backlog, and time until drained at today's rate."""
         from .alarms import quota_widgets
 
-        return quota_widgets(self, self._queues)
+        return quota_widgets(self, self._queues, divisible=self._divisible)
 
     def dashboard_widgets(self) -> list[cloudwatch.IWidget]:
         """Return `widgets()`, under its older name."""

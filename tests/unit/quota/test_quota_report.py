@@ -150,6 +150,21 @@ def test_of_several_counters_the_sums_are_shown() -> None:
     assert "Shop/Crm, 3 counters" in console.export_text()
 
 
+class Ordered(Divided):
+    """A deployment has put it in order, which takes one counter."""
+
+    def get_function_configuration(self, **request: Any) -> dict[str, Any]:
+        found = super().get_function_configuration(**request)
+        setting = json.loads(found["Environment"]["Variables"]["BREAKWATER_QUOTA"])
+        variable = json.dumps({**setting, "ordered": True})
+        return {**found, "Environment": {"Variables": {"BREAKWATER_QUOTA": variable}}}
+
+
+def test_of_a_quota_that_cannot_be_divided_any_more_the_reason_is_shown() -> None:
+    with pytest.raises(BreakwaterError, match=r"Shop/Crm began with 3 counters: order, keys and weights need one\."):
+        quota_usage("Shop", Ordered(used_counter()), T0 / 1000)
+
+
 class Stack(Account):
     """A stack with several quotas, of which some have keys."""
 

@@ -237,6 +237,7 @@ def _play(
         world.function_away_until = began + draw.randint(0, span)
     quiet = world.faults.until + QUIET
     hub.run(lambda: False, quiet)
+    world.forget_environments()  # A deployment is over by then.
     # What the provider has said is believed for a day: a quota that rests for longer begins with its stated tiers.
     rests = any(limit.period >= DAY for limit in limits)
     if world.tells and not rests:

@@ -12,6 +12,8 @@ const RETRYABLE = [
 ]
 const OWN_LIMITS = /\bset\b[^;]*(max_statement_time|max_execution_time|lock_wait_timeout)/i
 const BEGINS_ANEW = /^(\s|\/\*(?![!M]).*?\*\/)*(rollback(?!\s+(work\s+)?to\b)|begin|start\s+transaction)\b/is
+/** Methods of mysql2 that send by its query(), which is to be the guarded one. */
+const BY_QUERY = ['promise', 'beginTransaction', 'commit', 'rollback']
 const LIMITS_HOLD_MS = 400
 // MySQL protocol, "SERVER_STATUS_flags_enum"
 const IN_TRANSACTION = 0x0001
@@ -38,6 +40,7 @@ class MySqlConnection {
   #changed = false
   #deadline
   #limitedAt = 0
+  #unanswered = new Set()
 
   constructor (login, { idleSeconds, timeout, tls, options }) {
     this.#login = login
@@ -139,6 +142,8 @@ class MySqlConnection {
   async close () {
     const connection = this.#connection
     if (!connection) return
+    // nobody waits for these any more
+    this.#unanswered.clear()
     // a farewell is written, but not waited for: on a half-open connection nobody reads it
     if (!this.lost) connection.end()
     this.lost ??= new Error('closed')
@@ -157,8 +162,8 @@ class MySqlConnection {
     if (this.#connection) throw new ConnectionLost(this.lost ?? new Error('closed by quit()'), false)
     const connection = mysql2.createConnection(config)
     this.#connection = connection
-    connection.on('error', (error) => { this.lost ??= error })
-    connection.on('end', () => { this.lost ??= new Error('closed by the server') })
+    connection.on('error', (error) => this.#noteEnd(error))
+    connection.on('end', () => this.#noteEnd(new Error('closed by the server')))
     const guards = {
       // serverless-mysql's listener would forget the connection and open another
       on: (event, listener) => (event === 'error' ? connection : connection.on(event, listener)),
@@ -168,27 +173,39 @@ class MySqlConnection {
         this.#changed = true
         return connection.changeUser(...given)
       },
+      prepare: (...given) => {
+        // what its execute() does is not seen here
+        this.#changed = true
+        return connection.prepare(...given)
+      },
       end: (...given) => {
         this.lost ??= new Error('closed by quit()')
         return connection.end(...given)
       }
     }
-    return new Proxy(connection, {
+    const guarded = new Proxy(connection, {
       get: (target, name) => {
-        const value = Object.hasOwn(guards, name) ? guards[name] : target[name]
-        return typeof value === 'function' && !Object.hasOwn(guards, name) ? value.bind(target) : value
+        if (Object.hasOwn(guards, name)) return guards[name]
+        if (typeof target[name] !== 'function') return target[name]
+        return target[name].bind(BY_QUERY.includes(name) ? guarded : target)
       }
     })
+    return guarded
+  }
+
+  /** Tell those who listen to a stream or to events, which mysql2 leaves waiting. */
+  #noteEnd (error) {
+    this.lost ??= error
+    for (const command of this.#unanswered) {
+      if (command.listenerCount('error')) command.emit('error', new ConnectionLost(this.lost, true))
+    }
+    this.#unanswered.clear()
   }
 
   #run (method, given) {
     this.#tighten(given[0])
     const callback = given.at(-1)
-    if (typeof callback !== 'function') {
-      // events or a stream: what it changed is not known
-      this.#changed = true
-      return this.#connection[method](...given)
-    }
+    if (typeof callback !== 'function') return this.#runWithoutCallback(method, given)
     // with the connection the server has rolled back; serverless-mysql does not expect a ROLLBACK to fail
     const rolledBack = () => this.lost && /^\s*ROLLBACK\s*$/i.test(given[0])
     const sent = !this.lost
@@ -217,6 +234,16 @@ class MySqlConnection {
       return {}
     }
     return this.#connection[method](...given.slice(0, -1), answer)
+  }
+
+  /** Events or a stream: what it changes is not known. */
+  #runWithoutCallback (method, given) {
+    if (this.lost) throw new ConnectionLost(this.lost, false)
+    if (this.#aborted && !BEGINS_ANEW.test(statementOf(given[0]))) throw new TransactionAborted()
+    this.#changed = true
+    const command = this.#connection[method](...given)
+    this.#unanswered.add(command)
+    return command.once('end', () => this.#unanswered.delete(command))
   }
 
   /** After an error, whose packet doesn't say so, ask whether the transaction is still open: a deadlock ends it. */

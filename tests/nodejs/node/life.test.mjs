@@ -401,6 +401,42 @@ if (isPostgreSql) {
     })
     assert.deepEqual(await notes(), [])
   })
+} else {
+  test('what mysql2 offers beside query() is undone and told as that is', async () => {
+    const network = await new Network().start()
+    const database = make({ port: network.port })
+    const mine = (client) => client.query('SELECT @mine AS mine')
+    await database.use(context(), async (client) => {
+      const promised = client.getClient().promise()
+      await (await promised.prepare('SET @mine = 1')).execute([])
+      await promised.beginTransaction()
+      await promised.query("INSERT INTO notes VALUES ('left open')")
+    })
+    assert.deepEqual((await database.use(context(), mine)).map((row) => row.mine), [null])
+    assert.deepEqual(await notes(), [])
+    network.losesReplyOf = 'COMMIT'
+    await database.use(context(), async (client) => {
+      const promised = client.getClient().promise()
+      await promised.beginTransaction()
+      await assert.rejects(promised.commit(), { code: 'CONNECTION_LOST' })
+    })
+    await database.close()
+    network.stop()
+  })
+
+  test('a stream whose connection ends is told, one that was given up is quiet, and none begins on a dead connection', async () => {
+    const network = await new Network().start()
+    const database = make({ port: network.port })
+    const stream = (client, rows) => client.getClient().query(`SELECT seq FROM seq_1_to_${rows}`).stream()
+    await database.use(context(), (client) => { stream(client, 100_000_000) })
+    network.losesReplyOf = 'seq_1_to_77'
+    await database.use(context(), async (client) => {
+      await assert.rejects(stream(client, 77).toArray(), (error) => error instanceof ConnectionLost && error.sent)
+      assert.throws(() => stream(client, 78), (error) => error instanceof ConnectionLost && !error.sent)
+    })
+    await database.close()
+    network.stop()
+  })
 }
 
 test('a statement that fails within a transaction, and did not end it, leaves it open', async () => {

@@ -243,7 +243,17 @@ class MySqlConnection {
     this.#changed = true
     const command = this.#connection[method](...given)
     this.#unanswered.add(command)
-    return command.once('end', () => this.#unanswered.delete(command))
+    const emit = command.emit
+    command.emit = (event, ...told) => {
+      if (event === 'end') this.#unanswered.delete(command)
+      // no listener of ours, which would make an error that nobody listens to a quiet one
+      if (event === 'error' && this.#isOpen && told[0]?.code === 'ER_LOCK_DEADLOCK') {
+        this.#isOpen = false
+        this.#aborted = true
+      }
+      return emit.call(command, event, ...told)
+    }
+    return command
   }
 
   /** After an error, whose packet doesn't say so, ask whether the transaction is still open: a deadlock ends it. */

@@ -346,7 +346,7 @@ test('the server\'s limits follow the invocation\'s, also for a statement that b
   assert.equal(own, 0.7)
 })
 
-test('after a deadlock that was swallowed nothing is applied in half', async () => {
+for (const way of isPostgreSql ? ['query'] : ['query', 'stream']) test(`after a deadlock that was swallowed nothing is applied in half (${way})`, async () => {
   await plain.query('DROP TABLE IF EXISTS halves')
   await plain.query('CREATE TABLE halves (id INT PRIMARY KEY, text VARCHAR(80))')
   await plain.query("INSERT INTO halves VALUES (1, ''), (2, '')")
@@ -365,7 +365,8 @@ test('after a deadlock that was swallowed nothing is applied in half', async () 
     if (isPostgreSql) await client.query("SET LOCAL deadlock_timeout = '50ms'").catch(() => {})
     const waiting = other.query(touch(1)).catch(() => {})
     await sleep(50)
-    const failed = await client.query(touch(2)).then(() => undefined, (error) => error)
+    const touched = way === 'query' ? client.query(touch(2)) : client.getClient().query(touch(2)).stream().toArray()
+    const failed = await touched.then(() => undefined, (error) => error)
     const statement = "INSERT INTO halves VALUES (4, 'second half')"
     if (!failed) {
       // the other was the victim

@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 from handlers.quota_dispatcher import acquirer, caller, counter, dead_letters, filing, intake, quota, shelf
 from handlers.quota_dispatcher.acquirer import Acquirer
+from handlers.quota_dispatcher.arrival import Arrival
 from handlers.quota_dispatcher.call import Verdict
 from handlers.quota_dispatcher.caller import Caller
 from handlers.quota_dispatcher.clocks import Frame, Reading
@@ -30,6 +31,7 @@ from tests.simulation.beside import a_caller_dies, a_tier_is_lowered
 from tests.simulation.provider import Limit
 from tests.simulation.schedule import run
 from tests.simulation.test_once_broken import failing_for_ever, left_behind, of_long_calls, refused_at_once
+from tests.simulation.test_simulation import calls_after_a_tier_was_lowered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,6 +58,11 @@ def resting(seed: int) -> bool:
 def leaving(seed: int) -> bool:
     """Tell whether a message that arrives while the dispatcher leaves is left behind."""
     return left_behind(5 * seed)
+
+
+def lowering(seed: int) -> bool:
+    """Tell whether a dispatcher goes on with the tiers that a deployment has lowered."""
+    return seed == 0 and bool(calls_after_a_tier_was_lowered())
 
 
 def arriving(seed: int) -> bool:
@@ -290,10 +297,10 @@ MUTATIONS = (
     _attribute("the intake never rings", filing, "watched", _always),
     _attribute("an attempt that came through is not recognized", Dispatcher, "_written", _nothing, resting),
     _attribute("in order, groups don't wait", Counter, "groups", _no_groups),
-    _attribute("the ring is not kept for the other that answers it", Dispatcher, "_arrive", _always),
+    _attribute("the ring is not kept for the other that answers it", Arrival, "verdict", _always),
     _attribute("a page that comes late is given up at once", shelf, "HOLE", -1),
     _attribute("pages are deleted while messages on them are in the air", Shelf, "finished", _all_opened),
-    _attribute("the tiers of the last deployment are not asked for", Doorbell, "current", _always),
+    _attribute("the tiers of the last deployment are not asked for", Doorbell, "current", _always, lowering),
     Mutation("it leaves without looking for new pages", _leave_without_looking, leaving),
     _attribute("an end is stamped by the monotonic clock alone", Frame, "high", _high, aimed),
     _attribute("a call has arrived before it begins", quota, "_arrived", _arrives_at_once, arriving),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from .arrival import Arrival
 from .aws_errors import AwsError
 from .blobs import Blobs
 from .caller import Caller
@@ -26,7 +27,7 @@ from .log import log
 from .metrics import Metrics
 from .moving import Moving
 from .pages import Pages
-from .plan import AHEAD, ELSEWHERE, FULL_TURN, HEARTBEAT, LEASE, TURN, Plan, Standing
+from .plan import AHEAD, FULL_TURN, HEARTBEAT, LEASE, TURN, Plan, Standing
 from .process import clients, memory, settings
 from .ring import Ring, new_id
 from .settings import MOST_HANDS
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from .host import Host
     from .process import Clients, Memory
     from .settings import Settings
-    from .store import Presence
 
 LOOK = 500
 """Between two looks for new messages while calls are running and nothing else waits."""
@@ -114,6 +114,7 @@ class Dispatcher:
         self._former = FormerQueues(settings, clients.sqs)
         self._store = Store(clients.dynamodb, settings.table, settings.number, settings.counters)
         self._metrics = Metrics(settings)
+        self._arrival = Arrival(settings, ring, host, self._doorbell, self._metrics)
         pages = Pages(clients.dynamodb, settings.table)
         blobs = Blobs(clients.dynamodb, settings.table, host.sleep)
         self._keys = KeyLibrary(blobs, pages, host.reading)
@@ -139,7 +140,7 @@ class Dispatcher:
 
     def run(self) -> bool:
         """Work until nothing is to be done soon, or time is up. False: the ring must stay in its queue."""
-        verdict = self._arrive()
+        verdict = self._arrival.verdict(self._item)
         if verdict is not None:
             return verdict
         try:
@@ -154,41 +155,6 @@ class Dispatcher:
         return (
             self._joined and self._item.presence.holder in ("", self._name)
         ) or self._item.presence.ring != self._ring.message
-
-    def _arrive(self) -> bool | None:
-        """Tell whether the ring can go (True), must stay (False), or is to be answered (None)."""
-        now = self._host.reading().wall
-        presence = self._item.presence
-        if self._item.first_release is not None:
-            return None  # A dispatcher of the release before knows nothing of the shelf.
-        mine = presence.ring == self._ring.id
-        if presence.until > now and not mine:
-            return self._arrive_beside(presence, now)
-        if mine and self._ring.due - now > 2 * ELSEWHERE:
-            counter = self._item.counter(self._settings)
-            if not counter.holds(self._settings.tiers, self._settings.key_tiers):
-                return None  # Its time may come earlier than was known.
-            self._metrics.flush(self._item, counter, self._host.reading())
-            self._doorbell.ring(self._ring.id, self._ring.due, now)
-            return True
-        return None
-
-    def _arrive_beside(self, presence: Presence, now: int) -> bool | None:
-        """Tell it of one that comes while somebody is awake, or while another ring is on its way."""
-        if self._ring.over and self._ring.over == self._item.token:
-            # Whoever sent it is about to write that it comes, however long that takes, and then it must be there.
-            self._doorbell.hide(0)
-            return False
-        if presence.holder and presence.ring == self._ring.message:
-            # The same ring twice: its holder is awake, or has died just now. It must not be lost.
-            self._doorbell.hide(presence.until - now)
-            return False
-        # If each that comes were followed by another one, they would never end.
-        return True if presence.holder or presence.resting_until > now or not self._news() else None
-
-    def _news(self) -> bool:
-        """Tell whether anything was filed of which who left last knew nothing."""
-        return self._item.filed > self._item.counter(self._settings).seen
 
     def _turn_if_due(self) -> bool:
         """Write the counter when there is a reason to; False when that was the last time."""
@@ -263,7 +229,7 @@ class Dispatcher:
         wake = new_id()
         while True:
             try:
-                if not self._joined and self._item.presence.holder and self._arrive() is not None:
+                if not self._joined and self._item.presence.holder and self._arrival.verdict(self._item) is not None:
                     return False
                 self._beat_if_due()
                 token = new_id()[:16]

@@ -232,7 +232,7 @@ class World:
         batch, window = (10, 0) if ordered else (batch, 1_000)
         for url in (DOOR, *([PRIORITY] if priority else []), *(f"{LANE}{n}" for n in numbers)):
             self.sqs.queues[url] = Queue(ordered, 6 * INTAKE_TIMEOUT, batch, window, max(2, counters), self._intake)
-        dispatchers = 2 if ordered or key or self.weighted else 1_000
+        dispatchers = 2 if counters == 1 else 1_000
         self.sqs.queues[DOORBELL] = Queue(False, DISPATCHER_TIMEOUT, 1, 0, dispatchers, self._dispatch)
         self.sqs.queues[DEAD] = Queue(ordered, arrived=self._buried)
         self.tag()

@@ -73,12 +73,12 @@ def quota_alarms(
     return add_actions(quota, alarms, action)
 
 
-def quota_widgets(quota: QuotaThrottledInvocation, queues: QuotaQueues, *, divisible: bool) -> list[cloudwatch.IWidget]:
-    """Return the widgets of a quota, which may have several counters; see `QuotaThrottledInvocation.widgets`."""
-    backlog = _held(quota, "Backlog", {}, divisible=divisible)
+def quota_widgets(quota: QuotaThrottledInvocation, queues: QuotaQueues) -> list[cloudwatch.IWidget]:
+    """Return the widgets of a quota; see `QuotaThrottledInvocation.widgets`."""
+    backlog = _held(quota, "Backlog", {})
     path = quota.node.path
     return [
-        *(_tier_widget(quota, tier, divisible=divisible) for tier in quota.tiers),
+        *(_tier_widget(quota, tier) for tier in quota.tiers),
         graph(f"{path}: calls", [_metric(quota, name) for name in ("Calls", "Failures", "DeadLettered", "Signals")]),
         graph(f"{path}: backlog", [backlog], right=[_age(queues.doors)], right_unit="oldest not yet filed (s)"),
         *_drained_widget(quota, backlog),
@@ -100,11 +100,11 @@ def _drained_widget(quota: QuotaThrottledInvocation, backlog: cloudwatch.IMetric
     return [cloudwatch.SingleValueWidget(title=title, width=WIDTH, height=HEIGHT, metrics=[drained])]
 
 
-def _tier_widget(quota: QuotaThrottledInvocation, tier: QuotaTier, *, divisible: bool) -> cloudwatch.GraphWidget:
+def _tier_widget(quota: QuotaThrottledInvocation, tier: QuotaTier) -> cloudwatch.GraphWidget:
     setting = tier.setting()
     kind = "arrival" if tier.counted == "arrival" else tier.start
     rest = "".join(f":{setting[name]}" for name in ("zone_name", "weight") if name in setting)
-    used = _held(quota, "Used", {"Tier": f"{kind}:{setting['period']}{rest}"}, divisible=divisible)
+    used = _held(quota, "Used", {"Tier": f"{kind}:{setting['period']}{rest}"})
     return graph(f"{quota.node.path}: used of {tier}", [used], limits=[("limit", tier.limit)])
 
 
@@ -115,15 +115,13 @@ def _metric(quota: QuotaThrottledInvocation, name: str) -> cloudwatch.Metric:
     )
 
 
-def _held(
-    quota: QuotaThrottledInvocation, name: str, dimensions: dict[str, str], *, divisible: bool
-) -> cloudwatch.IMetric:
+def _held(quota: QuotaThrottledInvocation, name: str, dimensions: dict[str, str]) -> cloudwatch.IMetric:
     """Return what all counters of a quota hold together: where there are several, each says it under its number.
 
-    How many there are, only the table knows.
+    How many there are, only the table knows, so they are searched for.
     """
     named = {"Quota": quota.node.path, **dimensions}
-    if not divisible:
+    if quota.counters == 1:
         return cloudwatch.Metric(
             namespace=NAMESPACE, metric_name=name, dimensions_map=named, statistic="max", period=PERIOD
         )

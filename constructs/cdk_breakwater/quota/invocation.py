@@ -169,7 +169,6 @@ class QuotaThrottledInvocation(Construct):
         whole = ordered or key is not None or any(tier.weight for tier in self.tiers)
         division = divide(self, self.tiers, parallelism, whole=whole, environments=environments)
         self.counters = division.counters
-        self._divisible = not whole
         longest = longest_call(self, function)
         timeout = dispatcher_timeout(longest)
         tiers_setting = [tier.setting() for tier in self.tiers]
@@ -253,9 +252,9 @@ class QuotaThrottledInvocation(Construct):
                 max_concurrency=max(MINIMUM_CONCURRENCY, self.counters),
                 window=None if ordered else _INTAKE_WINDOW,
             )
-        # A second dispatcher of a counter finds the first one awake and leaves. How many counters there are, only the
-        # table knows: with fewer dispatchers at once, the others would wait for as long as these have something to do.
-        most = MINIMUM_CONCURRENCY if whole else MAXIMUM_CONCURRENCY
+        # A second dispatcher of a counter finds the first one awake and leaves. Where there are several counters, only
+        # the table knows how many: with fewer dispatchers at once, the others would wait while these are busy.
+        most = MINIMUM_CONCURRENCY if self.counters == 1 else MAXIMUM_CONCURRENCY
         map_queue(self.dispatcher, "DoorbellMapping", queues.doorbell, batch_size=1, max_concurrency=most)
         grant_functions(self, queues)
         guard_function(self, unqualified(function))
@@ -355,7 +354,7 @@ class QuotaThrottledInvocation(Construct):
         """Return widgets: calls per tier against the limit, backlog, and time until drained at today's rate."""
         from .alarms import quota_widgets
 
-        return quota_widgets(self, self._queues, divisible=self._divisible)
+        return quota_widgets(self, self._queues)
 
     def dashboard_widgets(self) -> list[cloudwatch.IWidget]:
         """Return `widgets()`, under its older name."""

@@ -68,6 +68,8 @@ def answer(settings: Settings, ring: Ring, remaining: int, *, host: Host, client
     item = Store(clients.dynamodb, settings.table, ring.counter).read()
     if ring.counter >= item.counters:
         return True  # Of a table that is gone.
+    if item.counters > settings.counters == 1:
+        log("two dispatchers take turns: use parallelism=101 or more, or another id", counters=item.counters)
     one = settings.divided(item.counters, ring.counter)
     remaining -= host.reading().monotonic - began
     return Dispatcher(one, ring, item, remaining, host=host, clients=clients, memory=memory).run()

@@ -139,7 +139,7 @@ def test_every_queue_of_the_quota_is_mapped(stack: cdk.Stack, code: dict[str, An
         "AWS::Lambda::EventSourceMapping", {"BatchSize": 100, "MaximumBatchingWindowInSeconds": 1}, 2
     )
     template.has_resource_properties(
-        "AWS::Lambda::EventSourceMapping", {"BatchSize": 1, "ScalingConfig": {"MaximumConcurrency": 1_000}}
+        "AWS::Lambda::EventSourceMapping", {"BatchSize": 1, "ScalingConfig": {"MaximumConcurrency": 2}}
     )
     template.all_resources_properties(
         "AWS::SQS::Queue", {"SqsManagedSseEnabled": True, "MessageRetentionPeriod": 1_209_600}

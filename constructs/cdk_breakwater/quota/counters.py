@@ -74,10 +74,9 @@ def divide(
         if whole:
             advice += " In order, with keys or with weights there is one dispatcher at a time."
         raise BreakwaterError(where, f"parallelism={parallelism} is out of range.", advice)
-    rate = calls_per_second(tiers)
-    wanted = max(ceil(rate / CALLS_PER_SECOND), ceil((parallelism or 0) / MOST_HANDS))
-    at_once = [most for most in (parallelism, environments) if most is not None]
-    smallest = min([*(tier.limit for tier in tiers), *at_once])
+    wanted = max(ceil(calls_per_second(tiers) / CALLS_PER_SECOND), ceil((parallelism or 0) / MOST_HANDS))
+    divided = [*(tier.limit for tier in tiers), parallelism, environments]
+    smallest = min(number for number in divided if number is not None)
     counters = 1 if whole else max(1, min(wanted, _MOST, int(smallest) // _CALLS_OF_A_COUNTER))
     if parallelism is None:
         slowest = min(tier.per_second for tier in tiers)

@@ -30,7 +30,6 @@ from .pages import Pages
 from .plan import AHEAD, FULL_TURN, HEARTBEAT, LEASE, TURN, Plan, Standing
 from .process import clients, memory, settings
 from .ring import Ring, new_id
-from .settings import MOST_HANDS
 from .store import Item, Store
 
 if TYPE_CHECKING:
@@ -375,7 +374,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         settings(),
         ring,
         context.get_remaining_time_in_millis(),
-        host=ThreadHost(min(MOST_HANDS, settings().parallelism)),
+        host=ThreadHost(settings().hands),
         clients=clients(),
         memory=memory(ring.counter),
     )

@@ -11,7 +11,7 @@ from botocore.config import Config
 
 from .caller import LATE
 from .ring import new_id
-from .settings import MOST_HANDS, Settings
+from .settings import Settings
 
 if TYPE_CHECKING:
     from .clocks import Frame
@@ -71,7 +71,7 @@ def memory(counter: int) -> Memory:
 @cache
 def clients() -> Clients:
     """Make the clients, once per execution environment."""
-    sockets = min(MOST_HANDS, settings().parallelism) + 5
+    sockets = settings().hands + 5
     config = Config(
         max_pool_connections=sockets,
         connect_timeout=1,

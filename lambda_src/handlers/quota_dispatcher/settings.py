@@ -87,6 +87,11 @@ class Settings:
         return [*tiers, {"key": self.key, "tiers": self.key_tiers}] if self.key else tiers
 
     @property
+    def hands(self) -> int:
+        """Calls that one dispatcher has in flight at most."""
+        return min(MOST_HANDS, self.parallelism)
+
+    @property
     def grants(self) -> bool:
         """Whether this counter has a part of every limit. Without, its backlog moves to others."""
         return all(tier["limit"] for tier in self.tiers)

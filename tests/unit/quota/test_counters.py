@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from cdk_breakwater import QuotaThrottledInvocation, QuotaTier
 from cdk_breakwater.errors import BreakwaterError
+from cdk_breakwater.quota.counters import MOST_HANDS
 from handlers.quota_dispatcher.counters import granting, part, parts
 from handlers.quota_dispatcher.learned import Told
 from handlers.quota_dispatcher.settings import Settings
@@ -57,6 +58,11 @@ def test_the_number_is_written_once_and_a_quota_in_use_keeps_its_own() -> None:
     store = Store(table(), "table")
     store.number_pages({1: 3})
     assert store.begin(40) == 1, "it was used before there were several"
+
+
+def test_the_construct_and_the_dispatcher_agree_on_how_many_calls_it_has_in_flight() -> None:
+    assert replace(SETTINGS, parallelism=10_000).hands == MOST_HANDS
+    assert replace(SETTINGS, parallelism=7).hands == 7
 
 
 def test_the_settings_of_a_counter_are_its_own() -> None:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 BASE_SECONDS = 0.01
 CAP_SECONDS = 0.25
+# A refusal costs the server as much as a login where it comes after one (PostgreSQL's reserved slots), and takes longer
+# the more of them there are. So after a slow one the pause grows to so many times what it took, within a second.
+CAP_TIMES_TAKEN = 10
+LONGEST_CAP_SECONDS = 1.0
 
 
 def jitter(low: float, high: float) -> float:
@@ -32,7 +36,7 @@ class Attempts:
         self._target = target
         self._least_seconds = least_seconds  # below that, another attempt is not begun
         self._deadline = deadline
-        self._started = monotonic()
+        self._started = self._begun = monotonic()
         self._pause = BASE_SECONDS
         self._reasons: dict[str, int] = {}
         self.count = 0
@@ -46,7 +50,10 @@ class Attempts:
         self.count += 1
         reason = " ".join(str(error).split()) or type(error).__name__
         self._reasons[reason] = self._reasons.get(reason, 0) + 1
-        self._pause = min(CAP_SECONDS, jitter(BASE_SECONDS, self._pause * 3))
+        now = monotonic()
+        cap = min(LONGEST_CAP_SECONDS, max(CAP_SECONDS, CAP_TIMES_TAKEN * (now - self._begun)))
+        self._pause = min(cap, jitter(BASE_SECONDS, self._pause * 3))
+        self._begun = now + self._pause
         if self._deadline.remaining() < self._pause + self._least_seconds:
             raise self.over() from error
         return self._pause

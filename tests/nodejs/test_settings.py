@@ -13,6 +13,10 @@ def test_settings(folder: LambdaFolder) -> None:
     folder.run("settings")
 
 
+def test_the_pauses_grow_with_what_a_refusal_takes(folder: LambdaFolder) -> None:
+    folder.run("attempts")
+
+
 def test_it_reads_the_variables_that_the_constructs_write() -> None:
     text = (source_directory("nodejs/breakwater-runtime") / "settings.cjs").read_text()
     read = set(re.findall(r"#(?:text|number)\('\w+', '([A-Z_]+)'", text))

@@ -9,6 +9,10 @@ const MARGIN_MS = 500
 const DEFAULT_MS = 15_000
 const BASE_MS = 10
 const CAP_MS = 250
+// a refusal costs the server as much as a login where it comes after one (PostgreSQL's reserved slots): after a slow one
+// the pause grows to so many times what it took, within a second
+const CAP_TIMES_TAKEN = 10
+const LONGEST_CAP_MS = 1000
 
 /** A point in time, a margin before the invocation's end. */
 class Deadline {
@@ -30,6 +34,7 @@ class Attempts {
   #target
   #deadline
   #started = performance.now()
+  #begun = this.#started
   #pause = BASE_MS
   #reasons = new Map()
   #count = 0
@@ -44,9 +49,11 @@ class Attempts {
     this.#count++
     const reason = error.code ?? error.message
     this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1)
-    this.#pause = Math.min(CAP_MS, BASE_MS + Math.random() * (this.#pause * 3 - BASE_MS))
+    const cap = Math.min(LONGEST_CAP_MS, Math.max(CAP_MS, CAP_TIMES_TAKEN * (performance.now() - this.#begun)))
+    this.#pause = Math.min(cap, BASE_MS + Math.random() * (this.#pause * 3 - BASE_MS))
     if (this.#deadline.remaining() < this.#pause) throw this.#exhausted(error)
     await sleep(this.#pause)
+    this.#begun = performance.now()
   }
 
   #exhausted (error) {

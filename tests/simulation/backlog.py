@@ -14,6 +14,7 @@ from handlers.quota_dispatcher.key_library import KeyLibrary
 from handlers.quota_dispatcher.key_sorting import Run
 from handlers.quota_dispatcher.keyed_counter import KeyedCounter
 from handlers.quota_dispatcher.keys import FIRST_NUMBER
+from handlers.quota_dispatcher.page_reader import PageReader
 from handlers.quota_dispatcher.pages import Pages
 from handlers.quota_dispatcher.reports import Report
 from tests.simulation.keyed_account import quiet
@@ -47,7 +48,11 @@ def turns(pages: int) -> tuple[float, int]:
     """Return the processor time of a turn (ms), which calls some messages of the key, and the bytes that it writes."""
     settings = quiet((Limit(20, 1_000),), (Limit(5, 1_000),)).settings
     table, now, draw = Table(), 1_800_000_000_000, random.Random(1)  # noqa: S311 -- a load
-    library = KeyLibrary(Blobs(table, "table", lambda _: None), Pages(table, "table"), lambda: Reading(now, now))
+    library = KeyLibrary(
+        Blobs(table, "table", lambda _: None),
+        PageReader(Pages(table, "table"), lambda _: None),
+        lambda: Reading(now, now),
+    )
 
     def made(text: str = "") -> KeyedCounter:
         counter = settings.counter()

@@ -10,6 +10,7 @@ from math import ceil
 from statistics import quantiles
 
 from cdk_breakwater.quota.counters import CALLS_PER_SECOND, MOST_HANDS
+from cdk_breakwater.quota.reachable_rate import dispatcher_memory
 from tests.simulation.provider import DAY, Limit
 from tests.simulation.schedule import MIDNIGHT
 from tests.simulation.services import Faults
@@ -34,11 +35,13 @@ LOADS: tuple[tuple[str, tuple[Limit, ...], int, float], ...] = (
 
 def measure(limits: tuple[Limit, ...], count: int, gap: float) -> tuple[float, float, list[float]]:
     """Return dollars per million, use of the tightest tier while there is a backlog, and the waits (s)."""
-    counters = ceil(min(limit.limit / limit.period for limit in limits) * 1_000 / CALLS_PER_SECOND)
+    rate = min(limit.limit / limit.period for limit in limits) * 1_000
+    counters = ceil(rate / CALLS_PER_SECOND)
     hands = 20 if counters == 1 else MOST_HANDS * counters
     world = World(
         1, list(limits), start=MIDNIGHT, faults=Faults(), trouble=Trouble(), parallelism=hands, counters=counters
     )
+    world.memory["dispatcher"] = dispatcher_memory(rate / counters, hands / counters, has_keys=False)
     world.padding = 1_000
     world.network.bill.sizes = True
     draw, hub, at = random.Random(1), world.hub, 0.0  # noqa: S311 -- a load
@@ -78,6 +81,7 @@ def measure_keyed(keys: int, count: int, gap: float) -> tuple[float, list[float]
         key="$.key",
         key_limits=[Limit(2, 1_000), Limit(5_000, DAY, "UTC")],
     )
+    world.memory["dispatcher"] = dispatcher_memory(300 if keys > 1_000 else 15, 100, has_keys=True)
     world.padding = 900
     world.network.bill.sizes = True
     draw, hub, at = random.Random(1), world.hub, 0.0  # noqa: S311 -- a load

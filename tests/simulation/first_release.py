@@ -35,7 +35,8 @@ def leave_behind(world: World, limits: list[Limit], waiting: int, group: Callabl
         others = [other for other in world.messages.values() if other.group == sent.group and other is not sent]
         if flying and (not sent.group or not others):
             flying -= 1
-            world.sqs.queues[lane].messages[id_].visible = now + LONGEST_CALL + 5_000
+            queue = world.sqs.queues[lane]
+            queue.hide(queue.messages[id_], now + LONGEST_CALL + 5_000)
             world.sqs.queues[lane].messages[id_].receipt = 1
             world.hub.after(draw.randint(0, 2_000), _Call(world, sent, lane, f"{id_}/1"))
     taken = sum(sent.sent == now and _in_the_air(world, sent) for sent in world.messages.values())

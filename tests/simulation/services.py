@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import re
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
@@ -275,8 +277,24 @@ class Queue:
     running: int = 0
     planned: set[int] = field(default_factory=set)
     tags: dict[str, str] = field(default_factory=dict)
+    hidden: list[tuple[int, str]] = field(default_factory=list)
+    """A heap of when which message becomes visible, or would have."""
     arrived: Callable[[str], None] | None = None
     """Hears the body of each message that is sent."""
+
+    def hide(self, message: Message, until: int) -> None:
+        message.visible = until
+        heappush(self.hidden, (until, message.id))
+
+    def next_visible(self, now: int) -> int | None:
+        """Return when the next of the messages that are hidden now becomes visible."""
+        while self.hidden:
+            when, id_ = self.hidden[0]
+            message = self.messages.get(id_)
+            if when > now and message is not None and message.visible == when:
+                return when
+            heappop(self.hidden)
+        return None
 
 
 class SQS:
@@ -299,6 +317,7 @@ class SQS:
         visible = now + delay + (self.random.randint(0, 200) if delay else 0)
         message = Message(f"m{self._count}", body, group, attributes or {}, now, visible)
         queue.messages[message.id] = message
+        queue.hide(message, visible)
         if queue.arrived:
             queue.arrived(body)
         self._plan(url, visible)
@@ -307,7 +326,7 @@ class SQS:
     def hide(self, url: str, handle: str, milliseconds: int) -> None:
         self.bill["SQS requests"] += 1
         if message := self._by_handle(url, handle):
-            message.visible = self.hub.now + milliseconds
+            self.queues[url].hide(message, self.hub.now + milliseconds)
             self._plan(url, message.visible)
 
     def delete(self, url: str, handle: str) -> None:
@@ -342,7 +361,7 @@ class SQS:
         queue.planned.discard(slot)
         if queue.invoke is None:
             return
-        for id_ in [m.id for m in queue.messages.values() if m.sent < now - RETENTION]:
+        for id_ in [m.id for m in takewhile(lambda m: m.sent < now - RETENTION, queue.messages.values())]:
             del queue.messages[id_]
         locked = {m.group for m in queue.messages.values() if queue.fifo and m.visible > now and m.receipt}
         batch: list[Message] = []
@@ -357,17 +376,16 @@ class SQS:
             elif queue.fifo:
                 waiting.add(message.group)
         if not batch:
-            later = [m.visible for m in queue.messages.values() if m.visible > now]
-            if later:
-                self._plan(url, min(later))
+            if later := queue.next_visible(now):
+                self._plan(url, later)
             return
         if queue.running >= queue.concurrency:
             return  # the end of one plans the next look
         for message in batch:
             message.receipt += 1
-            message.visible = now + queue.visibility
+            queue.hide(message, now + queue.visibility)
             if not queue.fifo and now < self.faults.until and self.random.random() < self.faults.duplicated:
-                message.visible = now + self.random.choice((0, 0, 500, 3_000))
+                queue.hide(message, now + self.random.choice((0, 0, 500, 3_000)))
                 self._plan(url, message.visible)
         queue.running += 1
         self.bill["SQS requests"] += -(-len(batch) // 10) * 2  # ten at most are received and deleted with a request
@@ -379,9 +397,8 @@ class SQS:
                 if id_ not in failed:
                     self.delete(url, handle)
             self._plan(url, self.hub.now, full=len(handles) == queue.batch and queue.window > 0)
-            later = [m.visible for m in queue.messages.values() if m.visible > self.hub.now]
-            if later:
-                self._plan(url, min(later))
+            if later := queue.next_visible(self.hub.now):
+                self._plan(url, later)
 
         queue.invoke([self.record(url, message) for message in batch], done)
         self._plan(url, now, full=len(batch) == queue.batch and queue.window > 0)

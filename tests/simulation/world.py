@@ -41,8 +41,7 @@ INTAKE_TIMEOUT = 30_000
 DOOR, PRIORITY, LANE = "door", "priority", "lane"
 DOORBELL, DEAD = "doorbell", "dead"
 NUMBER = re.compile(r"\d+")
-MEMORY = {"intake": 256, "dispatcher": 512, "acquirer": 256}
-"""MB."""
+FUNCTIONS = ("intake", "dispatcher", "acquirer")
 
 
 @dataclass
@@ -208,7 +207,8 @@ class World:
         self.dispatcher_seconds = 0.0
         self.invocations = 0
         self._flying: dict[str, int] = {}
-        self._environments: dict[str, list[Environment]] = {name: [] for name in MEMORY}
+        self.memory = dict.fromkeys(FUNCTIONS, 256)
+        self._environments: dict[str, list[Environment]] = {name: [] for name in FUNCTIONS}
         self._machines: list[Machine] = []
         numbers = list(range(1, lanes + 1))
         self.settings = Settings(
@@ -395,7 +395,7 @@ class World:
             if not ended[0]:
                 ended[0] = True
                 self.network.bill["invocations"] += 1
-                self.network.bill["MB milliseconds"] += (self.hub.now - began) * MEMORY[function]
+                self.network.bill["MB milliseconds"] += (self.hub.now - began) * self.memory[function]
                 done(answer)
 
         def run() -> None:

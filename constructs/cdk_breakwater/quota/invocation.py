@@ -237,7 +237,9 @@ class QuotaThrottledInvocation(Construct):
             "Dispatcher",
             handler="dispatcher.handler",
             timeout=timeout,
-            memory_size=dispatcher_memory(calls_per_second(self.tiers) / self.counters),
+            memory_size=dispatcher_memory(
+                calls_per_second(self.tiers) / self.counters, division.parallelism / self.counters, has_keys=bool(key)
+            ),
             environment=environment,
         )
         # A dispatcher of the release before knows nothing of the shelf that a newer intake fills.

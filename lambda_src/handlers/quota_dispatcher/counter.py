@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from .call import Verdict
-from .compact_json import dumps
+from .compact_json import dumps, without_empty
 from .held import Held
 from .pages import page_of
 from .quota import Quota
@@ -86,18 +86,18 @@ class Counter:
         return dumps(self._state())
 
     def _state(self) -> dict[str, Any]:
-        return {
-            "version": VERSION,
-            "tiers": self.tiers,
+        more = {
             "writers": self.writers,
-            "away": [self.away, self.away_since],
             "swept": self.swept,
             "seen": self.seen,
             "migrating": self.migrating,
-            "quota": self.quota.dump(),
-            "shelf": self.shelf.dump(),
-            **({"timed_by": self.timed_by} if self.timed_by else {}),
-        }
+            "timed_by": self.timed_by,
+        } | self._said_away()
+        always = {"version": VERSION, "tiers": self.tiers, "quota": self.quota.dump(), "shelf": self.shelf.dump()}
+        return always | without_empty(more)
+
+    def _said_away(self) -> dict[str, Any]:
+        return {"away": [self.away, self.away_since]} if self.away or self.away_since else {}
 
     def load(self, text: str) -> Self:
         """Read what `dump` wrote, with the tiers of then."""
@@ -108,11 +108,11 @@ class Counter:
         self.tiers = state["tiers"]
         self.quota = Quota([window(**tier) for tier in self.tiers], self.quota.longest_call).load(state["quota"])
         self.shelf.load(state["shelf"])
-        self.writers = state["writers"]
-        self.away, self.away_since = state["away"]
+        self.writers = state.get("writers", {})
+        self.away, self.away_since = state.get("away", (0, 0))
         self.swept = state.get("swept", 0)
         self.seen = state.get("seen", 0)
-        self.migrating = state["migrating"]
+        self.migrating = state.get("migrating", False)
         self.timed_by = state.get("timed_by", "")
 
     def load_first_release(self, text: str) -> Counter:

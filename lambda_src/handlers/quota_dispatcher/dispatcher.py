@@ -26,6 +26,7 @@ from .library import Library
 from .log import log
 from .metrics import Metrics
 from .moving import Moving
+from .page_reader import PageReader
 from .pages import Pages
 from .plan import AHEAD, FULL_TURN, HEARTBEAT, LEASE, TURN, Plan, Standing
 from .process import clients, memory, settings
@@ -118,8 +119,9 @@ class Dispatcher:
         self._arrival = Arrival(settings, ring, host, self._doorbell, self._metrics)
         pages = Pages(clients.dynamodb, settings.table)
         blobs = Blobs(clients.dynamodb, settings.table, host.sleep)
-        self._keys = KeyLibrary(blobs, pages, host.reading)
-        self._library = Library(host, pages, self._store, self._keys)
+        reader = PageReader(pages, host.sleep)
+        self._keys = KeyLibrary(blobs, reader, host.reading)
+        self._library = Library(host, pages, self._store, reader)
         self._moving = Moving(settings, host, clients, self._library)
         self._caller = Caller(settings, host, clients, self._library, self._metrics)
         self._calls = Calls(memory.hands, host, self._caller, self._metrics)

@@ -80,5 +80,5 @@ class Grant:
         """Read what `dump` wrote."""
         begun, until, calls, periods, messages, *weight = state
         charged = {key: dict(map(tuple, pairs)) for key, pairs in periods.items()}
-        held = [Held(load_ref(message, 1), message[4]) for message in messages]
+        held = [Held(ref, *failures) for ref, failures in (load_ref(message, 1) for message in messages)]
         return cls(begun, until, calls, weight[0] if weight else calls, charged, held)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PLACE = 3
+"""Numbers that every message has: lane, page, position."""
 UNWEIGHED = 0
 """The weight of a message that lay there before its quota had weights, or when it had others."""
 
@@ -19,8 +24,13 @@ class Ref(NamedTuple):
     """What it costs in the tiers that count weights; `UNWEIGHED` when that is to be read anew."""
 
     def dump(self, *more: int) -> list[int]:
-        """Write it, and what belongs to it, as JSON knows it; most messages weigh 1."""
-        return [*self[:4], *more, *([self.weight] if self.weight != 1 else [])]
+        """Write it, and what belongs to it, as JSON knows it; most messages weigh 1, and end with zeros."""
+        flat = [*self[:4], *more]
+        if self.weight != 1:
+            return [*flat, self.weight]
+        while len(flat) > _PLACE and not flat[-1]:
+            flat.pop()
+        return flat
 
 
 class Held(NamedTuple):
@@ -39,6 +49,7 @@ class Held(NamedTuple):
         return Held(self.ref._replace(weight=UNWEIGHED), self.failures)
 
 
-def load_ref(flat: list[Any], more: int = 0) -> Ref:
-    """Read what `Ref.dump` wrote with so many numbers that belong to it."""
-    return Ref(*flat[:4], *flat[4 + more :])
+def load_ref(flat: Sequence[int], more: int = 0) -> tuple[Ref, list[int]]:
+    """Read what `Ref.dump` wrote, and the so many numbers that belong to it."""
+    numbers = [*flat, *[0] * (4 + more - len(flat))]
+    return Ref(*numbers[:4], *numbers[4 + more :]), numbers[4 : 4 + more]

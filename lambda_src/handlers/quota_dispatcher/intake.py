@@ -7,6 +7,7 @@ acknowledged as soon as it lies on the shelf, which forgets nothing.
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from math import ceil
 from time import time
@@ -22,7 +23,7 @@ from .filing import file
 from .keys import key_refusal
 from .log import log
 from .ring import LONGEST_DELAY, new_id, send_ring
-from .settings import Settings
+from .settings import VARIABLE, Settings
 from .store import Store
 from .weights import most_of, refusal, source_of
 
@@ -123,3 +124,7 @@ def _counters() -> Counters:
 def _clients() -> tuple[Any, Any]:
     config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
     return boto3.client("sqs", config=config), boto3.client("dynamodb", config=config)
+
+
+if VARIABLE in os.environ:
+    _clients()  # In Lambda's init phase, which has more of a processor than a small function has afterwards.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .compact_json import without_empty
 from .counter import Counter
 from .held import Held, Ref
 from .key_plans import planned
@@ -79,13 +80,11 @@ class KeyShelf(Shelf):
             "returned": [entry.held.ref.dump(entry.held.failures, entry.due) for entry in self.returned],
             "turn": self.turn,
         }
-        return {name: value for name, value in state.items() if value}
+        return without_empty(state)
 
     def load(self, state: dict[str, Any]) -> KeyShelf:
         """Read what `dump` wrote."""
-        super().load(
-            {"lanes": {}, "returned": [], "parked": [], "holes": [], "opened": [], "settled": 0, "turn": 0} | state
-        )
+        super().load(state)
         self.pages = PageLine.load(state.get("pages", []))
         self.index = state.get("index", 0)
         return self
@@ -128,14 +127,14 @@ class KeyCounter(Counter):
 
     def _state(self) -> dict[str, Any]:
         quota = self.quota.dump()
-        state = {"tiers": self.tiers, "away": [self.away, self.away_since], "quota": quota, "shelf": self.shelf.dump()}
-        return state | ({"limits": self.limits} if self.limits else {})
+        state = {"shelf": self.shelf.dump(), "limits": self.limits} | self._said_away()
+        return {"tiers": self.tiers, "quota": quota, **without_empty(state)}
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.tiers = state["tiers"]
         self.quota = Quota([window(**tier) for tier in self.tiers], self.quota.longest_call).load(state["quota"])
-        self.line.load(state["shelf"])
-        self.away, self.away_since = state["away"]
+        self.line.load(state.get("shelf", {}))
+        self.away, self.away_since = state.get("away", (0, 0))
         self.limits = state.get("limits", {})
 
     def keep_to(self, tiers: list[dict[str, Any]]) -> bool:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from .aws_errors import AwsError
 from .key_plans import Plans
 from .log import log
-from .pages import MOST_BYTES, forget_oldest, page_name
+from .pages import page_name
 from .volumes import Volumes
 
 if TYPE_CHECKING:
@@ -18,14 +17,13 @@ if TYPE_CHECKING:
     from .clocks import Reading
     from .key_plans import Limits
     from .keyed_counter import KeyedCounter
-    from .pages import Page, Pages
+    from .page_reader import PageReader
+    from .pages import Page
     from .volumes import Volume
-
-_PAGES_KEPT = 300
 
 
 class KeyLibrary:
-    """The table, as a `KeyedCounter` needs it. Its pages may be read by several threads.
+    """The table, as a `KeyedCounter` needs it.
 
     Parameters
     ----------
@@ -35,13 +33,11 @@ class KeyLibrary:
         Reads both clocks.
     """
 
-    def __init__(self, blobs: Blobs, pages: Pages, now: Callable[[], Reading]) -> None:
+    def __init__(self, blobs: Blobs, pages: PageReader, now: Callable[[], Reading]) -> None:
         self._blobs = blobs
-        self._source = pages
         self._volumes = Volumes(blobs)
         self._plans = Plans(blobs, now)
-        self._pages: dict[tuple[int, int], Page] = {}
-        self._lock = Lock()
+        self._pages = pages
         self._written: set[str] = set()
 
     def volumes(self, names: Iterable[str]) -> dict[str, Volume]:
@@ -54,15 +50,7 @@ class KeyLibrary:
 
     def page(self, key: tuple[int, int]) -> Page | None:
         """Read a page, or remember it."""
-        with self._lock:
-            found = self._pages.get(key)
-        if found is None and (found := self._source.get(key)):
-            with self._lock:
-                self._pages[key] = found
-                while len(self._pages) > _PAGES_KEPT:
-                    del self._pages[next(iter(self._pages))]
-                forget_oldest(self._pages, MOST_BYTES)
-        return found
+        return self._pages.page(key)
 
     def write_down(self, counter: KeyedCounter) -> None:
         """Lay down what the next write of the counter will name."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from .aws_errors import AwsError
 from .counter import DAY
-from .keys import FIRST_NUMBER
 from .log import log
 from .pages import MOST_BYTES, forget_oldest
 from .shelf import MOST_RETURNED
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from .counter import Counter
     from .held import Held, Ref
     from .host import Host
-    from .key_library import KeyLibrary
+    from .page_reader import PageReader
     from .pages import Page, Pages
     from .process import Memory
     from .store import Store
@@ -37,7 +36,7 @@ class Library:
 
     Parameters
     ----------
-    host, pages, store, keys
+    host, pages, store, reader
         Of the dispatcher.
 
     Attributes
@@ -46,11 +45,11 @@ class Library:
         None for one that was not there.
     """
 
-    def __init__(self, host: Host, pages: Pages, store: Store, keys: KeyLibrary) -> None:
+    def __init__(self, host: Host, pages: Pages, store: Store, reader: PageReader) -> None:
         self._host = host
         self._pages = pages
         self._store = store
-        self.keys = keys
+        self._reader = reader
         self.pages: dict[tuple[int, int], Page | None] = {}
         self._unit = ""
 
@@ -83,7 +82,7 @@ class Library:
     def record(self, held: Held) -> dict[str, Any] | None:
         """Return a message as its function gets it; None when its page is gone, since all of it was done."""
         key = held.ref[:2]
-        page = self.keys.page(key) if key[0] >= FIRST_NUMBER else self.pages.get(key) or self._get(key)
+        page = self.pages.get(key) or self._reader.page(key)
         return None if page is None else {**page.records[held.ref.index], "receiptHandle": ""}
 
     def tidy(self, counter: Counter) -> set[tuple[int, int]]:

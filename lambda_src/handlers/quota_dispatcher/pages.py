@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PAGE = "page"
-MOST_BYTES = 30_000_000
-"""Of pages in memory, of which a dispatcher has 512 MB; one page has 6 MB at most, since Lambda hands over no more."""
+MOST_BYTES = 20_000_000
+"""Of pages in memory. Of the smallest messages, these take about 60 MB, and the process takes 60 MB without any; a
+dispatcher has 256 MB at least. One page has 6 MB at most, since Lambda hands over no more."""
 
 
 @dataclass(frozen=True)

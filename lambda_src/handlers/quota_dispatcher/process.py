@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from botocore.config import Config
 
 from .caller import LATE
 from .ring import new_id
-from .settings import Settings
+from .settings import VARIABLE, Settings
 
 if TYPE_CHECKING:
     from .clocks import Frame
@@ -89,3 +90,7 @@ def clients() -> Clients:
         boto3.client("dynamodb", config=config),
         boto3.client("lambda", config=once),
     )
+
+
+if VARIABLE in os.environ:
+    clients()  # In Lambda's init phase, which has more of a processor than a small function has afterwards.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .calendar_window import CalendarWindow
 from .clocks import MAX_SKEW, Frame, Reading
+from .compact_json import without_empty
 from .grants import Grant
 from .learned import ROUNDED, Learned
 from .rolling_window import RollingWindow
@@ -262,28 +263,28 @@ class Quota:
 
     def dump(self) -> dict[str, Any]:
         """Write the state as JSON knows it."""
-        return {
-            "clock": self.clock,
-            "wall": self.wall,
+        state = {
             "paused_until": self.paused_until,
             "grants": {name: grant.dump() for name, grant in self.grants.items() if grant.calls},
             "calendar": {window.key: window.dump() for window in self.calendar},
             "rolling": {window.key: [window.grain, *window.dump()] for window in self.rolling},
-            **({"learned": learned} if (learned := self.learned.dump()) else {}),
+            "learned": self.learned.dump(),
         }
+        return {"clock": self.clock, "wall": self.wall, **without_empty(state)}
 
     def load(self, state: dict[str, Any]) -> Quota:
         """Read what `dump` wrote, into a quota without history; tiers may have come, gone or changed since."""
         self.clock, self.wall = state["clock"], state["wall"]
         self.frame = Frame(self.clock, Reading(self.wall, 0))
-        self.paused_until = state["paused_until"]
+        self.paused_until = state.get("paused_until", 0)
         self.learned.load(state.get("learned", {}))
         for window in self.windows:
             window.lower(self.learned.limits)
-        self.grants = {name: Grant.load(grant) for name, grant in state["grants"].items()}
+        self.grants = {name: Grant.load(grant) for name, grant in state.get("grants", {}).items()}
+        calendar, rolling = state.get("calendar", {}), state.get("rolling", {})
         for window in self.calendar:
-            if window.key in state["calendar"]:
-                window.load(state["calendar"][window.key])
+            if window.key in calendar:
+                window.load(calendar[window.key])
             else:
                 window.charge(window.span(self.wall)[0], window.limit)
                 for grant in self.grants.values():
@@ -295,10 +296,10 @@ class Quota:
         for grant in self.grants.values():
             grant.periods = {key: charged for key, charged in grant.periods.items() if key in known}
         for window in self.rolling:
-            if window.key in state["rolling"]:
-                grain, *flat = state["rolling"][window.key]
+            if window.key in rolling:
+                grain, *flat = rolling[window.key]
                 window.load(flat, grain)
-        self._adopt([window for window in self.rolling if window.key not in state["rolling"]], state["rolling"])
+        self._adopt([window for window in self.rolling if window.key not in rolling], rolling)
         return self
 
     def _adopt(self, newcomers: list[RollingWindow], stored: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .compact_json import without_empty
 from .held import UNWEIGHED, Held, Ref, load_ref
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ class Shelf:
 
     def dump(self) -> dict[str, Any]:
         """Write the state as JSON knows it."""
-        return {
+        state = {
             "lanes": {str(number): [lane.page, lane.index] for number, lane in self.lanes.items()},
             "returned": [entry.held.ref.dump(entry.held.failures, entry.due) for entry in self.returned],
             "parked": [ref.dump() for ref in self.parked],
@@ -203,15 +204,17 @@ class Shelf:
             "settled": self.settled,
             "turn": self.turn,
         }
+        return without_empty(state)
 
     def load(self, state: dict[str, Any]) -> Shelf:
         """Read what `dump` wrote."""
-        self.lanes = {int(number): Lane(*place) for number, place in state["lanes"].items()}
-        self.returned = [Returned(Held(load_ref(entry, 2), entry[4]), entry[5]) for entry in state["returned"]]
-        self.parked = [load_ref(ref) for ref in state["parked"]]
-        self.holes = {(lane, page): until for lane, page, until in state["holes"]}
-        self.opened = {(lane, page) for lane, page in state["opened"]}
-        self.settled, self.turn = state["settled"], state["turn"]
+        self.lanes = {int(number): Lane(*place) for number, place in state.get("lanes", {}).items()}
+        returned = (load_ref(entry, 2) for entry in state.get("returned", []))
+        self.returned = [Returned(Held(ref, failures), due) for ref, (failures, due) in returned]
+        self.parked = [load_ref(ref)[0] for ref in state.get("parked", [])]
+        self.holes = {(lane, page): until for lane, page, until in state.get("holes", [])}
+        self.opened = {(lane, page) for lane, page in state.get("opened", [])}
+        self.settled, self.turn = state.get("settled", 0), state.get("turn", 0)
         return self
 
     def _due(self, clock: int, groups: set[int]) -> list[Returned]:

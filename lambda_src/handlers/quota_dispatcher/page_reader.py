@@ -1,0 +1,63 @@
+"""Reads pages for calls, on any thread, without taking more memory than there is."""
+
+from __future__ import annotations
+
+from threading import Lock, Semaphore
+from typing import TYPE_CHECKING
+
+from .pages import MOST_BYTES, forget_oldest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .pages import Page, Pages
+
+AT_ONCE = 2
+"""A page of 6 MB takes 24 MB while it is read, and each of 100 calls may need another one."""
+_LOOK = 5
+"""Milliseconds between two looks whether another thread has read its page."""
+_MOST = 300
+
+
+class PageReader:
+    """Reads a page, or remembers it.
+
+    Parameters
+    ----------
+    pages
+        Of the table.
+    sleep
+        Waits for so many milliseconds.
+    """
+
+    def __init__(self, pages: Pages, sleep: Callable[[int], None]) -> None:
+        self._source = pages
+        self._sleep = sleep
+        self._places = Semaphore(AT_ONCE)
+        self._lock = Lock()
+        self._kept: dict[tuple[int, int], Page] = {}
+
+    def page(self, key: tuple[int, int]) -> Page | None:
+        """Return a page; None when it isn't there."""
+        while not (found := self._remembered(key)):
+            if self._places.acquire(blocking=False):
+                try:
+                    return self._remembered(key) or self._read(key)
+                finally:
+                    self._places.release()
+            self._sleep(_LOOK)
+        return found
+
+    def _remembered(self, key: tuple[int, int]) -> Page | None:
+        with self._lock:
+            return self._kept.get(key)
+
+    def _read(self, key: tuple[int, int]) -> Page | None:
+        found = self._source.get(key)
+        if found:
+            with self._lock:
+                self._kept[key] = found
+                while len(self._kept) > _MOST:
+                    del self._kept[next(iter(self._kept))]
+                forget_oldest(self._kept, MOST_BYTES)
+        return found

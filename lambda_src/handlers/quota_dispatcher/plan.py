@@ -21,7 +21,7 @@ TURN = 500
 """Between two writes that take slots; `FULL_TURN` when most hands are free again, or where a write takes `MANY`."""
 FULL_TURN = 100
 MANY = 12
-"""A write for so many messages costs little beside their pages, and at 250 calls a second another one is soon needed."""
+"""A write for so many messages costs little beside their pages, and at 250 calls a second the next is soon needed."""
 STAY = 1_500
 """For a longer rest the dispatcher leaves, and a ring with a delay starts the next one: that costs as much as to stay
 awake for so long, within a factor of two."""

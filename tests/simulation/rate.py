@@ -18,6 +18,31 @@ POLLERS = 5
 """Of Lambda, that read a queue from the start (AWS Lambda Developer Guide, "Configuring scaling behavior")."""
 
 
+def called(
+    rate: int, counters: int, seconds: int, milliseconds: tuple[int, int] = (20, 150), arrives: int = 0
+) -> tuple[World, Limit]:
+    """Let as many messages wait as so many seconds grant, and call them all."""
+    limit = Limit(rate, 1_000, arrives=arrives)
+    world = World(
+        1,
+        [limit],
+        start=MIDNIGHT,
+        faults=Faults(),
+        trouble=Trouble(),
+        parallelism=MOST_HANDS * counters,
+        counters=counters,
+    )
+    world.environments = 1_000_000
+    world.durations = milliseconds
+    with contextlib.redirect_stdout(io.StringIO()), without_collector():
+        world.send(rate * seconds)
+        for _ in range(POLLERS - 1):
+            world.sqs._plan(DOOR, MIDNIGHT, full=True)
+        world.hub.run(world.settled, MIDNIGHT + 20 * 60_000)
+    world.finish()
+    return world, limit
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=int, default=10_000, help="calls a second that are granted")
@@ -26,25 +51,8 @@ def main() -> None:
     parser.add_argument("--calls", type=int, nargs=2, default=(20, 150), help="least and most milliseconds of a call")
     parser.add_argument("--arrives", type=int, default=0, help='milliseconds, with counted="arrival"')
     options = parser.parse_args()
-    limit = Limit(options.rate, 1_000, arrives=options.arrives)
-    world = World(
-        1,
-        [limit],
-        start=MIDNIGHT,
-        faults=Faults(),
-        trouble=Trouble(),
-        parallelism=MOST_HANDS * options.counters,
-        counters=options.counters,
-    )
-    world.environments = 1_000_000
-    world.durations = tuple(options.calls)
     began = time.process_time()
-    with contextlib.redirect_stdout(io.StringIO()), without_collector():
-        world.send(options.rate * options.seconds)
-        for _ in range(POLLERS - 1):
-            world.sqs._plan(DOOR, MIDNIGHT, full=True)
-        world.hub.run(world.settled, MIDNIGHT + 20 * 60_000)
-    world.finish()
+    world, limit = called(options.rate, options.counters, options.seconds, tuple(options.calls), options.arrives)
     spent = time.process_time() - began
     ends = sorted(sent.ends[0] for sent in world.messages.values() if sent.ends)
     starts = sorted(sent.calls[0] for sent in world.messages.values() if sent.calls)

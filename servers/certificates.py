@@ -11,6 +11,9 @@ from pathlib import Path
 
 import trustme
 
+CERTIFIED = "certified"
+"""The user who has to show a certificate, where TLS is required."""
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -22,7 +25,7 @@ class Certificate:
 
 
 class Certificates:
-    """`right`, `wrong_host` and `expired` of one CA; `ca` and `other_ca` are what a client may trust."""
+    """`right`, `wrong_host`, `expired` and a `client`'s of one CA; `ca` and `other_ca` are what a client may trust."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="breakwater-certificates-"))
@@ -34,16 +37,21 @@ class Certificates:
         trustme.CA(organization_name="another CA").cert_pem.write_to_path(str(self.other_ca))
         self.right = self._issue("right", "127.0.0.1", "localhost")
         self.wrong_host = self._issue("wrong-host", "elsewhere.example")
+        self.client = self._issue("client", CERTIFIED, common_name=CERTIFIED)
         long_ago = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
         self.expired = self._issue(
             "expired", "127.0.0.1", "localhost", valid=(long_ago, long_ago + datetime.timedelta(days=90))
         )
 
     def _issue(
-        self, name: str, *hosts: str, valid: tuple[datetime.datetime, datetime.datetime] | None = None
+        self,
+        name: str,
+        *hosts: str,
+        valid: tuple[datetime.datetime, datetime.datetime] | None = None,
+        common_name: str | None = None,
     ) -> Certificate:
         not_before, not_after = valid or (None, None)
-        issued = self._authority.issue_cert(*hosts, not_before=not_before, not_after=not_after)
+        issued = self._authority.issue_cert(*hosts, not_before=not_before, not_after=not_after, common_name=common_name)
         certificate, key = self._folder / f"{name}.pem", self._folder / f"{name}.key"
         for number, pem in enumerate(issued.cert_chain_pems):
             pem.write_to_path(str(certificate), append=number > 0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pymysql
 
+from servers.certificates import CERTIFIED
 from servers.server import Server, binary, free_port
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ class MariaDbServer(Server):
             "--back-log=1000",
         ]
         if self.certificate:
-            command += [f"--ssl-cert={self.certificate.certificate}", f"--ssl-key={self.certificate.key}"]
+            own = self.certificate
+            command += [f"--ssl-cert={own.certificate}", f"--ssl-key={own.key}", f"--ssl-ca={own.ca}"]
         if self.require_tls:
             command.append("--require-secure-transport=ON")
         return command
@@ -123,3 +125,7 @@ class MariaDbServer(Server):
         with self.admin() as admin, admin.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {self.database} CHARACTER SET utf8mb4")
         self.add_user(self.user, self.password)
+        if self.require_tls:
+            self.add_user(CERTIFIED, self.password)
+            with self.admin() as admin, admin.cursor() as cursor:
+                cursor.execute(f"ALTER USER {CERTIFIED}@'127.0.0.1' REQUIRE X509")

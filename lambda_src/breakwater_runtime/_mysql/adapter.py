@@ -39,7 +39,7 @@ class MySqlAdapter(Adapter):
 
     def __init__(self, settings: Settings, *, autocommit: bool, options: dict[str, Any]) -> None:
         super().__init__(settings, autocommit=autocommit, options=options)
-        check(self.driver, options, self.known_options())
+        check(self.driver, options, settings, self.known_options())
 
     def known_options(self) -> set[str]:
         """Name what the driver's connect takes."""

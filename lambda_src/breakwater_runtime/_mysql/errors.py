@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
-
 from pymysql.err import Error, InterfaceError
 
-from breakwater_runtime._core.trouble import Trouble
+from breakwater_runtime._core.trouble import Trouble, is_certificate_refused
 
 # MySQL Reference Manual, "Server Error Message Reference" and "Client Error Message Reference"; MariaDB documentation,
 # "MariaDB Error Code Reference"
@@ -54,11 +52,8 @@ def trouble_of(error: BaseException) -> Trouble:
     """Tell what an error means."""
     if isinstance(error, OSError) or not isinstance(error, Error):
         return Trouble.LASTING
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(getattr(seen, "original_exception", seen), ssl.SSLCertVerificationError):
-            return Trouble.LASTING
-        seen = seen.__cause__
+    if is_certificate_refused(error):
+        return Trouble.LASTING
     code = code_of(error)
     if code == 1226 and "max_user_connections" not in str(error):
         # max_queries_per_hour and its like don't pass within an invocation

@@ -9,9 +9,11 @@ from pymysql.connections import DEFAULT_CHARSET
 from pymysql.constants import CLIENT
 
 from breakwater_runtime._core.options import LOGIN, VERIFIED, refuse
+from breakwater_runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from breakwater_runtime._mysql.exchange import Exchange
+    from breakwater_runtime.environment import Settings
 
 _REFUSED = (
     dict.fromkeys(("passwd", "db"), "It is an argument of database().")
@@ -23,10 +25,13 @@ _REFUSED = (
     }
 )
 
+OF_THE_CERTIFICATE = ("ssl_cert", "ssl_key", "ssl_key_password")
+"""PyMySQL's names for a client's certificate; aiomysql has none, and gets the context that they make."""
+
 _TRACKING = b"SESSION session_track_state_change=1, SESSION session_track_transaction_info='STATE'"
 
 
-def check(driver: str, options: dict[str, Any], known: set[str]) -> None:
+def check(driver: str, options: dict[str, Any], settings: Settings, known: set[str]) -> None:
     """Refuse the options that the runtime can't keep its promises with.
 
     Raises
@@ -35,8 +40,13 @@ def check(driver: str, options: dict[str, Any], known: set[str]) -> None:
         With the reason.
     """
     # those of releases to come, too
-    of_tls = dict.fromkeys((name for name in options if name.startswith("ssl")), VERIFIED)
-    refuse(driver, options, _REFUSED | of_tls, known)
+    of_tls = {name: VERIFIED for name in options if name.startswith("ssl") and name not in OF_THE_CERTIFICATE}
+    refuse(driver, options, _REFUSED | of_tls, known.union(OF_THE_CERTIFICATE))
+    own = [name for name in OF_THE_CERTIFICATE if name in options]
+    if own and settings.tls_ca is None:
+        raise ConfigurationError(f"{own[0]} is no option in plain text. {VERIFIED}")
+    if own and "ssl_cert" not in options:
+        raise ConfigurationError(f"{own[0]} needs ssl_cert, the certificate.")
 
 
 class Told:

@@ -19,9 +19,9 @@ from breakwater_runtime._mysql.errors import code_of, trouble_of
 from breakwater_runtime._mysql.exchange import ABORTED, Exchange
 from breakwater_runtime._mysql.handle import Lent
 from breakwater_runtime._mysql.limits import Limits
-from breakwater_runtime._mysql.options import Told
+from breakwater_runtime._mysql.options import OF_THE_CERTIFICATE, Told
 from breakwater_runtime.errors import OutcomeUnknown, TransactionAborted
-from breakwater_runtime.tls import ssl_context
+from breakwater_runtime.tls import context_of_ones_own, show_certificate, ssl_context
 
 if TYPE_CHECKING:
     import ssl
@@ -110,7 +110,7 @@ class MySqlSession(Session, Generic[Handle]):
 
     def connect_options(self, deadline: Deadline) -> tuple[dict[str, Any], Deadline]:
         """Return the arguments of the driver's connect that the user gave, and until when it may take."""
-        given = dict(self._options)
+        given = {name: value for name, value in self._options.items() if name not in OF_THE_CERTIFICATE}
         seconds = given.pop("connect_timeout", None)
         given["client_flag"] = given.get("client_flag", 0) | CLIENT_SESSION_TRACK
         return given, deadline if seconds is None else deadline.within(seconds)
@@ -118,7 +118,13 @@ class MySqlSession(Session, Generic[Handle]):
     def tls_context(self) -> ssl.SSLContext | None:
         """Return what TLS is verified by, None where there is none."""
         tls_ca = self._adapter.settings.tls_ca
-        return ssl_context(tls_ca) if tls_ca else None
+        if tls_ca is None:
+            return None
+        if "ssl_cert" not in self._options:
+            return ssl_context(tls_ca)
+        context = context_of_ones_own(tls_ca)
+        show_certificate(context, *(self._options.get(name) for name in OF_THE_CERTIFICATE))
+        return context
 
     @property
     def _handle(self) -> Handle:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +20,7 @@ from breakwater_runtime._postgresql.libpq_environment import independent, refuse
 from breakwater_runtime._postgresql.options import PSYCOPGS_OWN, check
 from breakwater_runtime._postgresql.session import PostgreSqlSession
 from breakwater_runtime.environment import host_and_port
+from breakwater_runtime.errors import ConfigurationError
 from breakwater_runtime.tls import ca_path
 
 if TYPE_CHECKING:
@@ -71,6 +73,9 @@ class PostgreSqlAdapter(Adapter):
         own = {name: value for name, value in self.options.items() if name not in PSYCOPGS_OWN}
         if "sslcert" in own:
             arguments.pop("sslcertmode", None)
+            # libpq by itself would go on without it
+            if not os.path.isfile(own["sslcert"]):  # noqa: PTH113 -- pathlib would add 4 ms to a cold start
+                raise ConfigurationError(f"sslcert is {own['sslcert']!r}, but there is no such file.")
         return arguments | own
 
     async def open(self, login: Login, deadline: Deadline) -> PostgreSqlSession:

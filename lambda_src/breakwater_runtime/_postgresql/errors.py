@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from breakwater_runtime._core.trouble import Trouble
+from breakwater_runtime._core.trouble import Trouble, is_certificate_refused
 
 # PostgreSQL documentation, appendix A "PostgreSQL Error Codes"
 _STATES = {
@@ -27,18 +27,19 @@ _PLAN_CHANGED = "cached plan must not change result type"
 
 _FULL = ("too many clients", "too many connections", "remaining connection slots", "53300")
 # PgBouncer says SASL
-_LOGIN = ("password authentication failed", "pam authentication failed", "sasl authentication failed")
+_LOGIN = tuple(f"{method} authentication failed" for method in ("password", "pam", "sasl", "ldap", "radius"))
 _LASTING = (
     "does not exist",
     "no such database",  # PgBouncer's words for it
     "no such user",
-    "no pg_hba.conf entry",
+    "pg_hba.conf",
     "is not permitted to log in",
     "not currently accepting connections",
+    "cannot connect to invalid database",
     "permission denied for database",
-    "certificate verify failed",
     "does not match host name",
     "certificate authentication failed",
+    "requires a valid client certificate",
     "no password supplied",
     # of libpq's own files: not there, not readable, not a pair
     "certificate file",
@@ -70,7 +71,7 @@ def trouble_of(error: BaseException) -> Trouble:
         if error.sqlstate == "0A000" and _PLAN_CHANGED in str(error):
             return Trouble.STALE
         return _STATES.get(error.sqlstate, Trouble.LOST if error.sqlstate.startswith("08") else Trouble.LASTING)
-    if not isinstance(error, psycopg.OperationalError):
+    if not isinstance(error, psycopg.OperationalError) or is_certificate_refused(error):
         return Trouble.LASTING
     text = str(error).lower()
     for trouble, words in ((Trouble.FULL, _FULL), (Trouble.LOGIN, _LOGIN), (Trouble.LASTING, _LASTING)):

@@ -45,5 +45,9 @@ def check(options: dict[str, Any], settings: Settings) -> None:
     for name, value in only.items():
         if options.get(name, value) != value:
             raise ConfigurationError(f"{name} is {options[name]!r}. {VERIFIED}")
+    # libpq would take the other one from ~/.postgresql
+    pair = [name for name in ("sslcert", "sslkey") if name in options]
+    if len(pair) == 1 or (not pair and options.get("sslcertmode", "disable") != "disable"):
+        raise ConfigurationError("A client's certificate needs both, sslcert and sslkey.")
     if settings.proxy and options.get("prepare_threshold") is not None:
         raise ConfigurationError("prepare_threshold is no option behind a proxy. What is prepared pins its session.")

@@ -20,6 +20,7 @@ from breakwater_runtime._core.line import connected
 from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS, CHECK_TIMEOUT_SECONDS
 from breakwater_runtime._core.resolver import resolved
 from breakwater_runtime._core.session import Waker, now
+from breakwater_runtime._core.trouble import is_certificate_refused
 from breakwater_runtime.environment import host_and_port
 from breakwater_runtime.errors import ConnectionUnavailable, OutcomeUnknown
 from breakwater_runtime.retry import Attempts
@@ -151,7 +152,7 @@ class Bounded(Connection):
             sleep(pause)
             return error
         except (ConnectionError, TimeoutError) as error:
-            if "certificate verify failed" in str(error):
+            if is_certificate_refused(error):
                 raise
             return error
         return None

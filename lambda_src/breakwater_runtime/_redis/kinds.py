@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from redis.connection import SSLConnection
 
 from breakwater_runtime._redis.connection import Bounded, Reached
-from breakwater_runtime.tls import context_of_ones_own, ssl_context
+from breakwater_runtime.tls import context_of_ones_own, show_certificate, ssl_context
 
 if TYPE_CHECKING:
     import socket
@@ -36,7 +36,7 @@ class Tls(Bounded, SSLConnection, Reached):
         for flag in self.ssl_include_verify_flags or ():
             context.verify_flags |= flag  # pyrefly: ignore
         if self.certfile or self.keyfile:
-            context.load_cert_chain(self.certfile, self.keyfile, self.certificate_password)  # pyrefly: ignore
+            show_certificate(context, self.certfile, self.keyfile, self.certificate_password)
         if self.ssl_min_version is not None:
             context.minimum_version = self.ssl_min_version
         if self.ssl_ciphers:

@@ -19,7 +19,7 @@ from pymysql.constants import CLIENT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from servers import Certificates
+    from servers import Certificate, Certificates
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,13 @@ _MYSQL: dict[str, Kept | Refused] = {
     "server_public_key": Kept(b"-----BEGIN PUBLIC KEY-----", of_driver=lambda raw: raw.server_public_key),
 } | dict.fromkeys(("db", "ssl", "unix_socket", "read_default_file", "read_default_group"), _REFUSED)  # fmt: skip
 
+
+def _mysql_tls(own: Certificate) -> dict[str, Kept | Refused]:
+    """Return those of a client's certificate, which aiomysql gets as a context."""
+    given = {"ssl_cert": str(own.certificate), "ssl_key": str(own.key), "ssl_key_password": "unused"}
+    return {name: Kept(value, tls=True, also=given | {name: value}) for name, value in given.items()}
+
+
 _PYMYSQL = (
     _MYSQL
     | {
@@ -93,8 +100,8 @@ _PYMYSQL = (
         "bind_address": Kept("127.0.0.1", "SELECT SUBSTRING_INDEX(USER(), '@', -1)", "127.0.0.1"),
         "binary_prefix": Kept(True),
     }
-    | dict.fromkeys(("ssl_ca", "ssl_cert", "ssl_disabled", "ssl_key", "ssl_key_password"), _REFUSED)
-    | dict.fromkeys(("ssl_verify_cert", "ssl_verify_identity", "defer_connect", "passwd"), _REFUSED)
+    | dict.fromkeys(("ssl_ca", "ssl_disabled", "ssl_verify_cert", "ssl_verify_identity"), _REFUSED)
+    | dict.fromkeys(("defer_connect", "passwd"), _REFUSED)
     | dict.fromkeys(("compress", "named_pipe"), _REFUSED)
 )
 _AIOMYSQL = (
@@ -115,7 +122,7 @@ _SCHEMES = ("allow", "prefer", "require", "verify-ca", "nonsense")
 
 def _psycopg(certificates: Certificates, *, event_loop: bool) -> dict[str, Kept | Refused]:
     cursor = psycopg.AsyncClientCursor if event_loop else psycopg.ClientCursor
-    own = certificates.right
+    own = certificates.client
     return (
         {
             "prepare_threshold": Kept(None, of_driver=lambda raw: raw.prepare_threshold is None),
@@ -188,10 +195,10 @@ def _parameters(function: Any) -> set[str]:
 
 def verdicts(client: str, certificates: Certificates) -> dict[str, Kept | Refused]:
     """Return what becomes of each of them."""
-    if "PyMySQL" in client:
-        known = _PYMYSQL
+    if "psycopg" in client:
+        known = _psycopg(certificates, event_loop="async" in client)
     else:
-        known = _AIOMYSQL if client == "aiomysql" else _psycopg(certificates, event_loop="async" in client)
+        known = (_AIOMYSQL if client == "aiomysql" else _PYMYSQL) | _mysql_tls(certificates.client)
     if "SQLAlchemy" not in client:
         return known
     return known | dict.fromkeys(known.keys() & {"cursorclass", "row_factory"}, NOT_BY_SQLALCHEMY)

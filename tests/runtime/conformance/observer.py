@@ -13,5 +13,6 @@ def observer(server: MariaDbServer | PostgreSqlServer) -> Any:
     """Open a connection with autocommit, as a context manager that closes it."""
     where: dict[str, Any] = {"host": server.host, "port": server.port, "user": server.user, "password": server.password}
     if server.engine == "mariadb":
-        return pymysql.connect(**where, database=server.database, ssl_disabled=True, autocommit=True)
+        tls: dict[str, Any] = {"ssl_ca": str(server.certificate.ca)} if server.certificate else {"ssl_disabled": True}
+        return pymysql.connect(**where, **tls, database=server.database, autocommit=True)
     return psycopg.connect(**where, dbname=server.database, autocommit=True)

@@ -142,23 +142,21 @@ async def test_no_option_switches_verification_off(
     client: Client, request: pytest.FixtureRequest, certificates: Certificates
 ) -> None:
     server: SqlServer = request.getfixturevalue(f"tls_{client.engine}")
-    if client.engine == "postgresql":
-        # MySQL's drivers have no option of TLS that is kept
-        make_table(server)
+    make_table(server)
     broken: dict[str, str] = {}
     for name, kept in verdicts(client.name, certificates).items():
         if isinstance(kept, Refused):
             continue
         other = server.settings | {"tls_ca": str(certificates.other_ca)}
         try:
-            async with client.open(other, SECONDS, **{name: kept.value}, **kept.also).block():
+            async with client.open(other, SECONDS, **(kept.also | {name: kept.value})).block():
                 broken[name] = "another authority's certificate was taken"
         except Exception as error:
             if "certificate verify failed" not in str(error):
                 broken[name] = f"{type(error).__name__}: {error}"
         if kept.tls:
             try:
-                environment = client.open(server.settings, SECONDS, **{name: kept.value}, **kept.also)
+                environment = client.open(server.settings, SECONDS, **(kept.also | {name: kept.value}))
                 await keeps_its_promises(environment, server, kept)
             except Exception as error:
                 if not kept.error or kept.error not in str(error):

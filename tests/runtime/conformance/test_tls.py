@@ -7,7 +7,8 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from servers import Certificates
+from servers import Certificate, Certificates
+from servers.certificates import CERTIFIED
 
 import breakwater_runtime as breakwater
 from tests.runtime.conformance.promises import promise
@@ -91,6 +92,40 @@ def test_options_that_turn_verification_off_are_refused(client: Client, tls_serv
     for option in options:
         with pytest.raises(breakwater.ConfigurationError, match=next(iter(option))):
             client.open(tls_server.settings, SECONDS, **option)
+
+
+@promise(41, 42)
+async def test_a_client_s_certificate_is_shown_and_what_is_wrong_with_it_told_at_once(
+    client: Client, tls_server: SqlServer, certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = client.statement(mariadb="ssl_cert ssl_key", postgresql="sslcert sslkey").split()
+    # what lies there is not the settings' affair
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".postgresql").mkdir()
+    shutil.copy(certificates.client.certificate, tmp_path / ".postgresql" / "postgresql.crt")
+    shutil.copy(certificates.client.key, tmp_path / ".postgresql" / "postgresql.key")
+
+    async def user(**options: str) -> str:
+        environment = client.open(tls_server.settings | {"user": CERTIFIED}, SECONDS, **options)
+        async with environment.block() as connection:
+            return (await connection.rows("SELECT current_user"))[0][0]
+
+    def of(one: Certificate) -> dict[str, str]:
+        return {certificate: str(one.certificate), key: str(one.key)}
+
+    assert (await user(**of(certificates.client))).startswith(CERTIFIED)
+    wrong: dict[str, dict[str, str]] = {
+        "valid client certificate|Access denied": {},
+        "alert certificate expired": of(certificates.expired),
+        "no such file|No such file": of(certificates.client) | {certificate: "/nowhere.pem"},
+        "values mismatch": of(certificates.client) | {key: str(certificates.right.key)},
+        "needs both|PEM lib": {certificate: str(certificates.client.certificate)},
+        "needs both|needs ssl_cert": {key: str(certificates.client.key)},
+    }
+    for said, options in wrong.items():
+        with pytest.raises(Exception, match=said) as caught:
+            await user(**options)
+        assert not isinstance(caught.value, breakwater.ConnectionUnavailable)
 
 
 @promise(42)

@@ -11,6 +11,7 @@ from breakwater_runtime._secret import Secret, fetch, manager, wrong_secret
 from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.environment import DEFAULT_PORTS, SQL_ENGINES
 from breakwater_runtime.errors import ConfigurationError
+from breakwater_runtime.retry import jitter
 
 if TYPE_CHECKING:
     from breakwater_runtime.environment import Settings
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 # "Lambda rotation functions": setSecret, testSecret, finishSecret).
 _ROTATION_SECONDS = 15
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0
+_LONGEST_TOKEN_PAUSE = 1.0
 # for fetching the secret and logging in; with less, the refusal is the better answer
 _ATTEMPT_SECONDS = 0.5
+_ASK_WHERE_SECONDS = 1.0
 _PASSWORD_ALONE = ("redis", "valkey")
 
 
@@ -43,10 +46,12 @@ class Credentials:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._secret: Secret | None = None
+        self._fetched_at = 0.0
         self._refused: Secret | None = None
         self._refused_in_vain: Secret | None = None
         self._refused_since = 0.0
         self._pause = 0.0
+        self._token_refused = False
         if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
             self._prepare()
 
@@ -102,14 +107,20 @@ class Credentials:
         password = settings.password if settings.password is not None else secret.password
         return Login(host, port, user, password or "", database)
 
+    def unreachable(self) -> None:
+        """Note that an attempt to connect failed: a secret that says where is asked again, each second at most."""
+        if monotonic() - self._fetched_at >= _ASK_WHERE_SECONDS:
+            self.in_vain()
+
     def in_vain(self) -> None:
         """Note that no connection came about: the secret may say by now that the database is elsewhere."""
-        if not (self._settings.host and self._settings.database):
+        if not (self._settings.host and self._settings.port and self._settings.database):
             self._secret = None
 
     def accepted(self) -> None:
         """Note that the server let us in."""
         self._refused = self._refused_in_vain = None
+        self._token_refused = False
 
     def pause_after_refusal(self, deadline: Deadline) -> float | None:
         """After a refused login: say when to log in again, with a secret that is fetched anew by then.
@@ -119,6 +130,8 @@ class Credentials:
         float or None
             Seconds to wait. None: the login is wrong, not in rotation.
         """
+        if self._settings.auth == "iam":
+            return self._pause_after_refused_token(deadline)
         secret, self._secret = self._secret, None
         if secret is None or self._settings.password is not None or secret == self._refused_in_vain:
             return None
@@ -131,6 +144,14 @@ class Credentials:
             self._refused, self._refused_in_vain = None, secret
             return None
         return self._pause
+
+    def _pause_after_refused_token(self, deadline: Deadline) -> float | None:
+        """One more token, made anew, until one is accepted: the first may have come in a moment of too many logins."""
+        pause = jitter(_FIRST_PAUSE, _LONGEST_TOKEN_PAUSE)
+        if self._token_refused or pause + _ATTEMPT_SECONDS > deadline.remaining():
+            return None
+        self._token_refused = True
+        return pause
 
     def refusal(self, error: Exception) -> Exception:
         """Return what to raise for a login that stays refused: the driver's error, unless the secret says why."""
@@ -146,4 +167,5 @@ class Credentials:
             return Secret()
         if self._secret is None:
             self._secret = fetch(self._settings.secret_arn, deadline)
+            self._fetched_at = monotonic()
         return self._secret

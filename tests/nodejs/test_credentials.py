@@ -30,6 +30,8 @@ KEYS = {"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRE
         ("rotated", [WRONG, WRONG, WRONG, None], 4),
         # at once, after 0.25 and 0.5 s if there is time, and by the next invocation
         ("wrong", [WRONG], (3, 5)),
+        ("moved", [None, None], 2),
+        ("token", [None], 0),
         ("names-the-host", [None], 2),
         ("in-another-format", [WRONG], 1),
         ("silent", [None], 1),
@@ -46,7 +48,8 @@ def test_secret(
         if case == "silent":
             time.sleep(4)
         secret = {"username": server.user, "password": password or server.password, "dbname": server.database}
-        secret |= {"host": server.host, "port": server.port, "engine": server.engine}
+        gone = case == "moved" and len(endpoint.requests) < 2
+        secret |= {"host": server.host, "port": 1 if gone else server.port, "engine": server.engine}
         text = password if case == "in-another-format" else json.dumps(secret)
         return 200, {"ARN": ARN, "Name": "shop", "SecretString": text}
 

@@ -10,14 +10,16 @@ import socket
 import time
 import traceback
 from base64 import b64encode
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from servers import Certificates, MariaDbServer
+from servers import Certificates, MariaDbServer, RedisServer, Server
 from servers.sql import SqlServer, execute, rows
 
 import breakwater_runtime as breakwater
-from breakwater_runtime import _aws, credentials, retry
+from breakwater_runtime import _aws, _iam_token, credentials, retry
+from breakwater_runtime._redis.pool import Pool
 from breakwater_runtime._secret import parse
 from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.environment import Settings
@@ -88,7 +90,7 @@ def test_a_client_is_made_in_the_init_phase(manager: SecretsManager, monkeypatch
     assert manager.fetched == 0
 
 
-def secret(server: SqlServer) -> dict[str, Any]:
+def secret(server: Server) -> dict[str, Any]:
     return {
         "username": server.user,
         "password": server.password,
@@ -152,6 +154,39 @@ def test_a_secret_that_is_put_right_needs_no_new_environment(
     with database.connection() as connection:
         assert rows(connection, "SELECT 1")[0][0] == 1
     database.close()
+
+
+def test_a_server_that_moved_is_found_by_its_secret(
+    server: SqlServer, manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials, "_ASK_WHERE_SECONDS", 0.0)
+    manager.value, manager.later = secret(server) | {"port": 1}, (1, secret(server))
+    # all but the port, which the secret alone knows
+    database = breakwater.database(engine=server.engine, host=server.host, database=server.database, secret_arn=ARN)
+    with database.connection(Context(5)) as connection:
+        assert rows(connection, "SELECT 1")[0][0] == 1
+    assert manager.fetched == 2
+    database.close()
+
+
+def test_a_redis_that_moved_is_found_by_its_secret(
+    redis_server: RedisServer, manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials, "_ASK_WHERE_SECONDS", 0.0)
+    manager.value = "no JSON"
+    cache = breakwater.redis(secret_arn=ARN)
+    pool = cache.connection_pool
+    assert isinstance(pool, Pool)
+    pool._known().settings.tls_ca = None
+    # what fails here leaves the one connection to be used
+    for _ in range(2):
+        with pytest.raises(breakwater.ConfigurationError, match="no JSON object"):
+            cache.ping()
+    manager.value, manager.later = secret(redis_server) | {"port": 1}, (3, secret(redis_server))
+    assert cache.ping()
+    assert manager.fetched == 4
+    assert pool.connection_kwargs["port"] == redis_server.port
+    cache.close()
 
 
 def test_a_rotated_secret_is_fetched_again(server: SqlServer, manager: SecretsManager) -> None:
@@ -326,6 +361,34 @@ def test_a_secret_is_not_logged_at_debug(
     assert server.password not in caplog.text
     assert signature
     assert signature not in caplog.text
+
+
+@pytest.mark.parametrize(("refusals", "logins"), [(1, [2]), (9, [2, 1])], ids=["one", "all"])
+def test_a_refused_token_is_followed_by_one_more(
+    request: pytest.FixtureRequest,
+    server: SqlServer,
+    monkeypatch: pytest.MonkeyPatch,
+    refusals: int,
+    logins: list[int],
+) -> None:
+    monkeypatch.setattr(credentials, "_LONGEST_TOKEN_PAUSE", credentials._FIRST_PAUSE)
+    tls_server: SqlServer = request.getfixturevalue(f"tls_{server.engine}")
+    tokens: list[str] = []
+
+    def sign(*_: object) -> str:
+        tokens.append("not it" if len(tokens) < refusals else tls_server.password)
+        return tokens[-1]
+
+    monkeypatch.setattr(_iam_token, "_sign", sign)
+    settings = {name: value for name, value in tls_server.settings.items() if name != "password"}
+    database = breakwater.database(**settings, auth="iam")
+    for made in logins:
+        tokens.clear()
+        refused = pytest.raises(Exception, match=r"(?i)(access denied|password authentication failed)")
+        with refused if refusals > 1 else nullcontext(), database.connection(Context(5)) as connection:
+            assert rows(connection, "SELECT 1")[0][0] == 1
+        assert len(tokens) == made
+    database.close()
 
 
 def test_an_iam_token_is_made_for_each_connect(

@@ -237,6 +237,8 @@ class Keeper:
                     raise credentials.refusal(error)  # noqa: B904 -- mostly the driver's own
                 if trouble is Trouble.FULL:
                     self._pressure.refused()
+                else:
+                    credentials.unreachable()
                 self.counters.waits += 1
                 await adapter.sleep(attempts.pause_after(error))
             else:

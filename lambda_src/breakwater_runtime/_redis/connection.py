@@ -133,14 +133,20 @@ class Bounded(Connection):
         self.deadline = self.server.deadline()
         if getattr(self, "_sock", None):
             return
+        self._look_where()
         attempts = Attempts(self.target, self.deadline)
         self._left, self._connecting = set(), True
         try:
             while error := self._failure():
                 attempts.failed(error)
+                self._look_where()
         finally:
             self._connecting = False
         self.server.credentials.accepted()
+
+    def _look_where(self) -> None:
+        login = self.server.credentials.login(self.deadline)
+        self.host, self.port = login.host, login.port
 
     def _failure(self) -> Exception | None:
         try:
@@ -150,10 +156,11 @@ class Bounded(Connection):
             if pause is None:
                 raise self.server.credentials.refusal(error)  # noqa: B904 -- mostly redis-py's own
             sleep(pause)
-            return error
+            return self._failure()
         except (ConnectionError, TimeoutError) as error:
             if is_certificate_refused(error):
                 raise
+            self.server.credentials.unreachable()
             return error
         return None
 

@@ -15,7 +15,7 @@ from breakwater_runtime._core.options import LOGIN, PARALLELISM, connections, pa
 from breakwater_runtime._redis.connection import Bounded
 from breakwater_runtime._redis.kinds import Plain, Tls
 from breakwater_runtime._redis.server import Server
-from breakwater_runtime.environment import DEFAULT_PORTS, Settings, configured
+from breakwater_runtime.environment import Settings, configured
 
 _SETTINGS = ("engine", "host", "port", "user", "password", "secret_arn", "tls_ca", "function_timeout")
 _ONCE = "A command is never sent twice, and a connect is repeated until the deadline."
@@ -86,14 +86,10 @@ class Pool(BlockingConnectionPool):
     def make_connection(self) -> Connection:
         server = self._known()
         settings = server.settings
-        options: dict[str, Any] = {
-            **self._options,
-            "host": settings.host or server.credentials.login(server.deadline()).host,
-            "port": settings.port or DEFAULT_PORTS[settings.engine],
-        }
+        # a secret says where, on connecting: what is raised here would cost the pool this connection for ever
+        options: dict[str, Any] = {**self._options, "host": settings.host or settings.secret_arn}
         if settings.secret_arn or settings.password:
             options["credential_provider"] = None
-        self.connection_kwargs |= {name: options[name] for name in ("host", "port")}  # for who shows them
         connection = (Plain if settings.tls_ca is None else Tls)(server, **options)
         self._connections.append(connection)
         return connection
@@ -103,7 +99,7 @@ class Pool(BlockingConnectionPool):
         server.begin()
         started = monotonic()
         try:
-            return super().get_connection(*arguments, **options)
+            connection: Any = super().get_connection(*arguments, **options)
         except ConnectionError as error:
             if str(error) != "No connection available.":
                 raise
@@ -111,6 +107,8 @@ class Pool(BlockingConnectionPool):
                 f"redis: none of this environment's {self.max_connections} connections was free within "
                 f"{monotonic() - started:.1f} s; parallelism= is their number"
             ) from error
+        self.connection_kwargs |= {"host": connection.host, "port": connection.port}  # for who shows them
+        return connection
 
     @property
     def timeout(self) -> float:

@@ -7,6 +7,8 @@ const { iamToken } = require('./iam-token.cjs')
 // rotation functions": setSecret, testSecret, finishSecret).
 const ROTATION_MS = 15_000
 const PAUSE_MS = [250, 2000]
+const TOKEN_PAUSE_MS = [250, 1000]
+const ASK_WHERE_MS = 1000
 // for fetching the secret and logging in; with less, the refusal is the better answer
 const ATTEMPT_MS = 500
 
@@ -14,6 +16,8 @@ const ATTEMPT_MS = 500
 class Credentials {
   #settings
   #secret
+  #fetchedAt = 0
+  #tokenRefused = false
   #refusedAt
   #refusedInVain
   #pause = 0
@@ -25,7 +29,10 @@ class Credentials {
   /** Return what a connect needs, fetched where it isn't known yet. */
   async login (deadline) {
     const { secretArn } = this.#settings
-    if (secretArn) this.#secret ??= await fetch(secretArn, deadline)
+    if (secretArn && !this.#secret) {
+      this.#secret = await fetch(secretArn, deadline)
+      this.#fetchedAt = performance.now()
+    }
     try {
       return this.#login(this.#secret ?? {})
     } catch (error) {
@@ -50,12 +57,19 @@ class Credentials {
 
   /** Note that no connection came about: the secret may say by now that the database is elsewhere. */
   inVain () {
-    if (!this.#settings.host || !this.#settings.database) this.#secret = undefined
+    const { host, port, database } = this.#settings
+    if (!host || !port || !database) this.#secret = undefined
+  }
+
+  /** Note that an attempt to connect failed: the secret may name another place by now, and is asked each second. */
+  unreachable () {
+    if (performance.now() - this.#fetchedAt >= ASK_WHERE_MS) this.inVain()
   }
 
   /** Note that the server let us in. */
   accepted () {
     this.#refusedAt = this.#refusedInVain = undefined
+    this.#tokenRefused = false
   }
 
   /**
@@ -63,6 +77,7 @@ class Credentials {
    * login is wrong, and not in rotation.
    */
   pauseAfterRefusal (deadline) {
+    if (this.#settings.auth === 'iam') return this.#pauseAfterRefusedToken(deadline)
     const refused = this.#secret && JSON.stringify(this.#secret)
     this.#secret = undefined
     if (!refused || this.#settings.password !== undefined || refused === this.#refusedInVain) return undefined
@@ -77,6 +92,15 @@ class Credentials {
     this.#refusedAt = undefined
     this.#refusedInVain = refused
     return undefined
+  }
+
+  /** One more token, made anew, until one is accepted: the first may have come in a moment of too many logins. */
+  #pauseAfterRefusedToken (deadline) {
+    const [least, most] = TOKEN_PAUSE_MS
+    const pause = least + Math.random() * (most - least)
+    if (this.#tokenRefused || pause + ATTEMPT_MS > deadline.remaining()) return undefined
+    this.#tokenRefused = true
+    return pause
   }
 }
 

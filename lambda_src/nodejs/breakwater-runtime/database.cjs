@@ -157,6 +157,7 @@ class Database {
           if (pause === undefined) throw error
           await sleep(pause)
         } else if (this.#driver.isRetryable(error)) {
+          this.#credentials.unreachable()
           await attempts.failed(error)
         } else {
           throw error

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { ConfigurationError } from 'breakwater-runtime'
-import { closeAll, closeDatabases, context, make, password, sessionId } from './support.mjs'
+import { closeAll, closeDatabases, context, engine, host, make, part, password, sessionId, user } from './support.mjs'
 
 const { TEST_SECRET_ARN: secretArn, TEST_CASE: name } = process.env
 const own = (options) => make({ user: undefined, password: undefined, secretArn, ...options })
@@ -41,6 +41,25 @@ if (name === 'rotated') {
       await assert.rejects(database.use(context(3), sessionId), /does not support (SSL|secure)|verifies a certificate/)
     }
     await closeDatabases()
+  })
+} else if (name === 'moved') {
+  test('a port that the secret alone names is asked for again, within the invocation', async () => {
+    assert.ok(await own({ port: undefined }).use(context(), sessionId))
+  })
+} else if (name === 'token') {
+  test('a refused token is followed by one more, made anew, and no third', async () => {
+    const { Credentials } = part('credentials.cjs')
+    const { Deadline } = part('attempts.cjs')
+    const { Settings } = part('settings.cjs')
+    const credentials = new Credentials(new Settings({ engine, host, user, auth: 'iam', tlsCa: 'system' }))
+    const refused = () => credentials.pauseAfterRefusal(new Deadline(context()))
+    const first = refused()
+    assert.ok(first >= 250 && first <= 1000)
+    assert.equal(refused(), undefined)
+    credentials.accepted()
+    assert.ok(refused())
+    credentials.accepted()
+    assert.equal(credentials.pauseAfterRefusal(new Deadline(context(0.8))), undefined)
   })
 } else {
   test('a secret in another format is named, but not shown', async () => {

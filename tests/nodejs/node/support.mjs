@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const require = createRequire(import.meta.url)
-const part = (name) => require(join(dirname(require.resolve('breakwater-runtime')), name))
+export const part = (name) => require(join(dirname(require.resolve('breakwater-runtime')), name))
 const { Database, Slot } = part('database.cjs')
 const { Settings } = part('settings.cjs')
 export const { engine, host, port, user, password, database: schema, admin: adminLogin, neighbour } = JSON.parse(process.env.TEST_SERVER)

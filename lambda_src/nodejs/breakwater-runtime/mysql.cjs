@@ -167,16 +167,20 @@ class MySqlConnection {
     const guards = {
       // serverless-mysql's listener would forget the connection and open another
       on: (event, listener) => (event === 'error' ? connection : connection.on(event, listener)),
-      query: (...given) => this.#run('query', given),
-      execute: (...given) => this.#run('execute', given),
+      query: (...given) => this.#run(given[0], connection.query.bind(connection), given),
+      execute: (...given) => this.#run(given[0], connection.execute.bind(connection), given),
       changeUser: (...given) => {
         this.#changed = true
         return connection.changeUser(...given)
       },
-      prepare: (...given) => {
-        // what its execute() does is not seen here
+      prepare: (statement, callback) => {
         this.#changed = true
-        return connection.prepare(...given)
+        return connection.prepare(statement, (error, prepared) => {
+          // mysql2 keeps the object, for whoever prepares the same
+          callback?.(error, prepared && Object.create(prepared, {
+            execute: { value: (...given) => this.#run(prepared.query, prepared.execute.bind(prepared), given) }
+          }))
+        })
       },
       end: (...given) => {
         this.lost ??= new Error('closed by quit()')
@@ -202,15 +206,16 @@ class MySqlConnection {
     this.#unanswered.clear()
   }
 
-  #run (method, given) {
-    this.#tighten(given[0])
+  /** Send a statement: query(), execute() or that of a prepared one, with what it is given. */
+  #run (statement, send, given) {
+    this.#tighten(statement)
     const callback = given.at(-1)
-    if (typeof callback !== 'function') return this.#runWithoutCallback(method, given)
+    if (typeof callback !== 'function') return this.#runWithoutCallback(statement, send, given)
     // with the connection the server has rolled back; serverless-mysql does not expect a ROLLBACK to fail
-    const rolledBack = () => this.lost && /^\s*ROLLBACK\s*$/i.test(given[0])
+    const rolledBack = () => this.lost && /^\s*ROLLBACK\s*$/i.test(statement)
     const sent = !this.lost
     if (sent && this.#aborted) {
-      if (!BEGINS_ANEW.test(statementOf(given[0]))) {
+      if (!BEGINS_ANEW.test(statementOf(statement))) {
         process.nextTick(callback, new TransactionAborted())
         return {}
       }
@@ -233,15 +238,15 @@ class MySqlConnection {
       process.nextTick(answer, Object.assign(new Error(this.lost.message), { code: this.lost.code, fatal: true }))
       return {}
     }
-    return this.#connection[method](...given.slice(0, -1), answer)
+    return send(...given.slice(0, -1), answer)
   }
 
   /** Events or a stream: what it changes is not known. */
-  #runWithoutCallback (method, given) {
+  #runWithoutCallback (statement, send, given) {
     if (this.lost) throw new ConnectionLost(this.lost, false)
-    if (this.#aborted && !BEGINS_ANEW.test(statementOf(given[0]))) throw new TransactionAborted()
+    if (this.#aborted && !BEGINS_ANEW.test(statementOf(statement))) throw new TransactionAborted()
     this.#changed = true
-    const command = this.#connection[method](...given)
+    const command = send(...given)
     this.#unanswered.add(command)
     const emit = command.emit
     command.emit = (event, ...told) => {

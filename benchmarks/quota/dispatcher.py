@@ -1,4 +1,4 @@
-"""`python -m benchmarks.quota.dispatcher`: a dispatcher in real time, with boto3 and the processor that Lambda gives it.
+"""`python -m benchmarks.quota.dispatcher`: a dispatcher in real time, with boto3 and the processor Lambda gives it.
 
 Its table and queues are in an emulated account, its function is a server on loopback that takes 85 ms. The share of a
 processor is set by a control group (v1), which takes root.

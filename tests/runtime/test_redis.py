@@ -255,6 +255,16 @@ def test_an_answer_byte_by_byte_costs_no_more_than_the_time() -> None:
         thread.join()
 
 
+def test_a_lock_that_another_holds_is_waited_for_until_the_deadline(redis_server: RedisServer) -> None:
+    cache, watch = breakwater.redis(**settings(redis_server)), Stopwatch()
+    with cache.lock("held", timeout=20), breakwater.invocation(Context(0.9)):
+        # between two attempts redis-py sleeps, so that the time is over before a command and not within it
+        with pytest.raises(redis_py.TimeoutError, match=rf"redis at 127\.0\.0\.1:{redis_server.port}: .* time is over"):
+            cache.lock("held", timeout=20).acquire()
+        assert watch.seconds < 0.8
+    cache.close()
+
+
 def test_after_a_pause_a_connection_that_the_network_forgot_costs_a_second(redis_server: RedisServer) -> None:
     with Network(redis_server) as network:
         cache = breakwater.redis(**(settings(redis_server) | {"port": network.port}))

@@ -199,6 +199,12 @@ class Bounded(Connection):
             raise
         self._parting = parting
 
+    def send_packed_command(self, *arguments: Any, **options: Any) -> None:
+        try:
+            super().send_packed_command(*arguments, **options)
+        except TimeoutError as error:
+            raise TimeoutError(f"{self.target}: a command could not be sent{self._over()}") from error
+
     def pack_commands(self, commands: Iterable[tuple[Any, ...]]) -> list[bytes]:
         commands = list(commands)
         self._executing = self._parting = False
@@ -219,9 +225,8 @@ class Bounded(Connection):
                 ) from error
             if not isinstance(error, TimeoutError):
                 raise
-            over = "; the invocation's time is over" if self.deadline.remaining() <= 0 else ""
             raise (ConnectionError if self._parting else TimeoutError)(
-                f"{self.target}: no answer to a command within {monotonic() - started:.1f} s{over}"
+                f"{self.target}: no answer to a command within {monotonic() - started:.1f} s{self._over()}"
             ) from error
         except ReadOnlyError:
             # after a failover: the name leads to another server by now
@@ -234,6 +239,9 @@ class Bounded(Connection):
         if timeout:
             self._renew()
         return super().can_read(timeout)
+
+    def _over(self) -> str:
+        return "; the invocation's time is over" if self.deadline.remaining() <= 0 else ""
 
     def _renew(self) -> None:
         """Give a subscription, whose connection stays with it, another deadline when one is over."""

@@ -34,6 +34,7 @@ _REFUSED = (
     | dict.fromkeys(("orig_host_address", "orig_socket_timeout", "orig_socket_connect_timeout"), _WATCHED)
     | dict.fromkeys(("ssl_validate_ocsp", "ssl_validate_ocsp_stapled"), _OCSP)
     | dict.fromkeys(("ssl_ocsp_context", "ssl_ocsp_expected_cert"), _OCSP)
+    | dict.fromkeys(("cache", "cache_config"), "What a key becomes while the environment is frozen, nobody tells it.")
     | {"himport_registry": "It is a client's own."}
 )
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 REDIS_SETTINGS = {"host", "port", "password"}
 REDIS_REFUSED = frozenset((
-    "connection_class", "connection_pool", "credential_provider", "health_check_interval", "himport_registry",
+    "cache", "cache_config", "connection_class", "connection_pool", "credential_provider", "health_check_interval",
+    "himport_registry",
     "maint_notifications_config", "maint_notifications_pool_handler", "maintenance_notification_hash",
     "maintenance_state", "max_connections", "orig_host_address", "orig_socket_connect_timeout", "orig_socket_timeout",
     "oss_cluster_maint_notifications_handler", "queue_class", "retry", "retry_on_error", "retry_on_timeout",

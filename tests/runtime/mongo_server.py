@@ -27,7 +27,13 @@ class _Tcp6(_Tcp):
 
 
 class MongoServer:
-    """Answers hello, ping, insert and find; counts connections and remembers documents."""
+    """Answers hello, ping, insert, find and change streams; counts connections and remembers documents.
+
+    Attributes
+    ----------
+    transient
+        Every insert fails as one of a transaction that a replica set ends, if it is asked as a member of such a set.
+    """
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.connections = 0
@@ -35,6 +41,7 @@ class MongoServer:
         self.documents: list[dict[str, Any]] = []
         self.commands: list[str] = []
         self.silent = False
+        self.transient = False
         self._lock = threading.Lock()
         server = self
 
@@ -85,9 +92,10 @@ class MongoServer:
         content = struct.pack("<i", 0) + b"\0" + bson.encode(self._answer(*_sections(body)))
         return struct.pack("<iiii", 16 + len(content), 0, request_id, _OP_MSG) + content
 
-    @staticmethod
-    def _hello() -> dict[str, Any]:
-        return {
+    def _hello(self) -> dict[str, Any]:
+        me = f"{self.host}:{self.port}"
+        replica_set = {"setName": "rs0", "hosts": [me], "me": me, "setVersion": 1, "logicalSessionTimeoutMinutes": 30}
+        return (replica_set if self.transient else {}) | {
             "ok": 1,
             "helloOk": True,
             "isWritablePrimary": True,
@@ -105,11 +113,24 @@ class MongoServer:
         if name in ("hello", "ismaster", "isMaster"):
             return self._hello()
         self.commands.append(name)
+        if name == "insert" and self.transient:
+            labels = ["TransientTransactionError"]
+            return {"ok": 0, "code": 112, "codeName": "WriteConflict", "errmsg": "conflict", "errorLabels": labels}
         if name == "insert":
             self.documents += documents
             return {"ok": 1, "n": len(documents)}
         if name == "find":
             return {"ok": 1, "cursor": {"id": 0, "ns": "shop.orders", "firstBatch": self.documents}}
+        if name in ("aggregate", "getMore"):
+            batch = "firstBatch" if name == "aggregate" else "nextBatch"
+            time.sleep(0.1)
+            cursor: dict[str, Any] = {
+                "id": bson.Int64(7),
+                "ns": "shop.orders",
+                batch: [],
+                "postBatchResumeToken": {"_data": "0"},
+            }
+            return {"ok": 1, "cursor": cursor}
         return {"ok": 1}
 
 

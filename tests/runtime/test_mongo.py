@@ -95,6 +95,33 @@ def test_a_server_that_says_nothing_costs_no_more_than_the_time(ambient: bool, a
         documents.close()
 
 
+def test_a_change_stream_without_changes_ends_with_the_block() -> None:
+    with MongoServer() as server:
+        documents, watch = breakwater.mongo(host=server.host, port=server.port, function_timeout=60), Stopwatch()
+        with breakwater.invocation(Context(1.2)), documents["shop"]["orders"].watch() as changes:
+            with pytest.raises(pymongo.errors.PyMongoError) as caught:
+                next(changes)
+            assert caught.value.timeout
+        assert watch.seconds < 1.2
+        assert server.commands.count("getMore") > 2
+        documents.close()
+
+
+def test_attempts_of_a_transaction_end_with_the_block() -> None:
+    """PyMongo by itself would go on for 120 s."""
+    with MongoServer() as server:
+        server.transient = True
+        documents, watch = breakwater.mongo(host=server.host, port=server.port, function_timeout=60), Stopwatch()
+        orders = documents["shop"]["orders"]
+        with breakwater.invocation(Context(1.2)), documents.start_session() as session:
+            with pytest.raises(pymongo.errors.PyMongoError) as caught:
+                session.with_transaction(lambda one: orders.insert_one({"number": 1}, session=one))
+            assert caught.value.timeout
+        assert watch.seconds < 2
+        assert server.commands.count("insert") > 2
+        documents.close()
+
+
 @pytest.mark.parametrize(
     "option",
     [

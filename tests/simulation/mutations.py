@@ -12,7 +12,6 @@ from handlers.quota_dispatcher import acquirer, caller, counter, dead_letters, f
 from handlers.quota_dispatcher.acquirer import Acquirer
 from handlers.quota_dispatcher.arrival import Arrival
 from handlers.quota_dispatcher.call import Verdict
-from handlers.quota_dispatcher.caller import Caller
 from handlers.quota_dispatcher.clocks import Frame, Reading
 from handlers.quota_dispatcher.counter import Counter
 from handlers.quota_dispatcher.dispatcher import Dispatcher
@@ -255,7 +254,7 @@ def _refuses_nothing() -> Iterator[None]:
         yield
 
 
-def _uses_nothing(self: Caller, *_: object) -> int:
+def _uses_nothing(*_: object) -> int:
     return 1
 
 
@@ -308,7 +307,7 @@ MUTATIONS = (
     _attribute("a reason goes into the dead letter as it is", dead_letters, "_FORBIDDEN", re.compile("(?!)"), failing),
     _attribute("abandoned pages are not swept", Library, "sweep", _nothing),
     _attribute("a slot takes less than its message weighs", counter, "charged", _takes_the_least),
-    _attribute("a call is taken to have used less than it has", Caller, "_used", _uses_nothing),
+    _attribute("a call is taken to have used less than it has", caller, "_used", _uses_nothing),
     _attribute("a limit that the provider has lowered is not kept to", RollingWindow, "lower", _nothing),
     Mutation("a message that no tier will ever grant is called", _refuses_nothing, weighing),
     Mutation("a caller's call counts from its start, not from its end", _callers_end_at_the_start, beside),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SMALL_MIB, _MEDIUM_MIB = 256, 512
 _HANDS_OF_THE_SMALL = 32
-"""With messages of 1 MB, the dispatcher's process takes 190 MB with so many calls in flight, and 350 MB with 100."""
+"""With so many, messages of 1 MiB needn't wait for memory; with more, they may (`freight.py`)."""
 _SHORT_CALL = 0.1
 """Seconds: the length of a call where nothing else is known."""
 _BETWEEN = 0.03

@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .learned import Told, read_limits
+from .learned import LIMITS, Told, read_limits
 from .signals import Signal, SignalError, read_signal
-from .weights import WeightError, read_used
+from .weights import USED, WeightError, read_used
+
+if TYPE_CHECKING:
+    from .freight import Freight
 
 _OF_THE_MESSAGE = frozenset({"InvalidRequestContentException", "RequestTooLargeException"})
 """What Lambda refuses because of the event itself. AWS Lambda API Reference, "Invoke", Errors."""
+
+_FAILURES = "batchItemFailures"
+_WORDS = tuple(word.encode() for word in (_FAILURES, USED, LIMITS))
 
 
 class Verdict(Enum):
@@ -45,11 +51,13 @@ class Outcome:
     """What it says of the provider's limits."""
 
 
-def call(client: Any, function: str, record: dict[str, Any], now: float) -> Outcome:
+def call(client: Any, function: str, event: bytes, now: float, freight: Freight) -> Outcome:
     """Invoke the function with an SQS event of one record."""
     try:
-        answer = client.invoke(FunctionName=function, Payload=json.dumps({"Records": [record]}).encode())
-        payload = json.loads(answer["Payload"].read() or b"null")
+        answer = client.invoke(FunctionName=function, Payload=event)
+        failed = "FunctionError" in answer
+        with freight.answers.alone(_length(answer)):
+            payload = _payload(answer["Payload"].read(), failed=failed)
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         reason = f"{code}: {error}"
@@ -60,13 +68,20 @@ def call(client: Any, function: str, record: dict[str, Any], now: float) -> Outc
         return Outcome(Verdict.REFUSED if refused else Verdict.UNKNOWN, reason=reason)
     except (BotoCoreError, OSError, ValueError) as error:
         return Outcome(Verdict.UNKNOWN, reason=f"{type(error).__name__}: {error}")
-    if "FunctionError" in answer:
-        return judge(payload, now)
-    return _returned(payload)
+    return judge(payload, now) if failed else _returned(payload)
+
+
+def _length(answer: dict[str, Any]) -> int:
+    return int(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-length", 0))
+
+
+def _payload(content: bytes, *, failed: bool) -> Any:
+    """Return what matters of an answer: one of many MB takes several times as much as objects."""
+    return json.loads(content) if content and (failed or any(word in content for word in _WORDS)) else None
 
 
 def _returned(payload: Any) -> Outcome:
-    if isinstance(payload, dict) and payload.get("batchItemFailures"):
+    if isinstance(payload, dict) and payload.get(_FAILURES):
         return Outcome(Verdict.FAILED, reason="the function reported the message in batchItemFailures")
     told, reason = read_limits(payload)
     used = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .aws_errors import AwsError
 from .call import Outcome, Verdict, call
 from .dead_letters import bury
+from .freight import Freight, freight_room
 from .held import Ref
 from .keys import key_refusal
 from .log import log
@@ -50,6 +51,7 @@ class Caller:
         self._clients = clients
         self._library = library
         self._metrics = metrics
+        self._freight = Freight(freight_room(), host.sleep)
         self.begun: dict[Flight, int] = {}
 
     def late(self, slot: Slot) -> bool:
@@ -60,29 +62,31 @@ class Caller:
         """Make one call, on a thread of its own."""
         verdict, milliseconds, settled = Verdict.UNKNOWN, 0, False
         try:
-            record = self._library.record(held)
-            if record is None:
-                return Report(slot, held, slot.start, Verdict.NOT_STARTED, settled=True)
-            if reason := key_refusal(record, self._settings.key) or refusal(record, slot.unit, slot.most):
-                buried = self._bury(record, held.failures, reason)
-                return Report(slot, held, slot.start, Verdict.NOT_STARTED, settled=buried)
-            if self.late(slot):
-                return Report(slot, held, slot.start, Verdict.NOT_STARTED)
-            reading = self._host.reading()
-            self.begun[held.ref, slot.grant] = slot.frame.high(reading)
-            now = reading.wall / 1000
-            outcome = self._judged(call(self._clients.lambda_, self._settings.function, record, now))
+            prepared = self._prepared(slot, held)
+            if isinstance(prepared, Report):
+                return prepared
+            message, weight, event = prepared
+            try:
+                if self.late(slot):
+                    return Report(slot, held, slot.start, Verdict.NOT_STARTED)
+                reading = self._host.reading()
+                self.begun[held.ref, slot.grant] = slot.frame.high(reading)
+                now = reading.wall / 1000
+                outcome = call(self._clients.lambda_, self._settings.function, event, now, self._freight)
+            finally:
+                self._freight.give_back(event)
+            outcome = self._judged(outcome)
             at = slot.frame.high(self._host.reading())
             verdict, milliseconds = outcome.verdict, round(outcome.seconds * 1000)
             settled = verdict is Verdict.DONE
-            used = self._used(record, slot, outcome)
+            used = _used(message, weight, outcome)
             if verdict is Verdict.FAILED:
                 milliseconds = 1000 * backoff(held.failures + 1)
-                settled = self._buried(record, held, outcome)
+                settled = self._buried(message, held, outcome)
             elif verdict is not Verdict.DONE:
                 log(
                     "call not made or not answered",
-                    message_id=record["messageId"],
+                    message_id=message,
                     verdict=verdict.value,
                     reason=outcome.reason,
                 )
@@ -95,6 +99,24 @@ class Caller:
             at = slot.frame.high(self._host.reading())
             return Report(slot, held, at, Verdict.UNKNOWN)
 
+    def _prepared(self, slot: Slot, held: Held) -> tuple[str, int | None, bytes] | Report:
+        """Return a message's id, weight and event, or what came of it without a call.
+
+        The message itself is not kept during its call: its event is enough.
+        """
+        with self._freight.messages.alone(self._library.size(held)):
+            record = self._library.record(held)
+            if record is None:
+                return Report(slot, held, slot.start, Verdict.NOT_STARTED, settled=True)
+            if reason := key_refusal(record, self._settings.key) or refusal(record, slot.unit, slot.most):
+                buried = self._bury(record, held.failures, reason)
+                return Report(slot, held, slot.start, Verdict.NOT_STARTED, settled=buried)
+            weight = weigh(record, slot.unit) if slot.unit else None
+            event = self._freight.take(record, lambda: self.late(slot))
+        if event is None:
+            return Report(slot, held, slot.start, Verdict.NOT_STARTED)
+        return record["messageId"], weight, event
+
     def _judged(self, outcome: Outcome) -> Outcome:
         periods = {tier["period"] for tier in (*self._settings.tiers, *self._settings.key_tiers)}
         if outcome.verdict is Verdict.QUOTA_SPENT and round(outcome.seconds * 1000) not in periods:
@@ -102,11 +124,15 @@ class Caller:
             return Outcome(Verdict.FAILED, reason=reason)
         return outcome
 
-    def _buried(self, record: dict[str, Any], held: Held, outcome: Outcome) -> bool:
+    def _buried(self, message: str, held: Held, outcome: Outcome) -> bool:
         """Move a message that has failed too often into the dead-letter queue."""
         failures = held.failures + 1
-        log("call failed", message_id=record["messageId"], failures=failures, reason=outcome.reason)
-        return failures >= self._settings.max_attempts and self._bury(record, failures, outcome.reason)
+        log("call failed", message_id=message, failures=failures, reason=outcome.reason)
+        if failures < self._settings.max_attempts:
+            return False
+        with self._freight.messages.alone(self._library.size(held)):
+            record = self._library.record(held)
+            return record is None or self._bury(record, failures, outcome.reason)
 
     def _bury(self, record: dict[str, Any], failures: int, reason: str) -> bool:
         """Move a message into the dead-letter queue; False when that failed."""
@@ -119,17 +145,16 @@ class Caller:
         self._metrics.count("DeadLettered")
         return True
 
-    def _used(self, record: dict[str, Any], slot: Slot, outcome: Outcome) -> int | None:
-        """Return what a call has weighed in truth, as far as that is known."""
-        message = record["messageId"]
-        if outcome.verdict is Verdict.DONE and outcome.reason:
-            log("a part of what the function returned makes no sense", message_id=message, reason=outcome.reason)
-        if not slot.unit:
-            return None
-        weight = weigh(record, slot.unit)
-        if outcome.used is not None and outcome.used > weight:
-            log("a call has used more than its weight", message_id=message, weight=weight, used=outcome.used)
-        return weight if outcome.used is None else outcome.used
+
+def _used(message: str, weight: int | None, outcome: Outcome) -> int | None:
+    """Return what a call has weighed in truth, as far as that is known."""
+    if outcome.verdict is Verdict.DONE and outcome.reason:
+        log("a part of what the function returned makes no sense", message_id=message, reason=outcome.reason)
+    if weight is None:
+        return None
+    if outcome.used is not None and outcome.used > weight:
+        log("a call has used more than its weight", message_id=message, weight=weight, used=outcome.used)
+    return weight if outcome.used is None else outcome.used
 
 
 def backoff(failures: int) -> int:

@@ -20,8 +20,10 @@ from botocore.config import Config
 from .counters import Counters
 from .dead_letters import bury
 from .filing import file
+from .freight import give_back_what_is_freed
 from .keys import key_refusal
 from .log import log
+from .pages import fitting
 from .ring import LONGEST_DELAY, new_id, send_ring
 from .settings import VARIABLE, Settings
 from .store import Store
@@ -75,7 +77,8 @@ class Intake:
         while kept:
             settings = self._counters.next(self._settings, Store(self._dynamodb, self._settings.table))
             pages = ceil(len(kept) / (settings.batch or len(kept)))
-            most = ceil(len(kept) / pages)  # As many to each: batches that come by turns would favour some counters.
+            # As many to each: batches that come by turns would favour some counters.
+            most = min(ceil(len(kept) / pages), fitting(kept))
             self._file(settings, kept[:most], clock)
             kept = kept[most:]
 
@@ -127,4 +130,5 @@ def _clients() -> tuple[Any, Any]:
 
 
 if VARIABLE in os.environ:
+    give_back_what_is_freed()
     _clients()  # In Lambda's init phase, which has more of a processor than a small function has afterwards.

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from .aws_errors import AwsError
 from .counter import DAY
+from .freight import LARGE, memory_of
 from .log import log
-from .pages import MOST_BYTES, forget_oldest
+from .pages import MOST_BYTES, fitting, forget_oldest
 from .shelf import MOST_RETURNED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .counter import Counter
     from .held import Held, Ref
@@ -60,11 +61,12 @@ class Library:
             self.pages.clear()
         if room and self._unit:
             for key in counter.shelf.unweighed()[:WEIGHED_AT_ONCE]:
-                self.pages[key] = self._get(key)
+                if self._has_room():
+                    self.pages[key] = self._get(key)
             counter.shelf.weigh(self.pages)
         for key, until in counter.shelf.holes.items():
             self.pages.pop(key, None)
-            if room or until < counter.quota.clock:
+            if (room or until < counter.quota.clock) and self._has_room():
                 self.pages[key] = self._get(key)
         wanted, read = counter.wanted(room), 0
         sorts = wanted > room
@@ -84,6 +86,26 @@ class Library:
         key = held.ref[:2]
         page = self.pages.get(key) or self._reader.page(key)
         return None if page is None else {**page.records[held.ref.index], "receiptHandle": ""}
+
+    def portions(self, members: Sequence[Held]) -> Iterator[tuple[list[Held], list[dict[str, Any]]]]:
+        """Return messages, as many at a time as have room on a page; without those whose page is gone."""
+        left: list[tuple[Held, dict[str, Any]]] = []
+        for held in members:
+            record = self.record(held)
+            if record is None:
+                continue
+            left.append((held, record))
+            if fitting(found for _, found in left) < len(left):
+                yield [each for each, _ in left[:-1]], [found for _, found in left[:-1]]
+                left = left[-1:]
+        if left:
+            yield [held for held, _ in left], [found for _, found in left]
+
+    def size(self, held: Held) -> int:
+        """Return about how many bytes `record` takes."""
+        key = held.ref[:2]
+        page = self.pages.get(key) or self._reader.remembered(key)
+        return memory_of(page.records[held.ref.index]) if page else LARGE
 
     def tidy(self, counter: Counter) -> set[tuple[int, int]]:
         """Delete pages of which nothing is left to do, and keep no more than is of use. Return what was deleted."""
@@ -127,7 +149,7 @@ class Library:
         lanes: dict[int, list[Held]] = {}
         for entry in sorted(waiting, key=lambda entry: entry.due)[MOST_RETURNED - REFILED :]:
             lanes.setdefault(entry.held.ref.lane, []).append(entry.held)
-        return {held.ref for lane, members in lanes.items() if self._refiled(lane, members) for held in members}
+        return {ref for lane, members in lanes.items() for ref in self._refiled(lane, members)}
 
     def _has_room(self) -> bool:
         return sum(page.size for page in self.pages.values() if page) < MOST_BYTES
@@ -143,17 +165,17 @@ class Library:
             return False
         return True
 
-    def _refiled(self, lane: int, members: list[Held]) -> bool:
+    def _refiled(self, lane: int, members: list[Held]) -> set[Ref]:
+        done: set[Ref] = set()
         try:
-            found = [(held, record) for held in members if (record := self.record(held))]
-            if not found:
-                return True
-            key = (lane, self._store.number_pages({lane: len(found)}).tails[lane])
-            self._pages.put(key, [record for _, record in found], [held.failures for held, _ in found])
+            for portion, records in self.portions(members):
+                key = (lane, self._store.number_pages({lane: len(portion)}).tails[lane])
+                self._pages.put(key, records, [held.failures for held in portion])
+                done |= {held.ref for held in portion}
         except AwsError as error:
             log("filing anew failed", error=repr(error))
-            return False
-        return True
+            return done
+        return {held.ref for held in members}
 
     def _next(self, key: tuple[int, int]) -> Page | None:
         page = self._get(key)

@@ -52,19 +52,18 @@ class Moving:
                 lanes.setdefault(held.ref.lane, []).append(held)
         for lane, members in lanes.items():
             self._file(lane, members)
-            self._filed |= {held.ref for held in members}
         counter.shelf.settled += len(picks)
 
     def _file(self, lane: int, members: list[Held]) -> None:
         settings, clients = self._settings, self._clients
-        found = [(record, held.failures) for held in members if (record := self._library.record(held))]
-        if found:
-            # The last one has a part of whatever the provider grants.
-            others = [settings.counters - 1] if settings.grants else granting(settings.undivided, settings.counters)
-            other = replace(settings, number=others[members[0].ref.page % len(others)])
-            records, failed = [record for record, _ in found], [failures for _, failures in found]
-            lane += LANES * (other.number - settings.number)
+        # The last one has a part of whatever the provider grants.
+        others = [settings.counters - 1] if settings.grants else granting(settings.undivided, settings.counters)
+        other = replace(settings, number=others[members[0].ref.page % len(others)])
+        lane += LANES * (other.number - settings.number)
+        for portion, records in self._library.portions(members):
+            failed = [held.failures for held in portion]
             file(clients.sqs, clients.dynamodb, other, {lane: records}, self._wall, failed=failed)
+            self._filed |= {held.ref for held in portion}
 
     def _wall(self) -> int:
         return self._host.reading().wall

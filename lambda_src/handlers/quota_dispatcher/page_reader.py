@@ -39,16 +39,17 @@ class PageReader:
 
     def page(self, key: tuple[int, int]) -> Page | None:
         """Return a page; None when it isn't there."""
-        while not (found := self._remembered(key)):
+        while not (found := self.remembered(key)):
             if self._places.acquire(blocking=False):
                 try:
-                    return self._remembered(key) or self._read(key)
+                    return self.remembered(key) or self._read(key)
                 finally:
                     self._places.release()
             self._sleep(_LOOK)
         return found
 
-    def _remembered(self, key: tuple[int, int]) -> Page | None:
+    def remembered(self, key: tuple[int, int]) -> Page | None:
+        """Return a page that needn't be read."""
         with self._lock:
             return self._kept.get(key)
 

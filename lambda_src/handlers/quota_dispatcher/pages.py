@@ -9,21 +9,24 @@ from __future__ import annotations
 import json
 import zlib
 from dataclasses import dataclass
+from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from .blobs import items_of, part_name
 from .compact_json import dumps
+from .freight import memory_of
 from .held import Held, Ref
 from .weights import known_weight
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _PAGE = "page"
 MOST_BYTES = 20_000_000
-"""Of pages in memory. Of the smallest messages, these take about 60 MB, and the process takes 60 MB without any; a
-dispatcher has 256 MB at least. One page has 6 MB at most, since Lambda hands over no more."""
+"""Of pages in memory."""
+_LARGEST = 1_000_000
+"""Bytes in memory that the messages of a page take, if they are more than one. Each is read and written as a whole."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +81,8 @@ class Pages:
             if part is None:
                 return None  # It is being deleted: its messages are done.
             packed += part["content"]["B"]
-        content = zlib.decompress(packed)
-        records, failed = json.loads(content)
-        return Page(tuple(records), tuple(failed), unit, len(content))
+        records, failed = json.loads(zlib.decompress(packed))
+        return Page(tuple(records), tuple(failed), unit, sum(map(memory_of, records)))
 
     def delete(self, key: tuple[int, int]) -> None:
         """Delete a page, its first part first."""
@@ -104,6 +106,12 @@ class Pages:
         return self._client.get_item(
             TableName=self._table, Key={"id": {"S": page_name(key, number)}}, ConsistentRead=True
         ).get("Item")
+
+
+def fitting(records: Iterable[dict[str, Any]]) -> int:
+    """Count the messages, from the first one on, that have room on one page; one has in any case."""
+    taken = accumulate(map(memory_of, records))
+    return max(1, sum(1 for _ in takewhile(lambda size: size <= _LARGEST, taken)))
 
 
 def forget_oldest(pages: dict[tuple[int, int], Page], most: int) -> None:

@@ -11,6 +11,7 @@ import boto3
 from botocore.config import Config
 
 from .caller import LATE
+from .freight import give_back_what_is_freed
 from .ring import new_id
 from .settings import VARIABLE, Settings
 
@@ -93,4 +94,5 @@ def clients() -> Clients:
 
 
 if VARIABLE in os.environ:
+    give_back_what_is_freed()
     clients()  # In Lambda's init phase, which has more of a processor than a small function has afterwards.

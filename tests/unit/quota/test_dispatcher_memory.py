@@ -15,10 +15,12 @@ import pytest
 
 from cdk_breakwater.quota.reachable_rate import dispatcher_memory
 from handlers.quota_dispatcher.counter import Counter
+from handlers.quota_dispatcher.freight import LARGE, Freight, Gate, memory_of
 from handlers.quota_dispatcher.grants import Grant
 from handlers.quota_dispatcher.held import Held, Ref, load_ref
+from handlers.quota_dispatcher.library import Library
 from handlers.quota_dispatcher.page_reader import AT_ONCE, PageReader
-from handlers.quota_dispatcher.pages import Page
+from handlers.quota_dispatcher.pages import Page, fitting
 
 PACKAGE = "handlers.quota_dispatcher"
 
@@ -92,6 +94,86 @@ def test_calls_of_one_page_do_not_each_read_it() -> None:
 def test_a_page_that_is_not_there_is_looked_for_by_each() -> None:
     table, found = read_by_threads([(1, -1)] * 3)
     assert (table.reads, found) == (3, [None] * 3)
+
+
+MEBIBYTE = 1 << 20
+
+
+def message(body: str) -> dict[str, Any]:
+    return {"messageId": "m", "body": body, "attributes": {}, "messageAttributes": {}}
+
+
+@pytest.mark.parametrize(("memory", "hands"), [(256, 32), (512, 100)])
+def test_large_messages_in_all_hands_leave_room_for_lambda(memory: int, hands: int) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-m", "tests.unit.quota.large_messages", str(memory), str(hands)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "done" in answer.stderr, answer.stderr
+    assert int(answer.stdout) < 180, answer.stderr
+
+
+def test_one_emoji_makes_a_text_four_times_as_large() -> None:
+    plain, tainted = memory_of(message("x" * MEBIBYTE)), memory_of(message("x" * MEBIBYTE + "\U0001f600"))
+    assert (plain // MEBIBYTE, tainted // MEBIBYTE) == (1, 4)
+    attribute = {"k": {"stringValue": "x" * MEBIBYTE, "dataType": "String"}}
+    assert memory_of(message("") | {"messageAttributes": attribute}) > MEBIBYTE
+
+
+@pytest.mark.parametrize(("size", "count"), [(20, 100), (5_000, 100), (MEBIBYTE // 4, 3), (MEBIBYTE, 1)])
+def test_messages_share_a_page_as_far_as_it_takes_a_megabyte(size: int, count: int) -> None:
+    assert fitting([message("x" * size)] * 100) == count
+
+
+def test_what_is_filed_anew_is_divided_into_pages_of_a_megabyte() -> None:
+    class Source:
+        def get(self, key: tuple[int, int]) -> Page | None:
+            return None if key[1] == 3 else Page((message("x" * (400_000 if key[1] % 2 else 700_000)),), (0,), size=1)
+
+    source: Any = Source()
+    nobody: Any = None
+    library = Library(nobody, source, nobody, PageReader(source, lambda _: None))
+    members = [Held(Ref(1, number, 0, 0)) for number in range(1, 8)]
+    portions = list(library.portions(members))
+    assert [[held.ref.page for held in portion] for portion, _ in portions] == [[1], [2], [4], [5], [6], [7]]
+    assert [len(records) for _, records in portions] == [1] * 6
+    small = list(library.portions([members[0], members[4]]))
+    assert [len(records) for _, records in small] == [2]
+
+
+def test_a_message_waits_for_room_unless_it_is_the_only_one() -> None:
+    ends: list[bytes] = []
+    freight = Freight(250, lambda _: freight.give_back(ends.pop()))
+    first = freight.take(message("x" * 200), lambda: True)
+    assert first is not None
+    assert json.loads(first) == {"Records": [message("x" * 200)]}
+    assert freight.take(message("y"), lambda: True) is None
+    ends.append(first)
+    assert freight.take(message("y"), lambda: False), "the first one has ended"
+
+
+@pytest.mark.parametrize(("size", "most"), [(LARGE - 1, 5), (LARGE, 1)])
+def test_large_things_are_done_by_one_thread_at_a_time(size: int, most: int) -> None:
+    gate, inside = Gate(lambda milliseconds: time.sleep(milliseconds / 1000)), [0]
+    seen: list[int] = []
+
+    def work() -> None:
+        with gate.alone(size):
+            inside[0] += 1
+            seen.append(inside[0])
+            time.sleep(0.05)
+            inside[0] -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(seen) == most
 
 
 @pytest.mark.parametrize("failures", [0, 2])

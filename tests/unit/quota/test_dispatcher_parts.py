@@ -24,6 +24,7 @@ from handlers.quota_dispatcher.clocks import Reading
 from handlers.quota_dispatcher.counter import LONGEST_PAUSE, Counter
 from handlers.quota_dispatcher.counters import Counters
 from handlers.quota_dispatcher.dead_letters import bury
+from handlers.quota_dispatcher.freight import Freight
 from handlers.quota_dispatcher.hands import GROWTH, Hands
 from handlers.quota_dispatcher.held import Held
 from handlers.quota_dispatcher.intake import Intake
@@ -170,12 +171,13 @@ def test_a_batch_of_any_size_is_filed_and_read_back(length: int) -> None:
     records = [record(number, body=body) for number, body in enumerate(bodies)]
     Intake(replace(SETTINGS, lanes={"arn:queue": [1]}), outbox, client, Counters()).file(records, lambda: NOW)
     pages = Pages(client, "table")
-    found = pages.get((1, 1))
-    assert found is not None
-    assert [entry["body"] for entry in found.records] == bodies
-    assert all("receiptHandle" not in entry for entry in found.records)
+    keys = [(1, number) for number in range(1, Store(client, "table").read().tails[1] + 1)]
+    found = [entry for key in keys if (page := pages.get(key)) for entry in page.records]
+    assert [entry["body"] for entry in found] == bodies
+    assert all("receiptHandle" not in entry for entry in found)
     assert outbox.sent[0]["QueueUrl"] == "doorbell"
-    pages.delete((1, 1))
+    for key in keys:
+        pages.delete(key)
     assert list(client.table.items) == ["quota"]
 
 
@@ -396,16 +398,26 @@ class Function:
         self.answer = answer
 
     def invoke(self, **request: Any) -> dict[str, Any]:
-        assert json.loads(request["Payload"]) == {"Records": [{"body": "x"}]}
+        assert request["Payload"] is EVENT
         if isinstance(self.answer, Exception):
             raise self.answer
-        return {"Payload": io.BytesIO(json.dumps(self.answer).encode())}
+        content = self.answer if isinstance(self.answer, bytes) else json.dumps(self.answer).encode()
+        return {"Payload": io.BytesIO(content)}
+
+
+EVENT = b"an event"
+
+
+def freight() -> Freight:
+    return Freight(0, lambda _: None)
 
 
 @pytest.mark.parametrize(
     ("answer", "verdict"),
     [
         (None, Verdict.DONE),
+        (b"", Verdict.DONE),
+        (b"[" * 10_000_000, Verdict.DONE),  # It says nothing to the quota, so nobody makes objects of it.
         ({"batchItemFailures": []}, Verdict.DONE),
         ({"batchItemFailures": [{"itemIdentifier": "x"}]}, Verdict.FAILED),
         (refusal("TooManyRequestsException", 429), Verdict.REFUSED),
@@ -415,7 +427,7 @@ class Function:
     ],
 )
 def test_only_a_call_that_surely_never_started_gives_its_slot_back(answer: Any, verdict: Verdict) -> None:
-    assert call(Function(answer), "function", {"body": "x"}, NOW / 1000).verdict is verdict
+    assert call(Function(answer), "function", EVENT, NOW / 1000, freight()).verdict is verdict
 
 
 def attribute(value: str) -> dict[str, str]:

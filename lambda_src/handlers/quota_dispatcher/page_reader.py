@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from .pages import Page, Pages
 
 AT_ONCE = 4
-"""A page of 1 MB takes up to 10 MB while it is read, and each of 100 calls may need another one. With 2 at once, a quota
-of 500 keys made 165 calls a second, and with 4 it made 230 (in the simulated account)."""
+"""A page of 1 MB takes up to 10 MB while it is read, and each of 100 calls may need another one. With 2 at once, a
+quota of 500 keys made 165 calls a second, and with 4 it made 230 (in the simulated account)."""
 _LOOK = 5
 """Milliseconds between two looks whether another thread has read its page."""
 _MOST = 300

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .aws_errors import AwsError
 from .counter import DAY
-from .freight import LARGE, memory_of
+from .freight import memory_of
 from .log import log
 from .pages import MOST_BYTES, fitting, forget_oldest
 from .shelf import MOST_RETURNED
@@ -102,10 +102,9 @@ class Library:
             yield [held for held, _ in left], [found for _, found in left]
 
     def size(self, held: Held) -> int:
-        """Return about how many bytes `record` takes."""
-        key = held.ref[:2]
-        page = self.pages.get(key) or self._reader.remembered(key)
-        return memory_of(page.records[held.ref.index]) if page else LARGE
+        """Return about how many bytes `record` takes, without keeping it."""
+        record = self.record(held)
+        return memory_of(record) if record else 0
 
     def tidy(self, counter: Counter) -> set[tuple[int, int]]:
         """Delete pages of which nothing is left to do, and keep no more than is of use. Return what was deleted."""

@@ -40,17 +40,16 @@ class PageReader:
 
     def page(self, key: tuple[int, int]) -> Page | None:
         """Return a page; None when it isn't there."""
-        while not (found := self.remembered(key)):
+        while not (found := self._remembered(key)):
             if self._places.acquire(blocking=False):
                 try:
-                    return self.remembered(key) or self._read(key)
+                    return self._remembered(key) or self._read(key)
                 finally:
                     self._places.release()
             self._sleep(_LOOK)
         return found
 
-    def remembered(self, key: tuple[int, int]) -> Page | None:
-        """Return a page that needn't be read."""
+    def _remembered(self, key: tuple[int, int]) -> Page | None:
         with self._lock:
             return self._kept.get(key)
 

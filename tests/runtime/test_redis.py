@@ -15,6 +15,7 @@ from servers import Certificates, Network, RedisServer
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import credentials
+from breakwater_runtime._core import line
 from breakwater_runtime._redis import connection as redis_connection
 from breakwater_runtime._secret import Secret
 from tests.runtime.conformance.trouble import Fault, Trouble
@@ -345,7 +346,12 @@ def test_it_can_be_made_before_it_is_configured(redis_server: RedisServer, monke
     cache.close()
 
 
-def test_tls_is_verified(certificates: Certificates) -> None:
+def sent_late(one: socket.socket, data: bytes) -> None:
+    time.sleep(0.2)
+    line.sent(one, data)
+
+
+def test_tls_is_verified(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
     with RedisServer(certificates=certificates.right, require_tls=True) as server:
         cache = breakwater.redis(**settings(server))
         assert cache.ping()
@@ -356,6 +362,12 @@ def test_tls_is_verified(certificates: Certificates) -> None:
         with pytest.raises(redis_py.ConnectionError, match="alert certificate expired") as caught:
             breakwater.redis(**settings(server), **own).ping()
         assert not isinstance(caught.value, breakwater.ConnectionUnavailable)
+        # so late that the server has already ended the connection
+        monkeypatch.setattr(redis_connection, "sent", sent_late)
+        with pytest.raises(redis_py.ConnectionError, match="alert certificate expired") as caught:
+            breakwater.redis(**settings(server), **own).ping()
+        assert not isinstance(caught.value, breakwater.ConnectionUnavailable)
+        monkeypatch.undo()
         with pytest.raises(breakwater.ConfigurationError, match=r"/nowhere\.key"):
             breakwater.redis(**settings(server), **(own | {"ssl_keyfile": "/nowhere.key"})).ping()
     with (

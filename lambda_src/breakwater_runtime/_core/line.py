@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,7 @@ class Line:
 
     def sendall(self, data: bytes | bytearray) -> None:
         """Send."""
-        self._in_time(self._open().sendall, data)
+        self._in_time(sent, self._open(), data)
 
     def send_as_courtesy(self, data: bytes | bytearray) -> None:
         """Send if that needs no waiting to speak of."""
@@ -125,6 +126,22 @@ class _Incoming(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         return self._line.receive(buffer)
+
+
+def sent(one: socket.socket, data: bytes | bytearray) -> None:
+    """Send all of it, or raise what the other side has said before it ended.
+
+    With TLS 1.3, a server that refuses the client's certificate says so when the handshake is over for the client.
+    """
+    try:
+        one.sendall(data)
+    except TimeoutError:
+        raise
+    except OSError:
+        one.settimeout(COURTESY_SECONDS)
+        with suppress(TimeoutError):
+            one.recv(1)
+        raise
 
 
 async def _connect(one: socket.socket, address: Any, seconds: float) -> None:

@@ -16,7 +16,7 @@ from redis.exceptions import (
     TimeoutError,  # noqa: A004
 )
 
-from breakwater_runtime._core.line import connected
+from breakwater_runtime._core.line import connected, sent
 from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS, CHECK_TIMEOUT_SECONDS
 from breakwater_runtime._core.resolver import resolved
 from breakwater_runtime._core.session import Waker, now
@@ -73,7 +73,7 @@ class _Socket:
 
     def sendall(self, data: bytes) -> None:
         self._bound()
-        self._plain.sendall(data)
+        sent(self._plain, data)
 
     def _bound(self) -> None:
         left = self._connection.deadline.remaining()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from servers import Certificate, Certificates
 from servers.certificates import CERTIFIED
 
 import breakwater_runtime as breakwater
+from breakwater_runtime._core import line
 from tests.runtime.conformance.promises import promise
 
 if TYPE_CHECKING:
@@ -126,6 +128,17 @@ async def test_a_client_s_certificate_is_shown_and_what_is_wrong_with_it_told_at
         with pytest.raises(Exception, match=said) as caught:
             await user(**options)
         assert not isinstance(caught.value, breakwater.ConnectionUnavailable)
+    # so late that the server has already ended the connection
+    sent = line.sent
+
+    def sent_late(one: socket.socket, data: bytes) -> None:
+        time.sleep(0.2)
+        sent(one, data)
+
+    monkeypatch.setattr(line, "sent", sent_late)
+    with pytest.raises(Exception, match="alert certificate expired") as caught:
+        await user(**of(certificates.expired))
+    assert not isinstance(caught.value, breakwater.ConnectionUnavailable)
 
 
 @promise(42)

@@ -13,7 +13,7 @@ from unittest.mock import patch
 from handlers.quota_dispatcher import page_line
 from handlers.quota_dispatcher.key_plans import tier_name
 from handlers.quota_dispatcher.keys import MESSAGE_GROUP
-from tests.simulation.provider import Limit, Provider
+from tests.simulation.provider import Limit
 from tests.simulation.schedule import (
     MIDNIGHT,
     QUIET,
@@ -235,27 +235,11 @@ def _measure(
         begun = _last_call(world, healthy)
         hub.run(lambda: _last_call(world, healthy) > begun, hub.now + span)
         since, before = hub.now, len(world.provider.instants)
-        # The warm-up has used a part of long tiers.
-        called = [world.key_providers[name] for name in healthy if name in world.key_providers]
-        most_used = max(called, key=lambda key: len(key.instants))
-        of_key = possible_calls(_unspent(alike(each), most_used, since, span), most, span, TURNAROUND)
-        left = _unspent(left, world.provider, since, span)
-        of_all = possible_calls(left, world.settings.parallelism - held, span, TURNAROUND)
     hub.run(lambda: False, hub.now + span)
     made = Counter(world.messages[body].key for body in rest if since <= max(world.messages[body].calls, default=0))
     result.used = min(1.0, (len(world.provider.instants) - before + 2) / min(of_all, of_key * len(healthy)))
     fair = min(of_key, of_all // (len(healthy) + len(troublesome)))
     result.starved += [f"{name}: {made[name]} calls of {fair}" for name in healthy if made[name] + 2 < 0.9 * fair]
-
-
-def _unspent(limits: list[Limit], provider: Provider, now: int, span: int) -> list[Limit]:
-    """Return what is left of each limit, if no call that it counts is forgotten within a span."""
-
-    def unspent(limit: Limit) -> Limit:
-        spent = sum(now - limit.period < instant <= now for instant in provider.instants)
-        return replace(limit, limit=max(1, limit.limit - spent))
-
-    return [unspent(limit) if limit.period > span else limit for limit in limits]
 
 
 def _last_call(world: World, names: list[str]) -> int:

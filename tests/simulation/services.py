@@ -325,9 +325,11 @@ class SQS:
 
     def hide(self, url: str, handle: str, milliseconds: int) -> None:
         self.bill["SQS requests"] += 1
-        if message := self._by_handle(url, handle):
-            self.queues[url].hide(message, self.hub.now + milliseconds)
-            self._plan(url, message.visible)
+        message = self._by_handle(url, handle)
+        if message is None:
+            raise refusal("InvalidParameterValue", 400)
+        self.queues[url].hide(message, self.hub.now + milliseconds)
+        self._plan(url, message.visible)
 
     def delete(self, url: str, handle: str) -> None:
         if message := self._by_handle(url, handle):

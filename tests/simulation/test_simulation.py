@@ -38,6 +38,11 @@ def test_messages_do_not_wait_for_a_dispatcher_of_the_release_before(seed: int) 
     assert not result.lost, "a caller's slot was the first write of this release, and the holder before was left in it"
 
 
+def test_who_answers_a_ring_that_is_gone_takes_nothing() -> None:
+    result = run(10300907)
+    assert not result.lost, "it was delivered twice and answered, its first answer came a minute late, and died"
+
+
 def test_who_stood_still_does_not_bring_the_tiers_of_an_earlier_deployment_back() -> None:
     result = run(8603292)
     assert not result.exceeded, "it had looked for a deployment before it stood still, and wrote afterwards"

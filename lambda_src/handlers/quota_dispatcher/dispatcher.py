@@ -128,6 +128,7 @@ class Dispatcher:
         self._next_said = 0
         self._by_arrival = any("arrival" in tier for tier in (*settings.tiers, *settings.key_tiers))
         self._joined = False
+        self._gone = False
         self._stopping = False
         self._superseded = False
         self._outdated = False
@@ -152,7 +153,7 @@ class Dispatcher:
                 self._calls.collect(self._pause())
         finally:
             self._host.close()
-        if self._superseded:
+        if self._superseded or self._gone:
             return False  # Its lease was over, so its ring has come back, and another may be about to answer it.
         # Another that answers this same ring relies on it; so does the next, if this one is taken for awake.
         return (
@@ -190,7 +191,8 @@ class Dispatcher:
             return False
         self._next_heartbeat, self._next_by_wall = now.monotonic + HEARTBEAT, now.wall + HEARTBEAT
         self._looked_at = self._item.token
-        self._doorbell.hide(LEASE)
+        there = self._doorbell.hide(LEASE)
+        self._gone = not there and not self._joined
         if not self._outdated and not self._doorbell.current():
             self._outdated = self._stopping = True
             self._calls.give_up()
@@ -235,6 +237,8 @@ class Dispatcher:
                 if not self._joined and self._item.presence.holder and self._arrival.verdict(self._item) is not None:
                     return False
                 self._beat_if_due()
+                if self._gone:
+                    return False  # If it dies, nobody comes in its place: this ring was delivered twice, and answered.
                 token = new_id()[:16]
                 plan = self._plan(token, wake)
                 plans[token] = plan

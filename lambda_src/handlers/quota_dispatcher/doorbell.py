@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from .aws_errors import AwsError
 from .log import log
 from .ring import send_ring
@@ -12,6 +14,9 @@ from .tiers import TAG, fingerprint
 if TYPE_CHECKING:
     from .ring import Ring
     from .settings import Settings
+
+_GONE = ("InvalidParameterValue", "ReceiptHandleIsInvalid", "AWS.SimpleQueueService.MessageNotInflight")
+"""Amazon SQS API Reference, "ChangeMessageVisibility", Errors; the first for a message that was deleted."""
 
 
 class Doorbell:
@@ -28,8 +33,8 @@ class Doorbell:
         self._client = client
         self._ring = ring
 
-    def hide(self, milliseconds: int) -> None:
-        """Let the ring come back a second after a lease has ended."""
+    def hide(self, milliseconds: int) -> bool:
+        """Let the ring come back a second after a lease has ended; False when SQS says that it isn't there."""
         try:
             self._client.change_message_visibility(
                 QueueUrl=self._settings.doorbell,
@@ -38,6 +43,8 @@ class Doorbell:
             )
         except AwsError as error:  # It comes back too early, is answered, and dies.
             log("hiding the ring failed", error=repr(error))
+            return not (isinstance(error, ClientError) and error.response["Error"]["Code"] in _GONE)
+        return True
 
     def ring(self, id: str, due: int, now: int, *, over: str = "") -> None:
         """Ring for the next dispatcher, when it is due (Unix ms); `over` as `Ring` has it."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from demo.emulator import Emulator
+from demo.processes import child
 
 from cdk_breakwater.limits.dispatcher_rate import CORE_MIB
 from cdk_breakwater.quota.reachable_rate import dispatcher_memory
@@ -111,6 +111,7 @@ def main() -> None:
     parser.add_argument("--hands", type=int, default=100, help="calls at once")
     options = parser.parse_args()
     memory = dispatcher_memory(options.rate, options.hands, has_keys=False)
+    count, ends_at = options.rate * options.seconds, time.time() + LONGEST_SECONDS
     with ExitStack() as stack:
         server = stack.enter_context(Server(("127.0.0.1", 0), Function))
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -123,19 +124,19 @@ def main() -> None:
             "BREAKWATER_QUOTA": json.dumps(asdict(settings)),
             "CONTROL_GROUP": stack.enter_context(control_group(memory)),
             "DOORBELL": settings.doorbell,
-            "ENDS_AT": str(time.time() + LONGEST_SECONDS),
+            "ENDS_AT": str(ends_at),
             "PYTHONPATH": "lambda_src",
             "STOP": str(folder / "stop"),
         }
-        file(emulator, settings, options.rate * options.seconds)
-        process = subprocess.Popen(
-            [sys.executable, "-c", ENVIRONMENT], env=environment, stdout=subprocess.PIPE, text=True
-        )
-        while len(Function.ends) < options.rate * options.seconds and process.poll() is None:
+        file(emulator, settings, count)
+        log = folder / "dispatcher.log"
+        process = stack.enter_context(child([sys.executable, "-c", ENVIRONMENT], environment, Path.cwd(), log))
+        while len(Function.ends) < count and process.poll() is None and time.time() < ends_at:
             time.sleep(0.1)
         (folder / "stop").touch()
-        answer, _ = process.communicate(timeout=LONGEST_SECONDS)
-    report(options.rate, memory, float(answer.split()[-1]))
+        process.wait(timeout=LONGEST_SECONDS)
+        processor_seconds = float(log.read_text().split()[-1])
+    report(options.rate, memory, processor_seconds)
 
 
 def prepare(emulator: Emulator, rate: int, hands: int) -> Settings:

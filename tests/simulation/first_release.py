@@ -37,7 +37,7 @@ def leave_behind(world: World, limits: list[Limit], waiting: int, group: Callabl
             flying -= 1
             queue = world.sqs.queues[lane]
             queue.hide(queue.messages[id_], now + LONGEST_CALL + 5_000)
-            world.sqs.queues[lane].messages[id_].receipt = 1
+            queue.messages[id_].receipt = 1
             world.hub.after(draw.randint(0, 2_000), _Call(world, sent, lane, f"{id_}/1"))
     taken = sum(sent.sent == now and _in_the_air(world, sent) for sent in world.messages.values())
     world.dynamodb.items["quota"] = {

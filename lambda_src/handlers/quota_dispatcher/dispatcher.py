@@ -153,8 +153,10 @@ class Dispatcher:
                 self._calls.collect(self._pause())
         finally:
             self._host.close()
-        if self._superseded or self._gone:
+        if self._superseded:
             return False  # Its lease was over, so its ring has come back, and another may be about to answer it.
+        if self._gone:
+            return False  # Where it is there after all, by another handle, it is answered by that.
         # Another that answers this same ring relies on it; so does the next, if this one is taken for awake.
         return (
             self._joined and self._item.presence.holder in ("", self._name)

@@ -6,12 +6,13 @@ import ctypes
 import json
 import os
 import sys
-from contextlib import contextmanager
-from threading import Lock, Semaphore
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from .gate import LOOK, Gate
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
 """MB. AWS Lambda Developer Guide, "Using Lambda environment variables"."""
@@ -19,12 +20,8 @@ _WITHOUT = 160_000_000
 """What the process takes without any: itself, the pages that it keeps, those that it reads, and what is made of one."""
 _COPIES = 2
 """The HTTP client puts its header before a body, so it makes another one."""
-LARGE = 32_000
-"""Smaller ones are too small to matter, even if a hundred of them are read at once."""
 _RECORD = 2_000
 """What a record takes beside its body and attributes: about 20 small objects."""
-_LOOK = 5
-"""Milliseconds between two looks whether there is room."""
 
 _MMAP_THRESHOLD = -3
 """`M_MMAP_THRESHOLD` of malloc.h."""
@@ -48,33 +45,6 @@ def memory_of(record: dict[str, Any]) -> int:
 def freight_room() -> int:
     """Return how many bytes there are for messages that are called, by the memory of this function."""
     return 1_000_000 * int(os.environ.get(MEMORY, "512")) - _WITHOUT
-
-
-class Gate:
-    """Lets one thread at a time work with something large.
-
-    Parameters
-    ----------
-    sleep
-        Waits for so many milliseconds.
-    """
-
-    def __init__(self, sleep: Callable[[int], None]) -> None:
-        self._sleep = sleep
-        self._place = Semaphore(1)
-
-    @contextmanager
-    def alone(self, size: int) -> Iterator[None]:
-        """Wait until nobody else is in here, if it is so many bytes that this matters."""
-        if size < LARGE:
-            yield
-            return
-        while not self._place.acquire(blocking=False):
-            self._sleep(_LOOK)
-        try:
-            yield
-        finally:
-            self._place.release()
 
 
 class Freight:
@@ -106,7 +76,7 @@ class Freight:
         while not self._fits(len(payload)):
             if too_late():
                 return None
-            self._sleep(_LOOK)
+            self._sleep(LOOK)
         return payload
 
     def give_back(self, payload: bytes) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from threading import Lock, Semaphore
+from threading import Lock
 from typing import TYPE_CHECKING
 
+from .gate import Gate
 from .pages import MOST_BYTES, forget_oldest
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 AT_ONCE = 4
 """A page of 1 MB takes up to 10 MB while it is read, and each of 100 calls may need another one. With 2 at once, a
 quota of 500 keys made 165 calls a second, and with 4 it made 230 (in the simulated account)."""
-_LOOK = 5
-"""Milliseconds between two looks whether another thread has read its page."""
 _MOST = 300
 
 
@@ -33,21 +32,16 @@ class PageReader:
 
     def __init__(self, pages: Pages, sleep: Callable[[int], None]) -> None:
         self._source = pages
-        self._sleep = sleep
-        self._places = Semaphore(AT_ONCE)
+        self._gate = Gate(sleep, AT_ONCE)
         self._lock = Lock()
         self._kept: dict[tuple[int, int], Page] = {}
 
     def page(self, key: tuple[int, int]) -> Page | None:
         """Return a page; None when it isn't there."""
-        while not (found := self._remembered(key)):
-            if self._places.acquire(blocking=False):
-                try:
-                    return self._remembered(key) or self._read(key)
-                finally:
-                    self._places.release()
-            self._sleep(_LOOK)
-        return found
+        if found := self._remembered(key):
+            return found
+        with self._gate.entered():
+            return self._remembered(key) or self._read(key)
 
     def _remembered(self, key: tuple[int, int]) -> Page | None:
         with self._lock:

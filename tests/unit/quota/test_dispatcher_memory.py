@@ -15,7 +15,8 @@ import pytest
 
 from cdk_breakwater.quota.reachable_rate import dispatcher_memory
 from handlers.quota_dispatcher.counter import Counter
-from handlers.quota_dispatcher.freight import LARGE, Freight, Gate, memory_of
+from handlers.quota_dispatcher.freight import Freight, memory_of
+from handlers.quota_dispatcher.gate import LARGE, Gate
 from handlers.quota_dispatcher.grants import Grant
 from handlers.quota_dispatcher.held import Held, Ref, load_ref
 from handlers.quota_dispatcher.library import Library

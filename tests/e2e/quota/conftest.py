@@ -13,13 +13,14 @@ import psutil
 import pytest
 from demo.emulator import Emulator
 
+from tests.e2e.quota.network import FaultyNetwork
 from tests.e2e.quota.provider import WARM_UP, KeyedProvider, Provider
 from tests.e2e.quota.quota_app import CLOSED, EACH, FAILING, KEYED, NOISY, PLANNED, QUIET, TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROOFS = ("steady", "killed", "ordered", "signals", "beside", "divided")
+PROOFS = ("steady", "killed", "ordered", "signals", "beside", "divided", "troubled", "lowered")
 
 
 class QuotaAccount(Emulator):
@@ -27,15 +28,23 @@ class QuotaAccount(Emulator):
 
     def deploy_quotas(self, providers: dict[str, Provider]) -> None:
         self.providers = providers
+        self.network = self._stack.enter_context(FaultyNetwork(self.url))
         self.bootstrap()
-        app = f"{sys.executable} -m tests.e2e.quota.quota_app"
-        context = json.dumps({name: provider.url for name, provider in providers.items()})
-        self._cdk(
-            "synth", "--quiet", "--app", app, "--output", str(self._assembly), "--context", f"providers={context}"
-        )
+        self._synth()
         self.outputs = self.deploy("Quota")
         self.shop = self.deploy("Shop")
         self.sqs = self.client("sqs")
+
+    def lower(self, name: str) -> None:
+        """Deploy a quota again, with lower tiers."""
+        self._synth("--context", f"lowered={name}")
+        self.deploy("Quota")
+
+    def _synth(self, *options: str) -> None:
+        app = f"{sys.executable} -m tests.e2e.quota.quota_app"
+        providers = json.dumps({name: provider.url for name, provider in self.providers.items()})
+        context = ("--context", f"providers={providers}", "--context", f"network={self.network.url}", *options)
+        self._cdk("synth", "--quiet", "--app", app, "--output", str(self._assembly), *context)
 
     def send(self, name: str, bodies: list[str], *, fifo: bool = False) -> None:
         """Send messages; with FIFO, the first letter is the group."""

@@ -1,7 +1,12 @@
-"""One quota per proof, so that none inherits another's windows. Context `providers`: JSON, from name to URL."""
+"""One quota per proof, so that none inherits another's windows.
+
+Context `providers`: JSON, from name to URL; `network`: through which the troubled one reaches the account;
+`lowered`: whose tiers are lower than those of the deployment before.
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -19,6 +24,9 @@ EACH = [(4, 1.0), (12, 10.0)]
 QUIET = [f"quiet {number}" for number in range(6)]
 NOISY, CLOSED, FAILING, PLANNED = "noisy", "closed", "failing", "planned"
 ORDERED, BESIDE, KEYED, DIVIDED = "ordered", "beside", "keyed", "divided"
+TROUBLED, LOWERED = "troubled", "lowered"
+LOWER = [(10, 1.0)]
+"""What a provider grants from the second deployment on."""
 ATTEMPTS = 2
 PARALLELISM = 5
 TWO_DISPATCHERS = 150
@@ -51,7 +59,7 @@ def main() -> None:
             stack,
             name,
             function=caller,
-            tiers=tiers(TIERS),
+            tiers=tiers(LOWER if name == app.node.try_get_context(LOWERED) else TIERS),
             key="$.tenant" if name == KEYED else None,
             key_tiers=tiers(EACH) if name == KEYED else None,
             ordered=name == ORDERED,
@@ -67,6 +75,9 @@ def main() -> None:
             theirs.grant_acquire(page)
             CfnOutput(shop, "Page", value=page.function_name)
             CfnOutput(shop, "Queue", value=theirs.queue.queue_url)
+        if name == TROUBLED:
+            for ours, service in itertools.product((quota.intake, quota.dispatcher), ("DYNAMODB", "LAMBDA", "SQS")):
+                ours.add_environment(f"AWS_ENDPOINT_URL_{service}", app.node.get_context("network"))
         if name in (KEYED, DIVIDED):
             CfnOutput(stack, f"{name}Table", value=quota.table.table_name)
         CfnOutput(stack, f"{name}Queue", value=quota.queue.queue_url)

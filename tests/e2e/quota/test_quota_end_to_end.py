@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from handlers.quota_dispatcher.key_plans import plan_item, plan_name
+from handlers.quota_dispatcher.plan import HEARTBEAT, LEASE
+from tests.e2e.quota.network import INVOKE
 from tests.e2e.quota.provider import WARM_UP, KeyedProvider, most
 from tests.e2e.quota.quota_app import (
     ATTEMPTS,
@@ -17,11 +19,14 @@ from tests.e2e.quota.quota_app import (
     EACH,
     FAILING,
     KEYED,
+    LOWER,
+    LOWERED,
     NOISY,
     PARALLELISM,
     PLANNED,
     QUIET,
     TIERS,
+    TROUBLED,
 )
 
 if TYPE_CHECKING:
@@ -89,6 +94,28 @@ def test_a_dispatcher_killed_twice_loses_nothing_and_exceeds_nothing(account: Qu
     assert not account.dead_letters("killed")
 
 
+def test_requests_and_answers_are_lost_and_a_dispatcher_stands_still(account: QuotaAccount) -> None:
+    provider, met = account.providers[TROUBLED], account.network.met
+    bodies = [f"message {number}" for number in range(TIERS[-1][0] + 30)]
+    account.send(TROUBLED, bodies)
+    until(lambda: len(provider.accepted) >= 40, 180)
+    stopped = account.dispatchers(TROUBLED)
+    assert stopped
+    for process in stopped:
+        process.suspend()
+    time.sleep(LEASE / 1000 + 3)  # another takes its place meanwhile
+    for process in stopped:
+        process.resume()
+    until(lambda: len({body for _, body in provider.accepted}) == len(bodies), 180)
+    instants = [at for at, _ in provider.accepted]
+    print(f"{len(instants)} calls for {len(bodies)} messages in {instants[-1] - instants[0]:.2f} s, {dict(met)}")
+    assert provider.refused == 0
+    assert all(most(instants, period) <= limit for limit, period in TIERS)
+    assert not account.dead_letters(TROUBLED)
+    assert {trouble for kind, trouble in met if kind == INVOKE} == {"late", "lost", "refused"}
+    assert {trouble for kind, trouble in met if kind == "UpdateItem"} == {"late", "lost", "refused", "doubled"}
+
+
 def test_two_dispatchers_divide_a_quota_and_exceed_nothing(account: QuotaAccount) -> None:
     provider = account.providers[DIVIDED]
     bodies = [f"message {number}" for number in range(TIERS[-1][0] + 30)]
@@ -103,6 +130,22 @@ def test_two_dispatchers_divide_a_quota_and_exceed_nothing(account: QuotaAccount
     for name in ("quota", "quota/1"):
         item = account.client("dynamodb").get_item(TableName=table, Key={"id": {"S": name}})["Item"]
         assert (item["counters"]["N"], "counter" in item) == ("2", True)
+
+
+def test_a_deployment_that_lowers_a_tier_holds_within_seconds(account: QuotaAccount) -> None:
+    provider = account.providers[LOWERED]
+    bodies = [f"message {number}" for number in range(2 * TIERS[-1][0])]
+    account.send(LOWERED, bodies[::2])
+    until(lambda: len(provider.accepted) >= 20, 180)
+    account.lower(LOWERED)
+    settled = time.monotonic() + HEARTBEAT / 1000 + 2
+    account.send(LOWERED, bodies[1::2])
+    until(lambda: len({body for _, body in provider.accepted}) == len(bodies), 180)
+    ((limit, period),) = LOWER
+    instants = [at for at, _ in provider.accepted if at > settled]
+    print(f"{len(instants)} calls in the last {instants[-1] - instants[0]:.2f} s")
+    assert most(instants, period) <= limit
+    assert provider.refused == 0
 
 
 def test_retry_after_stops_the_flow_and_only_failures_of_its_own_bury_a_message(account: QuotaAccount) -> None:

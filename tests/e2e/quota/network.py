@@ -1,0 +1,108 @@
+"""What lies between a function and its account: requests are late, doubled or refused, and answers are lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import urllib3
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+LATE = 1.2
+"""Seconds: a dispatcher writes each half a second."""
+EVERY = 9
+"""One request of so many of a kind meets with trouble; of those to SQS, which are few, each second one."""
+REFUSAL = b'{"__type": "ThrottlingException", "message": "slow down"}'
+INVOKE = "Invoke"
+TROUBLE = ("late", "lost", "refused", "doubled")
+
+
+class FaultyNetwork:
+    """Stands before an emulated account, for as long as the block lasts.
+
+    Parameters
+    ----------
+    account
+        URL of the account.
+
+    Attributes
+    ----------
+    met
+        How many requests of a kind met with a trouble.
+    """
+
+    def __init__(self, account: str) -> None:
+        self.met: Counter[tuple[str, str]] = Counter()
+        self._seen: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._pool = urllib3.PoolManager(maxsize=32, retries=False)
+        network = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                trouble = network._trouble(self.headers.get("X-Amz-Target", INVOKE))
+                if trouble == "refused":
+                    self._answer(429 if "X-Amz-Target" not in self.headers else 400, {}, REFUSAL)
+                    return
+                if trouble == "late":
+                    time.sleep(LATE)
+                for _ in range(2 if trouble == "doubled" else 1):
+                    answer = network._pool.request(
+                        "POST", account + self.path, body=body, headers=dict(self.headers), decode_content=False
+                    )
+                if trouble == "lost":
+                    self.close_connection = True
+                    return
+                self._answer(answer.status, dict(answer.headers), answer.data)
+
+            def _answer(self, status: int, headers: dict[str, str], data: bytes) -> None:
+                self.send_response(status)
+                for name, value in headers.items():
+                    if name.lower().startswith(("x-amz", "content-type")):
+                        self.send_header(name, value)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name
+                del format, args
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._pool.clear()
+
+    def _trouble(self, target: str) -> str:
+        kind = target.rpartition(".")[2]
+        with self._lock:
+            number = self._seen[kind]
+            self._seen[kind] += 1
+            every = 2 if target.startswith("AmazonSQS") else EVERY
+            if number % every != every // 2:
+                return ""
+            # Lambda doesn't run an invocation twice that a client waits for.
+            possible = TROUBLE[:-1] if kind == INVOKE else TROUBLE
+            trouble = possible[number // every % len(possible)]
+            self.met[kind, trouble] += 1
+        return trouble

@@ -56,14 +56,18 @@ class FaultyNetwork:
                     return
                 if trouble == "late":
                     time.sleep(LATE)
-                for _ in range(2 if trouble == "doubled" else 1):
-                    answer = network._pool.request(
-                        "POST", account + self.path, body=body, headers=dict(self.headers), decode_content=False
-                    )
+                if trouble == "doubled":
+                    self._forward(body)
+                answer = self._forward(body)
                 if trouble == "lost":
                     self.close_connection = True
                     return
                 self._answer(answer.status, dict(answer.headers), answer.data)
+
+            def _forward(self, body: bytes) -> urllib3.BaseHTTPResponse:
+                return network._pool.request(
+                    "POST", account + self.path, body=body, headers=dict(self.headers), decode_content=False
+                )
 
             def _answer(self, status: int, headers: dict[str, str], data: bytes) -> None:
                 self.send_response(status)

@@ -51,12 +51,16 @@ class Table:
     def __init__(self) -> None:
         self.reads, self.at_once, self.most_at_once = 0, 0, 0
         self._lock = threading.Lock()
+        self._as_many_as_may = threading.Event()
 
     def get(self, key: tuple[int, int]) -> Page | None:
         with self._lock:
             self.reads += 1
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
+            if self.at_once == AT_ONCE:
+                self._as_many_as_may.set()
+        self._as_many_as_may.wait(1)  # the machine may be slow to start the others
         time.sleep(0.01)
         with self._lock:
             self.at_once -= 1

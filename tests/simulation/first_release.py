@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -72,8 +73,8 @@ def _in_the_air(world: World, sent: Sent) -> bool:
 
 
 def _state(limits: list[Limit], now: int, ended: int, taken: int) -> str:
-    """Write it as the release before did."""
-    windows = [window(**tier_of(limit)) for limit in limits]
+    """Write it as the release before did, which knew nothing of `counted="arrival"`."""
+    windows = [window(**tier_of(replace(limit, arrives=0))) for limit in limits]
     calendar = [found for found in windows if not isinstance(found, RollingWindow)]
     rolling = [found for found in windows if isinstance(found, RollingWindow)]
     for found in rolling:

@@ -23,7 +23,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0
 _LONGEST_TOKEN_PAUSE = 1.0
 # for fetching the secret and logging in; with less, the refusal is the better answer
 _ATTEMPT_SECONDS = 0.5
+# how often a secret is asked where the server is by now, and how long at most
 _ASK_WHERE_SECONDS = 1.0
+_LONGEST_ASK_SECONDS = 1.0
 _PASSWORD_ALONE = ("redis", "valkey")
 
 
@@ -46,6 +48,7 @@ class Credentials:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._secret: Secret | None = None
+        self._doubtful = False
         self._fetched_at = 0.0
         self._refused: Secret | None = None
         self._refused_in_vain: Secret | None = None
@@ -114,11 +117,11 @@ class Credentials:
 
     def in_vain(self) -> None:
         """Note that no connection came about: the secret may say by now that the database is elsewhere."""
-        if not (self._settings.host and self._settings.port and self._settings.database):
-            self._secret = None
+        self._doubtful = not (self._settings.host and self._settings.port and self._settings.database)
 
     def accepted(self) -> None:
         """Note that the server let us in."""
+        self._doubtful = False
         self._refused = self._refused_in_vain = None
         self._token_refused = False
 
@@ -165,7 +168,22 @@ class Credentials:
     def _fetched(self, deadline: Deadline) -> Secret:
         if not self._settings.secret_arn:
             return Secret()
-        if self._secret is None:
-            self._secret = fetch(self._settings.secret_arn, deadline)
-            self._fetched_at = monotonic()
-        return self._secret
+        secret = self._secret
+        if secret is None:
+            secret = fetch(self._settings.secret_arn, deadline)
+        elif self._doubtful:
+            secret = self._asked_again(self._settings.secret_arn, secret, deadline)
+        else:
+            return secret
+        self._secret, self._doubtful, self._fetched_at = secret, False, monotonic()
+        return secret
+
+    def _asked_again(self, arn: str, known: Secret, deadline: Deadline) -> Secret:
+        """Return what Secrets Manager says by now; while it says nothing, what was known holds."""
+        try:
+            return fetch(arn, deadline.within(min(_LONGEST_ASK_SECONDS, deadline.remaining() / 2)))
+        except ConfigurationError:
+            # there is an answer, and it names nobody
+            raise
+        except Exception:  # noqa: BLE001, RUF100 -- whatever it is, the database may be back
+            return known

@@ -31,6 +31,7 @@ KEYS = {"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRE
         # at once, after 0.25 and 0.5 s if there is time, and by the next invocation
         ("wrong", [WRONG], (3, 5)),
         ("moved", [None, None], 2),
+        ("holds", [None], 2),
         ("token", [None], 0),
         ("names-the-host", [None], 2),
         ("in-another-format", [WRONG], 1),
@@ -45,7 +46,7 @@ def test_secret(
     def answer(operation: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         assert (operation, request["SecretId"]) == ("GetSecretValue", ARN)
         password = next(answers, passwords[-1])
-        if case == "silent":
+        if case == "silent" or (case == "holds" and len(endpoint.requests) > 1):
             time.sleep(4)
         secret = {"username": server.user, "password": password or server.password, "dbname": server.database}
         gone = case == "moved" and len(endpoint.requests) < 2

@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from servers import Certificates, MariaDbServer, RedisServer, Server
+from servers import Certificates, MariaDbServer, Network, RedisServer, Server
 from servers.sql import SqlServer, execute, rows
 
 import breakwater_runtime as breakwater
@@ -187,6 +187,39 @@ def test_a_redis_that_moved_is_found_by_its_secret(
     assert manager.fetched == 4
     assert pool.connection_kwargs["port"] == redis_server.port
     cache.close()
+
+
+def test_a_redis_that_moved_is_found_while_the_one_before_refuses(
+    redis_server: RedisServer, manager: SecretsManager
+) -> None:
+    with RedisServer() as before:
+        manager.value, manager.later = secret(before) | {"password": "not it"}, (1, secret(redis_server))
+        cache = breakwater.redis(host=redis_server.host, secret_arn=ARN)
+        assert cache.ping()
+        cache.close()
+    assert manager.fetched == 2
+
+
+def test_what_a_secret_said_holds_while_secrets_manager_gives_no_other(
+    server: SqlServer, manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that restarts isn't kept away by what fails beside it."""
+    monkeypatch.setattr(credentials, "_LONGEST_ASK_SECONDS", 0.1)
+    with Network(server) as network:
+        manager.value = secret(server) | {"port": network.port}
+        database = breakwater.database(engine=server.engine, host=server.host, secret_arn=ARN)
+        with database.connection(Context(5)) as connection:
+            assert rows(connection, "SELECT 1")[0][0] == 1
+        database.close()
+        manager.failures = 10_000
+        network.point_to(type(server)())  # which nobody has started
+        with pytest.raises(breakwater.ConnectionUnavailable, match=rf"{server.engine} at "):
+            database.connection(Context(1)).__enter__()
+        network.point_to(server)
+        with database.connection(Context(2)) as connection:
+            assert rows(connection, "SELECT 1")[0][0] == 1
+        assert manager.fetched > 1
+        database.close()
 
 
 def test_a_rotated_secret_is_fetched_again(server: SqlServer, manager: SecretsManager) -> None:

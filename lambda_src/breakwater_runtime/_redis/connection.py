@@ -156,6 +156,8 @@ class Bounded(Connection):
             if pause is None:
                 raise self.server.credentials.refusal(error)  # noqa: B904 -- mostly redis-py's own
             sleep(pause)
+            # another secret may lead elsewhere
+            self._look_where()
             return self._failure()
         except (ConnectionError, TimeoutError) as error:
             if is_certificate_refused(error):

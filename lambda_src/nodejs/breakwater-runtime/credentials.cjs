@@ -16,6 +16,7 @@ const ATTEMPT_MS = 500
 class Credentials {
   #settings
   #secret
+  #doubtful = false
   #fetchedAt = 0
   #tokenRefused = false
   #refusedAt
@@ -29,8 +30,9 @@ class Credentials {
   /** Return what a connect needs, fetched where it isn't known yet. */
   async login (deadline) {
     const { secretArn } = this.#settings
-    if (secretArn && !this.#secret) {
-      this.#secret = await fetch(secretArn, deadline)
+    if (secretArn && (!this.#secret || this.#doubtful)) {
+      this.#secret = await (this.#secret ? this.#askedAgain(secretArn, deadline) : fetch(secretArn, deadline.remaining()))
+      this.#doubtful = false
       this.#fetchedAt = performance.now()
     }
     try {
@@ -39,6 +41,17 @@ class Credentials {
       // whoever puts the secret right needs no new environments
       this.#secret = undefined
       throw error
+    }
+  }
+
+  /** Return what Secrets Manager says by now; while it says nothing, what was known holds, and most time is left. */
+  async #askedAgain (secretArn, deadline) {
+    try {
+      return await fetch(secretArn, Math.min(ASK_WHERE_MS, deadline.remaining() / 2))
+    } catch (error) {
+      // there is an answer, and it names nobody
+      if (error instanceof ConfigurationError) throw error
+      return this.#secret
     }
   }
 
@@ -58,7 +71,7 @@ class Credentials {
   /** Note that no connection came about: the secret may say by now that the database is elsewhere. */
   inVain () {
     const { host, port, database } = this.#settings
-    if (!host || !port || !database) this.#secret = undefined
+    this.#doubtful = !host || !port || !database
   }
 
   /** Note that an attempt to connect failed: the secret may name another place by now, and is asked each second. */
@@ -69,7 +82,7 @@ class Credentials {
   /** Note that the server let us in. */
   accepted () {
     this.#refusedAt = this.#refusedInVain = undefined
-    this.#tokenRefused = false
+    this.#doubtful = this.#tokenRefused = false
   }
 
   /**
@@ -106,7 +119,7 @@ class Credentials {
 
 let client
 
-async function fetch (secretArn, deadline) {
+async function fetch (secretArn, milliseconds) {
   let sdk
   try {
     sdk = require('@aws-sdk/client-secrets-manager')
@@ -115,7 +128,7 @@ async function fetch (secretArn, deadline) {
     throw new ConfigurationError(`Secrets Manager needs the AWS SDK for JavaScript v3, ${remedy}`, { cause })
   }
   client ??= new sdk.SecretsManagerClient({})
-  const abortSignal = AbortSignal.timeout(Math.max(0, Math.ceil(deadline.remaining())))
+  const abortSignal = AbortSignal.timeout(Math.max(0, Math.ceil(milliseconds)))
   const asked = client.send(new sdk.GetSecretValueCommand({ SecretId: secretArn }), { abortSignal })
   const { SecretString: text } = await asked.catch((error) => {
     if (!abortSignal.aborted) throw error

@@ -5,6 +5,10 @@ import { ConfigurationError } from 'breakwater-runtime'
 import { closeAll, closeDatabases, context, engine, host, make, part, password, sessionId, user } from './support.mjs'
 
 const { TEST_SECRET_ARN: secretArn, TEST_CASE: name } = process.env
+const { Credentials } = part('credentials.cjs')
+const { Deadline } = part('attempts.cjs')
+const { Settings } = part('settings.cjs')
+const credentialsOf = (options) => new Credentials(new Settings(options))
 const own = (options) => make({ user: undefined, password: undefined, secretArn, ...options })
 after(closeAll)
 
@@ -46,12 +50,18 @@ if (name === 'rotated') {
   test('a port that the secret alone names is asked for again, within the invocation', async () => {
     assert.ok(await own({ port: undefined }).use(context(), sessionId))
   })
+} else if (name === 'holds') {
+  test('what a secret said holds while Secrets Manager gives no other, and most time is left', async () => {
+    const credentials = credentialsOf({ engine, host, secretArn })
+    const known = await credentials.login(new Deadline(context()))
+    credentials.inVain()
+    const deadline = new Deadline(context(1.5))
+    assert.deepEqual(await credentials.login(deadline), known)
+    assert.ok(deadline.remaining() > 250)
+  })
 } else if (name === 'token') {
   test('a refused token is followed by one more, made anew, and no third', async () => {
-    const { Credentials } = part('credentials.cjs')
-    const { Deadline } = part('attempts.cjs')
-    const { Settings } = part('settings.cjs')
-    const credentials = new Credentials(new Settings({ engine, host, user, auth: 'iam', tlsCa: 'system' }))
+    const credentials = credentialsOf({ engine, host, user, auth: 'iam', tlsCa: 'system' })
     const refused = () => credentials.pauseAfterRefusal(new Deadline(context()))
     const first = refused()
     assert.ok(first >= 250 && first <= 1000)

@@ -8,8 +8,15 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 CERTIFIED = "certified"
 """The user who has to show a certificate, where TLS is required."""
@@ -25,7 +32,10 @@ class Certificate:
 
 
 class Certificates:
-    """`right`, `wrong_host`, `expired` and a `client`'s of one CA; `ca` and `other_ca` are what a client may trust."""
+    """`right`, `wrong_host`, `expired` and a `client`'s of one CA; `ca` and `other_ca` are what a client may trust.
+
+    The client's, too, but with a key that wants a password, is `locked`; `forged` names the CA that has not signed it.
+    """
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="breakwater-certificates-"))
@@ -42,6 +52,8 @@ class Certificates:
         self.expired = self._issue(
             "expired", "127.0.0.1", "localhost", valid=(long_ago, long_ago + datetime.timedelta(days=90))
         )
+        self.forged = self._forge()
+        self.locked = self._lock(self.client)
 
     def _issue(
         self,
@@ -58,3 +70,30 @@ class Certificates:
         issued.private_key_pem.write_to_path(str(key))
         key.chmod(0o600)
         return Certificate(certificate, key, self.ca)
+
+    def _forge(self) -> Certificate:
+        key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.timezone.utc)
+        forged = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, CERTIFIED)]))
+            .issuer_name(x509.load_pem_x509_certificate(self.ca.read_bytes()).subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .sign(key, hashes.SHA256())
+        )
+        certificate = self._folder / "forged.pem"
+        certificate.write_bytes(forged.public_bytes(serialization.Encoding.PEM))
+        return Certificate(certificate, self._write_key("forged", key, serialization.NoEncryption()), self.ca)
+
+    def _lock(self, certificate: Certificate) -> Certificate:
+        key = serialization.load_pem_private_key(certificate.key.read_bytes(), None)
+        locked = self._write_key("locked", key, serialization.BestAvailableEncryption(b"secret"))
+        return Certificate(certificate.certificate, locked, self.ca)
+
+    def _write_key(self, name: str, key: PrivateKeyTypes, encryption: serialization.KeySerializationEncryption) -> Path:
+        path = self._folder / f"{name}.key"
+        path.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
+        path.chmod(0o600)
+        return path

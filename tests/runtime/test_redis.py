@@ -370,6 +370,13 @@ def test_tls_is_verified(certificates: Certificates, monkeypatch: pytest.MonkeyP
         monkeypatch.undo()
         with pytest.raises(breakwater.ConfigurationError, match=r"/nowhere\.key"):
             breakwater.redis(**settings(server), **(own | {"ssl_keyfile": "/nowhere.key"})).ping()
+        # TLS 1.2 has no other word for a certificate that is missing
+        with server.admin() as admin:
+            admin.config_set("tls-protocols", "TLSv1.2")
+            admin.config_set("tls-auth-clients", "yes")
+        with pytest.raises(redis_py.ConnectionError, match="alert handshake failure") as caught:
+            breakwater.redis(**settings(server)).ping()
+        assert not isinstance(caught.value, breakwater.ConnectionUnavailable)
     with (
         RedisServer(certificates=certificates.wrong_host) as server,
         pytest.raises(redis_py.ConnectionError, match="certificate verify failed"),

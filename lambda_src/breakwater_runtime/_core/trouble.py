@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from enum import Enum
 
-# of the server's certificate, which is ours to verify, and of the client's, which the server verifies: RFC 8446,
-# "Error Alerts", in OpenSSL's words
-_CERTIFICATE_REFUSED = (
+# what doesn't pass: the server's certificate, which is ours to verify; the client's, which the server verifies (TLS 1.2
+# calls a missing one a failed handshake, and a forged one has a signature that can't be decrypted); versions and
+# ciphers. RFC 8446, "Error Alerts", in OpenSSL's words
+_REFUSED_IN_TLS = (
     "certificate verify failed",
+    "alert access denied",
     "alert bad certificate",
     "alert certificate",
+    "alert decrypt error",
+    "alert handshake failure",
+    "alert insufficient security",
+    "alert protocol version",
     "alert unknown ca",
     "alert unsupported certificate",
+    "unsupported protocol",
 )
 
 
-def is_certificate_refused(error: BaseException) -> bool:
-    """Tell whether one side of a TLS connection has refused the other's certificate."""
+def is_refused_in_tls(error: BaseException) -> bool:
+    """Tell whether one side of a TLS connection has refused the other for what it is."""
     text = str(error).lower()
-    return any(words in text for words in _CERTIFICATE_REFUSED)
+    return any(words in text for words in _REFUSED_IN_TLS)
 
 
 class Trouble(Enum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pymysql.err import Error, InterfaceError
 
-from breakwater_runtime._core.trouble import Trouble, is_certificate_refused
+from breakwater_runtime._core.trouble import Trouble, is_refused_in_tls
 
 # MySQL Reference Manual, "Server Error Message Reference" and "Client Error Message Reference"; MariaDB documentation,
 # "MariaDB Error Code Reference"
@@ -52,7 +52,7 @@ def trouble_of(error: BaseException) -> Trouble:
     """Tell what an error means."""
     if isinstance(error, OSError) or not isinstance(error, Error):
         return Trouble.LASTING
-    if is_certificate_refused(error):
+    if is_refused_in_tls(error):
         return Trouble.LASTING
     code = code_of(error)
     if code == 1226 and "max_user_connections" not in str(error):

@@ -76,6 +76,8 @@ class PostgreSqlAdapter(Adapter):
             # libpq by itself would go on without it
             if not os.path.isfile(own["sslcert"]):  # noqa: PTH113 -- pathlib would add 4 ms to a cold start
                 raise ConfigurationError(f"sslcert is {own['sslcert']!r}, but there is no such file.")
+            # without any, OpenSSL would ask whoever sits at the terminal
+            own["sslpassword"] = own.get("sslpassword") or "not given"
         return arguments | own
 
     async def open(self, login: Login, deadline: Deadline) -> PostgreSqlSession:

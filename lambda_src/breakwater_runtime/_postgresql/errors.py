@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from breakwater_runtime._core.trouble import Trouble, is_certificate_refused
+from breakwater_runtime._core.trouble import Trouble, is_refused_in_tls
 
 # PostgreSQL documentation, appendix A "PostgreSQL Error Codes"
 _STATES = {
@@ -71,7 +71,7 @@ def trouble_of(error: BaseException) -> Trouble:
         if error.sqlstate == "0A000" and _PLAN_CHANGED in str(error):
             return Trouble.STALE
         return _STATES.get(error.sqlstate, Trouble.LOST if error.sqlstate.startswith("08") else Trouble.LASTING)
-    if not isinstance(error, psycopg.OperationalError) or is_certificate_refused(error):
+    if not isinstance(error, psycopg.OperationalError) or is_refused_in_tls(error):
         return Trouble.LASTING
     text = str(error).lower()
     for trouble, words in ((Trouble.FULL, _FULL), (Trouble.LOGIN, _LOGIN), (Trouble.LASTING, _LASTING)):

@@ -20,7 +20,7 @@ from breakwater_runtime._core.line import connected, sent
 from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS, CHECK_TIMEOUT_SECONDS
 from breakwater_runtime._core.resolver import resolved
 from breakwater_runtime._core.session import Waker, now
-from breakwater_runtime._core.trouble import is_certificate_refused
+from breakwater_runtime._core.trouble import is_refused_in_tls
 from breakwater_runtime.environment import host_and_port
 from breakwater_runtime.errors import ConnectionUnavailable, OutcomeUnknown
 from breakwater_runtime.retry import Attempts
@@ -160,7 +160,7 @@ class Bounded(Connection):
             self._look_where()
             return self._failure()
         except (ConnectionError, TimeoutError) as error:
-            if is_certificate_refused(error):
+            if is_refused_in_tls(error):
                 raise
             self.server.credentials.unreachable()
             return error

@@ -119,6 +119,8 @@ async def test_a_client_s_certificate_is_shown_and_what_is_wrong_with_it_told_at
     wrong: dict[str, dict[str, str]] = {
         "valid client certificate|Access denied": {},
         "alert certificate expired": of(certificates.expired),
+        "alert decrypt error": of(certificates.forged),
+        "bad decrypt|PEM lib": of(certificates.locked),
         "no such file|No such file": of(certificates.client) | {certificate: "/nowhere.pem"},
         "values mismatch": of(certificates.client) | {key: str(certificates.right.key)},
         "needs both|PEM lib": {certificate: str(certificates.client.certificate)},

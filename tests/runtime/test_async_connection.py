@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import socket
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -162,3 +164,26 @@ def test_says_what_was_tried(server_type: type[SqlServer], loop: asyncio.Abstrac
     database = breakwater.async_database(**settings)
     with pytest.raises(breakwater.ConnectionUnavailable, match="no connection after"):
         loop.run_until_complete(block(database, "SELECT 1", context=Context(1.5)))
+
+
+def test_a_server_that_ends_the_handshake_is_not_called_silent(
+    tls_mariadb: MariaDbServer, loop: asyncio.AbstractEventLoop
+) -> None:
+    """asyncio's error for it has no text."""
+    with socket.create_connection((tls_mariadb.host, tls_mariadb.port)) as known:
+        greeting = known.recv(4096)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def end_each_handshake() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    with listener.accept()[0] as one:
+                        one.sendall(greeting)
+                        one.recv(4096)
+                        one.recv(4096)
+
+        threading.Thread(target=end_each_handshake, daemon=True).start()
+        database = breakwater.async_database(**(tls_mariadb.settings | {"port": listener.getsockname()[1]}))
+        with pytest.raises(breakwater.ConnectionUnavailable, match="connection lost"):
+            loop.run_until_complete(block(database, "SELECT 1", context=Context(0.7)))
+        listener.shutdown(socket.SHUT_RDWR)

@@ -9,7 +9,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from breakwater_runtime._core.liveness import TCP_USER_TIMEOUT_SECONDS
-from breakwater_runtime.deadline import MARGIN_SECONDS
 
 if TYPE_CHECKING:
     import ssl
@@ -51,14 +50,15 @@ class Line:
         """Connect to the first of a name's addresses that answers."""
         try:
             self._socket = await connected(addresses, self._left, bind_address=bind_address)
-        except TimeoutError:
-            raise self._timed_out() from None
+        except TimeoutError as error:
+            raise self._timed_out(error.strerror) from None
 
     def secure(self, context: ssl.SSLContext, host: str | None) -> None:
         """Go on in TLS."""
-        plain = self._open()
+        plain, place = self._open(), self.place
         self.place = "TLS"
         self._socket = self._in_time(lambda: context.wrap_socket(plain, server_hostname=host))
+        self.place = place
 
     def makefile(self, _mode: str = "rb") -> io.BufferedReader:
         """Make what the driver reads from."""
@@ -100,8 +100,9 @@ class Line:
         self._open().settimeout(self._left())
         try:
             return call(*arguments)
-        except TimeoutError:
-            raise self._timed_out() from None
+        except TimeoutError as error:
+            # what a network that acknowledges nothing is called by the kernel, long before the deadline
+            raise self._timed_out(error.strerror) from None
 
     def _left(self) -> float:
         left = self.ends_at - monotonic()
@@ -109,12 +110,11 @@ class Line:
             raise self._timed_out()
         return left if self.longest_wait is None else min(left, self.longest_wait)
 
-    def _timed_out(self) -> TimeoutError:
-        if self.longest_wait is not None and self.ends_at - monotonic() > 0:
-            return TimeoutError(f"{self.place} at {self.target}: no answer within {self.longest_wait:g} s")
-        return TimeoutError(
-            f"{self.place} at {self.target}: no answer in time; the invocation ends in {MARGIN_SECONDS} s"
-        )
+    def _timed_out(self, reason: str | None = None) -> TimeoutError:
+        if reason is None:
+            own_limit = self.longest_wait is not None and self.ends_at - monotonic() > 0
+            reason = f"no answer within {self.longest_wait:g} s" if own_limit else "no answer in time"
+        return TimeoutError(f"{self.place} at {self.target}: {reason}")
 
 
 class _Incoming(io.RawIOBase):

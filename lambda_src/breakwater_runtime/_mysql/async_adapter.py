@@ -74,7 +74,9 @@ class AioMySqlSession(MySqlSession[AsyncMySqlConnection]):
             await asyncio.wait_for(self.set_up(deadline), max(0.0, deadline.remaining()))
         except (OSError, asyncio.TimeoutError) as error:
             connection.cut()
-            reason = str(error) or f"{place} at {target}: no answer in time"
+            # asyncio's ConnectionResetError has no text, nor has a time that is over
+            said = "no answer in time" if isinstance(error, TimeoutError | asyncio.TimeoutError) else "connection lost"
+            reason = str(error) or f"{place} at {target}: {said}"
             raise OperationalError(2003, f"Can't connect to MySQL server on {login.host!r} ({reason})") from error
         except BaseException:
             connection.cut()

@@ -51,11 +51,16 @@ class Attempts:
         reason = " ".join(str(error).split()) or type(error).__name__
         self._reasons[reason] = self._reasons.get(reason, 0) + 1
         now = monotonic()
-        cap = min(LONGEST_CAP_SECONDS, max(CAP_SECONDS, CAP_TIMES_TAKEN * (now - self._begun)))
+        taken = now - self._begun
+        cap = min(LONGEST_CAP_SECONDS, max(CAP_SECONDS, CAP_TIMES_TAKEN * taken))
         self._pause = min(cap, jitter(BASE_SECONDS, self._pause * 3))
+        left = self._deadline.remaining() - self._least_seconds
+        if left < self._pause:
+            # the last attempt is made while there is as much time as this one took
+            self._pause = left - taken
+            if self._pause < BASE_SECONDS:
+                raise self.over() from error
         self._begun = now + self._pause
-        if self._deadline.remaining() < self._pause + self._least_seconds:
-            raise self.over() from error
         return self._pause
 
     def over(self) -> ConnectionUnavailable:

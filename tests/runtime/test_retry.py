@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from breakwater_runtime import retry
+from breakwater_runtime import deadline, retry
 from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.errors import ConnectionUnavailable
 from breakwater_runtime.retry import Attempts
@@ -53,3 +53,19 @@ def test_no_pause_goes_beyond_the_deadline() -> None:
     with pytest.raises(ConnectionUnavailable, match="no connection after 1 attempt in") as raised:
         attempts.pause_after(OSError("refused"))
     assert raised.value.attempts == 1
+
+
+def test_the_last_attempt_is_made_while_there_is_time_for_one(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadline, "monotonic", lambda: clock.now)
+
+    def fail(until: Deadline) -> None:
+        attempts = Attempts("the database", until)
+        while True:
+            clock.now += 0.1
+            clock.now += attempts.pause_after(OSError("refused"))
+
+    for seconds in range(3, 30):
+        until = Deadline(None, seconds)
+        with pytest.raises(ConnectionUnavailable):
+            fail(until)
+        assert -0.1 <= until.remaining() < 0.1 + retry.BASE_SECONDS

@@ -49,9 +49,15 @@ class Attempts {
     this.#count++
     const reason = error.code ?? error.message
     this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1)
-    const cap = Math.min(LONGEST_CAP_MS, Math.max(CAP_MS, CAP_TIMES_TAKEN * (performance.now() - this.#begun)))
+    const taken = performance.now() - this.#begun
+    const cap = Math.min(LONGEST_CAP_MS, Math.max(CAP_MS, CAP_TIMES_TAKEN * taken))
     this.#pause = Math.min(cap, BASE_MS + Math.random() * (this.#pause * 3 - BASE_MS))
-    if (this.#deadline.remaining() < this.#pause) throw this.#exhausted(error)
+    const left = this.#deadline.remaining()
+    if (left < this.#pause) {
+      // the last attempt is made while there is as much time as this one took
+      this.#pause = left - taken
+      if (this.#pause < BASE_MS) throw this.#exhausted(error)
+    }
     await sleep(this.#pause)
     this.#begun = performance.now()
   }

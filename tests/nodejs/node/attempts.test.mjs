@@ -25,3 +25,17 @@ for (const [taken, longest] of [[0, 250], [20, 250], [50, 500], [100, 1000], [50
     assert.ok(Math.min(...pauses) >= 10, `${Math.min(...pauses)} ms`)
   })
 }
+
+test('the last attempt is made while there is time for one', async () => {
+  for (let seconds = 3; seconds < 30; seconds++) {
+    const deadline = new Deadline(undefined, seconds)
+    const attempts = new Attempts('the database', deadline)
+    await assert.rejects(async () => {
+      for (;;) {
+        now += 100
+        await attempts.failed(new Error('refused'))
+      }
+    }, { code: 'CONNECTION_UNAVAILABLE' })
+    assert.ok(deadline.remaining() > -100 && deadline.remaining() < 110, `${deadline.remaining()} ms`)
+  }
+})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from socket import SHUT_RDWR
 from time import monotonic
@@ -64,6 +65,15 @@ class AsyncMySqlConnection(Lent, Connection):
         if self._ssl_context and not self.server_capabilities & CLIENT.SSL:
             raise OperationalError(2026, "SSL is required but the server doesn't support it")
         await super()._request_authentication()
+
+    def _write_bytes(self, data: bytes) -> None:
+        writer = self._writer
+        if self._exchange is None and self._secure and writer is not None:
+            # Asyncio's transport gives up whatever has arrived when it can't write. So first comes what the loop can
+            # read: with TLS 1.3 a server refuses the client's certificate here, and ends the connection.
+            asyncio.get_running_loop().call_later(0, writer.write, data)
+        else:
+            super()._write_bytes(data)
 
     # sending and reading ----------------------------------------------------------------------------------------------
 

@@ -13,9 +13,11 @@ from servers.certificates import CERTIFIED
 
 import breakwater_runtime as breakwater
 from breakwater_runtime._core import line
+from breakwater_runtime._mysql.async_connection import AsyncMySqlConnection
 from tests.runtime.conformance.promises import promise
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from servers.sql import SqlServer
@@ -96,6 +98,14 @@ def test_options_that_turn_verification_off_are_refused(client: Client, tls_serv
             client.open(tls_server.settings, SECONDS, **option)
 
 
+def late(send: Callable[[Any, bytes], None]) -> Callable[[Any, bytes], None]:
+    def send_late(receiver: Any, data: bytes) -> None:
+        time.sleep(0.2)
+        send(receiver, data)
+
+    return send_late
+
+
 @promise(41, 42)
 async def test_a_client_s_certificate_is_shown_and_what_is_wrong_with_it_told_at_once(
     client: Client, tls_server: SqlServer, certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -131,13 +141,8 @@ async def test_a_client_s_certificate_is_shown_and_what_is_wrong_with_it_told_at
             await user(**options)
         assert not isinstance(caught.value, breakwater.ConnectionUnavailable)
     # so late that the server has already ended the connection
-    sent = line.sent
-
-    def sent_late(one: socket.socket, data: bytes) -> None:
-        time.sleep(0.2)
-        sent(one, data)
-
-    monkeypatch.setattr(line, "sent", sent_late)
+    for owner, name in ((line, "sent"), (AsyncMySqlConnection, "_write_bytes")):
+        monkeypatch.setattr(owner, name, late(getattr(owner, name)))
     with pytest.raises(Exception, match="alert certificate expired") as caught:
         await user(**of(certificates.expired))
     assert not isinstance(caught.value, breakwater.ConnectionUnavailable)

@@ -42,8 +42,6 @@ class Faults:
     late: float = 0
     refused: float = 0
     duplicated: float = 0
-    unhandled: float = 0
-    """A receipt handle that has become outdated: the request is accepted and does nothing."""
 
 
 class Network:

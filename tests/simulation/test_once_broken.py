@@ -187,6 +187,18 @@ def test_a_message_that_arrives_while_the_dispatcher_leaves_is_called() -> None:
     assert not any(left_behind(when) for when in range(0, 300, 5))
 
 
+def test_a_dispatcher_whose_ring_goes_while_it_is_awake_rings_for_the_case_that_it_dies() -> None:
+    """The ring was delivered twice, and its other delivery, answered before, ended only then."""
+    world = calm(Limit(2, SECOND))
+    world.send(40)
+    world.hub.run(lambda: world.last_called >= 0, MIDNIGHT + MINUTE)
+    world.sqs.queues[DOORBELL].messages.clear()
+    world.hub.run(lambda: False, world.hub.now + 4_000)
+    world.kill_who_works()
+    assert not world.settled()
+    finish(world, 2 * MINUTE)
+
+
 def test_a_function_that_is_throttled_for_long_costs_no_message_a_try() -> None:
     world = calm(Limit(10, SECOND))
     world.function_away_until = MIDNIGHT + 45 * MINUTE

@@ -38,7 +38,7 @@ def test_messages_do_not_wait_for_a_dispatcher_of_the_release_before(seed: int) 
     assert not result.lost, "a caller's slot was the first write of this release, and the holder before was left in it"
 
 
-def test_who_answers_a_ring_that_is_gone_takes_nothing() -> None:
+def test_who_answers_a_ring_that_is_gone_rings_for_the_case_that_it_dies() -> None:
     result = run(10300907)
     assert not result.lost, "it was delivered twice and answered, its first answer came a minute late, and died"
 

@@ -322,6 +322,12 @@ class World:
         """Every message is done, or lies in the dead-letter queue."""
         return not self.open
 
+    def kill_who_works(self) -> None:
+        """Kill every process that runs an invocation."""
+        idle = [environment.machine for each in self._environments.values() for environment in each]
+        for machine in self._machines:
+            machine.dead = machine.dead or machine not in idle
+
     def finish(self) -> None:
         """Kill what is left, so that no process outlives its world."""
         for machine in self._machines:

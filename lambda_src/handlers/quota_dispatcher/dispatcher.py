@@ -128,7 +128,6 @@ class Dispatcher:
         self._next_said = 0
         self._by_arrival = any("arrival" in tier for tier in (*settings.tiers, *settings.key_tiers))
         self._joined = False
-        self._gone = False
         self._stopping = False
         self._superseded = False
         self._outdated = False
@@ -155,8 +154,6 @@ class Dispatcher:
             self._host.close()
         if self._superseded:
             return False  # Its lease was over, so its ring has come back, and another may be about to answer it.
-        if self._gone:
-            return False  # Where it is there after all, by another handle, it is answered by that.
         # Another that answers this same ring relies on it; so does the next, if this one is taken for awake.
         return (
             self._joined and self._item.presence.holder in ("", self._name)
@@ -193,8 +190,8 @@ class Dispatcher:
             return False
         self._next_heartbeat, self._next_by_wall = now.monotonic + HEARTBEAT, now.wall + HEARTBEAT
         self._looked_at = self._item.token
-        there = self._doorbell.hide(LEASE)
-        self._gone = not there and not self._joined
+        if not self._doorbell.hide(LEASE) and not self._superseded:
+            self._doorbell.ring_in_place(now.wall)
         if not self._outdated and not self._doorbell.current():
             self._outdated = self._stopping = True
             self._calls.give_up()
@@ -239,8 +236,6 @@ class Dispatcher:
                 if not self._joined and self._item.presence.holder and self._arrival.verdict(self._item) is not None:
                     return False
                 self._beat_if_due()
-                if self._gone:
-                    return False  # If it dies, nobody comes in its place: this ring was delivered twice, and answered.
                 token = new_id()[:16]
                 plan = self._plan(token, wake)
                 plans[token] = plan

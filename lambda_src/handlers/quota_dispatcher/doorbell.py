@@ -8,7 +8,8 @@ from botocore.exceptions import ClientError
 
 from .aws_errors import AwsError
 from .log import log
-from .ring import send_ring
+from .plan import HEARTBEAT, LEASE
+from .ring import new_id, send_ring
 from .tiers import TAG, fingerprint
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 _GONE = ("InvalidParameterValue", "ReceiptHandleIsInvalid", "AWS.SimpleQueueService.MessageNotInflight")
-"""Amazon SQS API Reference, "ChangeMessageVisibility", Errors; the first for a message that was deleted."""
+"""Amazon SQS API Reference, "ChangeMessageVisibility", Errors; the first for a message that was deleted. A handle from
+before another delivery may get it, too, or still work."""
 
 
 class Doorbell:
@@ -45,6 +47,16 @@ class Doorbell:
             log("hiding the ring failed", error=repr(error))
             return not (isinstance(error, ClientError) and error.response["Error"]["Code"] in _GONE)
         return True
+
+    def ring_in_place(self, now: int) -> None:
+        """Ring in place of the ring that isn't there, for the case that who answers it dies (Unix ms).
+
+        It was delivered twice, and its other delivery is over. While somebody is awake, this one goes.
+        """
+        try:
+            self.ring(new_id(), now + LEASE + 2 * HEARTBEAT, now)
+        except AwsError as error:
+            log("ringing anew failed", error=repr(error))
 
     def ring(self, id: str, due: int, now: int, *, over: str = "") -> None:
         """Ring for the next dispatcher, when it is due (Unix ms); `over` as `Ring` has it."""

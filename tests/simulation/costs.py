@@ -19,6 +19,8 @@ from tests.simulation.world import Trouble, World
 LOADS: tuple[tuple[str, tuple[Limit, ...], int, float], ...] = (
     # name, tiers, messages, mean seconds between two (0: all at once)
     ("1,000 a second, by four counters, a backlog", (Limit(1_000, 1_000),), 10_000, 0),
+    ("250 a second, a backlog", (Limit(250, 1_000),), 5_000, 0),
+    ("50 a second, a backlog", (Limit(50, 1_000),), 3_000, 0),
     ("15 a second, a backlog", (Limit(20, 1_000), Limit(150, 10_000)), 3_000, 0),
     ("10 a second, a backlog", (Limit(10, 1_000),), 2_000, 0),
     ("1 per 5 s, a backlog", (Limit(1, 5_000),), 150, 0),
@@ -37,7 +39,7 @@ def measure(limits: tuple[Limit, ...], count: int, gap: float) -> tuple[float, f
     """Return dollars per million, use of the tightest tier while there is a backlog, and the waits (s)."""
     rate = min(limit.limit / limit.period for limit in limits) * 1_000
     counters = ceil(rate / CALLS_PER_SECOND)
-    hands = 20 if counters == 1 else MOST_HANDS * counters
+    hands = max(20, ceil(MOST_HANDS * rate / CALLS_PER_SECOND))
     world = World(
         1, list(limits), start=MIDNIGHT, faults=Faults(), trouble=Trouble(), parallelism=hands, counters=counters
     )

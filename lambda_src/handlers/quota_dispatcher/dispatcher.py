@@ -28,7 +28,7 @@ from .metrics import Metrics
 from .moving import Moving
 from .page_reader import PageReader
 from .pages import Pages
-from .plan import AHEAD, FULL_TURN, HEARTBEAT, LEASE, TURN, Plan, Standing
+from .plan import AHEAD, FULL_TURN, HEARTBEAT, LEASE, MANY, TURN, Plan, Standing
 from .process import clients, memory, settings
 from .ring import Ring, new_id
 from .store import Item, Store
@@ -135,7 +135,8 @@ class Dispatcher:
         self._more = False
         self._blocked = False
         self._refiled: set[Ref] = set()
-        self._next_turn = 0
+        self._all_taken = False
+        self._next_turn = self._next_full_turn = 0
         self._next_look = 0
         self._next_heartbeat = self._next_by_wall = 0
         self._looked_at = ""
@@ -171,6 +172,7 @@ class Dispatcher:
             or self._calls.signalled
             or (not self._calls.busy and (self._calls.reports or now >= self._next_turn))
             or (self._more and now >= self._next_turn and self._room() > 0)
+            or (now >= self._next_full_turn and self._many_are_free())
             or self._beginnings_are_due(now)
             or (self._blocked and self._calls.reports and self._room() > 0)
             or self._look(now)
@@ -217,6 +219,10 @@ class Dispatcher:
             return False
         self._next_said = now + TURN
         return bool(self._calls.flights.unsaid())
+
+    def _many_are_free(self) -> bool:
+        """Tell whether hands, all of which were taken in the last turn, are free again."""
+        return self._all_taken and self._room() >= MANY
 
     def _room(self) -> int:
         if self._stopping:
@@ -337,7 +343,9 @@ class Dispatcher:
         self._more = plan.taken.more
         self._blocked = bool(plan.counter.shelf.parked)
         now = self._host.reading().monotonic
+        self._all_taken = self._more and self._room() <= 0
         self._next_turn = now + (plan.rest or 0)
+        self._next_full_turn = now + FULL_TURN
         self._next_look = now + LOOK
         self._next_said = now + TURN
         self._refiled = set() if plan.leaving else self._library.refile(plan.counter)
@@ -357,6 +365,8 @@ class Dispatcher:
         upcoming = [self._next_heartbeat - now.monotonic]
         if (self._more and self._room() > 0) or not self._calls.busy:
             upcoming.append(self._next_turn - now.monotonic)
+            if self._many_are_free():
+                upcoming.append(self._next_full_turn - now.monotonic)
             if self._more and self._by_arrival:
                 upcoming.append(self._next_said - now.monotonic)
             if self._settings.key and self._calls.busy:

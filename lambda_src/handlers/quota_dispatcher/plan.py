@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 AHEAD = 1_000
 """Slots are taken up to so long before they start, in blocks."""
 TURN = 500
-"""Between two writes that take slots; `FULL_TURN` when most hands are free again, or where a write takes `MANY`."""
+"""Between two writes that take slots; `FULL_TURN` when most hands are free, or `MANY` are again after all were taken."""
 FULL_TURN = 100
 MANY = 12
-"""A write for so many messages costs little beside their pages, and at 250 calls a second the next is soon needed."""
+"""A write for so many messages costs little beside their pages."""
 STAY = 1_500
 """For a longer rest the dispatcher leaves, and a ring with a delay starts the next one: that costs as much as to stay
 awake for so long, within a factor of two."""
@@ -118,5 +118,4 @@ class Standing:
             return max(TURN, taken.next_start - frame.clock - AHEAD)
         if taken.upcoming is not None:
             return max(FULL_TURN, min(TURN, taken.upcoming - frame.clock))
-        free = 2 * (self.busy + len(taken.calls)) <= self.hands
-        return FULL_TURN if free or len(taken.calls) >= MANY else TURN
+        return FULL_TURN if 2 * (self.busy + len(taken.calls)) <= self.hands else TURN

@@ -268,6 +268,7 @@ def test_a_tier_that_is_added_or_lowered_holds_within_seconds() -> None:
     world.send(600)
     world.hub.run(lambda: False, MIDNIGHT + 10_000)
     world.deploy(now)
+    world.hub.at(MIDNIGHT + MINUTE, world.forget_environments)
     world.hub.run(lambda: False, MIDNIGHT + 5 * MINUTE)
     world.finish()
     assert not world.provider.exceeded(now, MIDNIGHT + 20_000)

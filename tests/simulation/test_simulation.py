@@ -81,6 +81,7 @@ def calls_after_a_tier_was_lowered() -> list[str]:
         world.send(1_500)
         world.hub.run(lambda: False, MIDNIGHT + 10_000)
         world.deploy(lower)
+        world.hub.at(MIDNIGHT + 35_000, world.forget_environments)
         world.hub.run(lambda: False, MIDNIGHT + 80_000)
     world.finish()
     assert sum(instant > MIDNIGHT + 40_000 for instant in world.provider.instants) > 100, "it goes on"

@@ -105,6 +105,8 @@ class Caller:
         The message itself is not kept during its call: its event is enough.
         """
         with self._freight.messages.alone(self._library.size(held)):
+            if self.late(slot):  # Reads may be slow, and those who wait here would each wait for one of their own.
+                return Report(slot, held, slot.start, Verdict.NOT_STARTED)
             record = self._library.record(held)
             if record is None:
                 return Report(slot, held, slot.start, Verdict.NOT_STARTED, settled=True)

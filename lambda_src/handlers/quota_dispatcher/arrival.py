@@ -53,11 +53,11 @@ class Arrival:
         """Tell it of one that comes while somebody is awake, or while another ring is on its way."""
         if self._ring.over and self._ring.over == item.token:
             # Whoever sent it is about to write that it comes, however long that takes, and then it must be there.
-            self._doorbell.hide(0)
+            self._doorbell.hide(0, now)
             return False
         if presence.holder and presence.ring == self._ring.message:
             # The same ring twice: its holder is awake, or has died just now. It must not be lost.
-            self._doorbell.hide(presence.until - now)
+            self._doorbell.hide(presence.until - now, now)
             return False
         news = item.filed > item.counter(self._settings).seen  # of which who left last knew nothing
         # If each that comes were followed by another one, they would never end.

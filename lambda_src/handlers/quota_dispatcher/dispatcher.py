@@ -192,8 +192,7 @@ class Dispatcher:
             return False
         self._next_heartbeat, self._next_by_wall = now.monotonic + HEARTBEAT, now.wall + HEARTBEAT
         self._looked_at = self._item.token
-        if not self._doorbell.hide(LEASE) and not self._superseded:
-            self._doorbell.ring_in_place(now.wall)
+        self._doorbell.hide(LEASE, now.wall)
         if not self._outdated and not self._doorbell.current():
             self._outdated = self._stopping = True
             self._calls.give_up()

@@ -35,28 +35,30 @@ class Doorbell:
         self._client = client
         self._ring = ring
 
-    def hide(self, milliseconds: int) -> bool:
-        """Let the ring come back a second after a lease has ended; False when SQS says that it isn't there."""
-        try:
-            self._client.change_message_visibility(
-                QueueUrl=self._settings.doorbell,
-                ReceiptHandle=self._ring.handle,
-                VisibilityTimeout=2 + milliseconds // 1000,
-            )
-        except AwsError as error:  # It comes back too early, is answered, and dies.
-            log("hiding the ring failed", error=repr(error))
-            return not (isinstance(error, ClientError) and error.response["Error"]["Code"] in _GONE)
-        return True
+    def hide(self, milliseconds: int, now: int) -> None:
+        """Let the ring come back a second after a lease has ended; if it isn't there, ring in its place (Unix ms).
 
-    def ring_in_place(self, now: int) -> None:
-        """Ring in place of the ring that isn't there, for the case that who answers it dies (Unix ms).
-
-        It was delivered twice, and its other delivery is over. While somebody is awake, this one goes.
+        It was delivered twice, and another delivery is over. If its holder died, nobody else would come; while somebody
+        is awake, the one in its place goes.
         """
         try:
-            self.ring(new_id(), now + LEASE + 2 * HEARTBEAT, now)
-        except AwsError as error:
-            log("ringing anew failed", error=repr(error))
+            if not self._hidden(2 + milliseconds // 1000):
+                log("the ring is gone: another one comes in its place")
+                self.ring(new_id(), now + LEASE + 2 * HEARTBEAT, now)
+        except AwsError as error:  # It comes back too early, is answered, and dies.
+            log("hiding the ring failed", error=repr(error))
+
+    def _hidden(self, seconds: int) -> bool:
+        """Hide the ring; False when SQS says that it isn't there."""
+        try:
+            self._client.change_message_visibility(
+                QueueUrl=self._settings.doorbell, ReceiptHandle=self._ring.handle, VisibilityTimeout=seconds
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _GONE:
+                return False
+            raise
+        return True
 
     def ring(self, id: str, due: int, now: int, *, over: str = "") -> None:
         """Ring for the next dispatcher, when it is due (Unix ms); `over` as `Ring` has it."""

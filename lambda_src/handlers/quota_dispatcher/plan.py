@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 AHEAD = 1_000
 """Slots are taken up to so long before they start, in blocks."""
 TURN = 500
-"""Between two writes that take slots; `FULL_TURN` when most hands are free, or `MANY` are again after all were taken."""
+"""Between two writes that take slots; `FULL_TURN` when most hands are free, or `MANY` are after all were taken."""
 FULL_TURN = 100
 MANY = 12
 """A write for so many messages costs little beside their pages."""

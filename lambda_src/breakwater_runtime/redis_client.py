@@ -36,10 +36,10 @@ def redis(name: str | None = None, *, parallelism: int = 1, **arguments: Any) ->
         redis-py isn't there; by a command: a setting is missing or wrong.
     """
     try:
-        import redis as redis_py
+        from breakwater_runtime._redis.client import Client
+        from breakwater_runtime._redis.pool import Pool
     except ImportError as error:
         raise ConfigurationError("redis() needs redis-py: pip install redis") from error
-    from breakwater_runtime._redis.pool import Pool
 
     # owned, so that close() closes its connections
-    return redis_py.Redis.from_pool(Pool(name, parallelism, arguments))
+    return Client.from_pool(Pool(name, parallelism, arguments))

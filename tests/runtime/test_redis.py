@@ -151,6 +151,15 @@ def test_a_watch_keeps_no_connection_beyond_the_deadline(redis_server: RedisServ
         cache.close()
 
 
+def test_a_monitor_that_is_refused_keeps_no_connection(redis_server: RedisServer) -> None:
+    cache = breakwater.redis(**settings(redis_server))
+    with pytest.raises(redis_py.ResponseError, match="no permissions"), cache.monitor():
+        pass
+    with breakwater.invocation(Context(2)):
+        assert cache.ping()
+    cache.close()
+
+
 def test_a_wrong_password_is_told_at_once(redis_server: RedisServer) -> None:
     cache = breakwater.redis(**(settings(redis_server) | {"password": "not it"}))
     watch = Stopwatch()

@@ -35,7 +35,9 @@ LOADS: tuple[tuple[str, tuple[Limit, ...], int, float], ...] = (
 )
 
 
-def measure(limits: tuple[Limit, ...], count: int, gap: float) -> tuple[float, float, list[float]]:
+def measure(
+    limits: tuple[Limit, ...], count: int, gap: float, padding: int = 1_000
+) -> tuple[float, float, list[float]]:
     """Return dollars per million, use of the tightest tier while there is a backlog, and the waits (s)."""
     rate = min(limit.limit / limit.period for limit in limits) * 1_000
     counters = ceil(rate / CALLS_PER_SECOND)
@@ -44,7 +46,7 @@ def measure(limits: tuple[Limit, ...], count: int, gap: float) -> tuple[float, f
         1, list(limits), start=MIDNIGHT, faults=Faults(), trouble=Trouble(), parallelism=hands, counters=counters
     )
     world.memory["dispatcher"] = dispatcher_memory(rate / counters, hands / counters, has_keys=False)
-    world.padding = 1_000
+    world.padding = padding
     world.network.bill.sizes = True
     draw, hub, at = random.Random(1), world.hub, 0.0  # noqa: S311 -- a load
     if gap == 0:
@@ -116,6 +118,9 @@ def main() -> None:
         steps = quantiles(waits, n=100)
         wait = f"wait p50 {steps[49]:.1f} s, p99 {steps[98]:.1f} s" if gap else f"use {used:.0%}"
         print(f"{name}: ${dollars:.2f} a million, {wait}")
+    with contextlib.redirect_stdout(io.StringIO()):
+        dollars, *_ = measure((Limit(10, 1_000),), 100, 0, padding=1_000_000)
+    print(f"messages of 1 MB, 10 a second, a backlog: ${dollars:.2f} a million")
 
 
 if __name__ == "__main__":

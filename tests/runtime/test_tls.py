@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
+from typing import TYPE_CHECKING
 
 import pytest
 from servers import Certificates, MariaDbServer
+from servers.certificates import CERTIFIED
 from servers.sql import SqlServer, rows
 
 import breakwater_runtime as breakwater
+from breakwater_runtime import tls
 from breakwater_runtime.tls import ssl_context
 from tests.runtime.lambda_context import Context
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(params=["mariadb", "postgresql"])
@@ -62,6 +69,33 @@ def test_the_context_is_built_once_and_verifies(certificates: Certificates) -> N
     assert context is ssl_context(str(certificates.ca))
     assert context.check_hostname
     assert context.verify_mode == ssl.CERT_REQUIRED
+
+
+def test_a_context_with_a_certificate_is_built_once(
+    tls_mariadb: MariaDbServer, certificates: Certificates, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Loading a bundle of authorities at each attempt would take 20 ms of a processor."""
+    made: list[str | None] = []
+    new = tls._new_context
+
+    def noted(path: str | None) -> ssl.SSLContext:
+        made.append(path)
+        return new(path)
+
+    monkeypatch.setattr(tls, "_new_context", noted)
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    shutil.copy(certificates.client.certificate, certificate)
+    shutil.copy(certificates.client.key, key)
+    settings = tls_mariadb.settings | {"user": CERTIFIED}
+    database = breakwater.database(**settings, ssl_cert=str(certificate), ssl_key=str(key))
+    for contexts in (1, 1, 2):
+        if contexts == 2:
+            shutil.copy(certificates.right.certificate, certificate)
+            shutil.copy(certificates.right.key, key)
+        with database.connection(Context(20)) as connection:
+            assert rows(connection, "SELECT 1")[0][0] == 1
+        database.close()
+        assert len(made) == contexts
 
 
 @pytest.mark.parametrize(("tls_ca", "message"), [("bundled", "layer carries it"), ("/nowhere.pem", 'use "system"')])

@@ -21,7 +21,7 @@ from breakwater_runtime._mysql.handle import Lent
 from breakwater_runtime._mysql.limits import Limits
 from breakwater_runtime._mysql.options import OF_THE_CERTIFICATE, Told
 from breakwater_runtime.errors import OutcomeUnknown, TransactionAborted
-from breakwater_runtime.tls import context_of_ones_own, show_certificate, ssl_context
+from breakwater_runtime.tls import show_certificate, ssl_context
 
 if TYPE_CHECKING:
     import ssl
@@ -122,9 +122,10 @@ class MySqlSession(Session, Generic[Handle]):
             return None
         if "ssl_cert" not in self._options:
             return ssl_context(tls_ca)
-        context = context_of_ones_own(tls_ca)
-        show_certificate(context, *(self._options.get(name) for name in OF_THE_CERTIFICATE))
-        return context
+        certificate, key, password = own = tuple(self._options.get(name) for name in OF_THE_CERTIFICATE)
+        return ssl_context(
+            tls_ca, (certificate, key), own, lambda context: show_certificate(context, certificate, key, password)
+        )
 
     @property
     def _handle(self) -> Handle:

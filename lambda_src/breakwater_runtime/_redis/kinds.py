@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from redis.connection import SSLConnection
 
 from breakwater_runtime._redis.connection import Bounded, Reached
-from breakwater_runtime.tls import context_of_ones_own, show_certificate, ssl_context
+from breakwater_runtime.tls import show_certificate, ssl_context
 
 if TYPE_CHECKING:
     import socket
@@ -32,7 +32,12 @@ class Tls(Bounded, SSLConnection, Reached):
         if not self._own:
             return ssl_context(tls_ca).wrap_socket(sock, server_hostname=self.host)
         # redis-py by itself trusts the system's authorities beside the one that is named
-        context = context_of_ones_own(tls_ca)
+        files = self.certfile, self.keyfile
+        flags = tuple(self.ssl_include_verify_flags or ())
+        changes = (*files, self.certificate_password, flags, self.ssl_min_version, self.ssl_ciphers)
+        return ssl_context(tls_ca, files, changes, self._change).wrap_socket(sock, server_hostname=self.host)
+
+    def _change(self, context: ssl.SSLContext) -> None:
         for flag in self.ssl_include_verify_flags or ():
             context.verify_flags |= flag  # pyrefly: ignore
         if self.certfile or self.keyfile:
@@ -41,4 +46,3 @@ class Tls(Bounded, SSLConnection, Reached):
             context.minimum_version = self.ssl_min_version
         if self.ssl_ciphers:
             context.set_ciphers(self.ssl_ciphers)
-        return context.wrap_socket(sock, server_hostname=self.host)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .call import Verdict
-from .flights import Flights
+from .flights import MADE, Flights
 from .reports import Report
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from .host import Host
     from .metrics import Metrics
 
-MADE = (Verdict.DONE, Verdict.FAILED)
 SIGNALS = (Verdict.RETRY_AFTER, Verdict.QUOTA_SPENT, Verdict.REFUSED)
 
 
@@ -104,11 +103,9 @@ class Calls:
         """Take in what has ended, waiting for the first."""
         while (report := self._host.result(milliseconds)) is not None:
             milliseconds = 0
-            report = self.flights.end(report)
-            if report.verdict is Verdict.REFUSED:
-                others = len(self.flights) + sum(other.verdict in MADE for other in self.reports)
-                if self._hands.refused(others, self._host.reading().monotonic):
-                    report = replace(report, verdict=Verdict.NOT_STARTED)
+            report, beside = self.flights.end(report)
+            if report.verdict is Verdict.REFUSED and self._hands.refused(beside, self._host.reading().monotonic):
+                report = replace(report, verdict=Verdict.NOT_STARTED)
             self.reports.append(report)
             if report.verdict in (*MADE, *SIGNALS):
                 self._metrics.count("Calls")

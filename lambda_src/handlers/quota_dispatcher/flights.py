@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .call import Verdict
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from .grants import Slot
     from .held import Held
     from .reports import Report
+
+
+MADE = (Verdict.DONE, Verdict.FAILED)
 
 
 class Flights:
@@ -28,6 +33,8 @@ class Flights:
         self._begun = begun
         self._slots: dict[Flight, Slot] = {}
         self._said: dict[Flight, int] = {}
+        self._made = 0
+        self._made_before: dict[Flight, int] = {}
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -35,6 +42,7 @@ class Flights:
     def add(self, slot: Slot, held: Held) -> None:
         """Let one begin soon."""
         self._slots[held.ref, slot.grant] = slot
+        self._made_before[held.ref, slot.grant] = self._made
 
     def unsaid(self) -> dict[Flight, int]:
         """Return which have begun and when, where no write has said so."""
@@ -52,9 +60,11 @@ class Flights:
         """Take note that a write with it has come through."""
         self._said |= begun
 
-    def end(self, report: Report) -> Report:
-        """Remove one, and complete its report."""
+    def end(self, report: Report) -> tuple[Report, int]:
+        """Remove one; return its report, complete, and how many calls were made beside it at some instant."""
         flight = (report.held.ref, report.slot.grant)
         del self._slots[flight]
         self._begun.pop(flight, None)
-        return replace(report, begun=self._said.pop(flight, None))
+        beside = len(self._slots) + self._made - self._made_before.pop(flight)
+        self._made += report.verdict in MADE
+        return replace(report, begun=self._said.pop(flight, None)), beside

@@ -20,13 +20,15 @@ from cdk_breakwater.quota.tier import QuotaTier
 from handlers.quota_dispatcher import process
 from handlers.quota_dispatcher.call import Verdict, call, judge
 from handlers.quota_dispatcher.caller import LATE
-from handlers.quota_dispatcher.clocks import Reading
+from handlers.quota_dispatcher.clocks import Frame, Reading
 from handlers.quota_dispatcher.counter import LONGEST_PAUSE, Counter
 from handlers.quota_dispatcher.counters import Counters
 from handlers.quota_dispatcher.dead_letters import bury
+from handlers.quota_dispatcher.flights import Flights
 from handlers.quota_dispatcher.freight import Freight
+from handlers.quota_dispatcher.grants import Slot
 from handlers.quota_dispatcher.hands import GROWTH, Hands
-from handlers.quota_dispatcher.held import Held
+from handlers.quota_dispatcher.held import Held, Ref
 from handlers.quota_dispatcher.intake import Intake
 from handlers.quota_dispatcher.library import Library
 from handlers.quota_dispatcher.pages import MOST_BYTES, Page, Pages
@@ -291,6 +293,23 @@ def test_hands_come_back_a_quarter_in_five_seconds_of_calls_or_of_rest() -> None
     assert not hands.refused(0, now=GROWTH * 10), "the function itself is away"
     assert hands.count(GROWTH * 10 + 3_600_000) == 20, "there was one more for each time that it was asked"
     assert Hands(20).count(0) == 20
+
+
+def test_who_is_refused_had_calls_beside_it_that_have_ended_since_and_no_earlier_ones() -> None:
+    flights, slot = Flights({}), Slot("grant", 0, Frame(0, Reading(0, 0)), {})
+    earlier, made, refused, alone = (Held(Ref(1, number, 0)) for number in range(4))
+
+    def ends(held: Held, verdict: Verdict) -> int:
+        return flights.end(Report(slot, held, 0, verdict))[1]
+
+    flights.add(slot, earlier)
+    assert ends(earlier, Verdict.DONE) == 0
+    flights.add(slot, made)
+    flights.add(slot, refused)
+    assert ends(made, Verdict.FAILED) == 1
+    assert ends(refused, Verdict.REFUSED) == 1
+    flights.add(slot, alone)
+    assert ends(alone, Verdict.REFUSED) == 0
 
 
 def test_a_report_that_comes_twice_counts_once() -> None:

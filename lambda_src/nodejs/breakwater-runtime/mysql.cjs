@@ -174,8 +174,11 @@ class MySqlConnection {
         return connection.changeUser(...given)
       },
       prepare: (statement, callback) => {
+        if (this.lost) return process.nextTick(() => callback?.(new ConnectionLost(this.lost, false)))
         this.#changed = true
         return connection.prepare(statement, (error, prepared) => {
+          // nothing has run
+          if (isOver(error)) error = new ConnectionLost(this.lost ??= error, false)
           // mysql2 keeps the object, for whoever prepares the same
           callback?.(error, prepared && Object.create(prepared, {
             execute: { value: (...given) => this.#run(prepared.query, prepared.execute.bind(prepared), given) }

@@ -423,7 +423,10 @@ if (isPostgreSql) {
     await database.use(context(), async (client) => {
       const promised = client.getClient().promise()
       await promised.beginTransaction()
-      await assert.rejects(promised.commit(), { code: 'CONNECTION_LOST' })
+      const [committed, prepared] = [promised.commit(), promised.prepare('SELECT 1')]
+      prepared.catch(() => {})
+      await assert.rejects(committed, { code: 'CONNECTION_LOST' })
+      for (const one of [prepared, promised.prepare('SELECT 2')]) await assert.rejects(one, { code: 'CONNECTION_LOST', sent: false })
     })
     await database.close()
     network.stop()

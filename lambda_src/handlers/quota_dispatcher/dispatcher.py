@@ -192,7 +192,8 @@ class Dispatcher:
             return False
         self._next_heartbeat, self._next_by_wall = now.monotonic + HEARTBEAT, now.wall + HEARTBEAT
         self._looked_at = self._item.token
-        self._doorbell.hide(LEASE, now.wall)
+        if not self._superseded:
+            self._doorbell.hide(LEASE, now.wall)
         if not self._outdated and not self._doorbell.current():
             self._outdated = self._stopping = True
             self._calls.give_up()

@@ -19,6 +19,7 @@ from .calls import Calls
 from .doorbell import Doorbell
 from .former_queues import FormerQueues
 from .hands import Hands
+from .heartbeat import Heartbeat
 from .host import ThreadHost
 from .key_library import KeyLibrary
 from .keyed_counter import KeyedCounter
@@ -28,10 +29,11 @@ from .metrics import Metrics
 from .moving import Moving
 from .page_reader import PageReader
 from .pages import Pages
-from .plan import AHEAD, FULL_TURN, HEARTBEAT, LEASE, MANY, TURN, Plan, Standing
+from .plan import AHEAD, FULL_TURN, Plan, Standing
 from .process import clients, memory, settings
 from .ring import Ring, new_id
 from .store import Item, Store
+from .turns import Turns
 
 if TYPE_CHECKING:
     from .held import Ref
@@ -39,8 +41,6 @@ if TYPE_CHECKING:
     from .process import Clients, Memory
     from .settings import Settings
 
-LOOK = 500
-"""Between two looks for new messages while calls are running and nothing else waits."""
 FLUSH = 30_000
 SPARE = 3_000
 """What is left of the invocation when the last call has ended."""
@@ -125,21 +125,13 @@ class Dispatcher:
         self._moving = Moving(settings, host, clients, self._library)
         self._caller = Caller(settings, host, clients, self._library, self._metrics)
         self._calls = Calls(memory.hands, host, self._caller, self._metrics)
-        self._next_said = 0
-        self._by_arrival = any("arrival" in tier for tier in (*settings.tiers, *settings.key_tiers))
+        self._turns = Turns(settings, host, self._store, self._calls)
+        self._heartbeat = Heartbeat(host, self._doorbell)
         self._joined = False
         self._stopping = False
         self._superseded = False
-        self._outdated = False
         self._item = item
-        self._more = False
-        self._blocked = False
         self._refiled: set[Ref] = set()
-        self._all_taken = False
-        self._next_turn = self._next_full_turn = 0
-        self._next_look = 0
-        self._next_heartbeat = self._next_by_wall = 0
-        self._looked_at = ""
         self._next_flush = host.reading().monotonic + FLUSH
 
     def run(self) -> bool:
@@ -162,67 +154,24 @@ class Dispatcher:
 
     def _turn_if_due(self) -> bool:
         """Write the counter when there is a reason to; False when that was the last time."""
-        now = self._host.reading().monotonic
         self._calls.give_up_late()
-        if now >= self._leave_at and not self._stopping:
-            self._stopping = True
-            self._calls.give_up()
-        if not (
-            self._beat_if_due()
-            or self._calls.signalled
-            or (not self._calls.busy and (self._calls.reports or now >= self._next_turn))
-            or (self._more and now >= self._next_turn and self._room() > 0)
-            or (now >= self._next_full_turn and self._many_are_free())
-            or self._beginnings_are_due(now)
-            or (self._blocked and self._calls.reports and self._room() > 0)
-            or self._look(now)
-        ):
-            return True
-        return self._turn()
-
-    def _beat_if_due(self) -> bool:
-        """Keep the ring hidden, and see whether a deployment has changed the tiers.
-
-        Whoever has stood still for a while, or sees that another has written, looks before it writes: it would bring
-        the tiers of an earlier deployment back.
-        """
-        now = self._host.reading()
-        unseen = not self._joined and self._looked_at != self._item.token
-        if now.monotonic < self._next_heartbeat and now.wall < self._next_by_wall and not unseen:
-            return False
-        self._next_heartbeat, self._next_by_wall = now.monotonic + HEARTBEAT, now.wall + HEARTBEAT
-        self._looked_at = self._item.token
-        if not self._superseded:
-            self._doorbell.hide(LEASE, now.wall)
-        if not self._outdated and not self._doorbell.current():
-            self._outdated = self._stopping = True
-            self._calls.give_up()
+        if self._host.reading().monotonic >= self._leave_at and not self._stopping:
+            self._stop()
+        if self._beat_if_due() or self._turns.due(self._room(), self._item):
+            return self._turn()
         return True
 
-    def _look(self, now: int) -> bool:
-        """Look for pages that were filed while calls are running, and nothing else would lead to a write."""
-        # Where there are keys, what waits is no reason for what comes to wait as well.
-        if (self._more and not self._settings.key) or now < self._next_look:
-            return False
-        if self._room() <= 0 or not self._calls.busy:
-            return False
-        self._next_look = now + LOOK
-        try:
-            item = self._store.read()
-        except AwsError:
-            return False
-        return item.filed != self._item.filed
+    def _beat_if_due(self) -> bool:
+        before = self._heartbeat.outdated
+        beats = self._heartbeat.beat_if_due(self._item.token, joined=self._joined, superseded=self._superseded)
+        if self._heartbeat.outdated and not before:
+            self._stop()
+        return beats
 
-    def _beginnings_are_due(self, now: int) -> bool:
-        """Tell whether a write would free places early, since calls have begun that count when they arrive."""
-        if not self._more or now < self._next_said or not self._by_arrival:
-            return False
-        self._next_said = now + TURN
-        return bool(self._calls.flights.unsaid())
-
-    def _many_are_free(self) -> bool:
-        """Tell whether hands, all of which were taken in the last turn, are free again."""
-        return self._all_taken and self._room() >= MANY
+    def _stop(self) -> None:
+        """Take nothing more."""
+        self._stopping = True
+        self._calls.give_up()
 
     def _room(self) -> int:
         if self._stopping:
@@ -281,7 +230,7 @@ class Dispatcher:
 
     def _plan(self, token: str, wake: str) -> Plan:
         counter = self._item.counter(self._settings)
-        adopts = not self._joined and not self._outdated
+        adopts = not self._joined and not self._heartbeat.outdated
         if isinstance(counter, KeyedCounter):
             counter.lend(self._keys, CALLS_OF_A_HAND * self._calls.hands() - len(self._calls.hand))
             if adopts and self._settings.key:
@@ -326,7 +275,7 @@ class Dispatcher:
             self._calls.hands(),
             superseded,
             self._stopping,
-            self._outdated,
+            self._heartbeat.outdated,
         )
         if isinstance(counter, KeyedCounter):
             self._keys.write_down(counter)
@@ -340,14 +289,8 @@ class Dispatcher:
         self._calls.reports.clear()
         self._calls.flights.said(plan.begun)
         self._calls.hand.extend(plan.taken.calls)
-        self._more = plan.taken.more
-        self._blocked = bool(plan.counter.shelf.parked)
+        self._turns.written(plan, self._room())
         now = self._host.reading().monotonic
-        self._all_taken = self._more and self._room() <= 0
-        self._next_turn = now + (plan.rest or 0)
-        self._next_full_turn = now + FULL_TURN
-        self._next_look = now + LOOK
-        self._next_said = now + TURN
         self._refiled = set() if plan.leaving else self._library.refile(plan.counter)
         self._memory.deleted = self._library.tidy(plan.counter)
         if isinstance(plan.counter, KeyedCounter):
@@ -361,18 +304,7 @@ class Dispatcher:
 
     def _pause(self) -> int:
         """Milliseconds until something is to be done."""
-        now = self._host.reading()
-        upcoming = [self._next_heartbeat - now.monotonic]
-        if (self._more and self._room() > 0) or not self._calls.busy:
-            upcoming.append(self._next_turn - now.monotonic)
-            if self._many_are_free():
-                upcoming.append(self._next_full_turn - now.monotonic)
-            if self._more and self._by_arrival:
-                upcoming.append(self._next_said - now.monotonic)
-            if self._settings.key and self._calls.busy:
-                upcoming.append(self._next_look - now.monotonic)
-        elif self._room() > 0:
-            upcoming.append(self._next_look - now.monotonic)
+        upcoming = [self._heartbeat.until_next(), *self._turns.until_next(self._room())]
         start = self._calls.until_start()
         if start is not None:
             upcoming.append(start)

@@ -224,7 +224,7 @@ KEYED = (
     (Mutation("pages are put after the counter that names them", _pages_after_the_counter, broken), 7),
     (_mutation("volumes are deleted before the counter is written", KeyLibrary, "write_down", _deletes_first), 11),
     (_mutation("who was served remains the first", KeyTurns, "_take_for", _stays_first), 7),
-    (_mutation("a key is served until it has nothing left", KeyTurns, "take", _one_by_one), 45),
+    (_mutation("a key is served until it has nothing left", KeyTurns, "take", _one_by_one), 341),
     (_mutation("shared slots are held after the call", KeyedCounter, "report", _shared_is_not_released), 0),
     (_mutation("a signal of a key stops all", KeyedCounter, "report", _signal_for_all, touched), 0),
     (_attribute("tiers of a key stay what they were", KeyCounter, "adopt", _keeps_old_tiers), 0),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.simulation.provider import DAY, Limit
-from tests.simulation.schedule import MIDNIGHT
+from tests.simulation.schedule import MIDNIGHT, TURNAROUND
 from tests.simulation.services import Faults
 from tests.simulation.world import DEAD, DOORBELL, PRIORITY, Trouble, World
 
@@ -202,6 +202,19 @@ def test_another_ring_comes_in_place_of_one_that_goes_while_it_is_answered(again
     world.kill_who_works()
     assert not world.settled()
     finish(world, 2 * MINUTE)
+
+
+def test_a_page_that_never_comes_costs_no_speed() -> None:
+    world = calm(Limit(10, SECOND), lanes=3, parallelism=3)
+    world.environments = 1
+    world.send(10)
+    assert world.hub.run(world.settled, MIDNIGHT + MINUTE)
+    item, begun = world.dynamodb.items["quota"], world.hub.now
+    for lane in (1, 2, 3):  # an intake numbered its pages, and died
+        item[f"tail{lane}"] = {"N": str(int(item[f"tail{lane}"]["N"]) + 1)}
+    world.send(150)
+    finish(world, MINUTE)
+    assert world.hub.now - begun < 1_000 + 150 * (85 + TURNAROUND) * 1.1
 
 
 def test_a_function_that_is_throttled_for_long_costs_no_message_a_try() -> None:

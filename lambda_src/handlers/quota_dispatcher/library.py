@@ -9,7 +9,7 @@ from .counter import DAY
 from .freight import memory_of
 from .log import log
 from .pages import MOST_BYTES, fitting, forget_oldest
-from .shelf import MOST_RETURNED
+from .shelf import HOLE, MOST_RETURNED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +30,9 @@ READ_AT_ONCE = 150
 """Pages that are read in a turn: as many as it takes when each holds one message."""
 WEIGHED_AT_ONCE = 10
 """Pages that are read in a turn for weights that are not known."""
+
+BETWEEN_LOOKS = 500
+"""Milliseconds, at most, from one look at a page that isn't there to the next."""
 
 
 class Library:
@@ -53,6 +56,7 @@ class Library:
         self._reader = reader
         self.pages: dict[tuple[int, int], Page | None] = {}
         self._unit = ""
+        self._looked: dict[tuple[int, int], int] = {}
 
     def read(self, counter: Counter, room: int, tails: Mapping[int, int]) -> None:
         """Read what is needed to pick so many messages."""
@@ -65,9 +69,10 @@ class Library:
                     self.pages[key] = self._get(key)
             counter.shelf.weigh(self.pages)
         for key, until in counter.shelf.holes.items():
-            self.pages.pop(key, None)
-            if (room or until < counter.quota.clock) and self._has_room():
-                self.pages[key] = self._get(key)
+            if not self.pages.get(key):
+                self.pages.pop(key, None)
+                if self._may_be_there(key, until, counter.quota.clock, room) and self._has_room():
+                    self.pages[key] = self._get(key)
         wanted, read = counter.wanted(room), 0
         sorts = wanted > room
         while (
@@ -80,6 +85,15 @@ class Library:
                 if self._has_room():
                     self.pages[key] = self._next(key)
                     read += 1
+
+    def _may_be_there(self, key: tuple[int, int], until: int, clock: int, room: int) -> bool:
+        """Tell whether to look at a page again: most come within milliseconds, and others after a minute or never."""
+        noticed = until - HOLE
+        last = self._looked.get(key, noticed)
+        due = room > 0 and clock - last >= min(BETWEEN_LOOKS, (last - noticed) // 2)
+        if due:
+            self._looked[key] = clock
+        return due or until < clock
 
     def record(self, held: Held) -> dict[str, Any] | None:
         """Return a message as its function gets it; None when its page is gone, since all of it was done."""

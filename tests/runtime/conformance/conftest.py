@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,7 +30,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
     client = pyfuncitem.funcargs["client"]
     assert isinstance(client, Client)
-    client.finish(pyfuncitem.obj(**arguments))
+    # What a test breaks off in mid-air leaves no deadline to the next one.
+    copy_context().run(client.finish, pyfuncitem.obj(**arguments))
     return True
 
 

@@ -169,13 +169,15 @@ def test_a_message_waits_for_room_unless_it_is_the_only_one() -> None:
 @pytest.mark.parametrize(("size", "most"), [(LARGE - 1, 5), (LARGE, 1)])
 def test_large_things_are_done_by_one_thread_at_a_time(size: int, most: int) -> None:
     gate, inside = Gate(lambda milliseconds: time.sleep(milliseconds / 1000)), [0]
+    all_who_may = threading.Barrier(most)
     seen: list[int] = []
 
     def work() -> None:
         with gate.alone(size):
             inside[0] += 1
             seen.append(inside[0])
-            time.sleep(0.05)
+            all_who_may.wait(10)
+            time.sleep(0.01)
             inside[0] -= 1
 
     threads = [threading.Thread(target=work) for _ in range(5)]

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from handlers.quota_dispatcher.hands import GROWTH
 from handlers.quota_dispatcher.plan import STAY
 from handlers.quota_dispatcher.store import Item, counter_id
 from tests.simulation.callers import Caller, call, on_virtual_time
@@ -81,7 +82,8 @@ class Result:
     Attributes
     ----------
     used
-        Calls made after the last fault, as a share of those that were possible; one at the edge of the span is let off.
+        Calls made after the last fault, as a share of those that were possible; one at the edge of the span is let off,
+        and, where the function has few environments, those that were tried beyond them.
     """
 
     seed: int
@@ -348,7 +350,9 @@ def _measure(world: World, limits: list[Limit], group: Callable[[int], str], res
     hub.run(lambda: len(world.provider.instants) > before, hub.now + span)
     hub.run(lambda: False, hub.now + span)
     made = len(world.provider.instants) - before
-    result.used = min(1.0, (made + 1) / possible)
+    # Whether there are more environments is found out by trying, which costs a call.
+    tried = span // GROWTH if parallel < world.settings.parallelism else 0
+    result.used = min(1.0, (made + 1 + tried) / possible)
 
 
 def possible_calls(limits: list[Limit], parallelism: int, span: int, turnaround: int = TURNAROUND) -> int:

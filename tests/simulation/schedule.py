@@ -344,14 +344,14 @@ def _measure(world: World, limits: list[Limit], group: Callable[[int], str], res
     weight = max(1, min((limit.limit for limit in limits if limit.weighted), default=1) // 10)
     alike = [replace(limit, limit=limit.limit // weight) if limit.weighted else limit for limit in limits]
     possible = possible_calls(alike, parallel, span)
-    before = len(world.provider.instants)
+    before, refused = len(world.provider.instants), world.refused
     world.weigh = lambda: weight
     world.send(possible + 30, group=group)
     hub.run(lambda: len(world.provider.instants) > before, hub.now + span)
     hub.run(lambda: False, hub.now + span)
     made = len(world.provider.instants) - before
     # Whether there are more environments is found out by trying, which costs a call.
-    tried = span // GROWTH if parallel < world.settings.parallelism else 0
+    tried = min(world.refused - refused, span // GROWTH)
     result.used = min(1.0, (made + 1 + tried) / possible)
 
 

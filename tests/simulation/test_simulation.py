@@ -43,6 +43,11 @@ def test_who_answers_a_ring_that_is_gone_rings_for_the_case_that_it_dies() -> No
     assert not result.lost, "it was delivered twice and answered, its first answer came a minute late, and died"
 
 
+def test_in_order_a_page_that_came_late_is_seen_before_those_behind_it() -> None:
+    result = run(51000102)
+    assert not result.order, "it was looked for seldom, as where no order is kept"
+
+
 def test_who_stood_still_does_not_bring_the_tiers_of_an_earlier_deployment_back() -> None:
     result = run(8603292)
     assert not result.exceeded, "it had looked for a deployment before it stood still, and wrote afterwards"

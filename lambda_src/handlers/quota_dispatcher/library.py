@@ -71,7 +71,7 @@ class Library:
         for key, until in counter.shelf.holes.items():
             if not self.pages.get(key):
                 self.pages.pop(key, None)
-                if self._may_be_there(key, until, counter.quota.clock, room) and self._has_room():
+                if self._may_be_there(key, until, counter, room) and self._has_room():
                     self.pages[key] = self._get(key)
         wanted, read = counter.wanted(room), 0
         sorts = wanted > room
@@ -86,14 +86,15 @@ class Library:
                     self.pages[key] = self._next(key)
                     read += 1
 
-    def _may_be_there(self, key: tuple[int, int], until: int, clock: int, room: int) -> bool:
+    def _may_be_there(self, key: tuple[int, int], until: int, counter: Counter, room: int) -> bool:
         """Tell whether to look at a page again: most come within milliseconds, and others after a minute or never."""
-        noticed = until - HOLE
+        clock, noticed = counter.quota.clock, until - HOLE
         last = self._looked.get(key, noticed)
-        due = room > 0 and clock - last >= min(BETWEEN_LOOKS, (last - noticed) // 2)
-        if due:
+        # In order, what is read behind it may follow upon what is on it.
+        looks = room > 0 and (counter.shelf.ordered or clock - last >= min(BETWEEN_LOOKS, (last - noticed) // 2))
+        if looks:
             self._looked[key] = clock
-        return due or until < clock
+        return looks or until < clock
 
     def record(self, held: Held) -> dict[str, Any] | None:
         """Return a message as its function gets it; None when its page is gone, since all of it was done."""

@@ -68,11 +68,11 @@ class Library:
                 if self._has_room():
                     self.pages[key] = self._get(key)
             counter.shelf.weigh(self.pages)
+        # What was not there may have come, also since a write that failed: what follows upon it must not overtake it.
+        self.pages = {key: page for key, page in self.pages.items() if page}
         for key, until in counter.shelf.holes.items():
-            if not self.pages.get(key):
-                self.pages.pop(key, None)
-                if self._may_be_there(key, until, counter, room) and self._has_room():
-                    self.pages[key] = self._get(key)
+            if key not in self.pages and self._may_be_there(key, until, counter, room) and self._has_room():
+                self.pages[key] = self._get(key)
         wanted, read = counter.wanted(room), 0
         sorts = wanted > room
         while (

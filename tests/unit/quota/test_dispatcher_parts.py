@@ -497,6 +497,30 @@ class LargePages:
         """It is done."""
 
 
+class FewPages:
+    """A table, and a host that has no time to wait for a page."""
+
+    def __init__(self, *keys: tuple[int, int]) -> None:
+        self.there = dict.fromkeys(keys, page("group"))
+
+    def get(self, key: tuple[int, int], unit: str = "") -> Page | None:
+        del unit
+        return self.there.get(key)
+
+    def sleep(self, milliseconds: int) -> None:
+        """Not here."""
+
+
+def test_a_page_that_came_while_a_write_failed_is_not_overtaken_by_those_behind_it() -> None:
+    source: Any = FewPages((1, 2))
+    library = Library(source, source, Store(table(), "table"), source)
+    for _ in range(2):  # The counter as it was before the write, and as another has left it.
+        counter = Counter(SETTINGS.tiers, 18_000, first=[], ordered=True)
+        library.read(counter, 10, {1: 2})
+        source.there[1, 1] = page("group")
+    assert places(counter.shelf.pick(10, 0, {1: 2}, library.pages, ())) == [(1, 1, 0)]
+
+
 def test_large_messages_are_read_as_memory_allows_and_all_in_turn() -> None:
     """Of 150 pages at once, as they are sorted by key, or of one message a page each, a dispatcher would die."""
     source: Any = LargePages()

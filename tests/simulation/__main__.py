@@ -53,7 +53,7 @@ def main() -> int:
     end = arguments.seed + arguments.schedules
     lots = [range(seed, min(end, seed + AT_ONCE)) for seed in range(arguments.seed, end, AT_ONCE)]
     done = bad = calls = repeated = 0
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, markup=False, highlight=False)
     with (
         ProcessPoolExecutor(arguments.processes, initializer=prepare, initargs=(arguments.divided,)) as pool,
         Progress(

@@ -30,7 +30,6 @@ READ_AT_ONCE = 150
 """Pages that are read in a turn: as many as it takes when each holds one message."""
 WEIGHED_AT_ONCE = 10
 """Pages that are read in a turn for weights that are not known."""
-
 BETWEEN_LOOKS = 500
 """Milliseconds, at most, from one look at a page that isn't there to the next."""
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import urllib3
 
+from tests.e2e.quota.loopback import LoopbackServer, QuietHandler
+
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from typing_extensions import Self
 
 LATE = 1.2
 """Seconds: a dispatcher writes each half a second."""
@@ -24,7 +23,7 @@ INVOKE = "Invoke"
 TROUBLE = ("late", "lost", "refused", "doubled")
 
 
-class FaultyNetwork:
+class FaultyNetwork(LoopbackServer):
     """Stands before an emulated account, for as long as the block lasts.
 
     Parameters
@@ -45,10 +44,10 @@ class FaultyNetwork:
         self._pool = urllib3.PoolManager(maxsize=32, retries=False)
         network = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_POST(self) -> None:
+            def do_POST(self) -> None:  # noqa: N802 -- http.server calls it by this name
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 trouble = network._trouble(self.headers.get("X-Amz-Target", INVOKE))
                 if trouble == "refused":
@@ -78,23 +77,10 @@ class FaultyNetwork:
                 self.end_headers()
                 self.wfile.write(data)
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name
-                del format, args
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+        super().__init__(Handler)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__exit__(kind, error, at)
         self._pool.clear()
 
     def _trouble(self, target: str) -> str:

@@ -5,14 +5,9 @@ from __future__ import annotations
 import json
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import ceil
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
+from tests.e2e.quota.loopback import LoopbackServer, QuietHandler
 
 WARM_UP = "warm up"
 """The body of a call that doesn't count."""
@@ -60,15 +55,15 @@ class Ledger:
             return (500 if body in self.failing else 200), 0
 
 
-class Provider(Ledger):
+class Provider(Ledger, LoopbackServer):
     """Serves as long as the block lasts."""
 
     def __init__(self, tiers: list[tuple[int, float]]) -> None:
-        super().__init__(tiers)
+        Ledger.__init__(self, tiers)
         provider = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
+        class Handler(QuietHandler):
+            def do_POST(self) -> None:  # noqa: N802 -- http.server calls it by this name
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 status, wait = provider.answer(body)
                 self.send_response(status)
@@ -77,26 +72,11 @@ class Provider(Ledger):
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name
-                del format, args
-
-        class Server(ThreadingHTTPServer):
-            request_queue_size = 128
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        LoopbackServer.__init__(self, Handler)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/calls"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        return f"{super().url}/calls"
 
 
 class KeyedProvider(Provider):

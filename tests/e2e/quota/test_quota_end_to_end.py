@@ -44,6 +44,17 @@ def until(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.05)
 
 
+def finish(account: QuotaAccount, name: str, messages: int, remark: object) -> None:
+    """Wait until each message is called: the provider never had to refuse one, and none is given up."""
+    provider = account.providers[name]
+    until(lambda: len({body for _, body in provider.accepted}) == messages, 180)
+    instants = [at for at, _ in provider.accepted]
+    print(f"{len(instants)} calls for {messages} messages in {instants[-1] - instants[0]:.2f} s, {remark}")
+    assert provider.refused == 0
+    assert all(most(instants, period) <= limit for limit, period in TIERS)
+    assert not account.dead_letters(name)
+
+
 def fastest(duration: float) -> float:
     """Return the shortest time for all calls when each counts until its end: 150, and after 10 s 150 more."""
     (per_second, _), (limit, period) = TIERS
@@ -86,12 +97,7 @@ def test_a_dispatcher_killed_twice_loses_nothing_and_exceeds_nothing(account: Qu
         assert victims
         for victim in victims:
             victim.kill()
-    until(lambda: len({body for _, body in provider.accepted}) == count, 180)
-    instants = [at for at, _ in provider.accepted]
-    print(f"{len(instants)} calls for {count} messages in {instants[-1] - instants[0]:.2f} s, two dispatchers killed")
-    assert provider.refused == 0
-    assert all(most(instants, period) <= limit for limit, period in TIERS)
-    assert not account.dead_letters("killed")
+    finish(account, "killed", count, "two dispatchers killed")
 
 
 def test_requests_and_answers_are_lost_and_a_dispatcher_stands_still(account: QuotaAccount) -> None:
@@ -106,26 +112,15 @@ def test_requests_and_answers_are_lost_and_a_dispatcher_stands_still(account: Qu
     time.sleep(LEASE / 1000 + 3)  # another takes its place meanwhile
     for process in stopped:
         process.resume()
-    until(lambda: len({body for _, body in provider.accepted}) == len(bodies), 180)
-    instants = [at for at, _ in provider.accepted]
-    print(f"{len(instants)} calls for {len(bodies)} messages in {instants[-1] - instants[0]:.2f} s, {dict(met)}")
-    assert provider.refused == 0
-    assert all(most(instants, period) <= limit for limit, period in TIERS)
-    assert not account.dead_letters(TROUBLED)
+    finish(account, TROUBLED, len(bodies), met)
     assert {trouble for kind, trouble in met if kind == INVOKE} == {"late", "lost", "refused"}
     assert {trouble for kind, trouble in met if kind == "UpdateItem"} == {"late", "lost", "refused", "doubled"}
 
 
 def test_two_dispatchers_divide_a_quota_and_exceed_nothing(account: QuotaAccount) -> None:
-    provider = account.providers[DIVIDED]
     bodies = [f"message {number}" for number in range(TIERS[-1][0] + 30)]
     account.send(DIVIDED, bodies)
-    until(lambda: len({body for _, body in provider.accepted}) == len(bodies), 180)
-    instants = [at for at, _ in provider.accepted]
-    print(f"{len(instants)} calls for {len(bodies)} messages in {instants[-1] - instants[0]:.2f} s, by two dispatchers")
-    assert provider.refused == 0
-    assert all(most(instants, period) <= limit for limit, period in TIERS)
-    assert not account.dead_letters(DIVIDED)
+    finish(account, DIVIDED, len(bodies), "by two dispatchers")
     table = account.outputs[f"{DIVIDED}Table"]
     for name in ("quota", "quota/1"):
         item = account.client("dynamodb").get_item(TableName=table, Key={"id": {"S": name}})["Item"]

@@ -7,8 +7,8 @@ from abc import abstractmethod
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pymysql.constants import COMMAND
-from pymysql.err import Error
+from pymysql.constants import COMMAND, CR
+from pymysql.err import Error, OperationalError
 
 from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS, CHECK_TIMEOUT_SECONDS
 from breakwater_runtime._core.outcome import Outcome
@@ -155,13 +155,17 @@ class MySqlSession(Session, Generic[Handle]):
         """Send a command of the runtime's own, and return the rows of its answer."""
         return await self._handle.ask(command, text)
 
-    async def ask(self, text: bytes) -> tuple[tuple[Any, ...], ...]:
+    async def ask(self, text: bytes, command: int = COMMAND.COM_QUERY) -> tuple[tuple[Any, ...], ...]:
         """Ask a question of the runtime's own, with a short timeout."""
         self.limit(self._ask_seconds)
         try:
-            return await self.exchange_own(COMMAND.COM_QUERY, text)
+            rows = await self.exchange_own(command, text)
         finally:
             self.limit(None)
+        if self.exchange.lost:
+            # an event loop that stood still finds both at once, the answer and the end of the time
+            raise OperationalError(CR.CR_SERVER_LOST, "the answer came too late")
+        return rows
 
     async def tell(self, text: bytes) -> bool:
         """Send a statement of the runtime's own; tell whether the server accepted it."""
@@ -258,9 +262,7 @@ class MySqlSession(Session, Generic[Handle]):
     async def _is_spared(self) -> bool:
         """Ask whether the session lives, and take the lock that a hunter would need."""
         if not self._marks:
-            self.limit(self._ask_seconds)
-            await self.exchange_own(COMMAND.COM_PING, b"")
-            self.limit(None)
+            await self.ask(b"", COMMAND.COM_PING)
             return True
         return (await self.ask(marks.CLAIM))[0][0] == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
@@ -13,7 +14,7 @@ from servers.sql import execute, session
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import credentials
-from breakwater_runtime._core import keeper
+from breakwater_runtime._core import keeper, liveness
 from breakwater_runtime._secret import Secret
 from tests.runtime.conformance.clients import CLIENTS, DRIVERS, entered
 from tests.runtime.conformance.observer import observer
@@ -344,3 +345,28 @@ async def test_two_secrets_of_one_host(client: Client, sql_server: SqlServer, mo
     assert await users() == [sql_server.user, user]
     assert fetched == ["shop", "reports", "reports"]
     assert (shop.database.counters.connects, reports.database.counters.connects) == (1, 2)
+
+
+STALL_SECONDS = 1.2
+
+
+@promise(44, clients=("aiomysql", "psycopg async"))
+@pytest.mark.parametrize("asks", ["whether it lives", "how full the server is"])
+async def test_a_stalled_event_loop(client: Client, sql_server: SqlServer, asks: str) -> None:
+    """The answer is there, and so is the end of the time that the runtime gives its own question."""
+    assert STALL_SECONDS > liveness.CHECK_TIMEOUT_SECONDS
+    environment = client.open(sql_server.settings, 60.0)
+    async with environment.block() as connection:
+        await connection.rows("SELECT 1")
+    keeper = environment.database._keeper
+    if asks == "whether it lives":
+        keeper._used_at = (0.0, 0.0)
+    else:
+        keeper._pressure._next_look = 0.0
+
+    # until the last block's answers are there
+    await asyncio.sleep(0.1)
+    # the first time that the block waits
+    asyncio.get_running_loop().call_soon(time.sleep, STALL_SECONDS)
+    async with environment.block() as connection:
+        assert await connection.rows("SELECT 2") == [(2,)]

@@ -12,6 +12,7 @@ from .freight import Freight, freight_room
 from .held import Ref
 from .keys import key_refusal
 from .log import log
+from .page_reader import TooLateError
 from .quota import LATE
 from .reports import Report
 from .weights import refusal, weigh
@@ -104,8 +105,13 @@ class Caller:
 
         The message itself is not kept during its call: its event is enough.
         """
-        with self._freight.messages.alone(self._library.size(held)):
-            if self.late(slot):  # Reads may be slow, and those who wait here would each wait for one of their own.
+        # Reads may be slow, and those who wait here would each wait for one of their own.
+        try:
+            size = self._library.size(held, lambda: self.late(slot))
+        except TooLateError:
+            return Report(slot, held, slot.start, Verdict.NOT_STARTED)
+        with self._freight.messages.alone(size):
+            if self.late(slot):
                 return Report(slot, held, slot.start, Verdict.NOT_STARTED)
             record = self._library.record(held)
             if record is None:

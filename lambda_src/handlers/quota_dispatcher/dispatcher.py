@@ -279,14 +279,15 @@ class Dispatcher:
         )
         if isinstance(counter, KeyedCounter):
             self._keys.write_down(counter)
-        return replace(standing.decide(counter, taken, wake), begun=begun)
+        return replace(standing.decide(counter, taken, wake), begun=begun, reported=len(self._calls.reports))
 
     def _accept(self, written: tuple[str, Plan], memory: Memory) -> bool:
         """Go on from what was written."""
         token, plan = written
         memory.frame, memory.token = plan.frame, token
         self._joined = True
-        self._calls.reports.clear()
+        # Others may have come since: an earlier attempt to write was the one that succeeded.
+        del self._calls.reports[: plan.reported]
         self._calls.flights.said(plan.begun)
         self._calls.hand.extend(plan.taken.calls)
         self._turns.written(plan, self._room())

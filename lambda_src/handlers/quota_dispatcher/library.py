@@ -12,7 +12,7 @@ from .pages import MOST_BYTES, fitting, forget_oldest
 from .shelf import HOLE, MOST_RETURNED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .counter import Counter
     from .held import Held, Ref
@@ -95,10 +95,10 @@ class Library:
             self._looked[key] = clock
         return looks or until < clock
 
-    def record(self, held: Held) -> dict[str, Any] | None:
+    def record(self, held: Held, is_late: Callable[[], bool] | None = None) -> dict[str, Any] | None:
         """Return a message as its function gets it; None when its page is gone, since all of it was done."""
         key = held.ref[:2]
-        page = self.pages.get(key) or self._reader.page(key)
+        page = self.pages.get(key) or self._reader.page(key, is_late)
         return None if page is None else {**page.records[held.ref.index], "receiptHandle": ""}
 
     def portions(self, members: Sequence[Held]) -> Iterator[tuple[list[Held], list[dict[str, Any]]]]:
@@ -115,9 +115,9 @@ class Library:
         if left:
             yield [held for held, _ in left], [found for _, found in left]
 
-    def size(self, held: Held) -> int:
+    def size(self, held: Held, is_late: Callable[[], bool] | None = None) -> int:
         """Return about how many bytes `record` takes, without keeping it."""
-        record = self.record(held)
+        record = self.record(held, is_late)
         return memory_of(record) if record else 0
 
     def tidy(self, counter: Counter) -> set[tuple[int, int]]:

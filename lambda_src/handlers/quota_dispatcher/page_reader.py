@@ -19,6 +19,10 @@ quota of 500 keys made 165 calls a second, and with 4 it made 230 (in the simula
 _MOST = 300
 
 
+class TooLateError(Exception):
+    """A page isn't read any more, since what it was for is over."""
+
+
 class PageReader:
     """Reads a page, or remembers it.
 
@@ -36,12 +40,22 @@ class PageReader:
         self._lock = Lock()
         self._kept: dict[tuple[int, int], Page] = {}
 
-    def page(self, key: tuple[int, int]) -> Page | None:
-        """Return a page; None when it isn't there."""
+    def page(self, key: tuple[int, int], is_late: Callable[[], bool] | None = None) -> Page | None:
+        """Return a page; None when it isn't there.
+
+        Raises
+        ------
+        TooLateError
+            When it had to be read, and its turn to be read came late.
+        """
         if found := self._remembered(key):
             return found
         with self._gate.entered():
-            return self._remembered(key) or self._read(key)
+            if found := self._remembered(key):
+                return found
+            if is_late and is_late():
+                raise TooLateError
+            return self._read(key)
 
     def _remembered(self, key: tuple[int, int]) -> Page | None:
         with self._lock:

@@ -47,6 +47,8 @@ class Plan:
         turn.
     begun
         The calls of which it says when they began.
+    reported
+        How many reports it contains.
     """
 
     counter: Counter
@@ -56,6 +58,7 @@ class Plan:
     leaving: bool
     rest: int | None
     begun: Mapping[Flight, int] = field(default_factory=dict)
+    reported: int = 0
 
 
 @dataclass(frozen=True)

@@ -79,11 +79,19 @@ class Shelf:
 
     def wanted_pages(self, wanted: int, tails: Mapping[int, int], library: Library) -> list[tuple[int, int]]:
         """Return the pages to be read before so many messages can be picked."""
+        # As they are picked: there may not be room for a page of each.
+        return self._missing(self._going_first(tails), wanted, tails, library) or self._missing(
+            self._taking_turns(tails, self.turn + 1), wanted, tails, library
+        )
+
+    def _missing(
+        self, lanes: Iterable[int], wanted: int, tails: Mapping[int, int], library: Library
+    ) -> list[tuple[int, int]]:
         missing: list[tuple[int, int]] = []
-        for number, tail in tails.items():
+        for number in lanes:
             lane = self.lane(number)
             found = -lane.index
-            for page in range(lane.page, tail + 1):
+            for page in range(lane.page, tails[number] + 1):
                 if found >= wanted:
                     break
                 if (number, page) not in library:
@@ -240,14 +248,13 @@ class Shelf:
                 left.append(ref)
             groups.add(ref.group)
         self.parked = left
-        others = sorted(number for number in tails if number not in self.first)
-        for number in [number for number in self.first if number in tails]:
+        for number in self._going_first(tails):
             lane = self._walk(number, clock, tails[number], library)
             picks += self._next(lane, wanted - len(picks), groups)
             if self.ordered and self.lane(number).page <= tails[number]:
                 return picks  # What it still holds may be earlier ones of the groups of later lanes.
         self.turn += 1
-        others = others[self.turn % len(others) :] + others[: self.turn % len(others)] if others else []
+        others = self._taking_turns(tails, self.turn)
         # Each lane in its turn gets its part, and what others leave over.
         while others and len(picks) < wanted:
             part = -(-(wanted - len(picks)) // len(others))
@@ -263,6 +270,14 @@ class Shelf:
             if len(picks) == had:
                 break
         return picks
+
+    def _going_first(self, tails: Mapping[int, int]) -> list[int]:
+        return [number for number in self.first if number in tails]
+
+    def _taking_turns(self, tails: Mapping[int, int], turn: int) -> list[int]:
+        others = sorted(number for number in tails if number not in self.first)
+        start = turn % len(others) if others else 0
+        return others[start:] + others[:start]
 
     def _next(self, lane: Iterator[Held], wanted: int, groups: set[int]) -> list[Held]:
         picks: list[Held] = []

@@ -203,7 +203,7 @@ def test_who_waits_for_too_long_behind_a_slow_read_reads_nothing() -> None:
     class Shelf:
         read = 0
 
-        def size(self, _: Held) -> int:
+        def size(self, *_: object) -> int:
             return LARGE
 
         def record(self, _: Held) -> None:

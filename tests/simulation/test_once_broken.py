@@ -6,9 +6,15 @@ import contextlib
 import io
 from statistics import mean
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
+from handlers.quota_dispatcher import library, page_reader, pages
+from handlers.quota_dispatcher.dispatcher import Dispatcher
+from handlers.quota_dispatcher.plan import Plan
+from handlers.quota_dispatcher.store import Store
 from tests.simulation.provider import DAY, Limit
 from tests.simulation.schedule import MIDNIGHT, TURNAROUND
 from tests.simulation.services import Faults
@@ -291,3 +297,68 @@ def test_a_tier_that_is_added_or_lowered_holds_within_seconds() -> None:
     world.finish()
     assert not world.provider.exceeded(now, MIDNIGHT + 20_000)
     assert sum(instant > MIDNIGHT + 20_000 for instant in world.provider.instants) >= 3 * 60, "it goes on"
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_large_messages_of_eight_lanes_do_not_keep_an_urgent_one(
+    monkeypatch: pytest.MonkeyPatch, *, ordered: bool
+) -> None:
+    # a hundredth of the real sizes
+    monkeypatch.setattr(library, "MOST_BYTES", 200_000)
+    monkeypatch.setattr(page_reader, "MOST_BYTES", 200_000)
+    monkeypatch.setattr(pages, "_LARGEST", 10_000)
+    world = calm(Limit(10, SECOND), ordered=ordered, lanes=8, priority=True)
+    world.padding = 40_000
+    world.send(400, group=lambda number: f"g{number % 40}")
+    world.hub.run(lambda: False, MIDNIGHT + 5_000)
+    world.send(4, url=PRIORITY, group=lambda _: "urgent")
+    finish(world, 2 * MINUTE)
+    assert max(waits(world)[400:]) < 5
+
+
+def test_what_a_deployment_takes_back_between_two_attempts_to_write_is_reported() -> None:
+    """The first attempt has come through, and nobody has seen it."""
+    world = calm(Limit(10, SECOND), Limit(1_000, MINUTE))
+    write, read, plan, accept = Store.write, Store.read, Dispatcher._plan, Dispatcher._accept
+    fails = deployed = False
+    in_hand = 0
+    left: list[int] = []
+
+    def planned(dispatcher: Dispatcher, token: str, wake: str) -> Plan:
+        nonlocal in_hand
+        in_hand = len(dispatcher._calls.hand)
+        return plan(dispatcher, token, wake)
+
+    def loses_its_answer(store: Store, *arguments: Any, **options: Any) -> Any:
+        nonlocal fails, deployed
+        result = write(store, *arguments, **options)
+        if not deployed and in_hand >= 5:
+            fails = deployed = True
+            world.deploy([Limit(9, SECOND), Limit(1_000, MINUTE)])
+            world.hub.sleep(store._client.machine, 3_500)  # the heartbeat before the next attempt finds the deployment
+            raise ReadTimeoutError(endpoint_url="x")
+        return result
+
+    def fails_once(store: Store) -> Any:
+        nonlocal fails
+        if fails:
+            fails = False
+            raise ReadTimeoutError(endpoint_url="x")
+        return read(store)
+
+    def accepted(dispatcher: Dispatcher, written: Any, memory: Any) -> bool:
+        stays = accept(dispatcher, written, memory)
+        if not stays:
+            left.append(written[1].counter.quota.in_flight)
+        return stays
+
+    world.send(100)
+    with (
+        patch.object(Store, "write", loses_its_answer),
+        patch.object(Store, "read", fails_once),
+        patch.object(Dispatcher, "_plan", planned),
+        patch.object(Dispatcher, "_accept", accepted),
+    ):
+        finish(world, 2 * MINUTE)
+    assert deployed
+    assert left[0] == 0, "slots that nobody uses are held for as long as a call may take"

@@ -37,7 +37,7 @@ class Wire:
     where
         "host:port", for messages.
     contact
-        When the server was last heard of.
+        Since when the server may have seen the connection idle.
     looks_idle
         Whether pg_stat_activity shows the mark.
     deadline
@@ -105,6 +105,9 @@ class Wire:
         await self._results(min(seconds, self.deadline.remaining()))
         self._posted_at = None
         self.looks_idle = looks_idle
+        if looks_idle:
+            # the answer is read now, but the server has seen the mark since then
+            self.contact = posted_at
 
     async def _reopen(self) -> None:
         """Replace the session behind the same libpq connection, so that the block's cursors stay valid."""

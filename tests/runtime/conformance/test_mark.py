@@ -13,6 +13,8 @@ import pytest
 from servers.sql import execute, is_alive, rows
 
 import breakwater_runtime as breakwater
+from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS
+from breakwater_runtime._core.server_pressure import ZOMBIE_SECONDS
 from breakwater_runtime._core.session import now
 from breakwater_runtime._mysql import marks
 from breakwater_runtime._mysql import session as mysql_session
@@ -220,6 +222,19 @@ def live(work: Callable[[Session, Client], Any], **arguments: Any) -> Scene:
     return scene
 
 
+async def _short_pauses(own: Client, network: Trouble, server: SqlServer) -> None:
+    """Neither is long enough to ask; both together are long enough to be taken for frozen."""
+    short = CHECK_AFTER_SECONDS - 0.1
+    assert 2 * short > ZOMBIE_SECONDS
+    environment = own.open(network.settings(), 60.0)
+    async with environment.block() as session:
+        await session.rows("SELECT 1")
+    await session.pause(short)
+    async with environment.block() as session:
+        await session.pause(short)
+        assert await session.rows("SELECT 12") == [(12,)]
+
+
 async def _pythons_lock_held(own: Client, network: Trouble, server: SqlServer) -> None:
     with ClientProcess(own.name, network.settings(), 60.0) as process:
         process.invoke(["rows", "SELECT 1"])
@@ -282,6 +297,7 @@ PROCESSES: dict[str, Scene] = {
 def _play_hunted(client: Client, server: SqlServer, *, processes: bool) -> None:
     kinds = LIVE | (OF_A_DRIVER[client.engine] if client.name in DRIVERS else {})
     scenes = {name: live(work) for name, work in kinds.items()}
+    scenes["a short pause before the block, another before the first statement"] = _short_pauses
     if "SQLAlchemy" not in client.name:
         scenes |= {f"{name}, autocommit": live(work, autocommit=True) for name, work in LIVE.items()}
     neighbour = f"neighbour_{CLIENTS.index(client.name)}"

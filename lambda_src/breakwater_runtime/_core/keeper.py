@@ -163,13 +163,15 @@ class Keeper:
         )
 
     def _finish(self, session: Session) -> None:
-        aged = monotonic() > self._ends_at
+        # before the session is marked as idle: the environment may be frozen right behind it
+        used_at = (monotonic(), time())
+        aged = used_at[0] > self._ends_at
         if self._pressure.full:
             self.counters.closes += 1
         if self._pressure.full or self._close_at_end or aged or not session.take_back():
             self._close_at_end = False
             self.drop()
-        self._used_at = (monotonic(), time())
+        self._used_at = used_at
 
     def _take_over(self) -> None:
         if self.slot.holder is not None:

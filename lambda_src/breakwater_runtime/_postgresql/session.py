@@ -50,6 +50,7 @@ class PostgreSqlSession(Wire, Session):
 
     def __init__(self, adapter: PostgreSqlAdapter, pgconn: PGconn, where: str, connected_in: float) -> None:
         super().__init__(adapter, pgconn, where, connected_in)
+        self._connected_in = connected_in
         self.prepared = PrepareManager()
         self._settings = adapter.settings
         self._autocommit = adapter.autocommit
@@ -73,6 +74,7 @@ class PostgreSqlSession(Wire, Session):
         self.deadline = deadline
         if self._settings.proxy:
             return
+        began = monotonic()
         try:
             rows = await self._rows(limit_session(self._settings, autocommit=self._autocommit), deadline.remaining())
         except psycopg.Error:
@@ -81,6 +83,8 @@ class PostgreSqlSession(Wire, Session):
             # PostgreSQL's protocol, and not its catalogues
             return
         self._limits = Limits(rows)
+        # the quicker of both: what a process that stood still has measured is not the server's time
+        self._be_patient(min(self._connected_in, monotonic() - began))
 
     # A block
 

@@ -53,9 +53,13 @@ class Wire:
         self.contact = monotonic()
         self.looks_idle = False
         self._cleans = not adapter.settings.proxy
-        # for a look or a rest of an answer: a server whose login took long is a slow one, not a dead one
-        self._patience = max(CHECK_TIMEOUT_SECONDS, 3 * connected_in)
+        self._patience = CHECK_TIMEOUT_SECONDS
+        self._be_patient(connected_in)
         self._posted_at: float | None = None
+
+    def _be_patient(self, took: float) -> None:
+        """Note how long the server took: a slow one isn't dead, where a look or a rest of an answer is waited for."""
+        self._patience = max(CHECK_TIMEOUT_SECONDS, 3 * took)
 
     async def _rows(self, statement: bytes, seconds: float) -> list[tuple[str, ...]]:
         self.pgconn.send_query(statement)

@@ -15,6 +15,7 @@ from servers.sql import execute, session
 import breakwater_runtime as breakwater
 from breakwater_runtime import credentials
 from breakwater_runtime._core import keeper, liveness
+from breakwater_runtime._mysql.session import MySqlSession
 from breakwater_runtime._secret import Secret
 from tests.runtime.conformance.clients import CLIENTS, DRIVERS, entered
 from tests.runtime.conformance.observer import observer
@@ -370,3 +371,57 @@ async def test_a_stalled_event_loop(client: Client, sql_server: SqlServer, asks:
     asyncio.get_running_loop().call_soon(time.sleep, STALL_SECONDS)
     async with environment.block() as connection:
         assert await connection.rows("SELECT 2") == [(2,)]
+
+
+@promise(44)
+async def test_a_freeze_right_behind_the_block_s_last_message(
+    client: Client, sql_server: SqlServer, network: Trouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has noted yet when the block ended: the next one asks all the same."""
+    environment = client.open(network.settings(), 10.0)
+    async with environment.block() as connection:
+        await connection.rows("SELECT 1")
+        session: Any = environment.database._keeper.session
+        take_back = session.take_back
+
+        def frozen() -> bool:
+            taken: bool = take_back()
+            # the answers come
+            time.sleep(0.1)
+            network.black_hole()
+            time.sleep(liveness.CHECK_AFTER_SECONDS + 0.1)
+            return taken
+
+        monkeypatch.setattr(session, "take_back", frozen)
+    began = time.monotonic()
+    async with environment.block() as connection:
+        assert await connection.rows("SELECT 2") == [(2,)]
+    assert time.monotonic() - began < 5
+
+
+@promise(44)
+async def test_a_process_that_stood_still_while_it_logged_in(
+    client: Client, sql_server: SqlServer, network: Trouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What took long was not the server: a dead connection is given up as soon as any other."""
+    environment = client.open(network.settings(), 20.0)
+    stalled: Any = MySqlSession
+    name = "_read_own_limits"
+    if client.engine == "postgresql":
+        stalled, name = environment.database._keeper.adapter, "wait_to_connect"
+    method = getattr(stalled, name)
+
+    async def slow(*arguments: Any) -> Any:
+        time.sleep(3.0)
+        return await method(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stalled, name, slow)
+        async with environment.block() as connection:
+            await connection.rows("SELECT 1")
+    network.black_hole()
+    environment.database._keeper._used_at = (0.0, 0.0)
+    began = time.monotonic()
+    async with environment.block() as connection:
+        assert await connection.rows("SELECT 2") == [(2,)]
+    assert time.monotonic() - began < 5

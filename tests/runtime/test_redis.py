@@ -133,6 +133,28 @@ def test_a_watch_is_not_lost_with_its_connection(redis_server: RedisServer, monk
         cache.close()
 
 
+def test_a_process_that_stands_still_while_it_asks(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of the look is over: it isn't given the command's instead."""
+    send = redis_connection.Bounded.send_command
+
+    def stalled(connection: Any, *arguments: Any, **options: Any) -> None:
+        send(connection, *arguments, **options)
+        if arguments == ("PING",):
+            time.sleep(1.2)
+
+    with Network(redis_server) as network:
+        cache = breakwater.redis(**(settings(redis_server) | {"port": network.port}))
+        cache.set("key", "value")
+        network.black_hole()
+        monkeypatch.setattr(redis_connection, "CHECK_AFTER_SECONDS", 0.0)
+        monkeypatch.setattr(redis_connection.Bounded, "send_command", stalled)
+        began = time.monotonic()
+        with breakwater.invocation(Context(10)):
+            assert cache.get("key") == b"value"
+        assert time.monotonic() - began < 6
+        cache.close()
+
+
 def test_a_watch_keeps_no_connection_beyond_the_deadline(redis_server: RedisServer) -> None:
     with Network(redis_server) as network:
         cache = breakwater.redis(**(settings(redis_server) | {"port": network.port}))

@@ -114,7 +114,7 @@ class Bounded(Connection):
         self.deadline = server.deadline()
         self._answered_at = (monotonic(), time())
         self._left: set[str] = set()
-        self._connecting = self._parting = self._executing = False
+        self._connecting = self._parting = self._executing = self._asking = False
         if "credential_provider" in options:
             options["credential_provider"] = _Login(server, self)
         super().__init__(**options)
@@ -177,7 +177,7 @@ class Bounded(Connection):
         deadline, self.deadline = self.deadline, self.deadline.within(CHECK_TIMEOUT_SECONDS)
         executing, self._executing = self._executing, False
         try:
-            self._send_ping()
+            self._ask()
         except (ConnectionError, TimeoutError) as error:
             self.disconnect()
             if executing or not self.is_clean:
@@ -185,6 +185,13 @@ class Bounded(Connection):
             self.connect()
         finally:
             self.deadline, self._executing = deadline, executing
+
+    def _ask(self) -> None:
+        self._asking = True
+        try:
+            self._send_ping()
+        finally:
+            self._asking = False
 
     def send_command(self, *arguments: Any, **options: Any) -> None:
         self._executing = False
@@ -247,7 +254,7 @@ class Bounded(Connection):
 
     def _renew(self) -> None:
         """Give a subscription, whose connection stays with it, another deadline when one is over."""
-        if self.deadline.remaining() <= 0:
+        if not self._asking and self.deadline.remaining() <= 0:
             self.deadline = self.server.deadline()
 
     def _note(self, command: tuple[Any, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from functools import cache
 from threading import Event, Thread
 from time import monotonic
@@ -24,6 +24,8 @@ _CONNECT_SECONDS = 1
 ANSWER_SECONDS = 3
 # A request whose answer cannot arrive in time may be executed all the same: it is not sent again with less than this.
 _LEAST_SECONDS = 0.2
+# Of the call that a thread makes: set once nobody waits for it any more.
+_given_up: ContextVar[Event | None] = ContextVar("breakwater_given_up", default=None)
 
 
 class NoAnswer(ConnectionUnavailable):
@@ -58,7 +60,16 @@ def client(service: str, *, answer_seconds: float | None = None, **arguments: An
         once = Config(retries={"mode": "standard", "total_max_attempts": 1})
         patience = Config(connect_timeout=_CONNECT_SECONDS, read_timeout=answer_seconds)
         options["config"] = patience.merge(arguments.get("config") or Config()).merge(once)
-    return Session().create_client(service, **options)
+    made = Session().create_client(service, **options)
+    made.meta.events.register("before-send", _refuse_what_was_given_up)
+    return made
+
+
+def _refuse_what_was_given_up(**_: object) -> None:
+    """See to it that a frozen environment sends nothing, once thawed, that its last invocation has given up."""
+    given_up = _given_up.get()
+    if given_up is not None and given_up.is_set():
+        raise NoAnswer("given up before it was sent", 1)
 
 
 def ask(
@@ -109,11 +120,12 @@ def ask(
 def _within(remaining: float, answer_seconds: float | None, call: Callable[[], Result]) -> Result:
     """Wait for a call in a thread, since nothing else ends a look-up of a name, or an answer byte by byte."""
     seconds = remaining if answer_seconds is None else min(remaining, answer_seconds)
-    done = Event()
+    done, given_up = Event(), Event()
     results: list[Result] = []
     errors: list[BaseException] = []
 
     def work() -> None:
+        _given_up.set(given_up)
         try:
             results.append(call())
         except BaseException as error:
@@ -123,6 +135,7 @@ def _within(remaining: float, answer_seconds: float | None, call: Callable[[], R
     started = monotonic()
     Thread(target=copy_context().run, args=(work,), name="breakwater-aws", daemon=True).start()
     if not done.wait(seconds):
+        given_up.set()
         over = "; the invocation's time is over" if seconds >= remaining else ""
         raise NoAnswer(f"no answer within {monotonic() - started:.1f} s{over}", 1)
     if errors:

@@ -7,10 +7,13 @@ import datetime
 import decimal
 import runpy
 import socket
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.auth import SigV4Auth
 
 import breakwater_runtime as breakwater
 from breakwater_runtime import _aws
@@ -143,6 +146,28 @@ def test_a_data_api_that_says_nothing_costs_no_more_than_the_time(
         with pytest.raises(breakwater.ConnectionUnavailable, match=address), aurora.transaction(Context(2)):
             pytest.fail("it was never begun")
         assert watch.seconds <= 1.7
+
+
+def test_what_was_given_up_is_not_sent_later(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment was frozen before the request left, and is thawed by the next invocation."""
+    cluster.answers = [(200, {"formattedRecords": "[]"})]
+    thawed, signed = threading.Event(), threading.Event()
+    sign = SigV4Auth.add_auth
+
+    def frozen(auth: SigV4Auth, request: Any) -> None:
+        thawed.wait()
+        sign(auth, request)
+        signed.set()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SigV4Auth, "add_auth", frozen)
+        with pytest.raises(breakwater.OutcomeUnknown):
+            breakwater.data_api().execute("INSERT INTO orders VALUES (1)", context=Context(0.8))
+    thawed.set()
+    assert signed.wait(5)
+    assert breakwater.data_api().execute("SELECT 1", context=Context(10)) == []
+    time.sleep(0.2)
+    assert [request["sql"] for _, request in cluster.requests] == ["SELECT 1"]
 
 
 def test_a_refused_connection_is_tried_again(cluster: Cluster) -> None:

@@ -62,7 +62,7 @@ FACTS = {
         41: "errors that don't pass are raised at once, as themselves",
         42: "TLS verified without SSL_CERT_FILE; a CA replaced on disk; options against it refused; no password told",
         43: "a fuzz with a seed: acknowledged and lost 0, half transactions 0, sessions left 0",
-        44: "an environment or an event loop that stands still at a bad moment: the next block works, and soon",
+        44: "an environment or event loop that stands still: what was answered counts; the next block works, soon",
     },
 }
 PROMISES = {number: text for facts in FACTS.values() for number, text in facts.items()}

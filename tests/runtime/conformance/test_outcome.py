@@ -16,6 +16,8 @@ import pytest
 from servers.sql import execute, is_alive, rows
 
 import breakwater_runtime as breakwater
+from breakwater_runtime._core.line import Line
+from breakwater_runtime._mysql.async_connection import AsyncMySqlConnection
 from tests.runtime.conformance.clients import DRIVERS, Client
 from tests.runtime.conformance.observer import observer
 from tests.runtime.conformance.promises import promise
@@ -132,6 +134,38 @@ def _doing(*statements: str) -> Callable[[Session], Any]:
         await session.execute(*statements)
 
     return work
+
+
+def _stands_still_behind_commit(client: Client, environment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a second pass between the sending of COMMIT and the reading of its answer."""
+    session = environment.database._keeper.session
+    sender, method = {
+        "PyMySQL": (Line, "sendall"),
+        "aiomysql": (AsyncMySqlConnection, "_write_bytes"),
+    }.get(client.name, (session, "_post"))
+    send = getattr(sender, method)
+
+    def stalled(*arguments: Any) -> None:
+        send(*arguments)
+        if b"COMMIT" in arguments[-1]:
+            time.sleep(1.2)
+
+    monkeypatch.setattr(sender, method, stalled)
+
+
+@promise(44, clients=DRIVERS)
+async def test_an_answer_that_is_read_too_late(
+    client: Client, sql_server: SqlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process stood still over its deadline, and the answer has come meanwhile."""
+    make_table(sql_server)
+    environment = client.open(sql_server.settings, SECONDS)
+    async with environment.block(1.5) as connection:
+        await connection.execute("INSERT INTO outcome VALUES (1)")
+        _stands_still_behind_commit(client, environment, monkeypatch)
+    assert seen(sql_server) == 1
+    async with environment.block() as connection:
+        assert await connection.rows("SELECT COUNT(*) FROM outcome") == [(1,)]
 
 
 @promise(25, clients=DRIVERS)

@@ -47,6 +47,8 @@ class Deadline:
         if around is not None:
             self._at = around._at
             return
+        # before the context is asked: a process that stands still in between ends its waits too soon, not too late
+        now = monotonic()
         if context is None:
             seconds = function_timeout or DEFAULT_SECONDS
         else:
@@ -58,7 +60,7 @@ class Deadline:
                     f"context is a {kind}, which has no get_remaining_time_in_millis(). It is the second argument that "
                     "Lambda passes to a handler; leave it out where there is none."
                 ) from None
-        self._at = monotonic() + seconds - MARGIN_SECONDS
+        self._at = now + seconds - MARGIN_SECONDS
 
     def remaining(self) -> float:
         """Return the seconds left, negative once it is past."""

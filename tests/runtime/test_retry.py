@@ -69,3 +69,15 @@ def test_the_last_attempt_is_made_while_there_is_time_for_one(clock: Clock, monk
         with pytest.raises(ConnectionUnavailable):
             fail(until)
         assert -0.1 <= until.remaining() < 0.1 + retry.BASE_SECONDS
+
+
+def test_a_deadline_is_never_too_late(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that stands still behind the context's answer."""
+    monkeypatch.setattr(deadline, "monotonic", lambda: clock.now)
+
+    class Stalled:
+        def get_remaining_time_in_millis(self) -> int:
+            clock.now += 2
+            return 10_000
+
+    assert Deadline(Stalled()).remaining() <= 8 - deadline.MARGIN_SECONDS

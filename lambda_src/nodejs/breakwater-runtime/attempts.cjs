@@ -19,8 +19,10 @@ class Deadline {
   #at
 
   constructor (context, functionTimeout) {
+    // before the context is asked: a process that stands still in between ends its waits too soon, not too late
+    const now = performance.now()
     const left = context?.getRemainingTimeInMillis?.() ?? (functionTimeout ? functionTimeout * 1000 : DEFAULT_MS)
-    this.#at = performance.now() + left - MARGIN_MS
+    this.#at = now + left - MARGIN_MS
   }
 
   /** Return the milliseconds left, negative once it is past. */

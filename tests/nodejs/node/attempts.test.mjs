@@ -39,3 +39,8 @@ test('the last attempt is made while there is time for one', async () => {
     assert.ok(deadline.remaining() > -100 && deadline.remaining() < 110, `${deadline.remaining()} ms`)
   }
 })
+
+test('a deadline is never too late, where the process stands still behind the answer of the context', () => {
+  const stalled = { getRemainingTimeInMillis: () => { now += 2000; return 10_000 } }
+  assert.ok(new Deadline(stalled).remaining() <= 7500)
+})

@@ -52,7 +52,7 @@ class Credentials:
         self._fetched_at = 0.0
         self._refused: Secret | None = None
         self._refused_in_vain: Secret | None = None
-        self._refused_since = 0.0
+        self._refused_since = self._refused_at = 0.0
         self._pause = 0.0
         self._token_refused = False
         if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
@@ -138,11 +138,14 @@ class Credentials:
         secret, self._secret = self._secret, None
         if secret is None or self._settings.password is not None or secret == self._refused_in_vain:
             return None
-        if self._refused is None:
-            self._refused, self._refused_since, self._pause = secret, monotonic(), 0.0
+        now, before = monotonic(), self._refused_at
+        self._refused_at = now
+        if self._refused is None or now - before > _ROTATION_SECONDS:
+            # an invocation before may have ended in the midst of it
+            self._refused, self._refused_since, self._pause = secret, now, 0.0
             return 0.0
         self._pause = min(_LONGEST_PAUSE, max(_FIRST_PAUSE, self._pause * 2))
-        waited = monotonic() - self._refused_since + self._pause
+        waited = now - self._refused_since + self._pause
         if waited > _ROTATION_SECONDS or self._pause + _ATTEMPT_SECONDS > deadline.remaining():
             self._refused, self._refused_in_vain = None, secret
             return None

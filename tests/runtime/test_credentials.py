@@ -294,6 +294,20 @@ def test_a_rotation_is_waited_for_as_long_as_one_takes() -> None:
     assert 13 <= sum(pauses) <= 15
 
 
+def test_a_rotation_is_waited_for_anew_where_an_invocation_before_ended_in_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Secrets Manager gave no answer then, so that nobody knows whether the secret is wrong."""
+    refused = credentials.Credentials(Settings(None, {"engine": "mysql", "secret_arn": ARN}))
+    value = json.dumps({"username": "app", "password": "old"})
+    pauses: list[float | None] = []
+    for now in (0.0, 0.1, 600.0, 600.1):
+        monkeypatch.setattr(credentials, "monotonic", lambda now=now: now)
+        refused._secret = parse(ARN, value)
+        pauses.append(refused.pause_after_refusal(Deadline(Context(900))))
+    assert pauses == [0, 0.25, 0, 0.25]
+
+
 def test_a_secret_of_another_host_is_said(server: SqlServer, manager: SecretsManager) -> None:
     manager.value = secret(server) | {"password": "not it", "host": "reports.example.net"}
     database = breakwater.database(engine=server.engine, host=server.host, port=server.port, secret_arn=ARN)

@@ -19,7 +19,8 @@ class Credentials {
   #doubtful = false
   #fetchedAt = 0
   #tokenRefused = false
-  #refusedAt
+  #refusedSince
+  #refusedAt = 0
   #refusedInVain
   #pause = 0
 
@@ -81,7 +82,7 @@ class Credentials {
 
   /** Note that the server let us in. */
   accepted () {
-    this.#refusedAt = this.#refusedInVain = undefined
+    this.#refusedSince = this.#refusedInVain = undefined
     this.#doubtful = this.#tokenRefused = false
   }
 
@@ -94,15 +95,19 @@ class Credentials {
     const refused = this.#secret && JSON.stringify(this.#secret)
     this.#secret = undefined
     if (!refused || this.#settings.password !== undefined || refused === this.#refusedInVain) return undefined
-    if (this.#refusedAt === undefined) {
-      this.#refusedAt = performance.now()
+    const now = performance.now()
+    const before = this.#refusedAt
+    this.#refusedAt = now
+    // an invocation before may have ended in the midst of it
+    if (this.#refusedSince === undefined || now - before > ROTATION_MS) {
+      this.#refusedSince = now
       this.#pause = 0
       return 0
     }
     this.#pause = Math.min(PAUSE_MS[1], Math.max(PAUSE_MS[0], this.#pause * 2))
-    const waited = performance.now() - this.#refusedAt + this.#pause
+    const waited = now - this.#refusedSince + this.#pause
     if (waited <= ROTATION_MS && this.#pause + ATTEMPT_MS <= deadline.remaining()) return this.#pause
-    this.#refusedAt = undefined
+    this.#refusedSince = undefined
     this.#refusedInVain = refused
     return undefined
   }

@@ -155,6 +155,24 @@ def test_a_process_that_stands_still_while_it_asks(redis_server: RedisServer, mo
         cache.close()
 
 
+def test_an_answer_that_is_read_too_late(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process stood still over its deadline, and the answer has come meanwhile."""
+    cache = breakwater.redis(**settings(redis_server))
+    cache.set("late", 1)
+    send = redis_connection.Bounded.send_packed_command
+
+    def stalled(connection: Any, *arguments: Any, **options: Any) -> None:
+        send(connection, *arguments, **options)
+        time.sleep(0.8)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(redis_connection.Bounded, "send_packed_command", stalled)
+        with breakwater.invocation(Context(1.2)):
+            assert cache.incr("late") == 2
+    assert cache.get("late") == b"2"
+    cache.close()
+
+
 def test_a_watch_keeps_no_connection_beyond_the_deadline(redis_server: RedisServer) -> None:
     with Network(redis_server) as network:
         cache = breakwater.redis(**(settings(redis_server) | {"port": network.port}))

@@ -24,8 +24,8 @@ COURTESY_SECONDS = 0.2
 _BUFFER_BYTES = 65536
 # A process that stood still over its deadline takes what has arrived meanwhile, which may be the answer to a COMMIT; an
 # answer that goes on and on has ended then all the same
-_READS_TOO_LATE = 16
-_AT_HAND_SECONDS = 0.001
+READS_TOO_LATE = 16
+AT_HAND_SECONDS = 0.001
 
 
 class Line:
@@ -72,8 +72,8 @@ class Line:
     def receive(self, buffer: Any) -> int:
         """Wait for bytes."""
         self._reads_too_late = self._reads_too_late + 1 if self.ends_at <= monotonic() else 0
-        is_at_hand = 0 < self._reads_too_late <= _READS_TOO_LATE
-        return self._within(_AT_HAND_SECONDS if is_at_hand else self._left(), self._open().recv_into, buffer)
+        is_at_hand = 0 < self._reads_too_late <= READS_TOO_LATE
+        return self._within(AT_HAND_SECONDS if is_at_hand else self._left(), self._open().recv_into, buffer)
 
     def sendall(self, data: bytes | bytearray) -> None:
         """Send."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiomysql.connection import Connection
 from pymysql.connections import DEFAULT_CHARSET
+from pymysql.constants import CR
 from pymysql.err import OperationalError
 
 from breakwater_runtime._core.event_loop import EventLoopAdapter
@@ -17,6 +18,7 @@ from breakwater_runtime._core.resolver import resolved
 from breakwater_runtime._mysql.adapter import MySqlAdapter
 from breakwater_runtime._mysql.async_connection import AsyncMySqlConnection
 from breakwater_runtime._mysql.session import MySqlSession
+from breakwater_runtime.deadline import MARGIN_SECONDS
 from breakwater_runtime.environment import host_and_port
 
 if TYPE_CHECKING:
@@ -101,7 +103,11 @@ class AioMySqlSession(MySqlSession[AsyncMySqlConnection]):
     def _cut_off(self) -> None:
         writer = self._handle._writer
         if writer is not None:
-            self.exchange.lost = True
+            exchange = self.exchange
+            exchange.lost = True
+            # what the block's end says, where the answer came in the same turn of the loop
+            reason = f"{self._connection.target}: the invocation ends in {MARGIN_SECONDS} s"
+            exchange.error = OperationalError(CR.CR_SERVER_LOST, f"Lost connection to MySQL server ({reason})")
             writer.transport.abort()
 
     def is_readable(self) -> bool:

@@ -16,7 +16,7 @@ from redis.exceptions import (
     TimeoutError,  # noqa: A004
 )
 
-from breakwater_runtime._core.line import connected, sent
+from breakwater_runtime._core.line import AT_HAND_SECONDS, READS_TOO_LATE, connected, sent
 from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS, CHECK_TIMEOUT_SECONDS
 from breakwater_runtime._core.resolver import resolved
 from breakwater_runtime._core.session import Waker, now
@@ -56,6 +56,7 @@ class _Socket:
         self._plain = plain
         self._connection = connection
         self._timeout: float | None = connection.socket_timeout
+        self._reads_too_late = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._plain, name)
@@ -64,16 +65,27 @@ class _Socket:
         self._timeout = seconds
 
     def recv(self, size: int) -> bytes:
-        self._bound()
+        self._bound_read()
         return self._plain.recv(size)
 
     def recv_into(self, *arguments: Any) -> int:
-        self._bound()
+        self._bound_read()
         return self._plain.recv_into(*arguments)
 
     def sendall(self, data: bytes) -> None:
         self._bound()
         sent(self._plain, data)
+
+    def _bound_read(self) -> None:
+        """Let a process that stood still over its deadline take what has arrived meanwhile, and no more."""
+        if self._timeout == 0 or self._connection.deadline.remaining() > 0:
+            self._reads_too_late = 0
+        else:
+            self._reads_too_late += 1
+            if self._reads_too_late <= READS_TOO_LATE:
+                self._plain.settimeout(AT_HAND_SECONDS)
+                return
+        self._bound()
 
     def _bound(self) -> None:
         left = self._connection.deadline.remaining()

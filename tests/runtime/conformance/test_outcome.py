@@ -168,6 +168,21 @@ async def test_an_answer_that_is_read_too_late(
         assert await connection.rows("SELECT COUNT(*) FROM outcome") == [(1,)]
 
 
+@promise(44, clients=("aiomysql",))
+async def test_an_event_loop_that_stood_still_over_the_deadline_says_so(client: Client, sql_server: SqlServer) -> None:
+    """Of a statement that was answered; it is COMMIT that isn't sent any more."""
+    make_table(sql_server)
+    environment = client.open(sql_server.settings, SECONDS)
+    with pytest.raises((pymysql.OperationalError, breakwater.TransactionAborted), match=r"[Tt]he invocation"):
+        async with environment.block(1.5) as connection:
+            await connection.rows("SELECT 1")
+            asyncio.get_running_loop().call_soon(time.sleep, 1.2)
+            await connection.execute("INSERT INTO outcome VALUES (1)")
+    assert seen(sql_server) == 0
+    async with environment.block() as connection:
+        assert await connection.rows("SELECT 1") == [(1,)]
+
+
 @promise(25, clients=DRIVERS)
 async def test_an_unknown_commit_is_not_repeated(client: Client, sql_server: SqlServer, network: Trouble) -> None:
     make_table(sql_server)

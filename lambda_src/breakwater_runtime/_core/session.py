@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     Result = TypeVar("Result")
 
+TOO_LATE = "The invocation's time was over before COMMIT could be sent: the block's transaction is rolled back."
 # an error's causes may lead back to it
 _LONGEST_CHAIN = 20
 
@@ -150,7 +151,8 @@ class Session(ABC):
         Raises
         ------
         TransactionAborted
-            The server has rolled the transaction back, though no error left the block.
+            The server has rolled the transaction back, though no error left the block; or the time is over, so that
+            nobody would wait for COMMIT's answer.
         """
 
     @abstractmethod

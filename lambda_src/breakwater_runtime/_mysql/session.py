@@ -12,7 +12,7 @@ from pymysql.err import Error, OperationalError
 
 from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS, CHECK_TIMEOUT_SECONDS
 from breakwater_runtime._core.outcome import Outcome
-from breakwater_runtime._core.session import Session, settled
+from breakwater_runtime._core.session import TOO_LATE, Session, settled
 from breakwater_runtime._core.trouble import Trouble
 from breakwater_runtime._mysql import marks
 from breakwater_runtime._mysql.errors import code_of, trouble_of
@@ -284,6 +284,9 @@ class MySqlSession(Session, Generic[Handle]):
             raise TransactionAborted(ABORTED)
         if not exchange.has_open_work:
             return
+        if self._deadline.remaining() <= 0:
+            await self.rollback()
+            raise TransactionAborted(TOO_LATE)
         try:
             await settled(handle.commit())
         except Error:

@@ -15,7 +15,7 @@ from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
 from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS
 from breakwater_runtime._core.outcome import Outcome
-from breakwater_runtime._core.session import Session
+from breakwater_runtime._core.session import TOO_LATE, Session
 from breakwater_runtime._core.trouble import Trouble
 from breakwater_runtime._postgresql import claims
 from breakwater_runtime._postgresql.errors import trouble_of
@@ -130,6 +130,9 @@ class PostgreSqlSession(Wire, Session):
             await self._commit()
 
     async def _commit(self) -> None:
+        if self.deadline.remaining() <= 0:
+            await self.rollback()
+            raise TransactionAborted(TOO_LATE)
         self._ledger.sends(b"COMMIT")
         try:
             if self._cleans:

@@ -168,6 +168,23 @@ async def test_an_answer_that_is_read_too_late(
         assert await connection.rows("SELECT COUNT(*) FROM outcome") == [(1,)]
 
 
+@promise(44, clients=DRIVERS)
+async def test_a_commit_is_not_sent_when_the_time_is_over(client: Client, sql_server: SqlServer) -> None:
+    """Nobody would wait for its answer, and what became of it would be unknown."""
+    make_table(sql_server)
+    environment = client.open(sql_server.settings, SECONDS)
+    with pytest.raises(breakwater.TransactionAborted, match="time was over before COMMIT"):
+        async with environment.block(1.5) as connection:
+            await connection.execute("INSERT INTO outcome VALUES (1)")
+            own = await connection.id()
+            time.sleep(1.2)
+    assert seen(sql_server) == 0
+    async with environment.block() as connection:
+        assert await connection.id() == own
+        await connection.execute("INSERT INTO outcome VALUES (2)")
+    assert seen(sql_server) == 1
+
+
 @promise(44, clients=("aiomysql",))
 async def test_an_event_loop_that_stood_still_over_the_deadline_says_so(client: Client, sql_server: SqlServer) -> None:
     """Of a statement that was answered; it is COMMIT that isn't sent any more."""

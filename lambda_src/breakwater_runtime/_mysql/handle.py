@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from pymysql.constants import COMMAND
+from pymysql.constants import COMMAND, CR
 from pymysql.converters import decoders as DECODERS  # noqa: N812
-from pymysql.err import Error, InterfaceError
+from pymysql.err import Error, InterfaceError, OperationalError
 
 from breakwater_runtime._core.session import settled
 from breakwater_runtime._mysql.answer import DONE, ROWS, Answer
@@ -119,6 +120,11 @@ class Lent(_Base):
         text = sql.encode(self.encoding, "surrogateescape") if isinstance(sql, str) else bytes(sql)
         await self._read_on()
         exchange = self.exchange
+        if not own and 0 < exchange.limits.ends_at <= monotonic():
+            # nobody would wait for the answer
+            error = OperationalError(CR.CR_SERVER_LOST, "not sent, since the invocation's time is over")
+            exchange.failed(error)
+            raise error
         if exchange.unsure and not own:
             await self.tell_whether_aborted()
         if exchange.proxy and not own and command == COMMAND.COM_QUERY and exchange.wants_begin(text):

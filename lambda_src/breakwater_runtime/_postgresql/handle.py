@@ -140,6 +140,11 @@ class Lent(_Base):
             raise psycopg.OperationalError("the connection is closed")
         return self._session
 
+    def _refuse_when_over(self, session: PostgreSqlSession) -> None:
+        """Send nothing for whose answer nobody would wait."""
+        if session.deadline.remaining() <= 0 and self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+            self._fail(session, _WaitTimeout(), None)
+
     def _fail(self, session: PostgreSqlSession, error: BaseException, timeout: float | None) -> NoReturn:
         """Note what ended an exchange, and raise it as what the block is to see."""
         if isinstance(error, _WaitTimeout):
@@ -171,6 +176,7 @@ class Handle(Lent, psycopg.Connection[Any]):
     ) -> Result:
         """Run an exchange until the deadline."""
         session = self._lender()
+        self._refuse_when_over(session)
         if session.is_stale():
             now(session.refresh())
         try:
@@ -208,6 +214,7 @@ class AsyncHandle(Lent, psycopg.AsyncConnection[Any]):  # pyrefly: ignore
     ) -> Result:
         """Run an exchange until the deadline."""
         session = self._lender()
+        self._refuse_when_over(session)
         if session.is_stale():
             await session.refresh()
         try:

@@ -185,6 +185,23 @@ async def test_a_commit_is_not_sent_when_the_time_is_over(client: Client, sql_se
     assert seen(sql_server) == 1
 
 
+@promise(44)
+async def test_the_user_s_commit_is_not_sent_when_the_time_is_over(client: Client, sql_server: SqlServer) -> None:
+    make_table(sql_server)
+    environment = client.open(sql_server.settings, SECONDS)
+    with pytest.raises(Exception, match=r"invocation's (time is over|deadline)") as raised:
+        async with environment.block(1.5) as connection:
+            await connection.execute("INSERT INTO outcome VALUES (1)")
+            time.sleep(1.2)
+            await connection.commit()
+    assert not isinstance(raised.value, breakwater.OutcomeUnknown)
+    assert seen(sql_server) == 0
+    async with environment.block() as connection:
+        await connection.execute("INSERT INTO outcome VALUES (2)")
+        await connection.commit()
+    assert seen(sql_server) == 1
+
+
 @promise(44, clients=("aiomysql",))
 async def test_an_event_loop_that_stood_still_over_the_deadline_says_so(client: Client, sql_server: SqlServer) -> None:
     """Of a statement that was answered; it is COMMIT that isn't sent any more."""

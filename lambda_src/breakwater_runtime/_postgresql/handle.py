@@ -143,7 +143,7 @@ class Lent(_Base):
     def _refuse_when_over(self, session: PostgreSqlSession) -> None:
         """Send nothing for whose answer nobody would wait."""
         if session.deadline.remaining() <= 0 and self.pgconn.transaction_status != TransactionStatus.ACTIVE:
-            self._fail(session, _WaitTimeout(), None)
+            self._fail(session, session.too_late(), None)
 
     def _fail(self, session: PostgreSqlSession, error: BaseException, timeout: float | None) -> NoReturn:
         """Note what ended an exchange, and raise it as what the block is to see."""

@@ -260,6 +260,13 @@ class PostgreSqlSession(Wire, Session):
             f"postgresql at {self.where} did not answer before the invocation's deadline; the connection is closed"
         )
 
+    def too_late(self) -> psycopg.OperationalError:
+        """End the connection, whose transaction is rolled back, and say that nothing was sent any more."""
+        self.pgconn.finish()
+        return psycopg.OperationalError(
+            f"postgresql at {self.where}: not sent, since the invocation's time is over; the connection is closed"
+        )
+
     # The server
 
     async def usage(self) -> tuple[int, int]:

@@ -43,6 +43,7 @@ WITH: dict[str, dict[int, tuple[str, str]]] = {
         36: (_REDIS, "test_nothing_of_one_command_is_left_to_the_next"),
         41: (_REDIS, "test_a_wrong_password_is_told_at_once"),
         42: (_REDIS, "test_tls_is_verified"),
+        44: (_REDIS, "test_an_answer_that_is_read_too_late"),
     },
     "PyMongo": {
         3: (_MONGO, "test_a_server_that_says_nothing_costs_no_more_than_the_time"),

@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
+from handlers.quota_dispatcher import library, page_reader
 from handlers.quota_dispatcher.doorbell import Doorbell
 from tests.simulation import schedule
 from tests.simulation.provider import Limit
@@ -25,6 +26,17 @@ def test_schedules_of_trouble_break_no_promise(first: int) -> None:
     for seed in range(first, first + AT_ONCE):
         result = run(seed)
         assert result.good, f"python -m tests.simulation --seed {seed} --schedules 1: {result}"
+
+
+@pytest.mark.parametrize("first", [71000150, 71000175])
+def test_where_few_pages_fit_into_memory_no_promise_is_broken(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "MOST_BYTES", 9_000)
+    monkeypatch.setattr(page_reader, "MOST_BYTES", 5_000)
+    monkeypatch.setattr(page_reader, "_MOST", 3)
+    for seed in range(first, first + 25):
+        result = run(seed)
+        broken = result.exceeded + result.lost + result.untried + result.order + result.pages
+        assert not broken, f"{seed}: {broken}"
 
 
 def test_a_page_that_a_late_request_has_put_back_is_deleted_a_day_later() -> None:

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from breakwater_runtime.async_sql_database import AsyncDatabase as AsyncDatabase
     from breakwater_runtime.async_sql_database import async_database as async_database
     from breakwater_runtime.batches import batch as batch
-    from breakwater_runtime.data_api import DataApi as DataApi
-    from breakwater_runtime.data_api import data_api as data_api
+    from breakwater_runtime.data_api_client import DataApi as DataApi
+    from breakwater_runtime.data_api_client import data_api as data_api
     from breakwater_runtime.deadline import invocation as invocation
     from breakwater_runtime.errors import BreakwaterError as BreakwaterError
     from breakwater_runtime.errors import ConfigurationError as ConfigurationError
@@ -39,7 +39,7 @@ _MODULES = {
     "BreakwaterError": "errors",
     "ConfigurationError": "errors",
     "ConnectionUnavailable": "errors",
-    "DataApi": "data_api",
+    "DataApi": "data_api_client",
     "Database": "sql_database",
     "FanOutError": "parallelism",
     "JobBusy": "results",
@@ -54,7 +54,7 @@ _MODULES = {
     "async_database": "async_sql_database",
     "batch": "batches",
     "client": "parallelism",
-    "data_api": "data_api",
+    "data_api": "data_api_client",
     "database": "sql_database",
     "fan_out": "parallelism",
     "http": "parallelism",

@@ -185,5 +185,5 @@ def test_a_server_that_ends_the_handshake_is_not_called_silent(
         threading.Thread(target=end_each_handshake, daemon=True).start()
         database = breakwater.async_database(**(tls_mariadb.settings | {"port": listener.getsockname()[1]}))
         with pytest.raises(breakwater.ConnectionUnavailable, match="connection lost"):
-            loop.run_until_complete(block(database, "SELECT 1", context=Context(0.7)))
+            loop.run_until_complete(block(database, "SELECT 1", context=Context(2)))
         listener.shutdown(socket.SHUT_RDWR)

@@ -156,6 +156,30 @@ def test_a_secret_that_is_put_right_needs_no_new_environment(
     database.close()
 
 
+def test_what_took_the_time_is_told_where_none_is_left_to_ask_for_the_secret(
+    server: SqlServer, manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager.value = secret(server) | {"port": 1}
+    database = breakwater.database(engine=server.engine, host=server.host, secret_arn=ARN)
+    login = credentials.Credentials.login
+    asked: list[Deadline] = []
+
+    def slow(own: credentials.Credentials, deadline: Deadline) -> credentials.Login:
+        if asked:
+            time.sleep(max(0.0, deadline.remaining()))
+            own._secret = None
+        asked.append(deadline)
+        return login(own, deadline)
+
+    monkeypatch.setattr(credentials.Credentials, "login", slow)
+    with (
+        pytest.raises(breakwater.ConnectionUnavailable, match=r"no connection after 1 attempt .*refused"),
+        database.connection(Context(2)),
+    ):
+        pass
+    database.close()
+
+
 def test_a_server_that_moved_is_found_by_its_secret(
     server: SqlServer, manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -227,7 +227,13 @@ class Keeper:
         attempts = Attempts(self.target, deadline)
         credentials = self._credentials
         while True:
-            login = credentials.login(deadline)
+            try:
+                login = credentials.login(deadline)
+            except ConnectionUnavailable as error:
+                if attempts.count and deadline.remaining() <= 0:
+                    # what took the time says more than that there was none left to ask for the secret
+                    raise attempts.over() from error
+                raise
             try:
                 session = await adapter.open(login, deadline.within(CONNECT_SECONDS))
             except Exception as error:

@@ -230,7 +230,7 @@ class Keeper:
             try:
                 login = credentials.login(deadline)
             except ConnectionUnavailable as error:
-                if attempts.count and deadline.remaining() <= 0:
+                if attempts.count and not error.attempts:
                     # what took the time says more than that there was none left to ask for the secret
                     raise attempts.over() from error
                 raise

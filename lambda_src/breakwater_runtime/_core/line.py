@@ -22,10 +22,21 @@ if TYPE_CHECKING:
 # A farewell or a mark is sent if the network takes it; nobody waits for it
 COURTESY_SECONDS = 0.2
 _BUFFER_BYTES = 65536
-# A process that stood still over its deadline takes what has arrived meanwhile, which may be the answer to a COMMIT; an
-# answer that goes on and on has ended then all the same
-READS_TOO_LATE = 16
+# An answer that goes on and on has ended then all the same
+_READS_TOO_LATE = 16
 AT_HAND_SECONDS = 0.001
+
+
+class LateReads:
+    """A process that stood still over its deadline takes what has come meanwhile: perhaps the answer to a COMMIT."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def allow(self, left: float) -> bool:
+        """Tell whether a read with so many seconds left is one that takes what is at hand."""
+        self._count = self._count + 1 if left <= 0 else 0
+        return 0 < self._count <= _READS_TOO_LATE
 
 
 class Line:
@@ -49,7 +60,7 @@ class Line:
         self.ends_at = ends_at
         self.longest_wait = longest_wait
         self._socket: socket.socket | None = None
-        self._reads_too_late = 0
+        self._late_reads = LateReads()
 
     async def connect(self, addresses: Addresses, bind_address: str | None = None) -> None:
         """Connect to the first of a name's addresses that answers."""
@@ -71,9 +82,8 @@ class Line:
 
     def receive(self, buffer: Any) -> int:
         """Wait for bytes."""
-        self._reads_too_late = self._reads_too_late + 1 if self.ends_at <= monotonic() else 0
-        is_at_hand = 0 < self._reads_too_late <= READS_TOO_LATE
-        return self._within(AT_HAND_SECONDS if is_at_hand else self._left(), self._open().recv_into, buffer)
+        is_late = self._late_reads.allow(self.ends_at - monotonic())
+        return self._within(AT_HAND_SECONDS if is_late else self._left(), self._open().recv_into, buffer)
 
     def sendall(self, data: bytes | bytearray) -> None:
         """Send."""

@@ -143,7 +143,7 @@ class Lent(_Base):
     def _refuse_when_over(self, session: PostgreSqlSession) -> None:
         """Send nothing for whose answer nobody would wait."""
         if session.deadline.remaining() <= 0 and self.pgconn.transaction_status != TransactionStatus.ACTIVE:
-            self._fail(session, session.too_late(), None)
+            self._fail(session, session.ended(": not sent, since the invocation's time is over"), None)
 
     def _fail(self, session: PostgreSqlSession, error: BaseException, timeout: float | None) -> NoReturn:
         """Note what ended an exchange, and raise it as what the block is to see."""
@@ -151,7 +151,7 @@ class Lent(_Base):
             if timeout is not None and session.deadline.remaining() > 0:
                 # the caller's own timeout: of notifies()
                 raise error
-            error = session.timed_out()
+            error = session.ended(" did not answer before the invocation's deadline")
             error.__suppress_context__ = True
         elif not isinstance(error, psycopg.Error) and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
             # interrupted within an exchange: what was under way is dropped, not repaired

@@ -253,19 +253,10 @@ class PostgreSqlSession(Wire, Session):
         else:
             self._ledger.lost()
 
-    def timed_out(self) -> psycopg.OperationalError:
-        """End the connection, since nobody knows what its answer would have been, and say so."""
+    def ended(self, why: str) -> psycopg.OperationalError:
+        """End the connection, and return the error that says why."""
         self.pgconn.finish()
-        return psycopg.OperationalError(
-            f"postgresql at {self.where} did not answer before the invocation's deadline; the connection is closed"
-        )
-
-    def too_late(self) -> psycopg.OperationalError:
-        """End the connection, whose transaction is rolled back, and say that nothing was sent any more."""
-        self.pgconn.finish()
-        return psycopg.OperationalError(
-            f"postgresql at {self.where}: not sent, since the invocation's time is over; the connection is closed"
-        )
+        return psycopg.OperationalError(f"postgresql at {self.where}{why}; the connection is closed")
 
     # The server
 

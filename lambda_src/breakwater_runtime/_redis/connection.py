@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from math import inf
 from time import monotonic, sleep, time
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from redis.exceptions import (
     TimeoutError,  # noqa: A004
 )
 
-from breakwater_runtime._core.line import AT_HAND_SECONDS, READS_TOO_LATE, connected, sent
+from breakwater_runtime._core.line import AT_HAND_SECONDS, LateReads, connected, sent
 from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS, CHECK_TIMEOUT_SECONDS
 from breakwater_runtime._core.resolver import resolved
 from breakwater_runtime._core.session import Waker, now
@@ -56,7 +57,7 @@ class _Socket:
         self._plain = plain
         self._connection = connection
         self._timeout: float | None = connection.socket_timeout
-        self._reads_too_late = 0
+        self._late_reads = LateReads()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._plain, name)
@@ -77,15 +78,11 @@ class _Socket:
         sent(self._plain, data)
 
     def _bound_read(self) -> None:
-        """Let a process that stood still over its deadline take what has arrived meanwhile, and no more."""
-        if self._timeout == 0 or self._connection.deadline.remaining() > 0:
-            self._reads_too_late = 0
+        waits = self._timeout != 0
+        if self._late_reads.allow(self._connection.deadline.remaining() if waits else inf):
+            self._plain.settimeout(AT_HAND_SECONDS)
         else:
-            self._reads_too_late += 1
-            if self._reads_too_late <= READS_TOO_LATE:
-                self._plain.settimeout(AT_HAND_SECONDS)
-                return
-        self._bound()
+            self._bound()
 
     def _bound(self) -> None:
         left = self._connection.deadline.remaining()

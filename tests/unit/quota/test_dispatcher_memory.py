@@ -8,25 +8,20 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cdk_breakwater.quota.reachable_rate import dispatcher_memory
-from handlers.quota_dispatcher.call import Verdict
-from handlers.quota_dispatcher.caller import Caller
-from handlers.quota_dispatcher.clocks import Frame, Reading
 from handlers.quota_dispatcher.counter import Counter
 from handlers.quota_dispatcher.freight import Freight, memory_of
 from handlers.quota_dispatcher.gate import LARGE, Gate
-from handlers.quota_dispatcher.grants import Grant, Slot
+from handlers.quota_dispatcher.grants import Grant
 from handlers.quota_dispatcher.held import Held, Ref, load_ref
 from handlers.quota_dispatcher.library import Library
 from handlers.quota_dispatcher.page_reader import AT_ONCE, PageReader
 from handlers.quota_dispatcher.pages import Page, fitting
-from handlers.quota_dispatcher.quota import LATE
 
 PACKAGE = "handlers.quota_dispatcher"
 
@@ -186,37 +181,6 @@ def test_large_things_are_done_by_one_thread_at_a_time(size: int, most: int) -> 
     for thread in threads:
         thread.join()
     assert max(seen) == most
-
-
-def test_who_waits_for_too_long_behind_a_slow_read_reads_nothing() -> None:
-    class Waiting:
-        now = 0
-
-        def reading(self) -> Reading:
-            return Reading(self.now, self.now)
-
-        def sleep(self, milliseconds: int) -> None:
-            self.now += milliseconds
-            if self.now > LATE:
-                before.close()
-
-    class Shelf:
-        read = 0
-
-        def size(self, *_: object) -> int:
-            return LARGE
-
-        def record(self, _: Held) -> None:
-            self.read += 1
-
-    host: Any = Waiting()
-    shelf: Any = Shelf()
-    nobody: Any = None
-    caller, before = Caller(nobody, host, nobody, shelf, nobody), ExitStack()
-    before.enter_context(caller._freight.messages.entered())
-    slot = Slot("grant", 0, Frame(0, host.reading()), {})
-    report = caller.call(slot, Held(Ref(1, 1, 0)))
-    assert (report.verdict, report.settled, shelf.read) == (Verdict.NOT_STARTED, False, 0)
 
 
 @pytest.mark.parametrize("failures", [0, 2])

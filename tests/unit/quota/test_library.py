@@ -12,6 +12,7 @@ from handlers.quota_dispatcher.call import Verdict
 from handlers.quota_dispatcher.caller import Caller
 from handlers.quota_dispatcher.clocks import Frame, Reading
 from handlers.quota_dispatcher.counter import Counter
+from handlers.quota_dispatcher.gate import LARGE
 from handlers.quota_dispatcher.grants import Slot
 from handlers.quota_dispatcher.held import Held, Ref
 from handlers.quota_dispatcher.library import Library
@@ -56,18 +57,47 @@ def test_what_goes_first_is_read_first_and_all_lanes_in_turn(size: int, lanes: i
     assert set(found) == set(tails)
 
 
+class Waiting:
+    """A host on which others end when it is too late."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.others = ExitStack()
+
+    def reading(self) -> Reading:
+        return Reading(self.now, self.now)
+
+    def sleep(self, milliseconds: int) -> None:
+        self.now += milliseconds
+        if self.now > LATE:
+            self.others.close()
+
+
+def called(caller: Caller) -> tuple[Verdict, bool]:
+    """Call a message whose slot has just been taken."""
+    report = caller.call(Slot("grant", 0, Frame(0, Reading(0, 0)), {}), Held(Ref(1, 1, 0)))
+    return report.verdict, report.settled
+
+
+def test_who_waits_for_too_long_behind_a_slow_read_reads_nothing() -> None:
+    class Shelf:
+        read = 0
+
+        def size(self, *_: object) -> int:
+            return LARGE
+
+        def record(self, _: Held) -> None:
+            self.read += 1
+
+    host: Any = Waiting()
+    shelf: Any = Shelf()
+    nobody: Any = None
+    caller = Caller(nobody, host, nobody, shelf, nobody)
+    host.others.enter_context(caller._freight.messages.entered())
+    assert (*called(caller), shelf.read) == (Verdict.NOT_STARTED, False, 0)
+
+
 def test_who_waits_for_too_long_to_read_a_page_reads_none() -> None:
-    class Waiting:
-        now = 0
-
-        def reading(self) -> Reading:
-            return Reading(self.now, self.now)
-
-        def sleep(self, milliseconds: int) -> None:
-            self.now += milliseconds
-            if self.now > LATE:
-                others.close()
-
     class Source:
         read = 0
 
@@ -78,10 +108,8 @@ def test_who_waits_for_too_long_to_read_a_page_reads_none() -> None:
     host: Any = Waiting()
     source: Any = Source()
     nobody: Any = None
-    reader, others = PageReader(source, host.sleep), ExitStack()
+    reader = PageReader(source, host.sleep)
     caller = Caller(SETTINGS, host, nobody, Library(host, source, Store(table(), "table"), reader), nobody)
     for _ in range(AT_ONCE):
-        others.enter_context(reader._gate.entered())
-    slot = Slot("grant", 0, Frame(0, host.reading()), {})
-    report = caller.call(slot, Held(Ref(1, 1, 0)))
-    assert (report.verdict, report.settled, source.read) == (Verdict.NOT_STARTED, False, 0)
+        host.others.enter_context(reader._gate.entered())
+    assert (*called(caller), source.read) == (Verdict.NOT_STARTED, False, 0)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from importlib import import_module
 from typing import Any
 
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from cdk_breakwater.cli.main import app
 from cdk_breakwater.cli.quota_report import change_plan, quota_table, quota_usage
 from cdk_breakwater.errors import BreakwaterError
 from handlers.quota_dispatcher.calendar_window import DAY
@@ -234,17 +234,16 @@ def test_a_plan_of_no_one_quota_is_refused(
 
 def test_the_command_changes_the_plan_of_the_quota_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     stack = Stack({"Shop/Crm": True, "Shop/Llm": True})
-    main = import_module("cdk_breakwater.cli.main")
-    monkeypatch.setattr(main, "_client", stack)
+    monkeypatch.setattr("cdk_breakwater.cli.quota_command.client", stack)
     for words in (["--set-plan", "acme", "--limit", "1=2"], ["--clear-plan", "acme"]):
-        done = CliRunner().invoke(main.app, ["quota", "Shop", *words, "--quota", "Llm"])
+        done = CliRunner().invoke(app, ["quota", "Shop", *words, "--quota", "Llm"])
         assert done.exit_code == 0, done.output
         assert "Shop/Llm: the plan holds" in done.output
     assert stack.plans == [("Shop/Llm", plan_item(plan_name("acme"), {"1": 2})), ("Shop/Llm", None)]
-    refused = CliRunner().invoke(main.app, ["quota", "Shop", "--set-plan", "acme", "--limit", "1=2"])
+    refused = CliRunner().invoke(app, ["quota", "Shop", "--set-plan", "acme", "--limit", "1=2"])
     assert refused.exit_code == 1
     assert "Name one with --quota: Shop/Crm, Shop/Llm" in refused.output
     for words, problem in ((["--clear-plan", ""], "an empty text"), (["--clear-plan", "acmee"], "'acmee' has no plan")):
-        refused = CliRunner().invoke(main.app, ["quota", "Shop", *words, "--quota", "Llm"])
+        refused = CliRunner().invoke(app, ["quota", "Shop", *words, "--quota", "Llm"])
         assert refused.exit_code == 1, "it was said that the plan holds, or all quotas were shown"
         assert problem in refused.output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextvars import ContextVar, copy_context
 from functools import cache
+from io import BytesIO
 from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +15,8 @@ from breakwater_runtime.retry import Attempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from botocore.awsrequest import AWSPreparedRequest
 
     from breakwater_runtime.deadline import Deadline
 
@@ -65,10 +68,30 @@ def client(service: str, *, answer_seconds: float | None = None, **arguments: An
     return made
 
 
-def _refuse_what_was_given_up(**_: object) -> None:
+def _refuse_what_was_given_up(request: AWSPreparedRequest, **_: object) -> None:
     """See to it that a frozen environment sends nothing, once thawed, that its last invocation has given up."""
     given_up = _given_up.get()
-    if given_up is not None and given_up.is_set():
+    if given_up is None:
+        return
+    _check(given_up)
+    if isinstance(request.body, bytes):
+        request.body = _Body(request.body, given_up)
+
+
+class _Body(BytesIO):
+    """What urllib3 reads once it has looked up the name and connected, which is where a freeze may last."""
+
+    def __init__(self, body: bytes, given_up: Event) -> None:
+        super().__init__(body)
+        self._given_up = given_up
+
+    def read(self, size: int | None = -1) -> bytes:
+        _check(self._given_up)
+        return super().read(size)
+
+
+def _check(given_up: Event) -> None:
+    if given_up.is_set():
         raise NoAnswer("given up before it was sent", 1)
 
 

@@ -45,7 +45,10 @@ class AwsEndpoint:
                 self._respond()
 
             def _respond(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                length = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    return  # broken off: no request
                 operation = (self.headers.get("X-Amz-Target") or self.path).rpartition(".")[2].lstrip("/")
                 request = json.loads(body) if body else {}
                 endpoint.requests.append((operation, request))

@@ -70,7 +70,8 @@ def manager() -> Any:
 
 def fetch(arn: str, deadline: Deadline) -> Secret:
     """Ask Secrets Manager for a secret's current value."""
-    asked = manager()
+    # in time, too: where the init phase has not made it, the smallest functions take seconds for it
+    asked = ask("botocore's client of Secrets Manager", deadline, manager, lambda _: False, answer_seconds=None)
 
     def get() -> dict[str, Any]:
         with unlogged():

@@ -180,9 +180,10 @@ class Results:
             raise ConfigurationError(f"An answer of {len(content)} bytes needs a bucket, and {BUCKET} names none.")
         from uuid import uuid4
 
-        s3, place = client("s3", answer_seconds=ANSWER_SECONDS), {"Bucket": self._bucket, "Key": str(uuid4())}
+        place = {"Bucket": self._bucket, "Key": str(uuid4())}
 
         def put() -> object:
+            s3 = client("s3", answer_seconds=ANSWER_SECONDS)
             return s3.put_object(**place, Body=content, ContentType="application/json")
 
         ask(f"bucket {self._bucket}", deadline, put, is_transient, answer_seconds=None)

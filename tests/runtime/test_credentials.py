@@ -18,7 +18,7 @@ from servers import Certificates, MariaDbServer, Network, RedisServer, Server
 from servers.sql import SqlServer, execute, rows
 
 import breakwater_runtime as breakwater
-from breakwater_runtime import _aws, _iam_token, credentials, retry
+from breakwater_runtime import _aws, _iam_token, _secret, credentials, retry
 from breakwater_runtime._redis.pool import Pool
 from breakwater_runtime._secret import parse
 from breakwater_runtime.deadline import Deadline
@@ -66,12 +66,14 @@ def manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManager]:
         monkeypatch.setenv("AWS_REGION", "eu-central-1")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        _secret.manager()  # as in the init phase
         yield manager
     _aws.client.cache_clear()
 
 
 def test_a_client_is_made_in_the_init_phase(manager: SecretsManager, monkeypatch: pytest.MonkeyPatch) -> None:
     """It costs 0.2 s of a whole processor, which a small function has there alone."""
+    _aws.client.cache_clear()
     login = {"engine": "postgresql", "host": "db.example.net", "user": "app"}
     breakwater.database(**login, secret_arn=ARN, database="elsewhere")
     assert _aws.client.cache_info().misses == 0
@@ -178,6 +180,18 @@ def test_what_took_the_time_is_told_where_none_is_left_to_ask_for_the_secret(
     ):
         pass
     database.close()
+
+
+def test_making_the_client_ends_in_time(manager: SecretsManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes 0.2 s of a processor, and the smallest functions have a fourteenth of one."""
+    monkeypatch.setattr(_secret, "manager", lambda: time.sleep(3))
+    database = breakwater.database(engine="postgresql", host="db.example.net", secret_arn=ARN)
+    watch = Stopwatch()
+    late = pytest.raises(breakwater.ConnectionUnavailable, match=r"botocore's client of Secrets Manager: no answer")
+    with late, database.connection(Context(1)):
+        pass
+    assert watch.seconds < 2.5
+    assert not manager.fetched
 
 
 def test_a_server_that_moved_is_found_by_its_secret(
@@ -378,6 +392,7 @@ def test_a_secrets_manager_that_says_nothing_costs_no_more_than_the_time(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "shop")  # there, botocore's client is made before an invocation
+        _aws.client.cache_clear()
         database = breakwater.database(engine=server.engine, host=server.host, secret_arn=ARN)
         watch = Stopwatch()
         with pytest.raises(breakwater.ConnectionUnavailable, match=rf"secret {ARN} at http\S+: no .* in \d\.\d s"):

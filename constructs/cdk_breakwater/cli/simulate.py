@@ -43,7 +43,7 @@ def simulate_command(  # noqa: PLR0917 -- typer makes an option of each
             "--load",
             metavar="[ENTRY=]SHAPE",
             help=f"What comes, at each entry or at one: {SHAPES}. Several add up. Default: spike:{DEFAULT_BURST} at "
-            "each entry of a function that connects to a database.",
+            "each quota and each entry of a function that connects to a database.",
         ),
     ] = None,
     duration: Annotated[

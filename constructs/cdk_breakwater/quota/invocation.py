@@ -341,7 +341,7 @@ class QuotaThrottledInvocation(Construct):
         let_acquire(self, function, name, target=acquirer.function_name, arn=acquirer.function_arn)
 
     def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
-        """Add alarms, once: something in the dead-letter queue, a message older than ten days, failing functions.
+        """Add alarms, once: for dead letters, a message not filed for ten days, a failing intake or dispatcher.
 
         Parameters
         ----------

@@ -14,6 +14,7 @@ from ..errors import BreakwaterError
 from ..functions.base import PreparedFunction
 from ..layers.function_layers import has_runtime_layer
 from ..layers.runtime_layer import OLDEST_PYTHON, RuntimeLayer
+from ..limits.aws_lambda import MOST_LAYERS
 
 if TYPE_CHECKING:
     from constructs import IConstruct
@@ -32,16 +33,16 @@ def guard_function(quota: IConstruct, function: Function) -> None:
     BreakwaterError
         When it stands behind another quota already: a call of one would not count in the other.
     """
-    other = next((entry.data for entry in function.node.metadata if entry.type == _QUOTA), None)
+    other = quota_of(function)
     if other is not None:
         raise BreakwaterError(
             quota,
             f"{function.node.path} stands behind {other} already, and each would count only its own calls.",
             "Send both kinds of messages to one quota, or use two functions with a part of the limit each.",
         )
-    function.node.add_metadata(_QUOTA, quota.node.path)
     if isinstance(function, lambda_.Function):
-        add_runtime(function)
+        add_runtime(quota, function)
+    function.node.add_metadata(_QUOTA, quota.node.path)
     validate_at_synth(quota, partial(_warn_of_other_invokers, quota, function))
 
 
@@ -54,14 +55,49 @@ def reserved_concurrency(function: Function) -> int | None:
     return None if reserved is None or Token.is_unresolved(reserved) else int(reserved)
 
 
-def add_runtime(function: lambda_.Function) -> None:
-    """Give a plain Python function the layer with the runtime, if it has none."""
-    version = re.fullmatch(r"python3\.(\d+)", function.runtime.name)
-    if isinstance(function, PreparedFunction) or version is None or int(version[1]) < OLDEST_PYTHON:
+def quota_of(function: Function) -> str | None:
+    """Return the path of the quota that a function stands behind."""
+    return next((entry.data for entry in function.node.metadata if entry.type == _QUOTA), None)
+
+
+def add_runtime(quota: IConstruct, function: lambda_.Function) -> None:
+    """Give a plain Python function the layer with the runtime, if it has none.
+
+    Raises
+    ------
+    BreakwaterError
+        When it has as many layers as Lambda takes.
+    """
+    version = python_version(function)
+    if isinstance(function, PreparedFunction) or version is None:
         return
-    if not has_runtime_layer(function):
-        layer = RuntimeLayer.for_function_in(function, runtime=function.runtime, architecture=function.architecture)
+    if version < OLDEST_PYTHON:
+        Annotations.of(quota).add_warning_v2(
+            "cdk-breakwater:quota-runtime",
+            f"{function.node.path} has {function.runtime.name}, and breakwater_runtime needs python3.{OLDEST_PYTHON}: "
+            "it gets no layer, so `import breakwater_runtime` fails. Give it a newer runtime, or let it raise errors "
+            "of its own whose messages say RetryAfter(30) or QuotaSpent(60).",
+        )
+        return
+    if has_runtime_layer(function):
+        return
+    layer = RuntimeLayer.for_function_in(function, runtime=function.runtime, architecture=function.architecture)
+    try:
         function.add_layers(cast("lambda_.ILayerVersion", layer))
+    except RuntimeError as refused:  # what an exception of the CDK becomes
+        raise BreakwaterError(
+            quota,
+            f"the layer with breakwater_runtime cannot be added to {function.node.path}: "
+            f"{str(refused).splitlines()[0]}",
+            f"Lambda takes {MOST_LAYERS} layers: remove one, or put a RuntimeLayer in the place of one and bundle what "
+            "that holds with the function's code.",
+        ) from refused
+
+
+def python_version(function: lambda_.Function) -> int | None:
+    """Return the 14 of python3.14; None for another runtime."""
+    version = re.fullmatch(r"python3\.(\d+)", function.runtime.name)
+    return int(version[1]) if version else None
 
 
 def _warn_of_other_invokers(quota: IConstruct, function: Function) -> None:

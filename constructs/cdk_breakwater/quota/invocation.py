@@ -8,6 +8,7 @@ from aws_cdk import Duration, RemovalPolicy, Stack
 from constructs import Construct
 
 from .._cdk.arguments import FLAG, FUNCTION, Kind, instance_of, require
+from .._cdk.environments import require_same_environment
 from .._cdk.function_qualifiers import unqualified
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
@@ -67,7 +68,8 @@ class QuotaThrottledInvocation(Construct):
     call from the moment its slot is taken until its end, so that no window holds more calls than its limit, wherever in
     that interval the provider counts.
 
-    A plain Python function gets the layer with `breakwater_runtime`, unless it has a `RuntimeLayer` already.
+    A plain function in Python 3.10 or newer gets the layer with `breakwater_runtime`, unless it has a `RuntimeLayer`
+    already.
 
     A function tells the dispatcher what the provider said by raising `breakwater_runtime.RetryAfter` or `QuotaSpent`.
     Every other exception is a failure: tried again with backoff, and in the dead-letter queue after `max_attempts`.
@@ -125,7 +127,7 @@ class QuotaThrottledInvocation(Construct):
     ------
     BreakwaterError
         For tiers that contradict each other, values out of their range, a function whose timeout is unknown or too long
-        for a dispatcher to wait for, or one that stands behind another quota already.
+        for a dispatcher to wait for, one of another account or Region, or one that stands behind another quota already.
     """
 
     def __init__(
@@ -155,6 +157,7 @@ class QuotaThrottledInvocation(Construct):
             "removal_policy": removal_policy,
         }
         require(self, given, _ARGUMENTS, needed=_ARGUMENTS.keys() - {"key_tiers"})
+        require_same_environment(self, function, "a dispatcher calls it in its own account and Region")
         # jsii's Function is no IFunction in the eyes of a type checker.
         self.function = cast("lambda_.IFunction", function)
         self.tiers = list(tiers)
@@ -319,7 +322,8 @@ class QuotaThrottledInvocation(Construct):
         Parameters
         ----------
         function
-            Which; one that this app creates.
+            Which; one that this app creates, in Python 3.10 or newer. One in a container image or with a runtime of its
+            own brings `breakwater_runtime` itself.
         name
             `breakwater_runtime.acquire(context, name=…)`, for a function with several quotas. Letters, digits and
             underscores; part of the variable `BREAKWATER_<NAME>_ACQUIRE`. Default: it has one.
@@ -327,7 +331,8 @@ class QuotaThrottledInvocation(Construct):
         Raises
         ------
         BreakwaterError
-            For another kind of function, a name that is not right, or one that is taken.
+            For another kind of function or runtime, one of another account or Region, the one that stands behind the
+            quota, a name that is not right, or one that is taken.
         """
         if self.key:
             raise BreakwaterError(

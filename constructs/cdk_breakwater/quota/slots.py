@@ -10,10 +10,12 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
 from .._cdk.arguments import instance_of, require
+from .._cdk.environments import require_same_environment
 from ..errors import BreakwaterError
+from ..layers.runtime_layer import OLDEST_PYTHON
 from ..layers.runtime_settings import ACQUIRE, variable
 from .functions import make_function
-from .guarded_function import add_runtime
+from .guarded_function import add_runtime, python_version, quota_of
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs
@@ -39,9 +41,22 @@ def let_acquire(quota: IConstruct, function: Function, name: str | None, *, targ
         As for `QuotaThrottledInvocation.grant_acquire`.
     target, arn
         What the function is told to invoke, and its ARN.
+
+    Raises
+    ------
+    BreakwaterError
+        For another kind of function, another account or Region, or a name that is not right or taken.
     """
     require(quota, {"function": function}, _ARGUMENTS, needed=_ARGUMENTS)
     caller = cast("lambda_.Function", function)
+    _require_runtime(quota, caller)
+    require_same_environment(quota, caller, "it asks for slots in its own account and Region")
+    if quota_of(function) == quota.node.path:
+        raise BreakwaterError(
+            quota,
+            f"{function.node.path} stands behind it, and has a slot whenever it is invoked.",
+            "Let it call the provider without acquire(), or give other calls another function.",
+        )
     if name is not None and not (isinstance(name, str) and _NAME.fullmatch(name)):
         raise BreakwaterError(
             quota, f"name={name!r} can't be part of a variable.", "Use letters, digits and underscores, a letter first."
@@ -53,11 +68,22 @@ def let_acquire(quota: IConstruct, function: Function, name: str | None, *, targ
             f"{function.node.path} takes slots by {key} already.",
             'Give each quota of a function a name of its own: grant_acquire(function, name="crm").',
         )
+    add_runtime(quota, caller)
     function.node.add_metadata(_METADATA, key)
-    add_runtime(caller)
     caller.add_environment(key, target)
     # Not grant_invoke, which adds all versions and aliases.
     caller.add_to_role_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[arn]))
+
+
+def _require_runtime(quota: IConstruct, function: lambda_.Function) -> None:
+    name, version = function.runtime.name, python_version(function)
+    brings_its_own = name == lambda_.Runtime.FROM_IMAGE.name or name.startswith("provided")
+    if not brings_its_own and (version is None or version < OLDEST_PYTHON):
+        raise BreakwaterError(
+            quota,
+            f"{function.node.path} has {name}, and acquire() is for python3.{OLDEST_PYTHON} or newer.",
+            "Give it such a runtime, or let it send to the quota's queue.",
+        )
 
 
 def acquirer_of(quota: QuotaThrottledInvocation, doorbell: sqs.Queue, environment: dict[str, str]) -> lambda_.Function:

@@ -38,10 +38,21 @@ class Division:
         How many.
     parallelism
         Calls in flight, of all together.
+    given
+        Whether the user has said how many. Else there are no more than the function has environments.
     """
 
     counters: int
     parallelism: int
+    given: bool
+
+    def within(self, environments: int | None) -> int:
+        """Return the calls in flight where so many environments are reserved for the function."""
+        return min(self.parallelism, environments) if environments and not self.given else self.parallelism
+
+    def most_counters(self, environments: int) -> int:
+        """Return how many counters have enough of so many environments."""
+        return max(1, environments // _CALLS_OF_A_COUNTER)
 
 
 def divide(
@@ -80,5 +91,5 @@ def divide(
     counters = 1 if whole else max(1, min(wanted, _MOST, int(smallest) // _CALLS_OF_A_COUNTER))
     if parallelism is None:
         slowest = min(tier.per_second for tier in tiers)
-        parallelism = min(MOST_HANDS * counters, max(10, ceil(2 * slowest)), environments or MOST_HANDS * counters)
-    return Division(counters, int(parallelism))
+        return Division(counters, min(MOST_HANDS * counters, max(10, ceil(2 * slowest))), given=False)
+    return Division(counters, int(parallelism), given=True)

@@ -6,7 +6,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import Annotations, Stack, Token
+from aws_cdk import Annotations, Stack
 from aws_cdk import aws_lambda as lambda_
 
 from .._cdk.late_validation import validate_at_synth
@@ -44,15 +44,6 @@ def guard_function(quota: IConstruct, function: Function) -> None:
         add_runtime(quota, function)
     function.node.add_metadata(_QUOTA, quota.node.path)
     validate_at_synth(quota, partial(_warn_of_other_invokers, quota, function))
-
-
-def reserved_concurrency(function: Function) -> int | None:
-    """Return the environments that are reserved for a function, if that is known."""
-    resource = function.node.default_child
-    if not isinstance(resource, lambda_.CfnFunction):
-        return None
-    reserved = resource.reserved_concurrent_executions
-    return None if reserved is None or Token.is_unresolved(reserved) else int(reserved)
 
 
 def quota_of(function: Function) -> str | None:

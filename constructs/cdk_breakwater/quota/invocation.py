@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Duration, RemovalPolicy, Stack
@@ -10,6 +11,8 @@ from constructs import Construct
 from .._cdk.arguments import FLAG, FUNCTION, Kind, instance_of, require
 from .._cdk.environments import require_same_environment
 from .._cdk.function_qualifiers import unqualified
+from .._cdk.late_validation import validate_at_synth
+from .._cdk.lazy import lazy_number
 from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from ..limits.sqs import MAXIMUM_BATCH_WITHOUT_WINDOW, MAXIMUM_CONCURRENCY, MINIMUM_CONCURRENCY
@@ -17,10 +20,11 @@ from .call_length import dispatcher_timeout, longest_call
 from .counters import divide
 from .environment_size import require_room
 from .functions import INTAKE_TIMEOUT, make_function, map_queue
-from .guarded_function import guard_function, reserved_concurrency
+from .guarded_function import guard_function
 from .keys import check_keys, deployed_tiers, keyed_setting, plans_grant
 from .queues import QuotaQueues
 from .reachable_rate import annotate_rate, calls_per_second, dispatcher_memory
+from .reserved_environments import annotate_environments, reserved_at_last, reserved_so_far
 from .rights import grant_functions
 from .table import make_table
 from .tier import QuotaTier, check_tiers, fingerprint
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 
     from .._cdk.parameter_types import Function
     from ..monitoring.alarm_target import AlarmTarget
+    from .counters import Division
     from .interface import IQuotaThrottledInvocation
 
 
@@ -166,12 +171,12 @@ class QuotaThrottledInvocation(Construct):
         asked = {"ordered": ordered, "lanes": lanes != 1, "priority": priority}
         self.key_tiers = check_keys(self, key, key_tiers, tiers=tiers, others=asked)
         check_tiers(self, self.key_tiers or self.tiers)
-        environments = reserved_concurrency(unqualified(function))
+        environments = reserved_so_far(unqualified(function))
         ranges = (("lanes", lanes, 32), ("max_attempts", max_attempts, 1_000))
         lanes, max_attempts = (_in_range(self, name, value, most) for name, value, most in ranges)
         whole = ordered or key is not None or any(tier.weight for tier in self.tiers)
         division = divide(self, self.tiers, parallelism, whole=whole, environments=environments)
-        self.counters = division.counters
+        self.counters, at_once = division.counters, division.within(environments)
         longest = longest_call(self, function)
         timeout = dispatcher_timeout(longest)
         tiers_setting = [tier.setting() for tier in self.tiers]
@@ -205,7 +210,7 @@ class QuotaThrottledInvocation(Construct):
             "name": self.node.path,
             "first": [*(sorted(former.values()) if ordered else []), 0],
             "ordered": ordered,
-            "parallelism": division.parallelism,
+            "parallelism": at_once,
             "longest_call": longest,
             "max_attempts": max_attempts,
             "tiers": tiers_setting,
@@ -224,6 +229,7 @@ class QuotaThrottledInvocation(Construct):
             "dead_letters": queues.dead_letter_queue.queue_url,
             "doorbell": queues.doorbell.queue_url,
             **others,
+            "parallelism": lazy_number(lambda: division.within(reserved_at_last(unqualified(function)))),
         }
         environment = {"BREAKWATER_QUOTA": Stack.of(self).to_json_string(settings)}
         self._environment = environment
@@ -241,7 +247,7 @@ class QuotaThrottledInvocation(Construct):
             handler="dispatcher.handler",
             timeout=timeout,
             memory_size=dispatcher_memory(
-                calls_per_second(self.tiers) / self.counters, division.parallelism / self.counters, has_keys=bool(key)
+                calls_per_second(self.tiers) / self.counters, at_once / self.counters, has_keys=bool(key)
             ),
             environment=environment,
         )
@@ -263,7 +269,7 @@ class QuotaThrottledInvocation(Construct):
         map_queue(self.dispatcher, "DoorbellMapping", queues.doorbell, batch_size=1, max_concurrency=most)
         grant_functions(self, queues)
         guard_function(self, unqualified(function))
-        annotate_rate(self, division.parallelism, environments, longest)
+        validate_at_synth(self, partial(self._annotate, division, longest))
         self.quota_name = quota_name
         if quota_name is not None:
             self._export(quota_name)
@@ -366,6 +372,11 @@ class QuotaThrottledInvocation(Construct):
     def dashboard_widgets(self) -> list[cloudwatch.IWidget]:
         """Return `widgets()`, under its older name."""
         return self.widgets()
+
+    def _annotate(self, division: Division, longest: int) -> None:
+        environments = reserved_at_last(unqualified(self.function))
+        annotate_environments(self, division, environments)
+        annotate_rate(self, division.within(environments), longest)
 
     def _acquirer(self) -> lambda_.Function:
         from .slots import acquirer_of

@@ -43,9 +43,7 @@ def calls_per_second(tiers: Sequence[QuotaTier]) -> float:
     return min((tier.per_second for tier in tiers if not tier.weight), default=0)
 
 
-def annotate_rate(
-    quota: QuotaThrottledInvocation, parallelism: int, environments: int | None, longest_call: int
-) -> None:
+def annotate_rate(quota: QuotaThrottledInvocation, parallelism: int, longest_call: int) -> None:
     """Say which rates can't be reached, and why."""
     tiers = quota.tiers
     granted = calls_per_second(tiers)
@@ -76,12 +74,6 @@ def annotate_rate(
         remarks.add_info_v2(
             "cdk-breakwater:quota-parallelism",
             f"{parallelism} calls at once: {granted:g} a second are reached while they take less than {longest:g} s.",
-        )
-    if environments is not None and environments < parallelism:
-        remarks.add_warning_v2(
-            "cdk-breakwater:quota-environments",
-            f"parallelism={parallelism} is more than the {environments} reserved environments of "
-            f"{quota.function.node.path}: the rest is refused, and tried again now and then.",
         )
     for tier in tiers:
         seconds = tier.period.to_seconds(integral=False)

@@ -6,6 +6,18 @@ from __future__ import annotations
 class BreakwaterError(Exception):
     """The base of the runtime's own errors."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exception's own calls the class with the message alone; and a pool of processes waits for ever for the
+        # answer of one that raised what can't be unpickled
+        return _made_again, (type(self), self.args, vars(self))
+
+
+def _made_again(kind: type[BreakwaterError], arguments: tuple[object, ...], state: dict[str, object]) -> object:
+    error = kind.__new__(kind)
+    error.args = arguments
+    vars(error).update(state)
+    return error
+
 
 class ConfigurationError(BreakwaterError, ValueError):
     """A setting is missing or wrong; the message names it, the value, and what would be right."""

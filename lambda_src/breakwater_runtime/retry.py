@@ -33,7 +33,7 @@ class Attempts:
     """
 
     def __init__(self, target: str, deadline: Deadline, least_seconds: float = 0) -> None:
-        self._target = target
+        self.target = target
         self._least_seconds = least_seconds  # below that, another attempt is not begun
         self._deadline = deadline
         self._started = self._begun = monotonic()
@@ -66,10 +66,10 @@ class Attempts:
     def over(self) -> ConnectionUnavailable:
         """Return what to raise once the time is over."""
         if not self.count:
-            return ConnectionUnavailable(f"{self._target}: not asked, since the invocation's time is over", 0)
+            return ConnectionUnavailable(f"{self.target}: not asked, since the invocation's time is over", 0)
         tried = "; ".join(f"{count} times {reason}" for reason, count in self._reasons.items())
         return ConnectionUnavailable(
-            f"{self._target}: no connection after {self.count} attempt{'s' * (self.count > 1)} in "
+            f"{self.target}: no connection after {self.count} attempt{'s' * (self.count > 1)} in "
             f"{monotonic() - self._started:.1f} s, the invocation's time is over: {tried}",
             self.count,
         )

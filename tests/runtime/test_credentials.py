@@ -175,7 +175,7 @@ def test_what_took_the_time_is_told_where_none_is_left_to_ask_for_the_secret(
 
     monkeypatch.setattr(credentials.Credentials, "login", slow)
     with (
-        pytest.raises(breakwater.ConnectionUnavailable, match=r"no connection after 1 attempt .*refused"),
+        pytest.raises(breakwater.ConnectionUnavailable, match=r":1: no connection after 1 attempt .*refused"),
         database.connection(Context(2)),
     ):
         pass

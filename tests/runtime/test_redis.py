@@ -230,6 +230,8 @@ def test_nothing_of_one_command_is_left_to_the_next(redis_server: RedisServer) -
         transaction.set("where", "0")
         assert transaction.execute() == [True]
     assert redis_server.sessions() == 1
+    cache.execute_command("RESET")  # logged out
+    assert cache.get("where") == b"0"
     cache.close()
     assert identity
 

@@ -234,6 +234,7 @@ class Keeper:
                     # what took the time says more than that there was none left to ask for the secret
                     raise attempts.over() from error
                 raise
+            attempts.target = f"{self.settings.engine} at {host_and_port(login.host, login.port)}"  # the secret may say
             try:
                 session = await adapter.open(login, deadline.within(CONNECT_SECONDS))
             except Exception as error:

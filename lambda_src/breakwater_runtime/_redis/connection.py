@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from breakwater_runtime.deadline import Deadline
 
 # Commands that change what the next one on the same connection means, and those that end it.
-_STATEFUL = {"ASKING", "AUTH", "CLIENT", "HELLO", "MONITOR", "MULTI", "READONLY", "SELECT", "WATCH"}
+_STATEFUL = {"ASKING", "AUTH", "CLIENT", "HELLO", "MONITOR", "MULTI", "READONLY", "RESET", "SELECT", "WATCH"}
 _ENDED_BY = {"EXEC": {"MULTI", "WATCH"}, "DISCARD": {"MULTI", "WATCH"}, "UNWATCH": {"WATCH"}}
 _WATCH_LOST = "the connection is lost, and what was set on it with it, as by WATCH"
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 # Milliseconds. The dispatcher starts a call at most 2 s after its slot (LATE in its code), and has a connection within
 # 1 s; a cold start lasts at most 10 s before the timeout counts (AWS Lambda Developer Guide, "Init phase"); 1 s for the
 # way there and back.
-_AROUND_THE_CALL = LATE_MILLISECONDS + 1_000 + 10_000 + 1_000
+AROUND_THE_CALL = LATE_MILLISECONDS + 1_000 + 10_000 + 1_000
 _WORKING_SECONDS = 300
 _SHORTEST_WORK_SECONDS = 60
-_LONGEST_SECONDS = MAXIMUM_TIMEOUT_SECONDS - _SHORTEST_WORK_SECONDS - _AROUND_THE_CALL // 1_000
+_LONGEST_SECONDS = MAXIMUM_TIMEOUT_SECONDS - _SHORTEST_WORK_SECONDS - AROUND_THE_CALL // 1_000
 
 
 def longest_call(quota: IConstruct, function: Function) -> int:
@@ -48,7 +48,7 @@ def longest_call(quota: IConstruct, function: Function) -> int:
             f"It is {_LONGEST_SECONDS} s at most: the dispatcher itself ends after {MAXIMUM_TIMEOUT_SECONDS} s.",
         )
     validate_at_synth(quota, partial(_raised, function, timeout))
-    return 1_000 * timeout + _AROUND_THE_CALL
+    return 1_000 * timeout + AROUND_THE_CALL
 
 
 def dispatcher_timeout(longest_call: int) -> Duration:

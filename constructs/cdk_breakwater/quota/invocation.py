@@ -17,7 +17,7 @@ from .._cdk.whole_numbers import required_number
 from ..errors import BreakwaterError
 from ..limits.sqs import MAXIMUM_BATCH_WITHOUT_WINDOW, MAXIMUM_CONCURRENCY, MINIMUM_CONCURRENCY
 from .call_length import dispatcher_timeout, longest_call
-from .counters import divide
+from .counters import MOST_HANDS, divide
 from .environment_size import require_room
 from .functions import INTAKE_TIMEOUT, make_function, map_queue
 from .guarded_function import guard_function
@@ -110,8 +110,10 @@ class QuotaThrottledInvocation(Construct):
         Other apps of the account and Region use it by this name: `from_quota_name`. It names no resource, and may be
         given to a quota that is deployed. Default: it has none.
     removal_policy
-        Of the table with the counters and what waits. Whoever deletes it and deploys again within a period may exceed
-        the quota. Default: DESTROY.
+        Of all that holds messages and counts calls: the table and the queues, the dead-letter queue included. DESTROY
+        deletes what waits and what failed when the construct is removed, and also when it gets another id, which is a
+        new quota: it knows no call of the old one, and may exceed the limits within a period. RETAIN keeps them;
+        nothing calls what is left there, until you move it. Default: DESTROY.
 
     Attributes
     ----------
@@ -192,6 +194,7 @@ class QuotaThrottledInvocation(Construct):
             dispatcher_timeout=timeout,
             intake_timeout=INTAKE_TIMEOUT,
             window=window,
+            removal_policy=removal_policy,
         )
         self._queues = queues
         self.queue: sqs.Queue = queues.queue
@@ -376,7 +379,8 @@ class QuotaThrottledInvocation(Construct):
     def _annotate(self, division: Division, longest: int) -> None:
         environments = reserved_at_last(unqualified(self.function))
         annotate_environments(self, division, environments)
-        annotate_rate(self, division.within(environments), longest)
+        parallelism = division.within(environments)
+        annotate_rate(self, parallelism, min(parallelism, MOST_HANDS * self.counters), environments, longest)
 
     def _acquirer(self) -> lambda_.Function:
         from .slots import acquirer_of

@@ -14,11 +14,14 @@ from ..limits.sqs import MAXIMUM_RECEIVES
 from ..limits.visibility_factor import VISIBILITY_FACTOR
 
 if TYPE_CHECKING:
+    from aws_cdk import RemovalPolicy
     from aws_cdk import aws_iam as iam
 
 
 class QuotaQueues(Construct):
     """Make them all, encrypted, for TLS only, with the longest retention.
+
+    The removal policy is of those that hold messages: not of the doorbell.
 
     The lanes held the backlog before it had a shelf in the table. They stay, and the intake empties them, so that a
     deployment over that release loses nothing.
@@ -39,8 +42,10 @@ class QuotaQueues(Construct):
         dispatcher_timeout: Duration,
         intake_timeout: Duration,
         window: Duration,
+        removal_policy: RemovalPolicy,
     ) -> None:
         super().__init__(scope, id)
+        self._removal_policy = removal_policy
         self._fifo = True if ordered else None  # CloudFormation refuses an explicit false
         self.dead_letter_queue = self._queue("DeadLetters")
         acknowledge(
@@ -117,6 +122,7 @@ class QuotaQueues(Construct):
             retention_period=MAXIMUM_RETENTION,
             visibility_timeout=visibility,
             dead_letter_queue=redrive,
+            removal_policy=self._removal_policy,
         )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import Annotations
 
 from ..limits.dispatcher_rate import CALLS_PER_CORE, CORE_MIB, most_calls_per_second
+from .call_length import AROUND_THE_CALL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,25 +44,26 @@ def calls_per_second(tiers: Sequence[QuotaTier]) -> float:
     return min((tier.per_second for tier in tiers if not tier.weight), default=0)
 
 
-def annotate_rate(quota: QuotaThrottledInvocation, parallelism: int, longest_call: int) -> None:
-    """Say which rates can't be reached, and why."""
-    tiers = quota.tiers
-    granted = calls_per_second(tiers)
+def annotate_rate(
+    quota: QuotaThrottledInvocation, parallelism: int, hands: int, environments: int | None, longest_call: int
+) -> None:
+    """Say which rates can't be reached, and why.
+
+    Parameters
+    ----------
+    quota
+        Which.
+    parallelism, hands
+        What it was given, and the calls in flight that its counters have of it.
+    environments
+        Those that are reserved for the function, if any are.
+    longest_call
+        Milliseconds from a slot until its call has ended for certain.
+    """
     remarks = Annotations.of(quota)
-    at_once = parallelism / (_SHORT_CALL + _BETWEEN)
-    by_dispatchers = CALLS_PER_CORE * quota.counters
-    if granted and (least := min(at_once, by_dispatchers)) < _CLEARLY * granted:
-        made_by = "one dispatcher makes" if quota.counters == 1 else f"{quota.counters} dispatchers make"
-        advice = f"Use {ceil(granted / least)} quotas with a part of the limit each, or more, and send to them in turn."
-        if at_once < by_dispatchers:
-            wanted = ceil(granted * (_SHORT_CALL + _BETWEEN))
-            advice = f"They take parallelism={wanted}, and so many environments of {quota.function.node.path}."
-        remarks.add_warning_v2(
-            "cdk-breakwater:quota-rate",
-            f"{granted:g} calls a second are granted and about {least:.0f} can be made: {made_by} "
-            f"{by_dispatchers} at most, and with {parallelism} at once and calls of {_SHORT_CALL:g} s {at_once:.0f}. "
-            f"{advice}",
-        )
+    timeout = (longest_call - AROUND_THE_CALL) / 1000
+    at_once = min(hands, environments or hands)
+    _annotate_short_calls(quota, at_once)
     if quota.counters > 1:
         remarks.add_info_v2(
             "cdk-breakwater:quota-counters",
@@ -69,28 +71,85 @@ def annotate_rate(quota: QuotaThrottledInvocation, parallelism: int, longest_cal
             "environments of the account's concurrency beside those of the calls. A quota that has been used keeps "
             "the number with which it began.",
         )
-    longest = parallelism / granted - _BETWEEN if granted else longest_call
-    if 0 < longest < longest_call / 1000:
+    if hands < parallelism:
         remarks.add_info_v2(
             "cdk-breakwater:quota-parallelism",
-            f"{parallelism} calls at once: {granted:g} a second are reached while they take less than {longest:g} s.",
+            f"Of parallelism={parallelism} {hands} are used: a dispatcher makes {hands // quota.counters} calls at "
+            "once, and limits and reserved environments are divided among several in parts of ten or more only.",
         )
-    for tier in tiers:
+    durations = sorted({min(duration, timeout) for duration in (_SHORT_CALL, 1, timeout)})
+    _annotate_use(quota, at_once, durations)
+    for tier in quota.tiers:
         seconds = tier.period.to_seconds(integral=False)
-        if tier.start == "rolling":
-            used = seconds / (seconds + tier.held_seconds(_SHORT_CALL))
-            if used < _CLEARLY + 0.05 and (tier.weight or tier.per_second <= granted):
-                remarks.add_info_v2(
-                    f"cdk-breakwater:quota-use-{seconds:g}",
-                    f"Of {tier} at most {used:.0%} is used with calls of {_SHORT_CALL:g} s, and "
-                    f"{seconds / (seconds + tier.held_seconds(1)):.0%} with calls of 1 s: nobody but the provider "
-                    "knows when within a call it counts, so a call holds its place until a period after its end, with "
-                    "counted='arrival' after it has arrived.",
-                )
-        elif seconds < 2 * (longest_call / 1000 + 2):
+        if tier.start == "calendar" and seconds < 2 * (longest_call / 1000 + 2):
             remarks.add_warning_v2(
                 f"cdk-breakwater:quota-calendar-{seconds:g}",
                 f"{tier} by the calendar: a call may fall into each period within {longest_call / 1000 + 2:g} s of its "
                 "start, and holds a place in all of them until its end is known. Use a rolling tier for so short a "
                 "period, or a shorter timeout of the function.",
             )
+    for number, tier in enumerate((*quota.tiers, *quota.key_tiers)):
+        if tier.arrives_within and tier.arrives_within.to_seconds(integral=False) > timeout:
+            remarks.add_warning_v2(
+                f"cdk-breakwater:quota-arrival-{number}",
+                f"{tier} has arrives_within={tier.arrives_within.to_human_string()}, and {quota.function.node.path} a "
+                f"timeout of {timeout:g} s: its calls end before that, and free their places then. If the dispatcher "
+                "dies, they hold them for so long. Say how soon the provider has the request, or leave out counted "
+                "and arrives_within.",
+            )
+
+
+def _annotate_short_calls(quota: QuotaThrottledInvocation, at_once: int) -> None:
+    """Warn where the dispatchers, or so many calls at once, make clearly less than is granted even of short calls."""
+    granted = calls_per_second(quota.tiers)
+    by_calls = at_once / (_SHORT_CALL + _BETWEEN)
+    by_dispatchers = CALLS_PER_CORE * quota.counters
+    least = min(by_calls, by_dispatchers)
+    if least >= _CLEARLY * granted:
+        return
+    made_by = "one dispatcher makes" if quota.counters == 1 else f"{quota.counters} dispatchers make"
+    advice = f"Use {ceil(granted / least):,} quotas with a part of the limit each, or more, and send to them in turn."
+    if by_calls < by_dispatchers:
+        wanted = ceil(granted * (_SHORT_CALL + _BETWEEN))
+        advice = f"They take parallelism={wanted}, and so many environments of {quota.function.node.path}."
+    Annotations.of(quota).add_warning_v2(
+        "cdk-breakwater:quota-rate",
+        f"{granted:,.10g} calls a second are granted and about {least:,.0f} can be made: {made_by} "
+        f"{by_dispatchers:,} at most, and with {at_once:,} at once and calls of {_SHORT_CALL:g} s {by_calls:,.0f}. "
+        f"{advice}",
+    )
+
+
+def _annotate_use(quota: QuotaThrottledInvocation, at_once: int, durations: Sequence[float]) -> None:
+    """Say how much of the tightest tier of calls, and of each tier of weights, is used with calls of some durations."""
+    calls = [tier for tier in quota.tiers if not tier.weight]
+    tightest = min(calls, key=lambda tier: tier.per_second, default=None)
+    for tier in quota.tiers:
+        if tier is not tightest and not tier.weight:
+            continue
+        parts: list[float] = []
+        reasons: dict[str, None] = {}
+        for duration in durations:
+            # How many calls a weight stands for is not known.
+            by_calls = 1.0 if tier.weight else at_once / (duration + _BETWEEN) / tier.per_second
+            rivals = [tier] if tier.weight else calls
+            by_tier, holder = min(
+                ((rival.per_second / tier.per_second * rival.used(duration), rival) for rival in rivals),
+                key=lambda pair: pair[0],
+            )
+            parts.append(min(by_tier, by_calls))
+            if by_tier < min(_CLEARLY, by_calls):
+                reasons[f"in {holder} {holder.why_held}"] = None
+            elif by_calls < _CLEARLY:
+                reasons[f"there are {at_once:,} calls at once (parallelism)"] = None
+        if reasons:
+            Annotations.of(quota).add_info_v2(
+                f"cdk-breakwater:quota-use-{quota.tiers.index(tier)}",
+                f"Of {tier} at most {_each(durations, parts)} is used: {', and '.join(reasons)}.",
+            )
+
+
+def _each(durations: Sequence[float], parts: Sequence[float]) -> str:
+    said = [f"{min(1, part):.0%}" if part >= 0.01 else "less than 1%" for part in parts]
+    *first, last = (f"{part} with calls of {duration:g} s" for duration, part in zip(durations, said, strict=True))
+    return f"{', '.join(first)} and {last}" if first else last

@@ -137,9 +137,24 @@ class QuotaTier:
     def _arrival_seconds(self) -> float | None:
         return None if self.arrives_within is None else self.arrives_within.to_seconds(integral=False)
 
-    def held_seconds(self, duration: float) -> float:
-        """Return how long a call that takes so long (s) holds a place of a rolling tier beyond its period."""
-        return duration if self._arrival_seconds is None else min(duration, self._arrival_seconds)
+    def used(self, duration: float) -> float:
+        """Return the part of the tier that can be used with calls that take so long (s)."""
+        if self.start == "calendar":
+            return 1.0
+        period = self.period.to_seconds(integral=False)
+        held = duration if self._arrival_seconds is None else min(duration, self._arrival_seconds)
+        return period / (period + held)
+
+    @property
+    def why_held(self) -> str:
+        """Say how long a call holds a place of a rolling tier."""
+        until = f"a call holds its place from its slot until {self.period.to_human_string()} after "
+        if self.arrives_within is None:
+            return (
+                f"{until}its end, since nobody but the provider knows when within a call it counts (if that is when "
+                "the request arrives, say so with counted='arrival')"
+            )
+        return f"{until}its end, or after arrives_within={self.arrives_within.to_human_string()} if that is earlier"
 
     def setting(self) -> dict[str, Any]:
         """Return the tier as the dispatcher reads it."""

@@ -167,6 +167,21 @@ def test_every_queue_of_the_quota_is_mapped(stack: cdk.Stack, code: dict[str, An
     )
 
 
+@pytest.mark.parametrize("ordered", [True, False])
+def test_all_that_holds_messages_is_kept_where_the_table_is(
+    stack: cdk.Stack, code: dict[str, Any], ordered: bool
+) -> None:
+    policy = cdk.RemovalPolicy.RETAIN
+    options: dict[str, Any] = {"tiers": TIERS, "priority": True, "lanes": 2, "ordered": ordered}
+    quota = QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), removal_policy=policy, **options)
+    resources = Template.from_stack(stack).to_json()["Resources"]
+    kinds = ("AWS::SQS::Queue", "AWS::DynamoDB::Table")
+    deleted = [name for name, each in resources.items() if each["Type"] in kinds and each["DeletionPolicy"] != "Retain"]
+    assert deleted == [
+        stack.get_logical_id(quota.node.find_child("Queues").node.find_child("Doorbell").node.default_child)
+    ]
+
+
 def test_rights_are_no_wider_than_the_work(stack: cdk.Stack, code: dict[str, Any]) -> None:
     quota = QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS)
     quota.grant_acquire(lambda_.Function(stack, "Page", **code))
@@ -430,55 +445,6 @@ def test_whatever_goes_past_the_quota_is_named(stack: cdk.Stack, code: dict[str,
     warnings = Annotations.from_stack(stack)
     for construct in (url, source):
         warnings.has_warning("/Stack/Crm", Match.string_like_regexp(f"{construct.node.path}.*past the quota"))
-
-
-@pytest.mark.parametrize(
-    ("tiers", "options", "kind", "words"),
-    [
-        (
-            [QuotaTier(limit=5_000, period=Duration.seconds(1))],
-            {},
-            "warning",
-            "about 154 can be made: 2 dispatchers make 660 at most.*take parallelism=650, and so many env",
-        ),
-        (
-            [QuotaTier(limit=5_000, period=Duration.seconds(1))],
-            {"ordered": True},
-            "warning",
-            "about 154 can be made: one dispatcher makes 330 at most",
-        ),
-        ([QuotaTier(limit=10, period=Duration.seconds(1))], {"parallelism": 5}, "info", "less than 0.47 s"),
-        ([QuotaTier(limit=10, period=Duration.seconds(1))], {}, "info", "at most 91% is used.*50% with calls of 1 s"),
-        (
-            [QuotaTier(limit=10, period=Duration.seconds(1), counted="arrival", arrives_within=Duration.millis(500))],
-            {},
-            "info",
-            "at most 91% is used.*67% with calls of 1 s",
-        ),
-        (
-            [QuotaTier(limit=10, period=Duration.seconds(10), start="calendar")],
-            {},
-            "warning",
-            "by the calendar: a call may fall",
-        ),
-        (
-            [QuotaTier(limit=10, period=Duration.seconds(10))],
-            {"parallelism": 50},
-            "warning",
-            "than the 20 reserved",
-        ),
-    ],
-)
-def test_a_rate_that_cannot_be_reached_is_named(
-    stack: cdk.Stack, code: dict[str, Any], tiers: list[QuotaTier], options: dict[str, Any], kind: str, words: str
-) -> None:
-    function = lambda_.Function(stack, "Caller", **code, timeout=Duration.seconds(3), reserved_concurrent_executions=20)
-    QuotaThrottledInvocation(stack, "Crm", function=function, tiers=tiers, **options)
-    found = Annotations.from_stack(stack)
-    remarks = (found.find_warning if kind == "warning" else found.find_info)(
-        "/Stack/Crm", Match.string_like_regexp(words)
-    )
-    assert len(remarks) == 1
 
 
 def test_no_more_calls_at_once_than_the_function_has_environments(stack: cdk.Stack, code: dict[str, Any]) -> None:

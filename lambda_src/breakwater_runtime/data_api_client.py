@@ -112,13 +112,19 @@ class DataApi:
 
     def _once(self, operation: str, arguments: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
         """Send what must not be sent twice."""
-        from botocore.exceptions import HTTPClientError
+        from botocore.exceptions import ClientError, HTTPClientError
 
         try:
             return self._call(operation, arguments, deadline, lambda _: False)
         except (HTTPClientError, NoAnswer) as error:
             raise OutcomeUnknown(
                 f"{self._target}: the answer to {operation} was lost, so it may have been done or not ({error})."
+            ) from error
+        except ClientError as error:
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) < 500:
+                raise
+            raise OutcomeUnknown(
+                f"{self._target}: {operation} failed within AWS, so it may have been done or not ({error})."
             ) from error
 
     def _call(

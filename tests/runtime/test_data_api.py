@@ -116,6 +116,13 @@ def test_an_insert_whose_answer_is_lost_is_sent_once(cluster: Cluster) -> None:
     assert cluster.operations == ["Execute"]
 
 
+def test_what_fails_within_aws_is_unknown(cluster: Cluster) -> None:
+    cluster.answers = [(500, {"__type": "InternalServerErrorException", "message": "An error occurred"})]
+    with pytest.raises(breakwater.OutcomeUnknown, match="execute_statement failed within AWS, so it may"):
+        breakwater.data_api().execute("INSERT INTO orders VALUES (1)", context=Context(10))
+    assert cluster.operations == ["Execute"]
+
+
 def test_a_commit_whose_answer_is_lost_is_unknown(cluster: Cluster) -> None:
     cluster.answers = [(200, {"formattedRecords": "[]"})]
     cluster.lost = "CommitTransaction"

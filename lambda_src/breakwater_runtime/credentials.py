@@ -145,11 +145,12 @@ class Credentials:
             self._refused, self._refused_since, self._pause = secret, now, 0.0
             return 0.0
         self._pause = min(_LONGEST_PAUSE, max(_FIRST_PAUSE, self._pause * 2))
-        waited = now - self._refused_since + self._pause
-        if waited > _ROTATION_SECONDS or self._pause + _ATTEMPT_SECONDS > deadline.remaining():
+        if now - self._refused_since + self._pause > _ROTATION_SECONDS:
             self._refused, self._refused_in_vain = None, secret
             return None
-        return self._pause
+        # for what is left of the rotation the next invocation waits
+        left = deadline.remaining() - _ATTEMPT_SECONDS
+        return min(self._pause, left) if left >= _FIRST_PAUSE else None
 
     def _pause_after_refused_token(self, deadline: Deadline) -> float | None:
         """One more token, made anew, until one is accepted: the first may have come in a moment of too many logins."""
@@ -161,7 +162,7 @@ class Credentials:
 
     def refusal(self, error: Exception) -> Exception:
         """Return what to raise for a login that stays refused: the driver's error, unless the secret says why."""
-        secret, host = self._refused_in_vain, self._settings.host
+        secret, host = self._refused_in_vain or self._refused, self._settings.host
         if secret is None or not secret.host or not host or secret.host == host:
             return error
         return wrong_secret(

@@ -294,7 +294,10 @@ def test_a_secret_in_rotation_is_waited_for(server: SqlServer, manager: SecretsM
         database.close()
 
 
-def test_a_wrong_secret_is_waited_for_once(server: SqlServer, manager: SecretsManager) -> None:
+def test_a_wrong_secret_is_waited_for_once(
+    server: SqlServer, manager: SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials, "_ROTATION_SECONDS", 2)
     manager.value = secret(server) | {"password": "not it"}
     database = breakwater.database(engine=server.engine, host=server.host, port=server.port, secret_arn=ARN)
     refused = r"(?i)(access denied|password authentication failed)"
@@ -330,6 +333,20 @@ def test_a_rotation_is_waited_for_as_long_as_one_takes() -> None:
             now += pause
     assert pauses[:4] == [0, 0.25, 0.5, 1]
     assert 13 <= sum(pauses) <= 15
+
+
+def test_a_rotation_is_waited_for_by_one_short_invocation_after_the_other() -> None:
+    refused = credentials.Credentials(Settings(None, {"engine": "mysql", "secret_arn": ARN}))
+    value = json.dumps({"username": "app", "password": "old"})
+
+    def pause(seconds: float) -> float | None:
+        refused._secret = parse(ARN, value)
+        return refused.pause_after_refusal(Deadline(Context(seconds)))
+
+    assert [pause(3), pause(3), pause(3)] == [0, 0.25, 0.5]
+    assert pause(1.1) is None
+    assert pause(3) == pytest.approx(2, abs=0.1)
+    assert pause(2.5) == pytest.approx(1.5, abs=0.1), "the last attempt is made while there is time for one"
 
 
 def test_a_rotation_is_waited_for_anew_where_an_invocation_before_ended_in_one(

@@ -8,7 +8,7 @@ import tarfile
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jsii
 
@@ -25,6 +25,26 @@ _CLASS = f"{_MODULE}.Rendered"
 # rendered, it says which property an attribute becomes; and no lazy value is read that nobody asked for, since the CDK
 # keeps what a lazy value was when it was first read.
 _CODE = """
+const allowed = (given) => {
+  const document = given?.toJSON ? given.toJSON() : given;
+  return [document?.Statement ?? []]
+    .flat()
+    .filter(({ Effect, Action }) => Effect === "Allow" && [Action].flat().some((action) => INVOKES.test(action)))
+    .flatMap(({ Resource }) => Resource ?? []);
+};
+const INVOKES = /^(lambda:(invoke.*|[*])|[*])$/i;
+const functionOf = (properties) => [properties.functionName];
+const FUNCTIONS = {
+  "AWS::IAM::ManagedPolicy": (properties) => allowed(properties.policyDocument),
+  "AWS::IAM::Policy": (properties) => allowed(properties.policyDocument),
+  "AWS::IAM::Role": ({ policies }) => [policies ?? []].flat().flatMap((policy) => allowed(policy.policyDocument)),
+  "AWS::Lambda::Alias": functionOf,
+  "AWS::Lambda::EventSourceMapping": functionOf,
+  "AWS::Lambda::Permission": functionOf,
+  "AWS::Lambda::Url": (properties) => [properties.targetFunctionArn],
+  "AWS::Lambda::Version": functionOf,
+};
+
 exports.Rendered = class Rendered {
   static environment(resource) {
     const given = resource.cfnProperties.environment;
@@ -39,6 +59,15 @@ exports.Rendered = class Rendered {
       .findAll()
       .filter((construct) => construct.cfnResourceType === type && !paths.has(construct.node.path))
       .map((resource) => ({ resource, properties: Rendered.of(resource, names) }));
+  }
+
+  static functions(root) {
+    return root.node.findAll().flatMap((resource) => {
+      const values = FUNCTIONS[resource.cfnResourceType]?.(resource.cfnProperties) ?? [];
+      if (!values.length) return [];
+      const { stack } = resource;
+      return [{ resource, id: stack.resolve(resource.logicalId), values, text: JSON.stringify(stack.resolve(values)) }];
+    });
   }
 
   static of(resource, names) {
@@ -63,6 +92,7 @@ exports.Rendered = class Rendered {
 _METHODS = {
     "all": ("root", "type", "names", "skipped"),
     "environment": ("resource",),
+    "functions": ("root",),
     "of": ("resource", "names"),
 }
 _ASSEMBLY = {
@@ -160,6 +190,38 @@ def environment_variables(resource: IConstruct | None) -> dict[str, str]:
         The L1 construct.
     """
     return jsii.sinvoke(_rendered_class(), "environment", [resource])
+
+
+class FunctionUse(NamedTuple):
+    """A resource that names functions: it invokes them, allows that, or is an alias or a version.
+
+    Attributes
+    ----------
+    resource
+        The L1 construct.
+    id
+        Its logical id.
+    values
+        The functions' names or ARNs, tokens unresolved.
+    text
+        The same as the template has them.
+    """
+
+    resource: Any
+    id: str
+    values: list[Any]
+    text: str
+
+
+def function_uses(root: IConstruct) -> list[FunctionUse]:
+    """Return the mappings, permissions, function URLs and rights to invoke beneath a construct, aliases and versions.
+
+    Parameters
+    ----------
+    root
+        Where to look.
+    """
+    return [FunctionUse(**found) for found in jsii.sinvoke(_rendered_class(), "functions", [root])]
 
 
 @cache

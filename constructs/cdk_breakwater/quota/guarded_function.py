@@ -6,7 +6,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import Annotations, Stack
+from aws_cdk import Annotations
 from aws_cdk import aws_lambda as lambda_
 
 from .._cdk.late_validation import validate_at_synth
@@ -15,6 +15,7 @@ from ..functions.base import PreparedFunction
 from ..layers.function_layers import has_runtime_layer
 from ..layers.runtime_layer import OLDEST_PYTHON, RuntimeLayer
 from ..limits.aws_lambda import MOST_LAYERS
+from .other_invokers import warn_of_other_invokers
 
 if TYPE_CHECKING:
     from constructs import IConstruct
@@ -43,7 +44,7 @@ def guard_function(quota: IConstruct, function: Function) -> None:
     if isinstance(function, lambda_.Function):
         add_runtime(quota, function)
     function.node.add_metadata(_QUOTA, quota.node.path)
-    validate_at_synth(quota, partial(_warn_of_other_invokers, quota, function))
+    validate_at_synth(quota, partial(warn_of_other_invokers, quota, function))
 
 
 def quota_of(function: Function) -> str | None:
@@ -89,28 +90,3 @@ def python_version(function: lambda_.Function) -> int | None:
     """Return the 14 of python3.14; None for another runtime."""
     version = re.fullmatch(r"python3\.(\d+)", function.runtime.name)
     return int(version[1]) if version else None
-
-
-def _warn_of_other_invokers(quota: IConstruct, function: Function) -> None:
-    """Warn of whatever else may invoke the function: it would call the provider without a slot."""
-    stack = Stack.of(function)
-    own = str(stack.get_logical_id(cast("lambda_.CfnFunction", function.node.default_child)))
-    for construct in stack.node.find_all():
-        target = _invokes(construct)
-        if target is not None and own in _words(str(stack.resolve(target))):
-            Annotations.of(quota).add_warning_v2(
-                f"cdk-breakwater:quota-bypass-{construct.node.addr[-8:]}",
-                f"{construct.node.path} lets {function.node.path} be invoked past the quota: such calls take no slot, "
-                "and may exceed every tier. Let it send to the quota's queue instead.",
-            )
-
-
-def _invokes(construct: IConstruct) -> object | None:
-    """Return the function that a resource invokes, or lets others invoke."""
-    if isinstance(construct, lambda_.CfnEventSourceMapping | lambda_.CfnPermission):
-        return construct.function_name
-    return construct.target_function_arn if isinstance(construct, lambda_.CfnUrl) else None
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text)

@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 # A stream's batch of so few records may come again for each of them, and have retries left.
 _FEW = 6
 _WEIGHT = 0.1
+# What the dispatcher of a quota reads in an answer.
+_TOLD = ("quotaUsed", "rateLimits")
 _SYNCHRONOUS = "Give it a function that does the work before it returns; asyncio.run() inside it runs a coroutine."
 
 
@@ -57,6 +59,9 @@ def batch(
     begun too: choose a batch that fits the timeout. A stream's batch of which less than half fits is split by an error.
     With a tumbling window the state is the function's own affair: don't use `batch` there.
 
+    Called through a quota, with one record: `RetryAfter` and `QuotaSpent` are raised, and what `used` and `rate_limit`
+    return is returned beside the failures. Of several records such a signal is a failure as any other.
+
     Parameters
     ----------
     handler
@@ -72,7 +77,8 @@ def batch(
     Returns
     -------
     callable
-        A Lambda handler that returns `{"batchItemFailures": [{"itemIdentifier": …}, …]}`.
+        A Lambda handler that returns `{"batchItemFailures": [{"itemIdentifier": …}, …]}`, and of one record what a
+        quota is told.
 
     Raises
     ------
@@ -84,6 +90,8 @@ def batch(
         By that handler, when less than half of a stream's batch fits into the time that is left.
     ValueError
         By that handler, for a record that comes from neither SQS, Kinesis nor DynamoDB Streams.
+    RetryAfter, QuotaSpent
+        By that handler, of an event with one record.
     ConfigurationError
         For an async function or a generator, whose call would do nothing; when idempotency is asked for and no table is
         named.
@@ -97,12 +105,13 @@ def batch(
 
     @wraps(handler)
     def lambda_handler(event: dict[str, Any], context: Any = None) -> dict[str, Any]:
+        told: dict[str, Any] = {}
         if context is None:
-            failures = list(batches.failures(event, None))
+            failures = list(batches.failures(event, None, told))
         else:
             with invocation(context):
-                failures = list(batches.failures(event, context))
-        return {"batchItemFailures": [{"itemIdentifier": item} for item in failures]}
+                failures = list(batches.failures(event, context, told))
+        return {"batchItemFailures": [{"itemIdentifier": item} for item in failures], **told}
 
     return lambda_handler
 
@@ -129,8 +138,15 @@ class _Batches:
         self._jobs = jobs
         self.usual = 0.0
 
-    def failures(self, event: dict[str, Any], context: Any) -> Iterator[str]:
-        """Handle the records, and yield the identifiers of those that come again."""
+    def failures(self, event: dict[str, Any], context: Any, told: dict[str, Any]) -> Iterator[str]:
+        """Handle the records, and yield the identifiers of those that come again; note what one alone tells a quota."""
+
+        def call(record: Record, context: Any) -> object:
+            result = plain_result(self._handler(record, context), "batch", _SYNCHRONOUS)
+            if len(records) == 1 and isinstance(result, dict):
+                told.update((word, result[word]) for word in _TOLD if word in result)
+            return result
+
         deadline = Deadline(context) if context is not None else None
         blocked: set[str] = set()
         slowest = 0.0
@@ -150,10 +166,11 @@ class _Batches:
                 continue
             try:
                 if self._jobs is None:
-                    self._call(record, context)
+                    call(record, context)
                 else:
-                    self._jobs.run(self._call, record, identifier, context)
+                    self._jobs.run(call, record, identifier, context)
             except Exception as error:
+                _pass_signal(error, records)
                 _log.exception("Record %s failed: %s: %s", identifier, type(error).__name__, error)
                 if ends_batch and position == 0 and len(records) > 1:
                     raise FirstRecordFailedError(identifier) from error
@@ -166,9 +183,6 @@ class _Batches:
                 took = before - deadline.remaining()
                 slowest = max(slowest, took)
                 self.usual = took if self.usual == 0 else self.usual + (took - self.usual) * _WEIGHT
-
-    def _call(self, record: Record, context: Any) -> object:
-        return plain_result(self._handler(record, context), "batch", _SYNCHRONOUS)
 
     def _split_what_cannot_fit(self, records: list[Record], deadline: Deadline) -> None:
         """Let Lambda split a stream's batch before any of it is begun, so that nothing is done twice for it."""
@@ -193,6 +207,14 @@ class _Batches:
                 f"{position} of {len(records)} records fitted into the function's time. Lambda splits the batch and "
                 "delivers all of it again; a smaller batch_size or a longer timeout saves that."
             )
+
+
+def _pass_signal(error: Exception, records: list[Record]) -> None:
+    """Raise what one record alone tells a quota."""
+    from breakwater_runtime.quota_signals import QuotaSpent, RetryAfter
+
+    if len(records) == 1 and isinstance(error, RetryAfter | QuotaSpent):
+        raise error
 
 
 def _records(event: dict[str, Any]) -> list[Record]:

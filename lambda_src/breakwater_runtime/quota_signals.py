@@ -6,7 +6,15 @@ message is `RetryAfter(30)` or `QuotaSpent(86400)`.
 
 from __future__ import annotations
 
-from datetime import timedelta
+import logging
+from datetime import datetime, timedelta
+from math import inf, isnan, nan
+from typing import SupportsFloat
+
+from breakwater_runtime.header_times import read_time, unix_time
+
+_NOT_NAMED = 1
+"""The dispatcher waits 1, 2, 4 ... s, up to 15 minutes, while every call says so."""
 
 
 class RetryAfter(Exception):  # noqa: N818 -- named after the HTTP header
@@ -15,23 +23,26 @@ class RetryAfter(Exception):  # noqa: N818 -- named after the HTTP header
     Parameters
     ----------
     seconds
-        What the header `Retry-After` holds: seconds from now (0 or more), or an HTTP date, as text or number. A number
-        from 10⁹ on is a Unix time, from 10¹² on one in milliseconds, as `x-ratelimit-reset` may be.
+        What the header `Retry-After` holds: seconds from now (0 or more), a span such as `6m0s`, or a date, as text,
+        number, timedelta or datetime. A number from 10⁹ on is a Unix time, from 10¹² on one in milliseconds, as
+        `x-ratelimit-reset` may be. None: the provider named no time, so the quota tries one call after 1 s, and after
+        2, 4, 8 … s, at most 15 minutes, as long as all are refused. A text that is no time is logged, and taken for
+        None. Default: None.
+
+    Attributes
+    ----------
+    seconds : float
+        As a number: seconds from now, or a Unix time.
 
     Raises
     ------
     ValueError
-        When it is negative, or no number.
+        When it is negative, or neither a number nor one of these.
     """
 
-    def __init__(self, seconds: float | str) -> None:
-        if isinstance(seconds, str):
-            super().__init__(f"RetryAfter({seconds.strip()})")
-        elif not seconds >= 0:
-            raise ValueError(f"RetryAfter needs 0 seconds or more (given {seconds}).")
-        else:
-            super().__init__(f"RetryAfter({seconds!r})")
-        self.seconds = seconds
+    def __init__(self, seconds: SupportsFloat | str | bytes | timedelta | datetime | None = None) -> None:
+        self.seconds = _wait(seconds)
+        super().__init__(f"RetryAfter({_shortest(self.seconds)})")
 
 
 class QuotaSpent(Exception):  # noqa: N818 -- a state, not a fault
@@ -40,20 +51,53 @@ class QuotaSpent(Exception):  # noqa: N818 -- a state, not a fault
     Parameters
     ----------
     period
-        The tier's period: seconds, or a timedelta.
+        The tier's period: seconds, or a timedelta. The message fails if no tier has it.
 
     Raises
     ------
     ValueError
-        When it is not positive.
+        When it is not positive, or no number.
     """
 
-    def __init__(self, period: float | timedelta) -> None:
-        seconds = period.total_seconds() if isinstance(period, timedelta) else period
-        if not seconds > 0:
-            raise ValueError(f"QuotaSpent needs the period of a tier in seconds (given {seconds}).")
-        super().__init__(f"QuotaSpent({seconds:g})")
-        self.period = seconds
+    def __init__(self, period: SupportsFloat | timedelta) -> None:
+        seconds = number_of(period.total_seconds() if isinstance(period, timedelta) else period)
+        if not 0 < seconds < inf:
+            raise ValueError(f"QuotaSpent needs the period of a tier in seconds (given {period!r}).")
+        super().__init__(f"QuotaSpent({_shortest(seconds)})")
+        self.period = period
+
+
+def number_of(given: object) -> float:
+    """Return a number as JSON knows it; NaN for what is none, such as a text or True."""
+    if isinstance(given, bool) or not isinstance(given, SupportsFloat):
+        return nan
+    try:
+        return given if isinstance(given, int) else float(given)
+    except (TypeError, ValueError):
+        return nan
+
+
+def _wait(given: SupportsFloat | str | bytes | timedelta | datetime | None) -> float:
+    """Return seconds, or a Unix time."""
+    if given is None:
+        return _NOT_NAMED
+    if isinstance(given, str | bytes):
+        text = given if isinstance(given, str) else given.decode("latin-1")
+        seconds = read_time(text)
+        if seconds is None:
+            logging.getLogger(__name__).warning("RetryAfter(%.100r) is no time: taken as if none was named", text)
+            return _NOT_NAMED
+        return seconds
+    if isinstance(given, datetime):
+        return unix_time(given)
+    seconds = number_of(given.total_seconds() if isinstance(given, timedelta) else given)
+    if isnan(seconds) or seconds < 0:
+        raise ValueError(f"RetryAfter needs 0 seconds or more, or a date (given {given!r}).")
+    return seconds
+
+
+def _shortest(seconds: float) -> str:
+    return str(int(seconds) if seconds == seconds // 1 else seconds)
 
 
 def used(weight: float) -> dict[str, float]:
@@ -78,15 +122,12 @@ def used(weight: float) -> dict[str, float]:
     ValueError
         When it is negative, or no number.
     """
-    require_used(weight)
-    return {"quotaUsed": weight}
+    return {"quotaUsed": used_of(weight)}
 
 
-def require_used(weight: float) -> None:
-    """Refuse what no call can have used."""
-    try:
-        known = not isinstance(weight, bool) and 0 <= weight < float("inf")
-    except TypeError:
-        known = False
-    if not known:
+def used_of(weight: float) -> float:
+    """Return what a call has used; what none can have used is refused."""
+    number = number_of(weight)
+    if not 0 <= number < inf:
         raise ValueError(f"used needs a number, 0 or more (given {weight!r}).")
+    return number

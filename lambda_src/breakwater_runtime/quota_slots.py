@@ -6,7 +6,7 @@ import json
 import logging
 import os
 from contextlib import contextmanager
-from math import ceil, inf, nan
+from math import ceil, inf
 from time import monotonic, sleep, time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,7 +14,7 @@ from breakwater_runtime._aws import ask, client, is_transient, was_not_sent
 from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.environment import LONGEST_FUNCTION_SECONDS, variable
 from breakwater_runtime.errors import BreakwaterError, ConfigurationError, ConnectionUnavailable
-from breakwater_runtime.quota_signals import QuotaSpent, RetryAfter, require_used
+from breakwater_runtime.quota_signals import QuotaSpent, RetryAfter, number_of, used_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,8 +77,7 @@ class QuotaSlot:
         ValueError
             When it is negative, or no number.
         """
-        require_used(weight)
-        self._used = _number(weight)
+        self._used = used_of(weight)
 
     def _end(self, error: BaseException | None) -> dict[str, Any]:
         """Return what is said of its end."""
@@ -92,7 +91,7 @@ class QuotaSlot:
 
 @contextmanager
 def acquire(
-    context: object | None = None, *, weight: float = 1, within: float | None = None, name: str | None = None
+    context: object | None = None, *, weight: float | None = None, within: float | None = None, name: str | None = None
 ) -> Iterator[QuotaSlot]:
     """Take a slot of a quota for a call that is made at once, in a `with` block, and give it back at its end.
 
@@ -112,7 +111,7 @@ def acquire(
         Lambda's context. A function that dies in the block holds its slot until its invocation would have ended. None:
         for 15 minutes.
     weight
-        What the call uses at most, in tiers that count weights. Default: 1.
+        What the call uses at most, in tiers that count weights. Default: no tier counts weights.
     within
         Seconds to wait for a slot, within the invocation's time; 0: only for one that is free now. The answer is
         waited for 2 s in any case. Default: until 0.5 s before the invocation's end; without a context 15 s.
@@ -124,8 +123,8 @@ def acquire(
     QuotaBusy
         No slot is free in time; `retry_after` says how long it takes.
     ConfigurationError
-        The function has no such quota, `name` is no text, the weight is no number above 0, `within` is none from 0 on,
-        or no tier grants so much at once.
+        The function has no such quota, `name` is no text, the weight is no number above 0 or is missing though a tier
+        counts weights, `within` is no number from 0 on, or no tier grants so much at once.
     ConnectionUnavailable
         The quota was not reached in time. If a slot was taken nevertheless, it is free when the invocation has ended.
     """
@@ -135,7 +134,7 @@ def acquire(
     function = os.environ.get(key)
     if not function:
         raise ConfigurationError(f"{key} is not set. quota.grant_acquire(function) sets it.")
-    slot = _acquired(function, context, _weight(weight), _seconds(within))
+    slot = _acquired(function, context, None if weight is None else _weight(weight), _seconds(within))
     try:
         yield slot
     except BaseException as error:
@@ -144,19 +143,9 @@ def acquire(
     _report(function, context, slot._end(None))
 
 
-def _number(given: float) -> float:
-    """Return a number as JSON knows it; NaN for what is none."""
-    if isinstance(given, bool):
-        return nan
-    try:
-        return given if isinstance(given, int) else float(given)
-    except (TypeError, ValueError):
-        return nan
-
-
 def _weight(given: float) -> float:
     """Return a weight: what is none would reach no quota, with an error that names no weight."""
-    weight = _number(given)
+    weight = number_of(given)
     if not 0 < weight < inf:
         raise ConfigurationError(f"acquire needs a weight above 0 (given {given!r}).")
     return weight
@@ -164,13 +153,13 @@ def _weight(given: float) -> float:
 
 def _seconds(within: float | None) -> float:
     """Return how long a slot may be waited for."""
-    seconds = inf if within is None else _number(within)
+    seconds = inf if within is None else number_of(within)
     if not seconds >= 0:
         raise ConfigurationError(f"acquire needs within in seconds, 0 or more (given {within!r}).")
     return seconds
 
 
-def _acquired(function: str, context: object | None, weight: float, within: float) -> QuotaSlot:
+def _acquired(function: str, context: object | None, weight: float | None, within: float) -> QuotaSlot:
     invocation = Deadline(context)
     deadline = invocation.within(within)
     while True:
@@ -182,7 +171,7 @@ def _acquired(function: str, context: object | None, weight: float, within: floa
             if context is not None:
                 left = cast("LambdaContext", context).get_remaining_time_in_millis() / 1_000
             request = {
-                "weight": weight,
+                "weight": 1 if weight is None else weight,
                 "within": max(0, int(1_000 * deadline.remaining())),
                 "lasts": ceil(1_000 * left),
             }
@@ -193,7 +182,11 @@ def _acquired(function: str, context: object | None, weight: float, within: floa
         if "refused" in answer:
             raise ConfigurationError(f"{_target(function)}: {answer['refused']}.")
         if "slot" in answer:
-            return _in_time(function, context, QuotaSlot(answer["slot"], sent), answer)
+            slot = QuotaSlot(answer["slot"], sent)
+            if weight is None and (unit := answer["slot"].get("unit")):
+                _give_back(function, context, slot)
+                raise ConfigurationError(f"{_target(function)} counts {unit}: acquire needs the call's weight.")
+            return _in_time(function, context, slot, answer)
         pause = answer.get("again", 0) / 1_000
         if not pause or deadline.remaining() <= pause:
             retry_after = answer["busy"] / 1_000
@@ -207,9 +200,14 @@ def _in_time(function: str, context: object | None, slot: QuotaSlot, answer: dic
     while (rest := answer["wait"] - received.low()) > 0:
         sleep(rest / 1_000)
     if slot._sent.high() > answer["late"]:
-        _report(function, context, {**slot._end(None), "unused": True})
+        _give_back(function, context, slot)
         raise QuotaBusy(f"{_target(function)}: the slot had passed before it could be used", 0)
     return slot
+
+
+def _give_back(function: str, context: object | None, slot: QuotaSlot) -> None:
+    """Report that there was no call."""
+    _report(function, context, {**slot._end(None), "unused": True})
 
 
 def _report(function: str, context: object | None, request: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import breakwater_runtime as breakwater
 from breakwater_runtime.batches import FirstRecordFailedError, OutOfTimeError
+from breakwater_runtime.testing import quota_event
 
 QUEUE = "arn:aws:sqs:eu-central-1:123456789012:jobs"
 
@@ -190,6 +191,33 @@ def test_a_message_that_came_more_often_is_begun_first() -> None:
     ordered = [fifo(number, "a") for number in range(2)]
     ordered[1]["attributes"]["ApproximateReceiveCount"] = "3"
     assert run(ordered, set())[0] == [0, 1]
+
+
+def told(event: dict[str, Any], result: Any) -> dict[str, Any]:
+    @breakwater.batch
+    def handler(record: dict[str, Any], context: Any) -> object:
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    return handler(event, None)
+
+
+@pytest.mark.parametrize("signal", [breakwater.RetryAfter(30), breakwater.QuotaSpent(60)])
+def test_a_signal_of_one_record_reaches_its_quota(signal: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(type(signal)) as raised:
+        told(quota_event({}), signal)
+    assert raised.value is signal
+    assert not caplog.messages, "it has not failed"
+    two = told({"Records": [sqs(0), sqs(1)]}, signal)
+    assert len(two["batchItemFailures"]) == 2, "no quota has sent them"
+    assert str(signal) in caplog.text
+
+
+def test_what_one_record_tells_its_quota_is_returned() -> None:
+    said = breakwater.used(812) | breakwater.rate_limit({"X-RateLimit-Remaining": "7"})
+    assert told(quota_event({}), said | {"secret": 1}) == {"batchItemFailures": [], **said}
+    assert told({"Records": [sqs(0), sqs(1)]}, said) == {"batchItemFailures": []}
 
 
 async def asynchronous(record: dict[str, Any], context: Any) -> None:

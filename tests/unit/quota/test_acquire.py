@@ -112,14 +112,14 @@ def test_a_caller_that_dies_holds_its_slot_until_its_invocation_would_have_ended
     assert late.outcome == "acquired"
 
 
-@pytest.mark.parametrize("weight", [0, -1, float("nan"), float("inf"), True, "many", None])
+@pytest.mark.parametrize("weight", [0, -1, float("nan"), float("inf"), True, "many", "5", b"5"])
 def test_a_weight_that_is_none_is_refused_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch, weight: Any) -> None:
     monkeypatch.setenv("BREAKWATER_ACQUIRE", "acquirer")
     with pytest.raises(ConfigurationError, match=f"a weight above 0.*{weight!r}"), acquire(weight=weight):
         pytest.fail("it has no slot")
 
 
-@pytest.mark.parametrize("within", [-1, float("nan"), True, "soon"])
+@pytest.mark.parametrize("within", [-1, float("nan"), True, "soon", "5"])
 def test_a_time_that_is_none_is_refused_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch, within: Any) -> None:
     monkeypatch.setenv("BREAKWATER_ACQUIRE", "acquirer")
     with pytest.raises(ConfigurationError, match=f"0 or more.*{within!r}"), acquire(within=within):
@@ -216,6 +216,28 @@ def test_while_a_provider_asks_for_patience_one_call_is_made() -> None:
     after(world, 11_000)
     assert [caller.outcome for caller in callers].count("acquired") >= 1
     assert not world.provider.exceeded(world.provider.limits)
+
+
+def test_a_header_that_names_no_time_asks_for_patience_too() -> None:
+    world = world_of(Limit(10, 1_000))
+
+    def refuse(_: QuotaSlot) -> None:
+        raise RetryAfter("abc")
+
+    talk(world, refuse)
+    assert counter_of(world).away == 1
+
+
+def test_who_names_no_weight_where_a_tier_counts_weights_is_told_and_holds_nothing() -> None:
+    world = world_of(Limit(100, 60_000, weighted=True), Limit(100, 60_000))
+    weight: Any = None
+    caller = talk(world, lambda _: pytest.fail("it has no slot"), weight=weight)
+    assert caller.outcome == "refused"
+    quota = counter_of(world).quota
+    assert [quota.used(window) for window in quota.rolling] == [0, 0]
+    assert not quota.in_flight
+    plain = talk(world_of(Limit(2, 60_000)), lambda _: None, weight=weight)
+    assert plain.outcome == "acquired"
 
 
 def test_any_other_error_passes_and_its_text_stays_here() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -36,6 +38,7 @@ from handlers.quota_dispatcher.reports import Report
 from handlers.quota_dispatcher.settings import VARIABLE, Settings
 from handlers.quota_dispatcher.shelf import HOLE, MOST_WAITING, Shelf
 from handlers.quota_dispatcher.store import Presence, Store
+from handlers.quota_dispatcher.taking import Taking
 from handlers.quota_dispatcher.tiers import time_zone
 from tests.simulation.bill import Bill
 from tests.simulation.hub import Machine
@@ -384,7 +387,19 @@ def test_a_zone_is_the_same_in_lambda_without_a_database(zone: str) -> None:
         (RetryAfter("Fri, 15 Jan 2027 08:00:30 GMT"), Verdict.RETRY_AFTER, 30),
         (RetryAfter("Thu, 01 Jan 1970 00:00:00 GMT"), Verdict.RETRY_AFTER, 0),
         (RetryAfter(1e400), Verdict.RETRY_AFTER, 400 * 86_400),
+        (RetryAfter("30s"), Verdict.RETRY_AFTER, 30),
+        (RetryAfter("6m0s"), Verdict.RETRY_AFTER, 360),
+        (RetryAfter(b" 30 "), Verdict.RETRY_AFTER, 30),
+        (RetryAfter("2027-01-15T08:00:30Z"), Verdict.RETRY_AFTER, 30),
+        (RetryAfter(str(NOW + 40_000)), Verdict.RETRY_AFTER, 40),
+        (RetryAfter(Decimal("3.5")), Verdict.RETRY_AFTER, 3.5),
+        (RetryAfter(timedelta(minutes=2)), Verdict.RETRY_AFTER, 120),
+        (RetryAfter(datetime(2027, 1, 15, 8, 0, 30, tzinfo=timezone.utc)), Verdict.RETRY_AFTER, 30),
+        (RetryAfter(), Verdict.RETRY_AFTER, 1),
+        (RetryAfter(None), Verdict.RETRY_AFTER, 1),
         (QuotaSpent(timedelta(days=1)), Verdict.QUOTA_SPENT, 86_400),
+        (QuotaSpent(1_234_567), Verdict.QUOTA_SPENT, 1_234_567),
+        (QuotaSpent(Decimal("0.5")), Verdict.QUOTA_SPENT, 0.5),
         (QuotaSpent(2_592_000), Verdict.QUOTA_SPENT, 2_592_000),
     ],
 )
@@ -405,11 +420,44 @@ def test_a_signal_without_sense_is_a_failure_that_says_so(text: str) -> None:
     assert "the argument is not seconds" in outcome.reason
 
 
-@pytest.mark.parametrize("number", [-1, float("nan")])
-def test_a_signal_without_sense_is_refused(number: float) -> None:
+@pytest.mark.parametrize("text", ["abc", "nan", "inf", "-1", "", "30, 60", "0x10", "RetryAfter(5)"])
+def test_a_header_that_names_no_time_is_patience_and_no_failure(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    outcome = judge({"errorMessage": str(RetryAfter(text))}, NOW / 1000)
+    assert (outcome.verdict, outcome.seconds) == (Verdict.RETRY_AFTER, 1)
+    assert f"RetryAfter({text!r}) is no time" in caplog.text
+
+
+@pytest.mark.parametrize("given", [-1, -0.5, float("nan"), True, ["30"], {}, timedelta(-1), Decimal("NaN")])
+def test_a_signal_without_sense_is_refused(given: Any) -> None:
     for signal in (RetryAfter, QuotaSpent):
-        with pytest.raises(ValueError, match=f"given {number}"):
-            signal(number)
+        with pytest.raises(ValueError, match=re.escape(f"given {given!r}")):
+            signal(given)
+
+
+@pytest.mark.parametrize("period", [0, "86400", None, float("inf")])
+def test_a_period_that_is_none_is_refused(period: Any) -> None:
+    with pytest.raises(ValueError, match=f"the period of a tier in seconds.*given {period!r}"):
+        QuotaSpent(period)
+
+
+def test_who_is_asked_for_patience_without_a_time_asks_ever_less_often() -> None:
+    counter = Counter([{"limit": 100, "period": 1_000}], 3_000, first=[0], ordered=False)
+    now, starts = NOW, list[int]()
+    counter.advance(Reading(now, 0), None)
+    for _ in range(6):
+        outcome = judge({"errorMessage": str(RetryAfter())}, now / 1000)
+        taking = Taking(counter.quota, "me", 1_000_000)
+        slot = taking.next()
+        assert slot is not None
+        starts.append(slot.start)
+        now += slot.start - counter.quota.clock
+        frame = counter.quota.frame
+        counter.advance(Reading(now, now - NOW), frame)
+        counter.report_acquired(
+            Report(slot, Held(Ref(-1, -1, -1)), now, outcome.verdict, round(outcome.seconds * 1000))
+        )
+    pauses = [round((later - earlier) / 1_000) for earlier, later in pairwise(starts)]
+    assert pauses == [1, 2, 4, 8, 16]
 
 
 class Function:

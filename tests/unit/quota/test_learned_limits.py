@@ -6,9 +6,16 @@ import json
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from functools import partial
+from http.client import HTTPMessage
+from time import process_time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from urllib3 import HTTPHeaderDict
 
 from breakwater_runtime.quota_signals import used
 from breakwater_runtime.rate_limits import rate_limit
@@ -38,6 +45,31 @@ NOW = 1_800_000_000_000
         ),
         ({"RateLimit": "limit=100, remaining=50, reset=5"}, [{"remaining": 50, "reset": 5, "limit": 100}]),
         (
+            {"RateLimit": "limit=100, remaining=50, reset=5", "RateLimit-Policy": "9;w=1, 100;w=60"},
+            [{"remaining": 50, "reset": 5, "limit": 100, "window": 60}],
+        ),
+        (
+            {"RateLimit-Policy": "100;w=60", "RateLimit-Limit": "100", "RateLimit-Remaining": "7"},
+            [{"remaining": 7, "limit": 100, "window": 60}],
+        ),
+        ({"RateLimit-Policy": '"default";q=100;w=60'}, [{"remaining": 100, "limit": 100, "window": 60}]),
+        (
+            {"RateLimit-Policy": '"a";q=9;w=1;qu="requests", "b";q=5;w=60;qu="tokens"'},
+            [
+                {"remaining": 9, "limit": 9, "window": 1, "unit": "calls"},
+                {"remaining": 5, "limit": 5, "window": 60, "unit": "weight"},
+            ],
+        ),
+        ({"RateLimit": '"a;b,c";r=1;t=2;pk=:YT1i:'}, [{"remaining": 1, "reset": 2}]),
+        (
+            {"X-RateLimit-Limit": "1,000", "X-RateLimit-Remaining": "12,345,678", "X-RateLimit-Reset": "0s"},
+            [{"limit": 1_000, "remaining": 12_345_678, "reset": 0}],
+        ),
+        (
+            {"X-RateLimit-Limit": "10;w=1, 1000;w=3600", "X-RateLimit-Remaining": "7"},
+            [{"limit": 10, "remaining": 7, "window": 1}],
+        ),
+        (
             {"RateLimit-Limit": "100, 100;w=60", "RateLimit-Remaining": "7", "RateLimit-Reset": "5"},
             [{"remaining": 7, "reset": 5, "limit": 100, "window": 60}],
         ),
@@ -60,19 +92,62 @@ NOW = 1_800_000_000_000
 )
 def test_headers_of_each_form_are_understood(headers: dict[str, str], limits: list[dict[str, Any]]) -> None:
     assert rate_limit(headers) == {"rateLimits": limits}
-    response = type("Response", (), {"headers": headers})()
-    assert rate_limit(response) == {"rateLimits": limits}
+    told, problem = read_limits(rate_limit(headers))
+    assert (len(told), problem) == (len(limits), "")
+
+
+def milliseconds(instant: datetime) -> int:
+    return int(instant.timestamp() * 1_000)
 
 
 @pytest.mark.parametrize(
     "written",
-    [datetime.timestamp, datetime.isoformat, partial(format_datetime, usegmt=True)],
-    ids=["Unix time", "ISO 8601", "HTTP date"],
+    [
+        datetime.timestamp,
+        milliseconds,
+        datetime.isoformat,
+        partial(format_datetime, usegmt=True),
+    ],
+    ids=["Unix time", "Unix time in milliseconds", "ISO 8601", "HTTP date"],
 )
 def test_a_reset_may_be_an_instant(written: Callable[[datetime], object]) -> None:
     reset = str(written(datetime.now(timezone.utc) + timedelta(hours=2)))
     (limit,) = rate_limit({"X-RateLimit-Remaining": "1", "X-RateLimit-Reset": reset})["rateLimits"]
     assert 7_000 < float(limit["reset"]) <= 7_200
+
+
+HEADERS = {"X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "7", "X-RateLimit-Reset": "30", "Age": "1"}
+MESSAGE = HTTPMessage()
+for _header in HEADERS.items():
+    MESSAGE.add_header(*_header)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        MESSAGE,
+        SimpleNamespace(headers=MESSAGE),
+        HTTPError("http://crm", 429, "Too Many Requests", MESSAGE, None),
+        HTTPHeaderDict(HEADERS),
+        {"ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {k.lower(): v for k, v in HEADERS.items()}}},
+        list(HEADERS.items()),
+        tuple((name.encode(), value.encode()) for name, value in HEADERS.items()),
+        {name: [value] for name, value in HEADERS.items()},
+        {name: int(value) for name, value in HEADERS.items()},
+        SimpleNamespace(headers=list(HEADERS.items())),
+    ],
+    ids=["HTTPMessage", "urllib", "HTTPError", "urllib3", "boto3", "pairs", "bytes", "lists", "numbers", "a list"],
+)
+def test_a_response_of_any_client_is_read(response: object, caplog: pytest.LogCaptureFixture) -> None:
+    assert rate_limit(response) == {"rateLimits": [{"limit": 100, "remaining": 7, "reset": 30}]}
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize("response", [None, 5, "x", [1], {"ResponseMetadata": None}, SimpleNamespace()])
+def test_what_is_no_response_is_said_and_fails_no_call(response: object, caplog: pytest.LogCaptureFixture) -> None:
+    assert rate_limit(response) == {}
+    (words,) = caplog.messages
+    assert words.startswith(f"rate_limit can't read the headers of {type(response).__name__}: ")
 
 
 @pytest.mark.parametrize(
@@ -81,15 +156,51 @@ def test_a_reset_may_be_an_instant(written: Callable[[datetime], object]) -> Non
         {},
         {"Date": "now"},
         {"RateLimit": ""},
-        {"RateLimit": "nonsense"},
-        {"RateLimit": '"x";r=many;t=1'},
-        {"X-RateLimit-Remaining": "-1"},
-        {"X-RateLimit-Remaining": "NaN"},
         {"X-RateLimit-Limit": "100"},
+        {"X-RateLimit-Remaining": None},
+        {"RateLimit": '"d";r=1;t=2', "RateLimit-Policy": '"d";q=10;w=60;qu="content-bytes"'},
+        {"RateLimit": '"d";r=1;t=2', "RateLimit-Policy": '"d";q=10;w=60;qu="concurrent-requests"'},
+        {"RateLimit-Policy": '"d";q=10;w=60;qu="content-bytes"'},
     ],
 )
-def test_headers_that_say_nothing_change_nothing(headers: dict[str, str]) -> None:
+def test_headers_that_say_nothing_change_nothing(headers: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
     assert rate_limit(headers) == {}
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("headers", "nonsense"),
+    [
+        ({"RateLimit": "nonsense"}, "ratelimit says 'nonsense'"),
+        ({"RateLimit": ";,;"}, "ratelimit says ';,;'"),
+        ({"RateLimit": '"x";r=many;t=1'}, "ratelimit says 'many'"),
+        ({"RateLimit-Policy": "default"}, "ratelimit-policy says 'default'"),
+        ({"X-RateLimit-Remaining": "-1"}, "x-ratelimit-remaining says '-1'"),
+        ({"X-RateLimit-Remaining": "NaN"}, "x-ratelimit-remaining says 'NaN'"),
+        ({"X-RateLimit-Remaining": "1e400"}, "x-ratelimit-remaining says '1e400'"),
+        ({"X-RateLimit-Reset-Tokens": "soon"}, "x-ratelimit-reset-tokens says 'soon'"),
+    ],
+)
+def test_a_header_that_makes_no_sense_is_said(
+    headers: dict[str, str], nonsense: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert rate_limit(headers) == {}
+    assert f"The provider's header {nonsense}, which makes no sense" in caplog.text
+
+
+@given(st.dictionaries(st.sampled_from([*HEADERS, "RateLimit", "RateLimit-Policy"]), st.text('"=;,wqrt:10 .sZ-\\')))
+def test_whatever_a_provider_says_the_dispatcher_understands_what_is_made_of_it(headers: dict[str, str]) -> None:
+    found = rate_limit(headers)
+    told, problem = read_limits(json.loads(json.dumps(found, allow_nan=False)))
+    assert (len(told), problem) == (len(found.get("rateLimits", [])), "")
+
+
+def test_a_header_of_64_kb_takes_no_time_and_does_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    begun = process_time()
+    for text in ("a" * 65_000, '"' * 65_000, "1," * 32_000, "1s" * 32_000 + "x"):
+        rate_limit(dict.fromkeys(("RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Reset"), text))
+    assert process_time() - begun < 3
+    assert len(caplog.text) < 30_000
 
 
 def test_a_function_says_both_what_it_used_and_what_remains() -> None:

@@ -170,7 +170,7 @@ PARAMETERS: list[tuple[str, str, set[str]]] = [
     ("quota", "max_attempts", ANY),
     ("quota", "parallelism", GIVEN),
     ("quota", "removal_policy", ANY),
-    ("tier", "limit", WHOLE | {"None"}),
+    ("tier", "limit", ANY),
     ("tier", "period", ANY),
     ("tier", "start", ANY),
     ("tier", "time_zone", GIVEN),

@@ -74,6 +74,7 @@ def _is_alarm_target(value: Any) -> bool:
 
 
 _LAST_PORT = 65535
+_VOWELS = ("A", "E", "I", "O")
 FLAG = instance_of(bool, "True or False")
 TEXT = Kind("a text that is not empty", _is_text)
 ABOVE_ZERO = Kind("a number above 0 that is known at synth", _is_above_zero)
@@ -133,4 +134,4 @@ def shown(value: Any) -> str:
     name = type(value).__name__
     if name.startswith("_") and name.endswith("Proxy"):  # jsii's class of what only its interface tells
         return f"an imported {name[1:-5].removesuffix('Base').removeprefix('I')}"
-    return f"a {name}"
+    return f"{'an' if name.startswith(_VOWELS) else 'a'} {name}"

@@ -1,4 +1,4 @@
-"""Numbers that must be known at synth, since shares are computed from them."""
+"""Whole numbers that must be known at synth, since others are computed from them."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def required_number(where: IConstruct | str, name: str, value: float, *, minimum
     if math.isfinite(value) and Token.is_unresolved(value):  # jsii cannot carry inf and nan
         raise BreakwaterError(
             where,
-            f"{name} is a token (given {Token.as_string(value)}), and shares are computed at synth.",
+            f"{name} is a token (given {Token.as_string(value)}), and must be known at synth.",
             "Give a plain number.",
         )
     if not (math.isfinite(value) and value == int(value) and value >= minimum):
         problem = f"{name} must be a whole number of at least {minimum} (given {value})."
-        raise BreakwaterError(where, problem, "Give a plain number.")
+        raise BreakwaterError(where, problem, f"Give {minimum}, or a whole number above it.")
     return int(value)

@@ -14,7 +14,7 @@ def quota_command(
     stack: Annotated[str, typer.Argument(help="The name of a deployed stack.")],
     *,
     set_plan: Annotated[
-        str | None, typer.Option(help="Write the plan of this key; '*': of all keys that have none.")
+        str | None, typer.Option(help="Write the plan of this key, or of #HASH; '*': of all keys that have none.")
     ] = None,
     limit: Annotated[
         list[str] | None, typer.Option(help="Of the plan, SECONDS=LIMIT: what a tier of key_tiers grants the key.")
@@ -33,15 +33,13 @@ def quota_command(
     from botocore.exceptions import BotoCoreError, ClientError
 
     from ..errors import BreakwaterError
-    from .quota_keys import keys_table
+    from .quota_keys import check_plan_options, keys_table
     from .quota_report import change_plan, quota_table, quota_usage
 
-    if "" in (set_plan, clear_plan):
-        raise failed(BreakwaterError(stack, "the key is an empty text.", "Name one, or '*' for all that have no plan."))
-    if bool(set_plan) != bool(limit) or (set_plan and clear_plan):
-        raise failed(
-            BreakwaterError(stack, "--set-plan and --limit go together.", "Give --set-plan KEY --limit SECONDS=LIMIT.")
-        )
+    try:
+        check_plan_options(stack, set_plan, limit, clear_plan)
+    except BreakwaterError as error:
+        raise failed(error) from error
     log_in(region, profile)
     try:
         if key := set_plan or clear_plan:

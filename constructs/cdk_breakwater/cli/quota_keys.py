@@ -110,6 +110,38 @@ def keys_table(keys: Sequence[KeyUsage]) -> Table:
     return table
 
 
+def check_plan_options(stack: str, set_plan: str | None, limits: Sequence[str] | None, clear_plan: str | None) -> None:
+    """Refuse what no quota can do, before AWS is asked.
+
+    Raises
+    ------
+    BreakwaterError
+        For options that contradict each other, an empty key, and limits that are no ``TIER=LIMIT``.
+    """
+    if set_plan is not None and clear_plan is not None:
+        raise BreakwaterError(
+            stack, "--set-plan and --clear-plan contradict each other.", "Give one of them: --set-plan replaces a plan."
+        )
+    if "" in (set_plan, clear_plan):
+        raise BreakwaterError(stack, "the key is an empty text.", "Name one, or '*' for all that have no plan.")
+    if set_plan is None and limits:
+        raise BreakwaterError(
+            stack, f"--limit {limits[0]!r} is of a plan, and --set-plan is not given.", "Give --set-plan KEY as well."
+        )
+    if set_plan is not None and not limits:
+        raise BreakwaterError(
+            stack, f"--set-plan {set_plan!r} is given without a limit.", "Give --limit SECONDS=LIMIT as well."
+        )
+    for text in limits or ():
+        tier, _, number = text.rpartition("=")
+        if not (tier and number.isascii() and number.isdecimal() and number.strip("0")):
+            raise BreakwaterError(
+                stack,
+                f"--limit {text!r} is no SECONDS=LIMIT.",
+                "Give the period of a tier and a whole number, 1 or more, such as 60=100.",
+            )
+
+
 def write_plan(settings: Any, dynamodb: Any, key: str, limits: Sequence[str] | None) -> None:
     """Write the plan of a key, or delete it.
 

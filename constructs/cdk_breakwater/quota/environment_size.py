@@ -27,7 +27,7 @@ _REST = 350
 def require_room(
     quota: IConstruct, feeds: Mapping[sqs.Queue, Any], urls: Sequence[sqs.Queue], others: Mapping[str, Any]
 ) -> None:
-    """Refuse lanes whose queues, as CloudFormation will name them, do not fit into 4 KB.
+    """Refuse settings that do not fit into 4 KB, with the names that CloudFormation will give to the queues.
 
     Parameters
     ----------
@@ -43,17 +43,33 @@ def require_room(
     Raises
     ------
     BreakwaterError
-        With the number of bytes.
+        With the number of bytes, and what takes most of them.
     """
-    plain = json.dumps([others, list(feeds.values())], separators=(",", ":"))
-    size = _REST + len(plain) + sum(_ARN + _name(queue) for queue in feeds) + sum(_URL + _name(queue) for queue in urls)
+    parts = {
+        f"{len(feeds)} queues": _written(list(feeds.values()))
+        + sum(_ARN + _name(queue) for queue in feeds)
+        + sum(_URL + _name(queue) for queue in urls),
+        **{name: _written(value) + len(name) + len('"":,') for name, value in others.items()},
+    }
+    size = _REST + sum(parts.values())
     if size > ENVIRONMENT_BYTES:
+        largest = max(parts, key=lambda name: parts[name])
+        advice = {
+            "tiers": "Use fewer tiers, or a shorter name of their weight.",
+            "key_tiers": "Use fewer tiers of each key, or a shorter name of their weight.",
+            "key": "Use a shorter path to the key, or a shorter name of it.",
+            "name": "Use a shorter id of the construct, or of those around it.",
+        }.get(largest, "Use fewer lanes, or a shorter name of the stack and of the construct.")
         raise BreakwaterError(
             quota,
-            f"its {len(feeds)} queues make about {size:,} bytes of environment, and Lambda takes "
-            f"{ENVIRONMENT_BYTES:,}.",
-            "Use fewer lanes, or a shorter name of the stack and of the construct.",
+            f"its settings make about {size:,} bytes of environment, {parts[largest]:,} of them its {largest}, and "
+            f"Lambda takes {ENVIRONMENT_BYTES:,}.",
+            advice,
         )
+
+
+def _written(value: object) -> int:
+    return len(json.dumps(value, separators=(",", ":")))
 
 
 def _name(queue: Any) -> int:

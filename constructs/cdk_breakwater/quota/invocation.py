@@ -22,7 +22,7 @@ from .environment_size import require_room
 from .functions import INTAKE_TIMEOUT, make_function, map_queue
 from .guarded_function import guard_function
 from .keys import check_keys, deployed_tiers, keyed_setting, plans_grant
-from .queues import QuotaQueues
+from .queues import QuotaQueues, send_grant
 from .reachable_rate import annotate_rate, calls_per_second, dispatcher_memory
 from .reserved_environments import annotate_environments, reserved_at_last, reserved_so_far
 from .rights import grant_functions
@@ -305,7 +305,7 @@ class QuotaThrottledInvocation(Construct):
 
     def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow sending to `queue`, and to `priority_queue` if there is one."""
-        return self._queues.grant_send(grantee)
+        return send_grant(self, self.queue, self.priority_queue, grantee)
 
     def grant_plans(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow writing and deleting plans of keys in `table`, and nothing else there.
@@ -320,7 +320,7 @@ class QuotaThrottledInvocation(Construct):
         """
         if not self.key:
             raise BreakwaterError(self, "it has no keys, and plans are of keys.", "Give key= and key_tiers=.")
-        return plans_grant(self.table, grantee)
+        return plans_grant(self, self.table, grantee)
 
     def grant_acquire(self, function: Function, *, name: str | None = None) -> None:
         """Let a function that cannot wait in a queue call the provider itself: `breakwater_runtime.acquire(context)`.

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import aws_iam as iam
 
 from ..errors import BreakwaterError
-from .tier import SOURCE, QuotaTier
+from .grantee import require_grantee
+from .tier import SOURCES, QuotaTier, is_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,12 +49,11 @@ def check_keys(
                 quota, "key_tiers are given, and no key.", "Say with key='$.tenant' where the key of a message stands."
             )
         return []
-    if not isinstance(key, str) or not (key == MESSAGE_GROUP or SOURCE.fullmatch(key)):
+    if not isinstance(key, str) or not (key == MESSAGE_GROUP or is_source(key)):
         raise BreakwaterError(
             quota,
             f"key={key!r} is neither a path, nor the name of an attribute, nor {MESSAGE_GROUP!r}.",
-            "Give a path in the message's body such as '$.tenant' or '$.account.id', the name of a message attribute "
-            f"(letters, digits, '_', '-' and '.', up to 256), or {MESSAGE_GROUP!r}.",
+            f"{SOURCES[:-1]}, or {MESSAGE_GROUP!r}.",
         )
     if not key_tiers:
         raise BreakwaterError(
@@ -78,8 +78,9 @@ def check_keys(
     return list(key_tiers)
 
 
-def plans_grant(table: dynamodb.ITable | dynamodb.Table, grantee: iam.IGrantable) -> iam.Grant:
+def plans_grant(quota: IConstruct, table: dynamodb.ITable | dynamodb.Table, grantee: iam.IGrantable) -> iam.Grant:
     """Allow to write plans, which are the items of the quota's table whose id begins with ``plan/``."""
+    require_grantee(quota, grantee)
     return iam.Grant.add_to_principal(
         grantee=grantee,
         actions=["dynamodb:PutItem", "dynamodb:DeleteItem"],

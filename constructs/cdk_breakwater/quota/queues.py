@@ -12,10 +12,12 @@ from .._cdk.nag import acknowledge
 from .._cdk.queue_retention import MAXIMUM_RETENTION
 from ..limits.sqs import MAXIMUM_RECEIVES
 from ..limits.visibility_factor import VISIBILITY_FACTOR
+from .grantee import require_grantee
 
 if TYPE_CHECKING:
     from aws_cdk import RemovalPolicy
     from aws_cdk import aws_iam as iam
+    from constructs import IConstruct
 
 
 class QuotaQueues(Construct):
@@ -100,10 +102,6 @@ class QuotaQueues(Construct):
         """What producers send to, the priority queue first."""
         return [*([self.priority_queue] if self.priority_queue else []), self.queue]
 
-    def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Allow sending to what producers send to."""
-        return send_grant(self.queue, self.priority_queue, grantee)
-
     def _queue(
         self,
         id: str,
@@ -127,8 +125,12 @@ class QuotaQueues(Construct):
 
 
 def send_grant(
-    queue: sqs.IQueue | sqs.Queue, priority_queue: sqs.IQueue | sqs.Queue | None, grantee: iam.IGrantable
+    quota: IConstruct,
+    queue: sqs.IQueue | sqs.Queue,
+    priority_queue: sqs.IQueue | sqs.Queue | None,
+    grantee: iam.IGrantable,
 ) -> iam.Grant:
     """Allow sending to what producers send to."""
+    require_grantee(quota, grantee)
     grant = queue.grant_send_messages(grantee)
     return grant.combine(priority_queue.grant_send_messages(grantee)) if priority_queue else grant

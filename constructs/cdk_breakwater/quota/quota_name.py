@@ -104,11 +104,11 @@ class ImportedQuota(Construct):
 
     def grant_send(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow sending to `queue`, and to `priority_queue` if there is one."""
-        return send_grant(self.queue, self.priority_queue, grantee)
+        return send_grant(self, self.queue, self.priority_queue, grantee)
 
     def grant_plans(self, grantee: iam.IGrantable) -> iam.Grant:
         """See `QuotaThrottledInvocation.grant_plans`."""
-        return plans_grant(self.table, grantee)
+        return plans_grant(self, self.table, grantee)
 
     def grant_acquire(self, function: Function, *, name: str | None = None) -> None:
         """See `QuotaThrottledInvocation.grant_acquire`."""

@@ -114,7 +114,7 @@ def _annotate_short_calls(quota: QuotaThrottledInvocation, at_once: int) -> None
         advice = f"They take parallelism={wanted}, and so many environments of {quota.function.node.path}."
     Annotations.of(quota).add_warning_v2(
         "cdk-breakwater:quota-rate",
-        f"{granted:,.10g} calls a second are granted and about {least:,.0f} can be made: {made_by} "
+        f"{round(granted, 2):,.16g} calls a second are granted and about {least:,.0f} can be made: {made_by} "
         f"{by_dispatchers:,} at most, and with {at_once:,} at once and calls of {_SHORT_CALL:g} s {by_calls:,.0f}. "
         f"{advice}",
     )
@@ -141,7 +141,8 @@ def _annotate_use(quota: QuotaThrottledInvocation, at_once: int, durations: Sequ
             if by_tier < min(_CLEARLY, by_calls):
                 reasons[f"in {holder} {holder.why_held}"] = None
             elif by_calls < _CLEARLY:
-                reasons[f"there are {at_once:,} calls at once (parallelism)"] = None
+                there = "is 1 call" if at_once == 1 else f"are {at_once:,} calls"
+                reasons[f"there {there} at once (parallelism)"] = None
         if reasons:
             Annotations.of(quota).add_info_v2(
                 f"cdk-breakwater:quota-use-{quota.tiers.index(tier)}",

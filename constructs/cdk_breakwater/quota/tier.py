@@ -19,11 +19,23 @@ if TYPE_CHECKING:
     from aws_cdk import Duration
     from constructs import IConstruct
 
+_QUARTER_OF_AN_HOUR = 900
+"""All clocks differ by a multiple of it, so that shorter periods begin everywhere at once."""
 _DAY = 86_400
 _WEEK = 7 * _DAY
 _MONTH = 30 * _DAY
-# Names of attributes: Amazon SQS Developer Guide, "Amazon SQS message metadata".
-SOURCE = re.compile(r"\$(\.[^.\[\]\s]+|\[\d+\])+|[A-Za-z0-9_.-]{1,256}")
+HIGHEST_LIMIT = 10**15
+"""Below the heaviest weight that the dispatcher knows, 2**53: what is heavier is refused."""
+_PATH = re.compile(r"\$(\.(?!\*([.\[]|$))[^.\[\]\s]+|\[\d{1,6}\])+")
+# Source: Amazon SQS Developer Guide, "Amazon SQS message metadata".
+_ATTRIBUTE = re.compile(r"(?=.{1,256}$)(?!(?i:aws|amazon)\.)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+SOURCES = (
+    "Give a path in the message's body such as '$.usage.tokens' or '$.rows[0]', each step of which is a name or a "
+    "number, or the name of a message attribute as SQS has them: letters, digits, '_', '-' and single '.' between "
+    "them, up to 256, not beginning with 'AWS.' or 'Amazon.'."
+)
+_ZONE_CHANGE_SECONDS = 2 * 3_600
+"""Clocks are set back by no more than that (Antarctica/Troll, others by an hour or less)."""
 LATE_MILLISECONDS = 2_000
 """The dispatcher starts a call at most so long after its slot (LATE in its code)."""
 
@@ -82,11 +94,16 @@ class QuotaTier:
         require("QuotaTier", given, kinds, needed=("period",))
         if self.period.is_unresolved():
             raise BreakwaterError("QuotaTier", "period is a token.", "Give a plain number: the code reads it.")
-        required_number("QuotaTier", "limit", self.limit)
+        if required_number("QuotaTier", "limit", self.limit) > HIGHEST_LIMIT:
+            raise BreakwaterError(
+                "QuotaTier", f"limit={self.limit} is out of range.", f"It is {HIGHEST_LIMIT:,} at most."
+            )
         seconds = self.period.to_milliseconds() / 1000
         if seconds < 1:
             raise BreakwaterError(
-                "QuotaTier", f"period={seconds:g} s is too short.", "It must be 1 s or more: scale limit and period up."
+                "QuotaTier",
+                f"period={self.period.to_human_string()} is too short.",
+                "It must be 1 s or more: scale limit and period up.",
             )
         if self.start not in ("rolling", "calendar"):
             raise BreakwaterError("QuotaTier", f"start={self.start!r} is unknown.", "It is 'rolling' or 'calendar'.")
@@ -99,18 +116,15 @@ class QuotaTier:
         if self.start == "calendar" and seconds not in (_WEEK, _MONTH) and (seconds > _DAY or _DAY % seconds):
             raise BreakwaterError(
                 "QuotaTier",
-                f"period={seconds:g} s does not fit the calendar.",
+                f"period={self.period.to_human_string()} does not fit the calendar.",
                 "It must divide a day, or be 1 day, 7 days (from Monday) or 30 days (a calendar month).",
             )
         if self.start == "calendar":
             zone_rule(self.time_zone or "UTC")
         self._check_counted()
-        if self.weight is not None and not SOURCE.fullmatch(self.weight):
+        if self.weight is not None and not is_source(self.weight):
             raise BreakwaterError(
-                "QuotaTier",
-                f"weight={self.weight!r} is neither a path nor the name of an attribute.",
-                "Give a path in the message's body such as '$.usage.tokens' or '$.rows[0]', or the name of a message "
-                "attribute: letters, digits, '_', '-' and '.', up to 256.",
+                "QuotaTier", f"weight={self.weight!r} is neither a path nor the name of an attribute.", SOURCES
             )
 
     def _check_counted(self) -> None:
@@ -123,9 +137,10 @@ class QuotaTier:
                 "QuotaTier", "counted='arrival' is for rolling tiers.", "Leave it out: a calendar tier needs no place."
             )
         if (self.counted == "arrival") != (self.arrives_within is not None):
+            within = self.arrives_within and self.arrives_within.to_human_string()
             raise BreakwaterError(
                 "QuotaTier",
-                f"counted={self.counted!r} and arrives_within={self._arrival_seconds} contradict each other.",
+                f"counted={self.counted!r} and arrives_within={within} contradict each other.",
                 "Say with counted='arrival', and only then, how long a request may take to arrive.",
             )
         if self._arrival_seconds is not None and self._arrival_seconds <= 0:
@@ -171,6 +186,12 @@ class QuotaTier:
         return tier
 
     @property
+    def clock(self) -> tuple[object, object]:
+        """What its calendar goes by, whatever its zone is called."""
+        setting = self.setting()
+        return setting.get("zone"), setting.get("transitions")
+
+    @property
     def per_second(self) -> float:
         """Calls, or weight, per second on average."""
         return self.limit / self.period.to_seconds(integral=False)
@@ -206,7 +227,28 @@ def check_tiers(where: IConstruct, tiers: Sequence[QuotaTier]) -> None:
     for tier in tiers:
         key = (tier.start, int(tier.period.to_milliseconds()), tier.weight)
         if key in seen:
-            raise BreakwaterError(
-                where, f"two {tier.start} tiers have the same period: {seen[key]} and {tier}.", "Keep the lower one."
-            )
+            raise _same_period(where, seen[key], tier)
         seen[key] = tier
+
+
+def is_source(text: str) -> bool:
+    """Tell whether something of a message can stand there: a path in its body, or the name of an attribute."""
+    return bool(_PATH.fullmatch(text) or _ATTRIBUTE.fullmatch(text))
+
+
+def _same_period(where: IConstruct, one: QuotaTier, other: QuotaTier) -> BreakwaterError:
+    problem = f"two {one.start} tiers have the same period: {one} and {other}."
+    seconds = one.period.to_seconds(integral=False)
+    if one.clock == other.clock or _QUARTER_OF_AN_HOUR % seconds == 0:
+        return BreakwaterError(where, problem, "Keep the lower one.")
+    zones = " and ".join(tier.time_zone or "UTC" for tier in (one, other))
+    lowest = min(int(tier.limit) for tier in (one, other))
+    weight = f", weight={one.weight!r}" if one.weight else ""
+    longest = (31 * _DAY if seconds == _MONTH else seconds) + _ZONE_CHANGE_SECONDS
+    return BreakwaterError(
+        where,
+        f"{problem[:-1]}, by the clocks of {zones}. A quota has one calendar for a period, and the day of one place "
+        "overlaps two of the other.",
+        f"A rolling tier holds in both, if it is as long as the longest such period: QuotaTier(limit={lowest}, "
+        f"period=Duration.minutes({longest / 60:g}){weight}).",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 from datetime import datetime, timezone
 from importlib.resources import files
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 YEARS = 10
 """For so many years from this one on, what a zone's rule doesn't say goes into the settings."""
+_NAME = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
+_NO_PLACES = ("localtime", "posixrules", "Factory", "posix", "right")
+"""Files and folders beside the zones: the machine's own zone, a default, none, and copies of all zones."""
 _HEADER = 44  # bytes. RFC 9636, section 3.1
 
 
@@ -89,7 +93,7 @@ def _offset(zone: ZoneInfo, at: int) -> int:
 
 def _content(zone: str) -> bytes:
     relative = Path(zone)
-    if not relative.is_absolute() and ".." not in relative.parts:
+    if _NAME.fullmatch(zone) and relative.parts[0] not in _NO_PLACES:
         for folder in TZPATH:
             path = Path(folder) / relative
             if path.is_file():
@@ -100,6 +104,6 @@ def _content(zone: str) -> bytes:
             pass
     raise BreakwaterError(
         "QuotaTier",
-        f"time_zone={zone!r} is unknown here.",
+        f"time_zone={zone!r} is no place or fixed zone that is known here.",
         "Use an IANA name such as 'America/Los_Angeles'; a machine without a time zone database needs PyPI's tzdata.",
     )

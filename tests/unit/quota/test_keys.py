@@ -84,6 +84,8 @@ def test_the_dispatcher_reads_what_the_construct_writes(stack: cdk.Stack, code: 
     [
         ({"key": "$.a..b", "key_tiers": EACH}, r"key='\$.a..b' is neither a path"),
         ({"key": "the tenant", "key_tiers": EACH}, "key='the tenant' is neither a path"),
+        ({"key": "AWS.tenant", "key_tiers": EACH}, "key='AWS.tenant' is neither a path"),
+        ({"key": "$.*", "key_tiers": EACH}, r"key='\$\.\*' is neither a path.* or 'message group'"),
         ({"key": "", "key_tiers": EACH}, "key='' is neither a path"),
         ({"key": 7, "key_tiers": EACH}, "key=7 is neither a path"),
         ({"key": "$.tenant"}, "no tiers for each key"),
@@ -106,6 +108,20 @@ def test_what_makes_no_sense_is_refused(
     tiers = [*TIERS, QuotaTier(limit=1_000, period=Duration.minutes(1), weight="$.tokens")]
     with pytest.raises(BreakwaterError, match=problem):
         QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=tiers, **options)
+
+
+@pytest.mark.parametrize("imported", [True, False])
+def test_rights_are_granted_to_what_has_some(stack: cdk.Stack, code: dict[str, Any], imported: bool) -> None:
+    quota: Any = QuotaThrottledInvocation(
+        stack, "Crm", function=caller(stack, code), tiers=TIERS, key="$.tenant", key_tiers=EACH
+    )
+    if imported:
+        quota = QuotaThrottledInvocation.from_quota_name(stack, "Theirs", "theirs")
+    path = quota.node.path
+    for nobody, shown in ((None, "None"), ("x", "'x'"), (5, "5"), (quota.queue, "Queue")):
+        for grant in (quota.grant_send, quota.grant_plans):
+            with pytest.raises(BreakwaterError, match=f"{path}: grantee is .*{shown}.*an iam.Role"):
+                grant(nobody)
 
 
 def test_pages_of_a_long_backlog_take_few_bytes() -> None:

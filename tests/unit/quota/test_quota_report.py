@@ -247,3 +247,39 @@ def test_the_command_changes_the_plan_of_the_quota_that_is_named(monkeypatch: py
         refused = CliRunner().invoke(app, ["quota", "Shop", *words, "--quota", "Llm"])
         assert refused.exit_code == 1, "it was said that the plan holds, or all quotas were shown"
         assert problem in refused.output
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (
+            ["--set-plan", "a", "--clear-plan", "a", "--limit", "1=2"],
+            "--set-plan and --clear-plan contradict each other",
+        ),
+        (["--clear-plan", "a", "--limit", "1=2"], "--limit '1=2' is of a plan, and --set-plan is not given"),
+        (["--limit", "1=2"], "--limit '1=2' is of a plan, and --set-plan is not given"),
+        (["--set-plan", "a"], "--set-plan 'a' is given without a limit"),
+        (["--set-plan", "", "--limit", "1=2"], "the key is an empty text"),
+        (["--set-plan", "a", "--limit", "1"], "--limit '1' is no SECONDS=LIMIT"),
+        (["--set-plan", "a", "--limit", "1=2", "--limit", "1=0"], "--limit '1=0' is no SECONDS=LIMIT"),
+        (["--set-plan", "a", "--limit", "1=abc"], "--limit '1=abc' is no SECONDS=LIMIT"),
+        (["--set-plan", "a", "--limit", "=5"], "--limit '=5' is no SECONDS=LIMIT"),
+    ],
+)
+def test_what_no_quota_can_do_is_refused_before_anybody_logs_in(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], problem: str
+) -> None:
+    def log_in(region: str | None, profile: str | None) -> None:
+        pytest.fail(f"AWS is asked, {region} {profile}")
+
+    monkeypatch.setattr("cdk_breakwater.cli.quota_command.log_in", log_in)
+    refused = CliRunner().invoke(app, ["quota", "Shop", *words])
+    assert refused.exit_code == 1
+    assert problem in " ".join(refused.output.split())
+
+
+@pytest.mark.parametrize("tenant", ["*", "#9f86d081884c"])
+def test_a_tenant_whose_name_means_something_else_is_named_by_its_hash(tenant: str) -> None:
+    stack = Stack({"Shop/Crm": True})
+    change_plan("Shop", stack, "#" + plan_name(tenant).removeprefix("plan/"), ["1=2"])
+    assert stack.plans == [("Shop/Crm", plan_item(plan_name(tenant), {"1": 2}))]

@@ -11,6 +11,7 @@ from typing import Any
 
 import aws_cdk as cdk
 import cdk_nag
+import jsii
 import pytest
 from aws_cdk import Duration, Validations
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -33,6 +34,12 @@ TIERS = [
     QuotaTier(limit=10, period=Duration.seconds(1)),
     QuotaTier(limit=5_000, period=Duration.days(1), start="calendar", time_zone="America/Los_Angeles"),
 ]
+
+
+@jsii.implements(cdk.INumberProducer)
+class _Five:
+    def produce(self, context: cdk.IResolveContext) -> float:
+        return 5
 
 
 def caller(stack: cdk.Stack, code: dict[str, Any], seconds: int = 10) -> lambda_.Function:
@@ -104,10 +111,34 @@ def test_a_tier_that_counts_weights_tells_where_they_stand(stack: cdk.Stack, cod
     assert not Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp("calls a second are granted"))
 
 
-@pytest.mark.parametrize("weight", ["$", "$tokens", "$.a..b", "$[x]", "a b", "$.a.", "x" * 257])
+@pytest.mark.parametrize(
+    "weight",
+    [
+        *(
+            "$",
+            "$tokens",
+            "$.a..b",
+            "$[x]",
+            "a b",
+            "$.a.",
+            "x" * 257,
+            "$.*",
+            "$.rows.*.n",
+            "$.*[0]",
+            "$.a[1000000]",
+            "$.a[*]",
+        ),
+        *(".a", "a.", "a..b", "AWS.tokens", "aws.tokens", "Amazon.tokens", "AMAZON.x"),
+    ],
+)
 def test_a_weight_is_a_path_or_an_attribute(weight: str) -> None:
     with pytest.raises(BreakwaterError, match="neither a path nor the name of an attribute"):
         QuotaTier(limit=1, period=Duration.seconds(1), weight=weight)
+
+
+@pytest.mark.parametrize("weight", ["$.a*", "$.*a", "$.größe", "x" * 256, "a.b-c_d", "AWSTokens", "Amazon", "0"])
+def test_what_may_stand_in_a_message_is_no_mistake(weight: str) -> None:
+    assert QuotaTier(limit=1, period=Duration.seconds(1), weight=weight).setting()["weight"] == weight
 
 
 def test_all_tiers_that_count_weights_count_the_same(stack: cdk.Stack, code: dict[str, Any]) -> None:
@@ -237,6 +268,8 @@ def test_who_calls_the_provider_itself_may_ask_for_slots_and_no_more(stack: cdk.
         quota.grant_acquire(pages[0], name="crm")
     with pytest.raises(BreakwaterError, match="name='a-b' can't be part of a variable"):
         quota.grant_acquire(pages[0], name="a-b")
+    with pytest.raises(BreakwaterError, match=r"function is an Alias\..* a Function that this app creates"):
+        quota.grant_acquire(lambda_.Alias(stack, "Live", alias_name="live", version=pages[0].current_version))
     with pytest.raises(BreakwaterError, match="a Function that this app creates"):
         quota.grant_acquire(lambda_.Function.from_function_name(stack, "Theirs", "theirs"))
 
@@ -325,15 +358,20 @@ def test_cfn_lint_finds_nothing(stack: cdk.Stack, code: dict[str, Any], tmp_path
 @pytest.mark.parametrize(
     ("tier", "words"),
     [
-        ({"limit": 0, "period": Duration.seconds(1)}, "given 0"),
+        ({"limit": 0, "period": Duration.seconds(1)}, r"given 0\). Give 1, or a whole number above it"),
+        ({"limit": 10**15 + 1, "period": Duration.seconds(1)}, "limit=1000000000000001 is out of range.*000 at most"),
+        ({"limit": cdk.Lazy.number(_Five()), "period": Duration.seconds(1)}, r"limit is a token .* known at synth"),
         ({"limit": 1.5, "period": Duration.seconds(1)}, "given 1.5"),
-        ({"limit": 1, "period": Duration.millis(500)}, "period=0.5 s"),
-        ({"limit": 1, "period": Duration.minutes(7), "start": "calendar"}, "period=420 s"),
+        ({"limit": 1, "period": Duration.millis(500)}, "period=500 millis is too short"),
+        ({"limit": 1, "period": Duration.minutes(7), "start": "calendar"}, "period=7 minutes does not fit"),
         ({"limit": 1, "period": Duration.days(1), "start": "midnight"}, "start='midnight'"),
         ({"limit": 1, "period": Duration.days(1), "time_zone": "UTC"}, "time_zone='UTC'"),
         ({"limit": 1, "period": Duration.days(1), "counted": "start"}, "counted='start'"),
         ({"limit": 1, "period": Duration.days(1), "counted": "arrival"}, "arrives_within=None"),
-        ({"limit": 1, "period": Duration.days(1), "arrives_within": Duration.seconds(1)}, "arrives_within=1"),
+        (
+            {"limit": 1, "period": Duration.days(1), "arrives_within": Duration.seconds(1)},
+            "arrives_within=1 second contra",
+        ),
         (
             {
                 "limit": 1,
@@ -345,12 +383,42 @@ def test_cfn_lint_finds_nothing(stack: cdk.Stack, code: dict[str, Any], tmp_path
             "for rolling tiers",
         ),
         ({"limit": 1, "period": Duration.days(1), "start": "calendar", "time_zone": "Moon/Base"}, "Moon/Base"),
-        ({"limit": 1, "period": Duration.days(1), "start": "calendar", "time_zone": "../passwd"}, "passwd"),
+        *(
+            (
+                {"limit": 1, "period": Duration.days(1), "start": "calendar", "time_zone": zone},
+                f"zone='{zone}' is no pl",
+            )
+            for zone in ("../passwd", "localtime", "Factory", "posixrules", "posix/UTC", "right/UTC", "./UTC", "UTC/")
+        ),
     ],
 )
 def test_a_tier_that_nobody_can_grant_is_refused(tier: dict[str, Any], words: str) -> None:
     with pytest.raises(BreakwaterError, match=words):
         QuotaTier(**tier)
+
+
+@pytest.mark.parametrize(
+    ("zones", "period", "words"),
+    [
+        (
+            ("America/Los_Angeles", "Europe/Zurich"),
+            Duration.days(1),
+            r"holds in both.*limit=8, period=.*minutes\(1560\)",
+        ),
+        ((None, "Europe/Zurich"), Duration.days(30), r"clocks of UTC and Europe/Zurich.*minutes\(44760\)"),
+        (("US/Pacific", "America/Los_Angeles"), Duration.days(1), "Keep the lower one"),
+        (("America/Los_Angeles", "Asia/Kathmandu"), Duration.minutes(5), "Keep the lower one"),
+    ],
+)
+def test_two_calendars_of_the_same_period_are_refused_with_what_holds_in_both(
+    stack: cdk.Stack, code: dict[str, Any], zones: tuple[str | None, str], period: Duration, words: str
+) -> None:
+    tiers = [
+        QuotaTier(limit=limit, period=period, start="calendar", time_zone=zone)
+        for limit, zone in zip((10, 8), zones, strict=True)
+    ]
+    with pytest.raises(BreakwaterError, match=words):
+        QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=tiers)
 
 
 @pytest.mark.parametrize(
@@ -385,8 +453,19 @@ def test_lanes_fit_into_the_environment_or_are_refused(code: dict[str, Any]) -> 
     assert 3_500 < largest(32, False, "Shop") <= 4_096
     assert 3_500 < largest(14, True, "Shop") <= 4_096
     for lanes, ordered, name in ((17, True, "Shop"), (32, True, "Shop"), (24, False, "S" * 60)):
-        with pytest.raises(BreakwaterError, match=r"/Crm: its \d+ queues make about .* takes 4,096"):
+        with pytest.raises(
+            BreakwaterError, match=r"/Crm: its settings .* of them its \d+ queues, and Lambda takes 4,096. Use fewer l"
+        ):
             largest(lanes, ordered, name)
+
+
+def test_what_takes_the_room_is_named(stack: cdk.Stack, code: dict[str, Any]) -> None:
+    weighed = [QuotaTier(limit=9, period=Duration.seconds(number), weight="x" * 256) for number in range(1, 20)]
+    with pytest.raises(BreakwaterError, match=r"5,\d+ of them its tiers, and .* a shorter name of their weight"):
+        QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=weighed)
+    options: dict[str, Any] = {"key": "$." + "k" * 4_000, "key_tiers": TIERS, "tiers": TIERS}
+    with pytest.raises(BreakwaterError, match=r"4,\d+ of them its key, and .* shorter path to the key"):
+        QuotaThrottledInvocation(stack, "Erp", function=lambda_.Function(stack, "Other", **code), **options)
 
 
 def written(value: Any, stack: str) -> int:

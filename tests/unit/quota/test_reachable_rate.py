@@ -71,6 +71,7 @@ def texts(remarks: Annotations) -> list[str]:
             "^1,000,000,000 calls a second are granted and about 329,670 can be made",
         ),
         ([TEN], {"parallelism": 5}, "info", "91% with calls of 0.1 s, 49% with .* 1 s and 17% .* there are 5 calls at"),
+        ([TEN], {"parallelism": 1}, "info", "77% with calls of 0.1 s, 10% with .* 3% with .*: there is 1 call at once"),
         ([TEN], {}, "info", "at most 91% with calls of 0.1 s, 50% with calls of 1 s and 25% with calls of 3 s is used"),
         ([arriving(Duration.millis(500))], {}, "info", "at most 91% with .* 0.1 s, 67% with .* 1 s and 66% .* 3 s is"),
         (

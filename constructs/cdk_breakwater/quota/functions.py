@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
 
+from .._cdk.function_settings import rendered_timeout
+from .._cdk.late_validation import validate_at_synth
 from .._cdk.nag import acknowledge, compliance_rules
 from ..functions.base import PreparedFunction
 from ..layers.handler_code import handler_code
@@ -48,7 +51,19 @@ def make_function(
         f"{limited_by}; it calls AWS services only, by TLS and IAM, so a VPC would add nothing.",
         *compliance_rules("LambdaConcurrency", "LambdaInsideVPC"),
     )
+    validate_at_synth(function, partial(_changed_timeout, function, int(timeout.to_seconds())))
     return function
+
+
+def _changed_timeout(function: lambda_.Function, timeout: int) -> list[str]:
+    final = rendered_timeout(function)
+    if final == timeout:
+        return []
+    return [
+        f"its timeout is {'a token' if final is None else f'{final} s'} in the template, and was made {timeout} s, so "
+        "that it awaits the end of its calls and its queue's visibility timeout suits it: an Aspect or an override "
+        "came after it. Leave this function out there."
+    ]
 
 
 def map_queue(

@@ -34,7 +34,7 @@ def guard_function(quota: IConstruct, function: Function) -> None:
     BreakwaterError
         When it stands behind another quota already: a call of one would not count in the other.
     """
-    other = quota_of(function)
+    other = next((entry.data for entry in function.node.metadata if entry.type == _QUOTA), None)
     if other is not None:
         raise BreakwaterError(
             quota,
@@ -45,11 +45,6 @@ def guard_function(quota: IConstruct, function: Function) -> None:
         add_runtime(quota, function)
     function.node.add_metadata(_QUOTA, quota.node.path)
     validate_at_synth(quota, partial(warn_of_other_invokers, quota, function))
-
-
-def quota_of(function: Function) -> str | None:
-    """Return the path of the quota that a function stands behind."""
-    return next((entry.data for entry in function.node.metadata if entry.type == _QUOTA), None)
 
 
 def add_runtime(quota: IConstruct, function: lambda_.Function) -> None:

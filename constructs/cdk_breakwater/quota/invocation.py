@@ -341,7 +341,7 @@ class QuotaThrottledInvocation(Construct):
         ------
         BreakwaterError
             For another kind of function or runtime, one of another account or Region, the one that stands behind the
-            quota, a name that is not right, or one that is taken.
+            quota or waits for that one's deployment, a name that is not right, or one that is taken.
         """
         if self.key:
             raise BreakwaterError(
@@ -351,8 +351,9 @@ class QuotaThrottledInvocation(Construct):
             )
         from .slots import let_acquire
 
-        acquirer = self._acquirer()
-        let_acquire(self, function, name, target=acquirer.function_name, arn=acquirer.function_arn)
+        acquirer, behind = self._acquirer(), unqualified(self.function)
+        target, arn = acquirer.function_name, acquirer.function_arn
+        let_acquire(self, function, name, target=target, arn=arn, behind=behind)
 
     def alarms(self, topic_or_action: AlarmTarget | None = None) -> list[cloudwatch.Alarm]:
         """Add alarms, once: for dead letters, a message not filed for ten days, a failing intake or dispatcher.

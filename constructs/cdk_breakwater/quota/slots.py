@@ -15,7 +15,7 @@ from ..errors import BreakwaterError
 from ..layers.runtime_layer import OLDEST_PYTHON
 from ..layers.runtime_settings import ACQUIRE, variable
 from .functions import make_function
-from .guarded_function import add_runtime, python_version, quota_of
+from .guarded_function import add_runtime, python_version
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs
@@ -32,7 +32,19 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _METADATA = "cdk-breakwater:acquires"
 
 
-def let_acquire(quota: IConstruct, function: Function, name: str | None, *, target: str, arn: str) -> None:
+_BEHIND: dict[Function, list[Function]] = {}
+"""By each function that takes slots, those behind the quotas that it takes them of, without which it isn't deployed."""
+
+
+def let_acquire(
+    quota: IConstruct,
+    function: Function,
+    name: str | None,
+    *,
+    target: str,
+    arn: str,
+    behind: Function | None = None,
+) -> None:
     """Let a function ask the one that hands out the slots of a quota.
 
     Parameters
@@ -41,22 +53,21 @@ def let_acquire(quota: IConstruct, function: Function, name: str | None, *, targ
         As for `QuotaThrottledInvocation.grant_acquire`.
     target, arn
         What the function is told to invoke, and its ARN.
+    behind
+        The function behind the quota, if this app makes it.
 
     Raises
     ------
     BreakwaterError
-        For another kind of function, another account or Region, or a name that is not right or taken.
+        For another kind of function, another account or Region, a name that is not right or taken, or a function
+        without which the one behind the quota isn't deployed.
     """
     require(quota, {"function": function}, _ARGUMENTS, needed=_ARGUMENTS)
     caller = cast("lambda_.Function", function)
     _require_runtime(quota, caller)
     require_same_environment(quota, caller, "it asks for slots in its own account and Region")
-    if quota_of(function) == quota.node.path:
-        raise BreakwaterError(
-            quota,
-            f"{function.node.path} stands behind it, and has a slot whenever it is invoked.",
-            "Let it call the provider without acquire(), or give other calls another function.",
-        )
+    if behind is not None:
+        _refuse_a_circle(quota, caller, cast("lambda_.Function", behind))
     if name is not None and not (isinstance(name, str) and _NAME.fullmatch(name)):
         raise BreakwaterError(
             quota, f"name={name!r} can't be part of a variable.", "Use letters, digits and underscores, a letter first."
@@ -70,6 +81,8 @@ def let_acquire(quota: IConstruct, function: Function, name: str | None, *, targ
         )
     add_runtime(quota, caller)
     function.node.add_metadata(_METADATA, key)
+    if behind is not None:
+        _BEHIND.setdefault(function, []).append(behind)
     caller.add_environment(key, target)
     # Not grant_invoke, which adds all versions and aliases.
     caller.add_to_role_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[arn]))
@@ -84,6 +97,36 @@ def _require_runtime(quota: IConstruct, function: lambda_.Function) -> None:
             f"{function.node.path} has {name}, and acquire() is for python3.{OLDEST_PYTHON} or newer.",
             "Give it such a runtime, or let it send to the quota's queue.",
         )
+
+
+def _refuse_a_circle(quota: IConstruct, caller: lambda_.Function, behind: lambda_.Function) -> None:
+    path, its = caller.node.path, behind.node.path
+    if path == its:
+        raise BreakwaterError(
+            quota,
+            f"{path} stands behind it, and has a slot whenever it is invoked.",
+            "Let it call the provider without acquire(), or give other calls another function.",
+        )
+    if caller.role is not None and behind.role is not None and caller.role.node.path == behind.role.node.path:
+        raise BreakwaterError(
+            quota,
+            f"{path} and {its}, which stands behind it, have the same role {caller.role.node.path}: each would have to "
+            "be deployed before the other.",
+            "Give each a role of its own.",
+        )
+    if path in _before(behind):
+        raise BreakwaterError(
+            quota,
+            f"{its}, which stands behind it, takes slots of a quota that {path} stands behind: each would have to be "
+            "deployed before the other.",
+            "Let one of them send to the other quota's queue.",
+        )
+
+
+def _before(function: Function) -> set[str]:
+    """Return the paths of the functions that are deployed before one, since it takes slots of their quotas."""
+    earlier = _BEHIND.get(function, [])
+    return {each.node.path for each in earlier}.union(*map(_before, earlier))
 
 
 def acquirer_of(quota: QuotaThrottledInvocation, doorbell: sqs.Queue, environment: dict[str, str]) -> lambda_.Function:

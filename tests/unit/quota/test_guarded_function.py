@@ -60,6 +60,16 @@ def test_a_timeout_that_is_raised_after_the_quota_fails_the_synth(
         Template.from_stack(stack)
 
 
+@pytest.mark.parametrize("name", ["Dispatcher", "Intake"])
+def test_the_functions_of_a_quota_keep_their_timeouts(stack: cdk.Stack, code: dict[str, Any], name: str) -> None:
+    quota = QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), tiers=TIERS)
+    function: Any = quota.node.find_child(name)
+    by_override(function)
+    made = function.timeout.to_seconds()
+    with pytest.raises(RuntimeError, match=f"Stack/Crm/{name}.* timeout is 600 s in the template, and was made {made}"):
+        Template.from_stack(stack)
+
+
 @pytest.mark.parametrize("change", [by_property, by_override])
 def test_a_timeout_that_is_changed_before_the_quota_counts(
     stack: cdk.Stack, code: dict[str, Any], change: Callable[[lambda_.Function], None]
@@ -113,6 +123,23 @@ def test_the_function_behind_a_quota_has_its_slot_already(stack: cdk.Stack, code
     quota = QuotaThrottledInvocation(stack, "Crm", function=function.current_version, tiers=TIERS)
     with pytest.raises(BreakwaterError, match="Stack/Crm: Stack/Caller stands behind it, and has a slot"):
         quota.grant_acquire(function)
+
+
+def test_functions_that_would_wait_for_each_others_deployment_are_refused(
+    stack: cdk.Stack, code: dict[str, Any]
+) -> None:
+    functions = [lambda_.Function(stack, name, **code) for name in ("A", "B", "C")]
+    quotas = [QuotaThrottledInvocation(stack, f"Quota{each.node.id}", function=each, tiers=TIERS) for each in functions]
+    quotas[1].grant_acquire(functions[0])
+    quotas[2].grant_acquire(functions[1])
+    Template.from_stack(stack)
+    for function in functions[1:]:
+        words = f"Stack/QuotaA: Stack/A, which .* takes slots of a quota that {function.node.path} stands behind"
+        with pytest.raises(BreakwaterError, match=words):
+            quotas[0].grant_acquire(function)
+    twin = lambda_.Function(stack, "Twin", **code, role=functions[0].role)
+    with pytest.raises(BreakwaterError, match=r"Stack/Twin and Stack/A, .* have the same role Stack/A/ServiceRole"):
+        quotas[0].grant_acquire(twin)
 
 
 def test_a_function_too_old_for_the_runtime_is_named(stack: cdk.Stack, code: dict[str, Any]) -> None:

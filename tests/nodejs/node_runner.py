@@ -60,15 +60,18 @@ class LambdaFolder:
             variables["TEST_SERVER"] = json.dumps(description(server))
         # a test that fails may leave connections behind, which would keep the process
         options = ["--no-experimental-require-module", "--test-force-exit", "--test-reporter=tap"]
-        done = subprocess.run(
-            [NODE, *options, f"{file}.test.mjs"],
-            cwd=self.code,
-            env=self.environment(**variables),
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [NODE, *options, f"{file}.test.mjs"],
+                cwd=self.code,
+                env=self.environment(**variables),
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise AssertionError(f"{file}: not done within {SECONDS} s\n{error.stdout!r}") from None
         counts = {name: int(count) for name, count in re.findall(r"^# (\w+) (\d+)$", done.stdout, re.MULTILINE)}
         ran = counts.get("pass", 0)
         assert done.returncode == 0, f"{file}\n{done.stdout}\n{done.stderr}"

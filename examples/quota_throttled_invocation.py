@@ -22,7 +22,7 @@ def handler(event, context):
         urllib.request.urlopen("https://shipping.example.net/labels", data=record["body"].encode(), timeout=8)
     except urllib.error.HTTPError as error:
         if error.code == 429:
-            raise RetryAfter(int(error.headers["Retry-After"]))
+            raise RetryAfter(error.headers.get("Retry-After", 1))
         raise
 """
 

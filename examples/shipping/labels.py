@@ -16,5 +16,5 @@ def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001 -- 
         urllib.request.urlopen(os.environ["PROVIDER"], data=record["body"].encode(), timeout=8).close()  # noqa: S310 -- the app says which
     except urllib.error.HTTPError as error:
         if error.code == 429:
-            raise breakwater.RetryAfter(error.headers["Retry-After"]) from error
+            raise breakwater.RetryAfter(error.headers.get("Retry-After")) from error
         raise

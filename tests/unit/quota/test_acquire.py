@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from time import sleep
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ from breakwater_runtime import quota_slots
 from breakwater_runtime.errors import ConfigurationError
 from breakwater_runtime.quota_signals import RetryAfter
 from breakwater_runtime.quota_slots import QuotaSlot, _Watch, acquire
+from breakwater_runtime.testing import quota_event
 from handlers.quota_dispatcher import acquirer
 from handlers.quota_dispatcher.clocks import MAX_SKEW, Reading
 from handlers.quota_dispatcher.counter import Counter
@@ -299,6 +302,38 @@ class Documented(Caller):
         self.answer = self.handler({"body": "{}"}, self)
 
 
+class TooMany(BaseHTTPRequestHandler):
+    """Refuses every call, with the header `Retry-After` that its path names."""
+
+    calls = 0
+
+    def do_POST(self) -> None:
+        TooMany.calls += 1
+        self.send_response(429)
+        if named := self.path.strip("/"):
+            self.send_header("Retry-After", named)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- its name there
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(("named", "said"), [("", 1), ("7", 7), ("soon", 1)])
+def test_the_first_handler_of_the_documentation_asks_for_patience_and_calls_once(named: str, said: int) -> None:
+    source = next(block for block in PYTHON.findall(PAGE) if "breakwater.RetryAfter" in block)
+    names: dict[str, Any] = {}
+    before = TooMany.calls
+    with HTTPServer(("127.0.0.1", 0), TooMany) as server:
+        Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+        source = source.replace("https://crm.example.net/contacts", f"http://127.0.0.1:{server.server_port}/{named}")
+        exec(source, names)  # noqa: S102 -- the page's own
+        with pytest.raises(RetryAfter) as raised:
+            names["handler"](quota_event({}), None)
+        server.shutdown()
+    assert str(raised.value) == f"RetryAfter({said})"
+    assert TooMany.calls == before + 1
+
+
 def test_the_handler_of_the_documentation_answers_and_says_when_to_come_back() -> None:
     (source,) = (block for block in PYTHON.findall(PAGE) if "breakwater.acquire" in block)
     world = world_of(Limit(1_000, 60_000, weighted=True))
@@ -307,8 +342,9 @@ def test_the_handler_of_the_documentation_answers_and_says_when_to_come_back() -
     def request(*_: object, **__: object) -> SimpleNamespace:
         return response
 
-    names: dict[str, Any] = {"http": SimpleNamespace(request=request)}
+    names: dict[str, Any] = {}
     exec(source, names)  # noqa: S102 -- the page's own
+    names["http"] = SimpleNamespace(request=request)
 
     def asked() -> dict[str, Any]:
         caller = Documented(world, world._machine(), world.hub.now + TIMEOUT)

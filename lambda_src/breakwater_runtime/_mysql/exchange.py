@@ -18,6 +18,7 @@ from breakwater_runtime._core.trouble import Trouble
 from breakwater_runtime._mysql import statements
 from breakwater_runtime._mysql.answer import DONE, Answer
 from breakwater_runtime._mysql.errors import code_of, trouble_of
+from breakwater_runtime._mysql.statements import Kind
 from breakwater_runtime.errors import TransactionAborted
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Exchange:
     """
 
     __slots__ = (
-        "_is_plain", "_own", "_server_autocommit", "_text", "_word", "aborted", "answer", "autocommit", "changed",
+        "_kind", "_own", "_server_autocommit", "_text", "_word", "aborted", "answer", "autocommit", "changed",
         "error", "failures", "in_transaction", "limits", "lost", "lost_write", "outbox", "outcome", "posted", "proxy",
         "tracks", "unsure",
     )  # fmt: skip
@@ -78,7 +79,8 @@ class Exchange:
         self.tracks = True
         self.in_transaction = self.lost = False
         self._server_autocommit = True
-        self._own = self._is_plain = True
+        self._own = True
+        self._kind = Kind.NOTHING
         self._word = self._text = b""
         self.begin_block(autocommit=True)
 
@@ -123,7 +125,7 @@ class Exchange:
         if not self.posted.pop(0):
             self.failures.append(code_of(error))
             return
-        if trouble_of(error) not in (Trouble.LOST, Trouble.PASSING) and self.is_busy and not self._is_read():
+        if trouble_of(error) not in (Trouble.LOST, Trouble.PASSING) and self.is_busy and self._kind is not Kind.NOTHING:
             # what was sent behind it may have been run without a transaction
             self.outcome = Outcome.UNKNOWN
             error = OperationalError(CR.CR_SERVER_LOST, f"Lost connection to MySQL server during query ({error})")
@@ -140,7 +142,7 @@ class Exchange:
             The server has rolled the block's transaction back.
         """
         self._own = own
-        self._word, self._is_plain = b"", True
+        self._word, self._kind = b"", Kind.NOTHING
         if not own and command == COMMAND.COM_QUERY:
             self._text = text
             word = self._word = statements.first_word(text)
@@ -148,7 +150,10 @@ class Exchange:
                 self.aborted = self.unsure = False
             elif self.aborted:
                 raise TransactionAborted(ABORTED)
-            self._is_plain = statements.is_plain(word, text)
+            escapes = not self.answer.status & SERVER_STATUS.SERVER_STATUS_NO_BACKSLASH_ESCAPES
+            self._kind = statements.kind_of(word, text, escapes=escapes)
+            if self._kind is Kind.WHAT_IS_OPEN:
+                self._kind = Kind.ANYTHING if self.has_open_work else Kind.NOTHING
             self.changed = self.changed or statements.leaves_state(word, text)
             if not self.proxy:
                 self._post_before(word, text)
@@ -187,20 +192,16 @@ class Exchange:
         self._server_autocommit = bool(status & SERVER_STATUS.SERVER_STATUS_AUTOCOMMIT)
 
     def _has_applied(self, status: int) -> bool:
-        """Tell whether a transaction has ended, other than by ROLLBACK, or a statement has been one of its own."""
+        """Tell whether the command that was answered may have committed something."""
+        if self._kind is Kind.ANYTHING:
+            # it may have begun another transaction since
+            return True
         if self._word == b"rollback" or not self._word:
             return False
         is_in = bool(status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
         if self.in_transaction:
-            # COMMIT AND CHAIN leaves it in one
-            return not is_in or self._word == b"commit"
-        return not is_in and self._server_autocommit and not self._is_harmless()
-
-    def _is_read(self) -> bool:
-        return not self._word or self._word in statements.READS or self._word == b"rollback"
-
-    def _is_harmless(self) -> bool:
-        return self._is_read() or self._word in statements.WITHOUT_BEGIN or (self._word == b"set" and self._is_plain)
+            return not is_in
+        return not is_in and self._server_autocommit and self._kind is Kind.WITH_COMMIT
 
     def refused(self, error: BaseException) -> None:
         """Note the server's error in place of an answer."""
@@ -209,11 +210,12 @@ class Exchange:
         if self._own:
             return
         meaning = trouble_of(error)
-        if meaning is Trouble.STALE or (meaning is Trouble.CONFLICT and self._word == b"commit"):
-            # refused before it did anything, or rolled back as a whole
-            self._is_plain = True
+        refused_at_once = meaning is Trouble.STALE or (meaning is Trouble.CONFLICT and self._word == b"commit")
+        if refused_at_once and statements.is_refused_at_once(self._word, self._text):
+            # before it did anything, or rolled back as a whole
+            self._kind = Kind.NOTHING
         self.unsure = self.in_transaction
-        if not self._is_plain and not self._is_harmless():
+        if self._kind is Kind.ANYTHING:
             self.outcome = Outcome.UNKNOWN
 
     def told(self, *, was_plain: bool) -> None:
@@ -229,7 +231,7 @@ class Exchange:
     @property
     def failed_plainly(self) -> bool:
         """Whether the last command leaves nothing behind when it fails."""
-        return self._is_plain
+        return self._kind is not Kind.ANYTHING
 
     def failed(self, error: BaseException) -> None:
         """Note that the session is lost, or that an exception came between a command and its answer."""
@@ -239,7 +241,5 @@ class Exchange:
             return
         if self._word in statements.MAY_WRITE:
             self.lost_write = self._text
-        if self._is_read():
-            return
-        if not (self._is_plain and (self.in_transaction or self._word == b"set")):
+        if self._kind is Kind.ANYTHING or (self._kind is Kind.WITH_COMMIT and not self.in_transaction):
             self.outcome = Outcome.UNKNOWN

@@ -235,6 +235,54 @@ async def test_an_unknown_commit_is_not_repeated(client: Client, sql_server: Sql
     assert (calls, seen(sql_server)) == (1, 1)
 
 
+CONFLICT = "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO=1213"
+COMMITS_AND_BEGINS = (
+    "BEGIN",
+    "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+    "CALL commit_and_begin()",
+    "EXECUTE IMMEDIATE 'START TRANSACTION'",
+    "BEGIN NOT ATOMIC COMMIT; START TRANSACTION; END",
+    "/*! COMMIT */",
+    "--\nALTER TABLE outcome COMMENT 'b'",
+    "SET STATEMENT max_statement_time=10 FOR COMMIT",
+    # what fails itself, after it has committed
+    f"BEGIN NOT ATOMIC COMMIT; START TRANSACTION; {CONFLICT}; END",
+    "--\nCALL commit_and_fail()",
+    "/*M! CALL commit_and_fail() */",
+    "BEGIN NOT ATOMIC COMMIT; SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO=1290, MESSAGE_TEXT='read-only'; END",
+)
+
+
+@promise(24, clients=("PyMySQL", "aiomysql"))
+async def test_what_commits_and_begins_anew_is_not_repeated(
+    client: Client, sql_server: SqlServer, network: Trouble
+) -> None:
+    """The server says before it and behind it that a transaction is open."""
+    make_table(
+        sql_server,
+        "CREATE OR REPLACE PROCEDURE commit_and_begin() BEGIN COMMIT; START TRANSACTION; END",
+        f"CREATE OR REPLACE PROCEDURE commit_and_fail() BEGIN COMMIT; {CONFLICT}; END",
+    )
+    environment = client.open(network.settings(), SECONDS)
+    calls = 0
+
+    async def work(session: Session) -> None:
+        nonlocal calls
+        calls += 1
+        await session.execute("INSERT INTO outcome VALUES (1)", statement, "SELECT 'lost'")
+
+    statement = ""
+    for number, statement in enumerate(COMMITS_AND_BEGINS, 1):
+        network.at("lost", Fault.CUT_AFTER)
+        with pytest.raises(Exception, match=r"2013|1213|1290"):
+            await environment.run(work)
+        assert (calls, seen(sql_server)) == (number, number), statement
+    # and what opens the first transaction commits nothing
+    network.at("lost", Fault.CUT_AFTER)
+    await environment.run(_doing("BEGIN", "INSERT INTO outcome VALUES (2)", "SELECT 'lost'"))
+    assert seen(sql_server) == len(COMMITS_AND_BEGINS) + 1
+
+
 @promise(24, clients=DRIVERS)
 async def test_another_database_s_commit_that_is_lost_repeats_nothing(
     client: Client, sql_server: SqlServer, network: Trouble

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_cdk import Token
@@ -131,6 +132,8 @@ def shown(value: Any) -> str:
         return "a token" if value.is_unresolved() else value.to_human_string()
     if value is None or isinstance(value, (str, int, float, list, tuple, dict)):
         return repr(value)
+    if isinstance(value, Enum):
+        return str(value)
     name = type(value).__name__
     if name.startswith("_") and name.endswith("Proxy"):  # jsii's class of what only its interface tells
         return f"an imported {name[1:-5].removesuffix('Base').removeprefix('I')}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from aws_cdk import Duration, RemovalPolicy, Stack
 from constructs import Construct
 
-from .._cdk.arguments import FLAG, FUNCTION, Kind, instance_of, require
+from .._cdk.arguments import FLAG, FUNCTION, Kind, require
 from .._cdk.environments import require_same_environment
 from .._cdk.function_qualifiers import unqualified
 from .._cdk.late_validation import validate_at_synth
@@ -48,6 +48,11 @@ def _are_tiers(value: object) -> bool:
     return isinstance(value, (list, tuple)) and all(isinstance(each, QuotaTier) for each in value)
 
 
+def _keeps_or_deletes(value: object) -> bool:
+    # Source: AWS CloudFormation Template Reference, "DeletionPolicy attribute": no snapshots of tables and queues.
+    return isinstance(value, RemovalPolicy) and value is not RemovalPolicy.SNAPSHOT
+
+
 _TIERS = Kind("a list of QuotaTier(limit=…, period=…)", _are_tiers)
 _ARGUMENTS = {
     "function": FUNCTION,
@@ -55,7 +60,7 @@ _ARGUMENTS = {
     "key_tiers": _TIERS,
     "ordered": FLAG,
     "priority": FLAG,
-    "removal_policy": instance_of(RemovalPolicy, "a RemovalPolicy, such as RemovalPolicy.RETAIN"),
+    "removal_policy": Kind("RemovalPolicy.DESTROY, RETAIN or RETAIN_ON_UPDATE_OR_DELETE", _keeps_or_deletes),
 }
 _INTAKE_MIB = 256
 _INTAKE_BATCH = 100

@@ -78,7 +78,8 @@ def annotate_rate(
             "once, and limits and reserved environments are divided among several in parts of ten or more only.",
         )
     durations = sorted({min(duration, timeout) for duration in (_SHORT_CALL, 1, timeout)})
-    _annotate_use(quota, at_once, durations)
+    _annotate_use(quota, quota.tiers, at_once, durations)
+    _annotate_use(quota, quota.key_tiers, ceil(at_once / 2), durations)
     for tier in quota.tiers:
         seconds = tier.period.to_seconds(integral=False)
         if tier.start == "calendar" and seconds < 2 * (longest_call / 1000 + 2):
@@ -120,11 +121,24 @@ def _annotate_short_calls(quota: QuotaThrottledInvocation, at_once: int) -> None
     )
 
 
-def _annotate_use(quota: QuotaThrottledInvocation, at_once: int, durations: Sequence[float]) -> None:
-    """Say how much of the tightest tier of calls, and of each tier of weights, is used with calls of some durations."""
-    calls = [tier for tier in quota.tiers if not tier.weight]
+def _annotate_use(
+    quota: QuotaThrottledInvocation, tiers: Sequence[QuotaTier], at_once: int, durations: Sequence[float]
+) -> None:
+    """Say how much of the tightest tier of calls, and of each tier of weights, is used with calls of some durations.
+
+    Parameters
+    ----------
+    quota, tiers
+        Which, and its tiers or those of each key.
+    at_once
+        Calls in flight.
+    durations
+        Seconds.
+    """
+    id, whose, hands = ("use-key", "each key's ", "half of ") if tiers is quota.key_tiers else ("use", "", "")
+    calls = [tier for tier in tiers if not tier.weight]
     tightest = min(calls, key=lambda tier: tier.per_second, default=None)
-    for tier in quota.tiers:
+    for number, tier in enumerate(tiers):
         if tier is not tightest and not tier.weight:
             continue
         parts: list[float] = []
@@ -142,11 +156,11 @@ def _annotate_use(quota: QuotaThrottledInvocation, at_once: int, durations: Sequ
                 reasons[f"in {holder} {holder.why_held}"] = None
             elif by_calls < _CLEARLY:
                 there = "is 1 call" if at_once == 1 else f"are {at_once:,} calls"
-                reasons[f"there {there} at once (parallelism)"] = None
+                reasons[f"there {there} at once ({hands}parallelism)"] = None
         if reasons:
             Annotations.of(quota).add_info_v2(
-                f"cdk-breakwater:quota-use-{quota.tiers.index(tier)}",
-                f"Of {tier} at most {_each(durations, parts)} is used: {', and '.join(reasons)}.",
+                f"cdk-breakwater:quota-{id}-{number}",
+                f"Of {whose}{tier} at most {_each(durations, parts)} is used: {', and '.join(reasons)}.",
             )
 
 

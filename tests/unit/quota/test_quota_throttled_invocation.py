@@ -198,12 +198,9 @@ def test_every_queue_of_the_quota_is_mapped(stack: cdk.Stack, code: dict[str, An
     )
 
 
-@pytest.mark.parametrize("ordered", [True, False])
-def test_all_that_holds_messages_is_kept_where_the_table_is(
-    stack: cdk.Stack, code: dict[str, Any], ordered: bool
-) -> None:
+def test_all_that_holds_messages_is_kept_where_the_table_is(stack: cdk.Stack, code: dict[str, Any]) -> None:
     policy = cdk.RemovalPolicy.RETAIN
-    options: dict[str, Any] = {"tiers": TIERS, "priority": True, "lanes": 2, "ordered": ordered}
+    options: dict[str, Any] = {"tiers": TIERS, "priority": True, "lanes": 2}
     quota = QuotaThrottledInvocation(stack, "Crm", function=caller(stack, code), removal_policy=policy, **options)
     resources = Template.from_stack(stack).to_json()["Resources"]
     kinds = ("AWS::SQS::Queue", "AWS::DynamoDB::Table")
@@ -427,6 +424,7 @@ def test_two_calendars_of_the_same_period_are_refused_with_what_holds_in_both(
         ({"tiers": []}, "no tiers"),
         ({"tiers": [TIERS[0], QuotaTier(limit=9, period=Duration.seconds(1))]}, "same period"),
         ({"lanes": 33}, "lanes=33"),
+        ({"removal_policy": cdk.RemovalPolicy.SNAPSHOT}, "removal_policy is .*SNAPSHOT.* Give .*DESTROY, RET"),
         ({"parallelism": 0}, "parallelism must be .* at least 1"),
         ({"max_attempts": 0}, "max_attempts must be .* at least 1"),
     ],

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from .._cdk.parameter_types import Function
     from .._cdk.rendered import FunctionUse
 
-_IN_A_NESTED_STACK = "referenceto"
-"""With it begins the parameter by which a nested stack knows what another one has."""
+_OF_NESTED_STACKS = ("referenceto", "Outputs")
+"""Parts of the names by which a nested stack knows what another one has, and another one what a nested stack has."""
 
 
 def warn_of_other_invokers(quota: IConstruct, function: Function) -> None:
@@ -43,7 +43,7 @@ def warn_of_other_invokers(quota: IConstruct, function: Function) -> None:
 
 def _is_of(use: FunctionUse, own: dict[str, str]) -> bool:
     """Whether it names one of these resources; the text says most of it, since tokens take long to look at."""
-    may_be = _IN_A_NESTED_STACK in use.text or any(id_ in use.text for id_ in own.values())
+    may_be = any(part in use.text for part in (*_OF_NESTED_STACKS, *own.values()))
     return may_be and any(target.node.path in own for target in references(use.values, use.resource))
 
 

@@ -104,6 +104,17 @@ def test_each_way_past_a_quota_is_named_by_an_alias_and_from_another_stack(
     assert [path for path in found if not any(path.startswith(each) for each in wanted)] == []
 
 
+def test_a_way_out_of_a_nested_stack_is_named(app: cdk.App, stack: cdk.Stack, code: dict[str, Any]) -> None:
+    nested: Any = cdk.NestedStack(stack, "Nested")
+    live = caller(nested, code).add_alias("live")
+    crm = QuotaThrottledInvocation(nested, "Crm", function=live, tiers=TIERS)
+    other = cdk.Stack(app, "Other", env=cdk.Environment(account="123456789012", region="eu-central-1"))
+    wanted = [granted(scope, live) for scope in (stack, other)]
+    app.synth()
+    said = str([entry.data for entry in crm.node.metadata])
+    assert [path for path in wanted if f"{path}/DefaultPolicy/Resource lets Stack/Nested/Caller" not in said] == []
+
+
 def test_what_invokes_other_functions_or_does_other_things_is_not(stack: cdk.Stack, code: dict[str, Any]) -> None:
     function = caller(stack, code)
     second = lambda_.Function(stack, "CallerTwo", **code)

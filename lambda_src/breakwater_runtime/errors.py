@@ -38,7 +38,12 @@ class ConnectionUnavailable(BreakwaterError, ConnectionError):  # noqa: N818 -- 
 
 
 class TransactionAborted(BreakwaterError):  # noqa: N818
-    """A block ended well, but its transaction could not be committed: a statement in it had failed."""
+    """A block ended well, but its transaction could not be committed.
+
+    Either a statement in it had failed, and its error was caught within the block. Or the invocation's time was over
+    before COMMIT could be sent: the message says whether something of the block had been applied before. Let the
+    invocation fail, so that it is tried again, or give the function more time.
+    """
 
 
 class OutcomeUnknown(BreakwaterError):  # noqa: N818

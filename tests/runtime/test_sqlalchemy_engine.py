@@ -12,6 +12,7 @@ from servers.sql import SqlServer, end_session
 from sqlalchemy import text
 
 import breakwater_runtime as breakwater
+from breakwater_runtime import testing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,3 +67,19 @@ def test_leaves_no_state(server: SqlServer, engine: sqlalchemy.Engine) -> None:
     with engine.connect() as connection:
         assert session(server, connection) == first
         assert connection.execute(text(question)).scalar_one() is None
+
+
+def test_autocommit_past_the_deadline(server: SqlServer, engine: sqlalchemy.Engine) -> None:
+    """What SQLAlchemy says at its end is nothing that could be lost: a retry would write the row once more."""
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS alchemy"))
+        connection.execute(text("CREATE TABLE alchemy (id INT)"))
+    with breakwater.invocation(testing.context(seconds=0.9)), engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(text("INSERT INTO alchemy VALUES (1)"))
+        time.sleep(0.45)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT COUNT(*) FROM alchemy")).scalar_one() == 1
+        connection.execute(text("INSERT INTO alchemy VALUES (2)"))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT COUNT(*) FROM alchemy")).scalar_one() == 1

@@ -26,6 +26,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from breakwater_runtime._core.outcome import Outcome
+from breakwater_runtime.errors import TransactionAborted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -37,9 +38,20 @@ if TYPE_CHECKING:
 
     Result = TypeVar("Result")
 
-TOO_LATE = "The invocation's time was over before COMMIT could be sent: the block's transaction is rolled back."
 # an error's causes may lead back to it
 _LONGEST_CHAIN = 20
+
+
+def too_late(outcome: Outcome) -> TransactionAborted:
+    """Return what to raise where COMMIT is not sent any more, by what became of what the block had sent before."""
+    said = "COMMIT was not sent, since the invocation's time is over: "
+    if outcome is Outcome.OPEN:
+        return TransactionAborted(said + "the block's transaction is rolled back, and nothing of it is applied.")
+    applied = "had applied" if outcome is Outcome.APPLIED else "may have applied"
+    return TransactionAborted(
+        f"{said}what came behind the block's last COMMIT is rolled back. What the block {applied} by then stays: what "
+        "a COMMIT, a procedure or DDL has committed, and writes to tables without transactions."
+    )
 
 
 def now(coroutine: Coroutine[Any, Any, Result]) -> Result:
@@ -152,7 +164,7 @@ class Session(ABC):
         ------
         TransactionAborted
             The server has rolled the transaction back, though no error left the block; or the time is over, so that
-            nobody would wait for COMMIT's answer.
+            nobody would wait for COMMIT's answer, and the block may have written something since its last one.
         """
 
     @abstractmethod

@@ -121,6 +121,16 @@ class AsyncMySqlConnection(Lent, Connection):
             await self.commit()
         self.exchange.autocommit = bool(value)
 
+    async def commit(self) -> None:
+        """Commit; once the time is over, raise `TransactionAborted` if that would have kept something."""
+        if not self.ends_unsent(commits=True):
+            await super().commit()
+
+    async def rollback(self) -> None:
+        """Roll back; once the time is over, the end of the block does."""
+        if not self.ends_unsent(commits=False):
+            await super().rollback()
+
     async def ping(self, reconnect: bool = False) -> None:  # noqa: ARG002 -- the driver's own signature
         """Ask whether the server is there; never connect anew, since the block's transaction would be gone."""
         await super().ping(reconnect=False)

@@ -64,6 +64,18 @@ class MySqlConnection(Lent, Connection):
     def over(self) -> None:
         raise_over()
 
+    def _write_bytes(self, data: bytes) -> None:
+        exchange = self._exchange
+        if self._sock is None and exchange is not None and exchange.error is not None:
+            # PyMySQL ends a LOAD DATA by one more packet, whatever has happened
+            raise exchange.error
+        try:
+            super()._write_bytes(data)
+        except BaseException as error:
+            if exchange is not None:
+                exchange.failed(error)
+            raise
+
     def one_packet(self) -> Any:
         return super()._read_packet()
 
@@ -100,6 +112,16 @@ class MySqlConnection(Lent, Connection):
         if value and self.exchange.has_open_work:
             self.commit()
         self.exchange.autocommit = bool(value)
+
+    def commit(self) -> None:
+        """Commit; once the time is over, raise `TransactionAborted` if that would have kept something."""
+        if not self.ends_unsent(commits=True):
+            super().commit()
+
+    def rollback(self) -> None:
+        """Roll back; once the time is over, the end of the block does."""
+        if not self.ends_unsent(commits=False):
+            super().rollback()
 
     def set_character_set(self, charset: str, collation: str | None = None) -> None:
         """Change the charset; a fresh session is told of it with everything else, in one round trip."""

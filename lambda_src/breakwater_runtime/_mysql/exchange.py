@@ -15,6 +15,7 @@ from pymysql.err import OperationalError
 
 from breakwater_runtime._core.outcome import Outcome
 from breakwater_runtime._core.trouble import Trouble
+from breakwater_runtime._core.writing import may_write
 from breakwater_runtime._mysql import statements
 from breakwater_runtime._mysql.answer import DONE, Answer
 from breakwater_runtime._mysql.errors import code_of, trouble_of
@@ -61,12 +62,14 @@ class Exchange:
         The session is of no use any more.
     lost_write
         The statement that writes, and whose answer will never come.
+    unsaved
+        Something may have been written since the last COMMIT.
     """
 
     __slots__ = (
         "_kind", "_own", "_server_autocommit", "_text", "_word", "aborted", "answer", "autocommit", "changed",
         "error", "failures", "in_transaction", "limits", "lost", "lost_write", "outbox", "outcome", "posted", "proxy",
-        "tracks", "unsure",
+        "tracks", "unsaved", "unsure",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, *, proxy: bool) -> None:
@@ -87,7 +90,7 @@ class Exchange:
     def begin_block(self, *, autocommit: bool) -> None:
         """Forget the block before."""
         self.autocommit = autocommit
-        self.unsure = self.aborted = False
+        self.unsaved = self.unsure = self.aborted = False
         self.changed = not self.tracks
         self.outcome = Outcome.OPEN
         self.error: BaseException | None = None
@@ -97,6 +100,11 @@ class Exchange:
     def has_open_work(self) -> bool:
         """Whether a transaction may be open."""
         return self.in_transaction or not self._server_autocommit
+
+    @property
+    def could_lose(self) -> bool:
+        """Whether a transaction may be open in which something may have been written."""
+        return self.unsaved and self.has_open_work
 
     @property
     def is_busy(self) -> bool:
@@ -154,6 +162,7 @@ class Exchange:
             self._kind = statements.kind_of(word, text, escapes=escapes)
             if self._kind is Kind.WHAT_IS_OPEN:
                 self._kind = Kind.ANYTHING if self.has_open_work else Kind.NOTHING
+            self.unsaved = self.unsaved or may_write(word, text)
             self.changed = self.changed or statements.leaves_state(word, text)
             if not self.proxy:
                 self._post_before(word, text)
@@ -186,10 +195,15 @@ class Exchange:
             if answer.written or self._has_applied(answer.status):
                 self.outcome = Outcome.APPLIED
         self._note_status(answer.status)
+        if not self.is_busy and (not self.has_open_work or self._begins_anew()):
+            self.unsaved = False
 
     def _note_status(self, status: int) -> None:
         self.in_transaction = bool(status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
         self._server_autocommit = bool(status & SERVER_STATUS.SERVER_STATUS_AUTOCOMMIT)
+
+    def _begins_anew(self) -> bool:
+        return self._word in (b"begin", b"start", b"commit") and not may_write(self._word, self._text)
 
     def _has_applied(self, status: int) -> bool:
         """Tell whether the command that was answered may have committed something."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pymysql.constants import COMMAND, CR
 from pymysql.converters import decoders as DECODERS  # noqa: N812
 from pymysql.err import Error, InterfaceError, OperationalError
 
-from breakwater_runtime._core.session import settled
+from breakwater_runtime._core.session import settled, too_late
 from breakwater_runtime._mysql.answer import DONE, ROWS, Answer
 
 if TYPE_CHECKING:
@@ -120,8 +119,7 @@ class Lent(_Base):
         text = sql.encode(self.encoding, "surrogateescape") if isinstance(sql, str) else bytes(sql)
         await self._read_on()
         exchange = self.exchange
-        if not own and 0 < exchange.limits.ends_at <= monotonic():
-            # nobody would wait for the answer
+        if not own and exchange.limits.is_over:
             error = OperationalError(CR.CR_SERVER_LOST, "not sent, since the invocation's time is over")
             exchange.failed(error)
             raise error
@@ -132,6 +130,24 @@ class Lent(_Base):
             await self.ask(COMMAND.COM_QUERY, b"BEGIN")
         exchange.sending(command, text, own=own)
         return text
+
+    def ends_unsent(self, *, commits: bool) -> bool:
+        """Once the time is over, leave COMMIT and ROLLBACK to the block's end, which rolls back. False: there is time.
+
+        Raises
+        ------
+        TransactionAborted
+            COMMIT would have kept something.
+        """
+        exchange = self.exchange
+        if not exchange.limits.is_over:
+            return False
+        if commits and exchange.could_lose:
+            error = too_late(exchange.outcome)
+            exchange.failed(error)
+            raise error
+        exchange.unsaved = exchange.aborted = False
+        return True
 
     async def _read_on(self) -> None:
         """Read what the statement before has left, as the drivers do before they send the next."""

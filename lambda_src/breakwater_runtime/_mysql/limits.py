@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf
+from time import monotonic
 
 # A session between two blocks; the slot of an account at MAX_USER_CONNECTIONS is free after so long
 IDLE_SECONDS = 20
@@ -37,6 +38,11 @@ class Limits:
         self._known = False
         self.ends_at = self._sent = 0.0
         self.users_own = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody would wait for an answer any more."""
+        return 0 < self.ends_at <= monotonic()
 
     def read(self, values: tuple[float, ...] | None) -> None:
         """Note the session's own values, which are never loosened; None: the server lacks one of the variables."""

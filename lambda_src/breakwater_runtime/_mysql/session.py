@@ -12,7 +12,7 @@ from pymysql.err import Error, OperationalError
 
 from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS, CHECK_TIMEOUT_SECONDS
 from breakwater_runtime._core.outcome import Outcome
-from breakwater_runtime._core.session import TOO_LATE, Session, settled
+from breakwater_runtime._core.session import Session, settled, too_late
 from breakwater_runtime._core.trouble import Trouble
 from breakwater_runtime._mysql import marks
 from breakwater_runtime._mysql.errors import code_of, trouble_of
@@ -273,20 +273,26 @@ class MySqlSession(Session, Generic[Handle]):
         exchange = self.exchange
         if exchange.lost:
             unknown = exchange.outcome is Outcome.UNKNOWN
-            if unknown or exchange.has_open_work:
+            if exchange.could_lose and not unknown and self._deadline.remaining() <= 0:
+                raise too_late(exchange.outcome) from exchange.error
+            if unknown or exchange.could_lose:
                 raise _of_lost_block(exchange.error, unknown=unknown)
             return
         handle = self._handle
         await handle.finish_result()
-        if exchange.unsure:
+        is_over = self._deadline.remaining() <= 0
+        if exchange.unsure and not is_over:
             await handle.tell_whether_aborted()
         if exchange.aborted:
             raise TransactionAborted(ABORTED)
+        if is_over:
+            could_lose = exchange.could_lose
+            await self.rollback()
+            if could_lose:
+                raise too_late(exchange.outcome)
+            return
         if not exchange.has_open_work:
             return
-        if self._deadline.remaining() <= 0:
-            await self.rollback()
-            raise TransactionAborted(TOO_LATE)
         try:
             await settled(handle.commit())
         except Error:

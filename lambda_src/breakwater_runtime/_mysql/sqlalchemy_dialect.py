@@ -16,6 +16,9 @@ class _Told:
     def on_connect(self) -> None:
         """Do nothing: it would be a round trip each time."""
 
+    def reset_isolation_level(self, _connection: Any) -> None:
+        """Do nothing: the runtime resets what a block has set."""
+
 
 def _by_pymysql(engine: str) -> type[Any]:
     return type(f"Dialect_{engine}", (_Told, make_url(f"{engine}+pymysql://").get_dialect()), dict(vars(_Told)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import psycopg
 from psycopg import capabilities, generators, waiting
 from psycopg.errors import _WaitTimeout
-from psycopg.pq import Format, PGconn, TransactionStatus
+from psycopg.pq import ConnStatus, Format, PGconn, TransactionStatus
 from psycopg.sql import Composable
 
 from breakwater_runtime._core.outcome import Outcome
@@ -119,6 +120,8 @@ class Lent(_Base):
         elif isinstance(command, str):
             command = command.encode()
         session = self._lender()
+        if session.ends_unsent(command):
+            return None
         session.sends(command)
         if not command.startswith(b"BEGIN"):
             return (yield from super()._exec_command(command, result_format))
@@ -140,12 +143,31 @@ class Lent(_Base):
             raise psycopg.OperationalError("the connection is closed")
         return self._session
 
-    def _refuse_when_over(self, session: PostgreSqlSession) -> None:
-        """Send nothing for whose answer nobody would wait."""
-        if session.deadline.remaining() <= 0 and self.pgconn.transaction_status != TransactionStatus.ACTIVE:
-            self._fail(session, session.ended(": not sent, since the invocation's time is over"), None)
+    def _check_intrans_gen(self, attribute: str) -> Generator[Any, Any, None]:
+        if self._session is None or not self._session.is_cut_off:
+            yield from super()._check_intrans_gen(attribute)
 
-    def _fail(self, session: PostgreSqlSession, error: BaseException, timeout: float | None) -> NoReturn:
+    def _is_over(self, session: PostgreSqlSession) -> bool:
+        return session.deadline.remaining() <= 0 and self.pgconn.transaction_status != TransactionStatus.ACTIVE
+
+    def _unsent(self, session: PostgreSqlSession, gen: Generator[Any, Any, Result]) -> Result:
+        """Send nothing for whose answer nobody would wait: a transaction ends with the connection."""
+        error = session.ended(": not sent, since the invocation's time is over")
+        try:
+            next(gen)
+        except StopIteration as end:
+            return end.value
+        except psycopg.Error:
+            pass
+        return self._fail(session, error, gen)
+
+    def _fail(
+        self,
+        session: PostgreSqlSession,
+        error: BaseException,
+        gen: Generator[Any, Any, Any] | None = None,
+        timeout: float | None = None,
+    ) -> NoReturn:
         """Note what ended an exchange, and raise it as what the block is to see."""
         if isinstance(error, _WaitTimeout):
             if timeout is not None and session.deadline.remaining() > 0:
@@ -156,6 +178,10 @@ class Lent(_Base):
         elif not isinstance(error, psycopg.Error) and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
             # interrupted within an exchange: what was under way is dropped, not repaired
             self.pgconn.finish()
+        if gen is not None and self.pgconn.status != ConnStatus.OK:
+            # a pipeline's, left to the garbage collector, would say on stderr that it can't end
+            with suppress(psycopg.Error):
+                gen.close()
         session.answered(error)
         if session.outcome is Outcome.UNKNOWN and isinstance(error, psycopg.Error):
             error.args = (f"{error}; {UNKNOWN}", *error.args[1:])
@@ -176,13 +202,14 @@ class Handle(Lent, psycopg.Connection[Any]):
     ) -> Result:
         """Run an exchange until the deadline."""
         session = self._lender()
-        self._refuse_when_over(session)
+        if self._is_over(session):
+            return self._unsent(session, gen)
         if session.is_stale():
             now(session.refresh())
         try:
             result = waiting.wait(gen, self.pgconn.socket, interval=interval, timeout=session.seconds_left(timeout))
         except BaseException as error:
-            self._fail(session, error, timeout)
+            self._fail(session, error, gen, timeout)
         session.answered(None)
         return result
 
@@ -214,7 +241,8 @@ class AsyncHandle(Lent, psycopg.AsyncConnection[Any]):  # pyrefly: ignore
     ) -> Result:
         """Run an exchange until the deadline."""
         session = self._lender()
-        self._refuse_when_over(session)
+        if self._is_over(session):
+            return self._unsent(session, gen)
         if session.is_stale():
             await session.refresh()
         try:
@@ -222,7 +250,7 @@ class AsyncHandle(Lent, psycopg.AsyncConnection[Any]):  # pyrefly: ignore
                 gen, self.pgconn.socket, interval=interval, timeout=session.seconds_left(timeout)
             )
         except BaseException as error:
-            self._fail(session, error, timeout)
+            self._fail(session, error, gen, timeout)
         session.answered(None)
         return result
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from psycopg.pq import TransactionStatus
 
 from breakwater_runtime._core.outcome import Outcome
+from breakwater_runtime._core.writing import may_write
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _GAP = rb"(?:\s|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)*"
 _FIRST_WORD = re.compile(_GAP + rb"([a-z]*)", re.IGNORECASE)
 _CHAIN = rb"(?:\s+and(?:\s+no)?\s+chain)?" + _GAP + rb"(?:;" + _GAP + rb")?"
-_DATA = frozenset((b"select", b"insert", b"update", b"delete", b"merge", b"with", b"values", b"copy", b"table"))
+_DATA = (b"select", b"insert", b"update", b"delete", b"merge", b"with", b"values", b"copy", b"table")
 # These three are compiled when first needed, which is never by most functions: 0.6 ms of a cold start
 _REST = rb"(?i)(?:\s+(?:work|transaction))?(?:\s+(to)\b[^;]*;?\s*|" + _CHAIN + rb")"
 # a body between dollars has its own BEGIN and END; COMMIT is an error there within a transaction
@@ -35,12 +36,14 @@ class Kind(Enum):
     """What a message can do to the transaction that it is sent in."""
 
     PLAIN = "leaves it open"
+    STEPS = "leaves it open; where none is open, it may commit in steps"
     BEGIN = "opens it"
     COMMIT = "is a COMMIT and nothing else"
     ROLLBACK = "is a ROLLBACK and nothing else"
     ANYTHING = "several statements, one of which may end it; or a text that isn't known"
 
 
+_ONE_KIND = dict.fromkeys(_DATA, Kind.PLAIN) | {b"call": Kind.STEPS}
 _OF_THE_DRIVER = {b"BEGIN": Kind.BEGIN, b"COMMIT": Kind.COMMIT, b"ROLLBACK": Kind.ROLLBACK}
 
 
@@ -51,16 +54,23 @@ def kind_of(text: bytes | None) -> Kind:
     return _OF_THE_DRIVER.get(text) or (_known if len(text) <= _CACHED_BYTES else _classified)(text)
 
 
+def first_word(text: bytes) -> bytes:
+    """Return a statement's first word, in lower case."""
+    found = _FIRST_WORD.match(text)
+    return found[1].lower() if found else b""
+
+
 def _classified(text: bytes) -> Kind:
     found = _FIRST_WORD.match(text)
     word = found[1].lower() if found else b""
     is_single = b";" not in text.rstrip(b"; \t\r\n")
-    if is_single and word in _DATA:
-        return Kind.PLAIN
+    if is_single and word in _ONE_KIND:
+        return _ONE_KIND[word]
     if not re.search(_ENDS_ONE, text):
         return Kind.BEGIN if is_single and word in (b"begin", b"start") else Kind.PLAIN
     if word in (b"do", b"create") and not re.search(_NOT_OF_A_BODY, text):
-        return Kind.PLAIN
+        # the body may call a procedure
+        return Kind.STEPS if word == b"do" else Kind.PLAIN
     rest = re.compile(_REST).fullmatch(text, found.end() if found else 0)
     if rest is None:
         return Kind.ANYTHING
@@ -83,9 +93,11 @@ class Ledger:
         Whether a transaction was open when the last answer came.
     rolled_back
         Whether the last answer was that to the COMMIT of a failed transaction: ROLLBACK, and no error.
+    unsaved
+        Something may have been written since the last COMMIT.
     """
 
-    __slots__ = ("_before", "_kinds", "_pgconn", "in_transaction", "outcome", "rolled_back")
+    __slots__ = ("_before", "_kinds", "_pgconn", "in_transaction", "outcome", "rolled_back", "unsaved")
 
     def __init__(self, pgconn: PGconn) -> None:
         self._pgconn = pgconn
@@ -94,14 +106,24 @@ class Ledger:
         self.outcome = Outcome.OPEN
         self.in_transaction = False
         self.rolled_back = False
+        self.unsaved = False
+
+    @property
+    def could_lose(self) -> bool:
+        """Whether a transaction is open in which something may have been written."""
+        return self.unsaved and self.in_transaction
 
     def sends(self, text: bytes | None) -> None:
         """Note a message that is about to be sent; what was sent before has been answered, unless in a pipeline."""
         status = self._pgconn.transaction_status
+        if status == TransactionStatus.UNKNOWN:
+            # on a connection that is closed
+            return
         if status != TransactionStatus.ACTIVE:
             self.answered(failed=False)
             self._before = TransactionStatus(status)
         self._kinds.add(kind_of(text))
+        self.unsaved = self.unsaved or text is None or may_write(first_word(text), text)
 
     def answered(self, *, failed: bool) -> None:
         """Note that all answers have come, the last of them an error of the server's or not."""
@@ -111,6 +133,8 @@ class Ledger:
         kinds, self._kinds = self._kinds, set()
         self.in_transaction = status != TransactionStatus.IDLE
         self.rolled_back = kinds == {Kind.COMMIT} and self._before == TransactionStatus.INERROR and not failed
+        if not self.in_transaction or (not failed and kinds and kinds <= {Kind.COMMIT, Kind.ROLLBACK}):
+            self.unsaved = False
         if kinds:
             self.outcome = max(self.outcome, self._verdict(kinds, status, failed=failed))
 
@@ -120,7 +144,8 @@ class Ledger:
         ends = bool(kinds & {Kind.COMMIT, Kind.ANYTHING})
         if failed:
             # an error undoes a single COMMIT; behind a COMMIT in the same message it doesn't
-            return Outcome.UNKNOWN if Kind.ANYTHING in kinds else Outcome.OPEN
+            in_steps = Kind.STEPS in kinds and self._before == TransactionStatus.IDLE and Kind.BEGIN not in kinds
+            return Outcome.UNKNOWN if in_steps or Kind.ANYTHING in kinds else Outcome.OPEN
         if self._before == TransactionStatus.INERROR:
             # COMMIT of a failed transaction is a rollback
             return Outcome.APPLIED if Kind.ANYTHING in kinds else Outcome.OPEN

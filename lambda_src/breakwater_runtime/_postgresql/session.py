@@ -15,7 +15,7 @@ from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
 from breakwater_runtime._core.liveness import CHECK_AFTER_SECONDS
 from breakwater_runtime._core.outcome import Outcome
-from breakwater_runtime._core.session import TOO_LATE, Session
+from breakwater_runtime._core.session import Session, too_late
 from breakwater_runtime._core.trouble import Trouble
 from breakwater_runtime._postgresql import claims
 from breakwater_runtime._postgresql.errors import trouble_of
@@ -40,6 +40,8 @@ _ABORTED = (
 )
 _CLOSED = "The block's connection was closed before its transaction was committed: it was rolled back."
 _IN_COPY = "The block ended within a COPY, a pipeline or a statement: its transaction is rolled back."
+# what psycopg says by itself at a transaction's end
+_ENDING = (b"COMMIT", b"ROLLBACK", b"DEALLOCATE ALL")
 _REMEMBERED_ERRORS = 8
 _SQL_PREPARE = re.compile(rb"\bprepare\b", re.IGNORECASE)
 _OWN_LIMITS = re.compile(rb"timeout", re.IGNORECASE)
@@ -118,8 +120,8 @@ class PostgreSqlSession(Wire, Session):
         if self.pgconn.status != ConnStatus.OK:
             if self.outcome is Outcome.UNKNOWN:
                 raise OutcomeUnknown(f"postgresql at {self.where}: the connection was lost within the block; {UNKNOWN}")
-            if self._ledger.in_transaction:
-                raise TransactionAborted(_CLOSED)
+            if self._ledger.could_lose:
+                raise too_late(self.outcome) if self.deadline.remaining() <= 0 else TransactionAborted(_CLOSED)
             return
         await self._finish_reading()
         status = self.pgconn.transaction_status
@@ -131,8 +133,11 @@ class PostgreSqlSession(Wire, Session):
 
     async def _commit(self) -> None:
         if self.deadline.remaining() <= 0:
+            could_lose = self._ledger.could_lose
             await self.rollback()
-            raise TransactionAborted(TOO_LATE)
+            if could_lose:
+                raise too_late(self.outcome)
+            return
         self._ledger.sends(b"COMMIT")
         try:
             if self._cleans:
@@ -208,6 +213,27 @@ class PostgreSqlSession(Wire, Session):
             self._sql_prepared = True
         if text is None or _OWN_LIMITS.search(text):
             self._own_limits = True
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the connection is closed, since the time is over."""
+        return self.pgconn.status != ConnStatus.OK and self.deadline.remaining() <= 0
+
+    def ends_unsent(self, command: bytes) -> bool:
+        """Once the time is over, tell whether a command of the driver's own has been done by closing the connection.
+
+        Raises
+        ------
+        TransactionAborted
+            It is COMMIT, and would have kept something.
+        """
+        if not self.is_cut_off:
+            return False
+        if command == b"COMMIT" and self._ledger.could_lose:
+            raise too_late(self.outcome)
+        if command == b"ROLLBACK":
+            self._ledger.unsaved = False
+        return command in _ENDING
 
     def limits_of_transaction(self) -> list[bytes]:
         """Return what follows BEGIN, nothing once the block has set such limits by itself."""

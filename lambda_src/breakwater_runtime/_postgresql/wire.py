@@ -79,8 +79,9 @@ class Wire:
         return results
 
     async def _within(self, generator: Generator[Any, Any, Result], seconds: float) -> Result:
+        seconds = max(0.0, seconds)
         try:
-            return await self._adapter.wait(generator, self.pgconn.socket, max(0.0, seconds))
+            return await self._adapter.wait(generator, self.pgconn.socket, seconds)
         except psycopg.errors._WaitTimeout:
             self.pgconn.finish()
             raise psycopg.OperationalError(

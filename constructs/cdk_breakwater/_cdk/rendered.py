@@ -25,23 +25,26 @@ _CLASS = f"{_MODULE}.Rendered"
 # rendered, it says which property an attribute becomes; and no lazy value is read that nobody asked for, since the CDK
 # keeps what a lazy value was when it was first read.
 _CODE = """
-const allowed = (given) => {
+const INVOKES = /^(lambda:(invoke.*|[*])|[*])$/i;
+// A CfnResource that has no class of its own has CloudFormation's names.
+const read = (properties, name) => properties?.[name] ?? properties?.[name[0].toUpperCase() + name.slice(1)];
+const allowed = (holder) => {
+  const given = read(holder, "policyDocument");
   const document = given?.toJSON ? given.toJSON() : given;
   return [document?.Statement ?? []]
     .flat()
-    .filter(({ Effect, Action }) => Effect === "Allow" && [Action].flat().some((action) => INVOKES.test(action)))
+    .filter((each) => each?.Effect === "Allow" && [each.Action].flat().some((action) => INVOKES.test(action)))
     .flatMap(({ Resource }) => Resource ?? []);
 };
-const INVOKES = /^(lambda:(invoke.*|[*])|[*])$/i;
-const functionOf = (properties) => [properties.functionName];
+const functionOf = (properties) => read(properties, "functionName") ?? [];
 const FUNCTIONS = {
-  "AWS::IAM::ManagedPolicy": (properties) => allowed(properties.policyDocument),
-  "AWS::IAM::Policy": (properties) => allowed(properties.policyDocument),
-  "AWS::IAM::Role": ({ policies }) => [policies ?? []].flat().flatMap((policy) => allowed(policy.policyDocument)),
+  "AWS::IAM::ManagedPolicy": allowed,
+  "AWS::IAM::Policy": allowed,
+  "AWS::IAM::Role": (properties) => [read(properties, "policies") ?? []].flat().flatMap(allowed),
   "AWS::Lambda::Alias": functionOf,
   "AWS::Lambda::EventSourceMapping": functionOf,
   "AWS::Lambda::Permission": functionOf,
-  "AWS::Lambda::Url": (properties) => [properties.targetFunctionArn],
+  "AWS::Lambda::Url": (properties) => read(properties, "targetFunctionArn") ?? [],
   "AWS::Lambda::Version": functionOf,
 };
 
@@ -63,7 +66,7 @@ exports.Rendered = class Rendered {
 
   static functions(root) {
     return root.node.findAll().flatMap((resource) => {
-      const values = FUNCTIONS[resource.cfnResourceType]?.(resource.cfnProperties) ?? [];
+      const values = [FUNCTIONS[resource.cfnResourceType]?.(resource.cfnProperties) ?? []].flat();
       if (!values.length) return [];
       const { stack } = resource;
       return [{ resource, id: stack.resolve(resource.logicalId), values, text: JSON.stringify(stack.resolve(values)) }];

@@ -29,6 +29,12 @@ def role(scope: Construct, **options: Any) -> iam.Role:
     return iam.Role(scope, "Role", assumed_by=principal, **options)
 
 
+def allowing(function: Any) -> dict[str, Any]:
+    """Return a policy as a template of CloudFormation has it."""
+    statement = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": function.function_arn}
+    return {"Statement": [None, {"Effect": "Allow", "NotAction": "x", "Resource": "*"}, statement]}
+
+
 # Each returns where that which invokes the function stands.
 
 
@@ -76,7 +82,16 @@ def managed(scope: Construct, function: Any) -> str:
     return iam.ManagedPolicy(scope, "Managed", statements=[statement]).node.path
 
 
-IN_ANOTHER_STACK = (mapping, rule, state_machine, schedule, granted, inline, managed)
+def plain(scope: Construct, function: Any) -> str:
+    return iam.CfnPolicy(scope, "P", policy_name="p", policy_document=allowing(function), roles=["theirs"]).node.path
+
+
+def without_a_class(scope: Construct, function: Any) -> str:
+    properties = {"PolicyName": "p", "PolicyDocument": allowing(function), "Roles": ["theirs"]}
+    return cdk.CfnResource(scope, "R", type="AWS::IAM::Policy", properties=properties).node.path
+
+
+IN_ANOTHER_STACK = (mapping, rule, state_machine, schedule, granted, inline, managed, plain, without_a_class)
 WAYS = (event_source, *IN_ANOTHER_STACK)
 
 

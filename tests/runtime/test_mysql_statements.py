@@ -11,7 +11,7 @@ KINDS: dict[Kind, tuple[str, ...]] = {
         "SELECT 1", "(SELECT 1) UNION (SELECT 2);", "-- of a\n# b\n/* c */ /*Mine*/ SELECT 1", "--\n--\nSELECT 1",
         "SELECT ';', 'it\\'s; so', \"a; b\", `c; d`", "/* a; b */ SELECT 1", "WITH a AS (SELECT 1) SELECT * FROM a",
         "SET time_zone='+01:00'", "SET ROLE clerk", "ROLLBACK", "ROLLBACK TO SAVEPOINT a", "SAVEPOINT a", "USE shop",
-        "KILL 7",
+        "KILL 7", "SIGNAL SQLSTATE '45000'",
     ),
     Kind.WITH_COMMIT: (
         "INSERT INTO a VALUES ('x; y', '--', '/*! COMMIT */')", "update a set b=1", "--\nINSERT INTO a VALUES (1)",

@@ -70,6 +70,35 @@ def test_mariadb(mariadb: MariaDbServer, kind: str, autocommit: bool) -> None:
     database.close()
 
 
+def test_mariadb_role_of_the_login(mariadb: MariaDbServer) -> None:
+    user = f"{mariadb.user}@'127.0.0.1'"
+    with mariadb.admin() as admin:
+        execute(admin, "CREATE ROLE IF NOT EXISTS `by``default`", f"GRANT `by``default` TO {user}")
+        execute(admin, f"SET DEFAULT ROLE `by``default` FOR {user}")
+    database = breakwater.database(**mariadb.settings)
+    try:
+        assert left_behind(database, "SET ROLE NONE", "SELECT CURRENT_ROLE()") == ("by`default", "by`default")
+        assert database.counters.connects == 1
+    finally:
+        with mariadb.admin() as admin:
+            execute(admin, f"SET DEFAULT ROLE NONE FOR {user}")
+        database.close()
+
+
+def test_a_session_whose_role_has_no_way_back_is_not_used_again(mariadb: MariaDbServer) -> None:
+    """As on a server that isn't MariaDB."""
+    with mariadb.admin() as admin:
+        execute(admin, "CREATE ROLE IF NOT EXISTS clerk", f"GRANT clerk TO {mariadb.user}@'127.0.0.1'")
+    database = breakwater.database(**mariadb.settings)
+    with database.connection() as connection:
+        connection.exchange.role = None
+        execute(connection, "/* of a */ SET ROLE clerk")
+    with database.connection() as connection:
+        assert rows(connection, "SELECT CURRENT_ROLE()") == [(None,)]
+    assert database.counters.connects == 2
+    database.close()
+
+
 def test_mariadb_temporary_table(mariadb: MariaDbServer) -> None:
     database = breakwater.database(**mariadb.settings)
     with database.connection() as connection:

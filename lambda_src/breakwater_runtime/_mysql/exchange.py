@@ -46,6 +46,10 @@ class Exchange:
         The codes of the posted messages that failed and may.
     in_transaction
         Whether a transaction is open, as the server said last, or as a BEGIN on its way will make it.
+    role
+        The statement that brings back the role of the login, which no reset does; None: none is known.
+    role_lost
+        The session may have another role than its login's, for good.
     unsure
         An error packet, which carries no flags, has hidden whether the transaction is still open.
     aborted
@@ -69,7 +73,7 @@ class Exchange:
     __slots__ = (
         "_kind", "_own", "_server_autocommit", "_text", "_word", "aborted", "answer", "autocommit", "changed",
         "error", "failures", "in_transaction", "limits", "lost", "lost_write", "outbox", "outcome", "posted", "proxy",
-        "tracks", "unsaved", "unsure",
+        "role", "role_lost", "tracks", "unsaved", "unsure",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, *, proxy: bool) -> None:
@@ -80,6 +84,8 @@ class Exchange:
         self.posted: list[bool] = []
         self.failures: list[int | None] = []
         self.tracks = True
+        self.role: bytes | None = None
+        self.role_lost = False
         self.in_transaction = self.lost = False
         self._server_autocommit = True
         self._own = True
@@ -160,10 +166,12 @@ class Exchange:
                 raise TransactionAborted(ABORTED)
             escapes = not self.answer.status & SERVER_STATUS.SERVER_STATUS_NO_BACKSLASH_ESCAPES
             self._kind = statements.kind_of(word, text, escapes=escapes)
+            if self._kind is Kind.ANYTHING or statements.leaves_state(word, text):
+                self.changed = True
+                self.role_lost = self.role_lost or (self.role is None and statements.may_set_role(text))
             if self._kind is Kind.WHAT_IS_OPEN:
                 self._kind = Kind.ANYTHING if self.has_open_work else Kind.NOTHING
             self.unsaved = self.unsaved or may_write(word, text)
-            self.changed = self.changed or statements.leaves_state(word, text)
             if not self.proxy:
                 self._post_before(word, text)
         self.answer.begin(own=own)

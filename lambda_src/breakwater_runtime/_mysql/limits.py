@@ -24,6 +24,8 @@ class Limits:
 
     Attributes
     ----------
+    mariadb
+        The server is a MariaDB.
     names
         The variables, in the order of `own`.
     users_own
@@ -31,6 +33,7 @@ class Limits:
     """
 
     def __init__(self, *, mariadb: bool) -> None:
+        self.mariadb = mariadb
         self._statement = b"max_statement_time" if mariadb else b"max_execution_time"
         self._in_seconds = 1.0 if mariadb else 1000.0
         self.names = (b"innodb_lock_wait_timeout", b"lock_wait_timeout", self._statement)

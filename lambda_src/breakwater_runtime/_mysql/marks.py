@@ -23,9 +23,11 @@ _END_LOCK = b"CONCAT('breakwater.end.', CONNECTION_ID())"
 
 BEGUN = b"@breakwater=GET_LOCK(%s, 10) + RELEASE_LOCK(%s)" % (_END_LOCK, _IDLE_LOCK)
 CLAIM = b"SELECT GET_LOCK(%s, 0), RELEASE_LOCK(%s)" % (_END_LOCK, _IDLE_LOCK)
-ENDED = b"@breakwater=GET_LOCK(%s, 0) + RELEASE_LOCK(%s)" % (_IDLE_LOCK, _END_LOCK)
+# the number of the block's last row concerns no other
+_FORGET = b"LAST_INSERT_ID(0)"
+ENDED = b"@breakwater=GET_LOCK(%s, 0) + RELEASE_LOCK(%s) + %s" % (_IDLE_LOCK, _END_LOCK, _FORGET)
 END_OF_BLOCK = b"SET SESSION wait_timeout=%d, " % IDLE_SECONDS + ENDED
-END_OF_BLOCK_WITHOUT_MARK = b"SET SESSION wait_timeout=%d" % IDLE_SECONDS
+END_OF_BLOCK_WITHOUT_MARK = b"SET SESSION wait_timeout=%d, @breakwater=%s" % (IDLE_SECONDS, _FORGET)
 
 _IDLE = (
     "SELECT id FROM information_schema.processlist WHERE user = SUBSTRING_INDEX(CURRENT_USER(), '@', 1) "

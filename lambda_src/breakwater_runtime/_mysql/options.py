@@ -73,6 +73,10 @@ class Told:
         first = f"{self._options}, SESSION autocommit=1".encode()
         return [first, self._init_command, b"SET SESSION autocommit=1"] if self._init_command else [first]
 
+    def role(self, name: str | None) -> bytes:
+        """Return the statement that sets a role of MariaDB's, None: no role."""
+        return b"SET ROLE NONE" if name is None else f"SET ROLE `{name.replace('`', '``')}`".encode(self.encoding)
+
     def post(self, exchange: Exchange) -> None:
         """Let all of it leave with the next message."""
         for statement in self.statements(proxy=False):

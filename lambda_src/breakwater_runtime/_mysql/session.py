@@ -207,9 +207,14 @@ class MySqlSession(Session, Generic[Handle]):
 
     async def _read_own_limits(self) -> None:
         limits = self.exchange.limits
-        question = b"SELECT " + b", ".join(b"@@SESSION." + name for name in limits.names)
+        # of what isn't MariaDB it isn't known whether it has roles
+        role = b"CURRENT_ROLE()" if limits.mariadb else b"NULL"
+        question = b"SELECT %s, " % role + b", ".join(b"@@SESSION." + name for name in limits.names)
         try:
-            limits.read((await self.exchange_own(COMMAND.COM_QUERY, question))[0])
+            ((named, *own),) = await self.exchange_own(COMMAND.COM_QUERY, question)
+            limits.read(tuple(own))
+            if limits.mariadb:
+                self.exchange.role = self._told.role(named)
         except Error as error:
             if code_of(error) != _UNKNOWN_SYSTEM_VARIABLE or self.exchange.lost:
                 raise
@@ -310,7 +315,7 @@ class MySqlSession(Session, Generic[Handle]):
     def take_back(self) -> bool:
         exchange = self.exchange
         self.end_handle()
-        if exchange.lost or exchange.is_busy:
+        if exchange.lost or exchange.is_busy or exchange.role_lost:
             return False
         if exchange.error is not None and trouble_of(exchange.error) in (Trouble.STALE, Trouble.LOST, Trouble.PASSING):
             return False
@@ -319,6 +324,9 @@ class MySqlSession(Session, Generic[Handle]):
             return not exchange.changed and not exchange.has_open_work
         if exchange.changed:
             exchange.post(b"", command=COM_RESET_CONNECTION)
+            if exchange.role:
+                # first, since the database may be open to this role alone
+                exchange.post(exchange.role)
             if self._database:
                 exchange.post(self._database, command=COMMAND.COM_INIT_DB)
             self._told.post(exchange)

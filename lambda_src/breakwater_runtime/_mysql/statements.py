@@ -22,6 +22,7 @@ _OF_TEMPORARY_TABLE = rb"(?i)\w+\s+temporary\s+table\b"
 _CHANGES = rb"(?i)\b(?:update|delete)\b"
 _SET_TRANSACTION = rb"(?i)\bset\s+(?:(?:session|local|global)\s+)?transaction\b"
 _LIMITS = rb"(?i)max_statement_time|max_execution_time|wait_timeout"
+_ROLE = rb"(?i)\brole\b"
 _SETS_MORE = rb"(?i)autocommit|global|persist|password|default|\bstatement\b|/\*M?!"
 
 NOT_UNDERSTOOD = b"?"
@@ -55,7 +56,7 @@ class Kind(IntEnum):
 
 
 _KINDS = (
-    dict.fromkeys(READS | {b"rollback", b"savepoint", b"release", b"use", b"kill"}, Kind.NOTHING)
+    dict.fromkeys(READS | {b"rollback", b"savepoint", b"release", b"use", b"kill", b"signal"}, Kind.NOTHING)
     | dict.fromkeys(WRITES | {b"do"}, Kind.WITH_COMMIT)
     | dict.fromkeys((b"begin", b"start", b"commit", b"lock"), Kind.WHAT_IS_OPEN)
 )
@@ -116,6 +117,11 @@ def leaves_state(word: bytes, text: bytes) -> bool:
 def wants_begin(word: bytes, text: bytes) -> bool:
     """Tell whether a transaction has to be open before a statement."""
     return word not in WITHOUT_BEGIN and not (word == b"set" and re.search(_SET_TRANSACTION, text))
+
+
+def may_set_role(text: bytes) -> bool:
+    """Tell whether a statement names a role."""
+    return re.search(_ROLE, text) is not None
 
 
 def sets_limits(word: bytes, text: bytes) -> bool:

@@ -157,6 +157,11 @@ LEFT = {
         ("SET NAMES latin1", "SELECT @@character_set_client", "utf8mb4"),
         ("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "SELECT @@session.tx_isolation", "REPEATABLE-READ"),
         ("SET SESSION TRANSACTION READ ONLY", "SELECT @@session.tx_read_only", 0),
+        ("SET ROLE tenant", "SELECT CURRENT_ROLE()", None),
+        ("CALL become_tenant()", "SELECT CURRENT_ROLE()", None),
+        ("SET STATEMENT max_statement_time=5 FOR SET ROLE tenant", "SELECT CURRENT_ROLE()", None),
+        ("/*! SET ROLE tenant */", "SELECT CURRENT_ROLE()", None),
+        ("INSERT INTO numbered VALUES (NULL)", "SELECT LAST_INSERT_ID()", 0),
     ],
     "postgresql": [
         ("SET search_path = nowhere", "SHOW search_path", '"$user", public'),
@@ -175,6 +180,15 @@ LEFT = {
 @promise(36)
 @pytest.mark.parametrize("failed", [False, True], ids=["committed", "rolled back"])
 async def test_nothing_is_left_on_the_server(client: Client, sql_server: SqlServer, failed: bool) -> None:
+    if client.engine == "mariadb":
+        with sql_server.admin() as admin:
+            execute(admin, "CREATE ROLE IF NOT EXISTS tenant", f"GRANT tenant TO {sql_server.user}@'127.0.0.1'")
+        with observer(sql_server) as own:
+            execute(
+                own,
+                "CREATE OR REPLACE PROCEDURE become_tenant() SET ROLE tenant",
+                "CREATE OR REPLACE TABLE numbered (id INT AUTO_INCREMENT PRIMARY KEY)",
+            )
     environment = client.open(sql_server.settings, SECONDS)
     for change, question, expected in LEFT[client.engine]:
         try:

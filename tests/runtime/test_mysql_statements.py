@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from breakwater_runtime._mysql.statements import Kind, first_word, is_refused_at_once, kind_of, wants_begin
+from breakwater_runtime._mysql.statements import (
+    Kind,
+    first_word,
+    is_refused_at_once,
+    is_to_savepoint,
+    kind_of,
+    wants_begin,
+)
 
 KINDS: dict[Kind, tuple[str, ...]] = {
     Kind.NOTHING: (
@@ -59,6 +66,13 @@ def test_what_a_server_that_is_read_only_refuses_may_have_committed_before() -> 
 def test_a_compound_statement_runs_in_a_transaction() -> None:
     for text, wanted in ((b"BEGIN NOT ATOMIC DELETE FROM a; END", True), (b"BEGIN", False), (b"--\nCOMMIT", False)):
         assert wants_begin(first_word(text), text) is wanted
+
+
+def test_a_rollback_to_a_savepoint_leaves_the_transaction_open() -> None:
+    for text in (b"ROLLBACK TO a", b"/* a */ rollback work to savepoint a", b"ROLLBACK/* a */TO a"):
+        assert is_to_savepoint(text)
+    for text in (b"ROLLBACK", b"rollback work", b"ROLLBACK /* to a */", b"ROLLBACK AND CHAIN"):
+        assert not is_to_savepoint(text)
 
 
 def test_a_long_comment_takes_no_long_time() -> None:

@@ -160,7 +160,7 @@ class Exchange:
         if not own and command == COMMAND.COM_QUERY:
             self._text = text
             word = self._word = statements.first_word(text)
-            if word == b"rollback":
+            if word == b"rollback" and not statements.is_to_savepoint(text):
                 self.aborted = self.unsure = False
             elif self.aborted:
                 raise TransactionAborted(ABORTED)

@@ -14,8 +14,11 @@ _LEAVES_STATE = re.compile(rb":=|_lock|into\s+@|/\*[!M]", re.IGNORECASE)
 _SEVERAL = re.compile(rb";\s*[^\s;]")
 # of few statements alone; what is compiled here is a cold start's time
 _SPACE = rb"(?:\s|/\*(?!M?!)(?:[^*]|\*(?!/))*\*/|" + _LINE_COMMENT + rb")*"
-_IS_BEGIN = rb"(?i)begin(?:" + _SPACE + rb"work\b)?" + _SPACE + rb"(?:;" + _SPACE + rb")?\Z"
-_IS_START = rb"(?i)start" + _SPACE + rb"transaction\b"
+_WHOLE = {
+    b"begin": rb"(?i)begin(?:" + _SPACE + rb"work\b)?" + _SPACE + rb"(?:;" + _SPACE + rb")?\Z",
+    b"start": rb"(?i)start" + _SPACE + rb"transaction\b",
+}
+_TO_SAVEPOINT = rb"(?i)rollback" + _SPACE + rb"(?:work\b" + _SPACE + rb")?to\b"
 _LITERAL = rb"(?s)'[^'\\]*(?:\\.[^'\\]*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\"|`[^`]*`"
 _COMMENT = rb"--|#|/\*"
 _OF_TEMPORARY_TABLE = rb"(?i)\w+\s+temporary\s+table\b"
@@ -66,8 +69,8 @@ def first_word(text: bytes) -> bytes:
     """Return a statement's first word, in lower case."""
     found = _FIRST_WORD.match(text)
     word = found[1].lower() if found else b""
-    begins = {b"begin": _IS_BEGIN, b"start": _IS_START}.get(word)
-    if found is None or not word or (begins and not re.compile(begins).match(text, found.start(1))):
+    whole = _WHOLE.get(word)
+    if found is None or not word or (whole and not re.compile(whole).match(text, found.start(1))):
         # nor is a compound statement (BEGIN NOT ATOMIC) a BEGIN
         return NOT_UNDERSTOOD
     return word
@@ -86,6 +89,11 @@ def is_one(text: bytes, *, escapes: bool = True) -> bool:
         return False
     rest = re.sub(_LITERAL, b"", text[start:])
     return not _SEVERAL.search(rest) and not re.search(_COMMENT, rest)
+
+
+def is_to_savepoint(text: bytes) -> bool:
+    """Tell whether a ROLLBACK leaves its transaction open."""
+    return re.search(_TO_SAVEPOINT, text) is not None
 
 
 def kind_of(word: bytes, text: bytes, *, escapes: bool = True) -> Kind:

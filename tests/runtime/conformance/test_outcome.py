@@ -523,6 +523,31 @@ def test_a_swallowed_deadlock_ends_the_block(client: Client, sql_server: SqlServ
     assert seen(sql_server) == 3
 
 
+@promise(26, clients=("PyMySQL", "aiomysql"))
+def test_a_savepoint_does_not_bring_back_a_block_that_a_deadlock_ended(client: Client, sql_server: SqlServer) -> None:
+    """Its refusal is swallowed too, as of a nested transaction."""
+    both = threading.Barrier(2)
+
+    def work(own: Client, environment: Any, number: int) -> None:
+        async def swallow() -> None:
+            async with environment.block() as session:
+                await session.execute(f"INSERT INTO outcome VALUES ({10 + number})", "SAVEPOINT one")
+                await session.execute(touch(number + 1))
+                both.wait(10)
+                with contextlib.suppress(Exception):
+                    await session.execute(touch(2 - number))
+                with contextlib.suppress(Exception):
+                    await session.execute("ROLLBACK TO SAVEPOINT one")
+                await session.execute(f"INSERT INTO outcome VALUES ({20 + number})")
+
+        own.finish(swallow())
+
+    outcomes = contend(client, sql_server, work)
+    assert [error is None for error in outcomes].count(False) == 1
+    # the winner's two
+    assert seen(sql_server) == 4
+
+
 @promise(26, clients=("psycopg", "psycopg async", "SQLAlchemy, psycopg"))
 async def test_a_commit_that_rolls_back_is_no_success(client: Client, sql_server: SqlServer) -> None:
     """The server's answer to it is ROLLBACK, which is no error."""

@@ -68,4 +68,13 @@ def create_engine(keeper: Keeper, options: dict[str, Any]) -> sqlalchemy.Engine:
         **{"pool_reset_on_return": None, **options},
     )
     sqlalchemy.event.listen(engine, "handle_error", say_what_is_unknown)
+    rollback_to = engine.dialect.do_rollback_to_savepoint
+
+    def rollback_in_time(connection: sqlalchemy.Connection, name: str) -> None:
+        # past the deadline the whole transaction is rolled back, and what it ends with stays what it is
+        lease = keeper.slot.user
+        if lease is None or lease.deadline.remaining() > 0:
+            rollback_to(connection, name)
+
+    engine.dialect.do_rollback_to_savepoint = rollback_in_time  # pyrefly: ignore
     return engine

@@ -83,3 +83,14 @@ def test_autocommit_past_the_deadline(server: SqlServer, engine: sqlalchemy.Engi
         connection.execute(text("INSERT INTO alchemy VALUES (2)"))
     with engine.connect() as connection:
         assert connection.execute(text("SELECT COUNT(*) FROM alchemy")).scalar_one() == 1
+
+
+def test_the_handler_s_own_exception_leaves_a_savepoint_past_the_deadline(engine: sqlalchemy.Engine) -> None:
+    def handle() -> None:
+        with engine.begin() as connection, connection.begin_nested():
+            connection.execute(text("SELECT 1"))
+            time.sleep(0.45)
+            raise ZeroDivisionError
+
+    with breakwater.invocation(testing.context(seconds=0.9)), pytest.raises(ZeroDivisionError):
+        handle()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from servers.sql import SqlServer, execute
 
 import breakwater_runtime as breakwater
+from breakwater_runtime import testing
 from tests.runtime.lambda_context import Context
 
 
@@ -28,4 +31,23 @@ def test_a_refusal_is_not_held_against_the_connections_that_follow(server: SqlSe
         with database.connection(Context(20)) as connection:
             execute(connection, "SELECT 1")
     assert (database.counters.connects, database.counters.closes) == (1, 0)
+    database.close()
+
+
+def test_past_the_deadline_nothing_is_sent_to_a_proxy_either(server: SqlServer) -> None:
+    database = breakwater.database(**server.settings, proxy=True)
+    engine = database.engine()
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1")
+
+    def handle() -> None:
+        with breakwater.invocation(testing.context(seconds=0.9)), engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+            time.sleep(0.45)
+            with pytest.raises(Exception, match="not sent, since the invocation's time is over"):
+                connection.exec_driver_sql("SELECT 2")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        handle()
     database.close()

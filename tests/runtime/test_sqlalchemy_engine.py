@@ -86,6 +86,9 @@ def test_autocommit_past_the_deadline(server: SqlServer, engine: sqlalchemy.Engi
 
 
 def test_the_handler_s_own_exception_leaves_a_savepoint_past_the_deadline(engine: sqlalchemy.Engine) -> None:
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+
     def handle() -> None:
         with engine.begin() as connection, connection.begin_nested():
             connection.execute(text("SELECT 1"))

@@ -249,7 +249,9 @@ class MySqlSession(Session, Generic[Handle]):
                 exchange.failures.clear()
             if asked and not await self._is_spared():
                 return False
-            if not self._proxy:
+            if self._proxy:
+                exchange.limits.ends_at = monotonic() + deadline.remaining()
+            else:
                 self._rolled_back = False
                 self._post_begin(deadline, claimed=asked)
                 self.send()

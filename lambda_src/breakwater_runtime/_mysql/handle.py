@@ -11,6 +11,8 @@ from pymysql.err import Error, InterfaceError, OperationalError
 
 from breakwater_runtime._core.session import settled, too_late
 from breakwater_runtime._mysql.answer import DONE, ROWS, Answer
+from breakwater_runtime._mysql.exchange import ABORTED
+from breakwater_runtime.errors import TransactionAborted
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -137,16 +139,19 @@ class Lent(_Base):
         Raises
         ------
         TransactionAborted
-            COMMIT would have kept something.
+            COMMIT would have kept something, or the server has rolled it back before.
         """
         exchange = self.exchange
         if not exchange.limits.is_over:
             return False
-        if commits and exchange.could_lose:
+        if not commits:
+            exchange.unsaved = exchange.aborted = False
+        elif exchange.aborted:
+            raise TransactionAborted(ABORTED)
+        elif exchange.could_lose:
             error = too_late(exchange.outcome)
             exchange.failed(error)
             raise error
-        exchange.unsaved = exchange.aborted = False
         return True
 
     async def _read_on(self) -> None:

@@ -115,6 +115,21 @@ async def test_what_mysql_has_applied_by_itself(
     assert seen(sql_server) == 1 + lost
 
 
+@promise(44, clients=("PyMySQL", "aiomysql"))
+async def test_a_commit_of_what_a_deadlock_has_rolled_back(client: Client, sql_server: SqlServer) -> None:
+    make_table(sql_server)
+    environment = client.open(sql_server.settings, SECONDS)
+    async with environment.block() as connection:
+        await connection.rows("SELECT 1")
+    with pytest.raises(breakwater.TransactionAborted, match="a deadlock, for example"):
+        async with environment.block(INVOCATION_SECONDS) as connection:
+            await connection.execute(INSERT, "ROLLBACK")
+            # as after a deadlock's error that the block has swallowed
+            connection.raw.exchange.aborted = True
+            pass_the_deadline()
+            await connection.commit()
+
+
 @promise(44, clients=("psycopg",))
 async def test_the_driver_s_own_transaction(client: Client, sql_server: SqlServer) -> None:
     make_table(sql_server)

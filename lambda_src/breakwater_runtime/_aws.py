@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from botocore.awsrequest import AWSPreparedRequest
+    from botocore.exceptions import ClientError
 
     from breakwater_runtime.deadline import Deadline
 
@@ -166,6 +167,11 @@ def _within(remaining: float, answer_seconds: float | None, call: Callable[[], R
     return results[0]
 
 
+def status_of(error: ClientError) -> int:
+    """Return the HTTP status of AWS's answer, 0 where it isn't known."""
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
 def was_not_sent(error: Exception) -> bool:
     """Tell whether no connection came about, so that nothing was asked."""
     from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError
@@ -180,7 +186,7 @@ def is_transient(error: Exception) -> bool:
     if isinstance(error, NoAnswer):
         return True
     if isinstance(error, ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        status = status_of(error)
         code = error.response.get("Error", {}).get("Code", "")
         return status >= 500 or status == 429 or "Throttl" in code or "Throughput" in code or "TooMany" in code
     return not isinstance(error, SSLError) and (isinstance(error, HTTPClientError) or was_not_sent(error))

@@ -11,7 +11,7 @@ import uuid
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from breakwater_runtime._aws import NoAnswer, ask, client, is_transient, was_not_sent
+from breakwater_runtime._aws import NoAnswer, ask, client, is_transient, status_of, was_not_sent
 from breakwater_runtime.deadline import Deadline
 from breakwater_runtime.environment import variable
 from breakwater_runtime.errors import ConfigurationError, OutcomeUnknown
@@ -121,7 +121,7 @@ class DataApi:
                 f"{self._target}: the answer to {operation} was lost, so it may have been done or not ({error})."
             ) from error
         except ClientError as error:
-            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) < 500:
+            if status_of(error) < 500:
                 raise
             raise OutcomeUnknown(
                 f"{self._target}: {operation} failed within AWS, so it may have been done or not ({error})."

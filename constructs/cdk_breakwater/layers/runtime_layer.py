@@ -168,12 +168,18 @@ def _check_node(where: str, runtime: str, drivers: Sequence[str]) -> None:
         raise BreakwaterError(where, f"drivers={drivers} are pip requirements, and the runtime is {runtime}.", remedy)
 
 
-def _python(where: str, runtime: str) -> str:
+def python_version(runtime: str) -> int | None:
+    """Return the 14 of python3.14; None for another runtime."""
     version = re.fullmatch(r"python3\.(\d+)", runtime)
-    if version is None or int(version[1]) < OLDEST_PYTHON:
+    return int(version[1]) if version else None
+
+
+def _python(where: str, runtime: str) -> str:
+    version = python_version(runtime)
+    if version is None or version < OLDEST_PYTHON:
         remedy = f"Choose python3.{OLDEST_PYTHON} or newer, such as lambda_.Runtime.PYTHON_3_14."
         raise BreakwaterError(where, f"The runtime layer is for Python 3 and Node.js (given {runtime}).", remedy)
-    return f"3.{version[1]}"
+    return f"3.{version}"
 
 
 def _check(where: str, drivers: Sequence[str], certificate_authority: str | None) -> None:

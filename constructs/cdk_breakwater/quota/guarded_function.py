@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -13,7 +12,7 @@ from .._cdk.late_validation import validate_at_synth
 from ..errors import BreakwaterError
 from ..functions.base import PreparedFunction
 from ..layers.function_layers import has_runtime_layer
-from ..layers.runtime_layer import OLDEST_PYTHON, RuntimeLayer
+from ..layers.runtime_layer import OLDEST_PYTHON, RuntimeLayer, python_version
 from ..limits.aws_lambda import MOST_LAYERS
 from .other_invokers import warn_of_other_invokers
 
@@ -55,7 +54,7 @@ def add_runtime(quota: IConstruct, function: lambda_.Function) -> None:
     BreakwaterError
         When it has as many layers as Lambda takes.
     """
-    version = python_version(function)
+    version = python_version(function.runtime.name)
     if isinstance(function, PreparedFunction) or version is None:
         return
     if version < OLDEST_PYTHON:
@@ -79,9 +78,3 @@ def add_runtime(quota: IConstruct, function: lambda_.Function) -> None:
             f"Lambda takes {MOST_LAYERS} layers: remove one, or put a RuntimeLayer in the place of one and bundle what "
             "that holds with the function's code.",
         ) from refused
-
-
-def python_version(function: lambda_.Function) -> int | None:
-    """Return the 14 of python3.14; None for another runtime."""
-    version = re.fullmatch(r"python3\.(\d+)", function.runtime.name)
-    return int(version[1]) if version else None

@@ -12,10 +12,10 @@ from aws_cdk import aws_lambda as lambda_
 from .._cdk.arguments import instance_of, require
 from .._cdk.environments import require_same_environment
 from ..errors import BreakwaterError
-from ..layers.runtime_layer import OLDEST_PYTHON
+from ..layers.runtime_layer import OLDEST_PYTHON, python_version
 from ..layers.runtime_settings import ACQUIRE, variable
 from .functions import make_function
-from .guarded_function import add_runtime, python_version
+from .guarded_function import add_runtime
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs
@@ -89,7 +89,8 @@ def let_acquire(
 
 
 def _require_runtime(quota: IConstruct, function: lambda_.Function) -> None:
-    name, version = function.runtime.name, python_version(function)
+    name = function.runtime.name
+    version = python_version(name)
     brings_its_own = name == lambda_.Runtime.FROM_IMAGE.name or name.startswith("provided")
     if not brings_its_own and (version is None or version < OLDEST_PYTHON):
         raise BreakwaterError(

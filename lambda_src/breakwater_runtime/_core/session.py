@@ -137,6 +137,11 @@ class Session(ABC):
     outcome = Outcome.OPEN
     lost_write: bytes | None = None
 
+    @property
+    @abstractmethod
+    def could_lose(self) -> bool:
+        """Whether a transaction may be open in which something may have been written."""
+
     @abstractmethod
     async def begin(self, deadline: Deadline, pause: float) -> bool:
         """Make ready for a block that ends at the deadline, `pause` seconds after the last one.
@@ -170,6 +175,13 @@ class Session(ABC):
     @abstractmethod
     async def rollback(self) -> None:
         """Roll back what is open, without waiting for the answer."""
+
+    async def roll_back_unsent(self) -> None:
+        """Roll back in place of a COMMIT for whose answer nobody would wait; raise where that loses something."""
+        could_lose = self.could_lose
+        await self.rollback()
+        if could_lose:
+            raise too_late(self.outcome)
 
     @abstractmethod
     def take_back(self) -> bool:

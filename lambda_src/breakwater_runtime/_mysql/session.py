@@ -78,6 +78,10 @@ class MySqlSession(Session, Generic[Handle]):
         return self.exchange.outcome
 
     @property
+    def could_lose(self) -> bool:
+        return self.exchange.could_lose
+
+    @property
     def lost_write(self) -> bytes | None:  # pyrefly: ignore
         return self.exchange.lost_write
 
@@ -293,10 +297,7 @@ class MySqlSession(Session, Generic[Handle]):
         if exchange.aborted:
             raise TransactionAborted(ABORTED)
         if is_over:
-            could_lose = exchange.could_lose
-            await self.rollback()
-            if could_lose:
-                raise too_late(exchange.outcome)
+            await self.roll_back_unsent()
             return
         if not exchange.has_open_work:
             return

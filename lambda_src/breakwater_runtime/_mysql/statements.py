@@ -81,6 +81,8 @@ def is_one(text: bytes, *, escapes: bool = True) -> bool:
 
     `escapes`: a backslash escapes what is behind it, as in every mode but NO_BACKSLASH_ESCAPES.
     """
+    if not _SEVERAL.search(text):
+        return True
     found = _FIRST_WORD.match(text)
     start = found.start(1) if found else 0
     if not _SEVERAL.search(text, start):

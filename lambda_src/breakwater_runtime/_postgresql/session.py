@@ -69,6 +69,10 @@ class PostgreSqlSession(Wire, Session):
     def outcome(self) -> Outcome:  # pyrefly: ignore
         return self._ledger.outcome
 
+    @property
+    def could_lose(self) -> bool:
+        return self._ledger.could_lose
+
     # Opening
 
     async def settle(self, deadline: Deadline) -> None:
@@ -120,7 +124,7 @@ class PostgreSqlSession(Wire, Session):
         if self.pgconn.status != ConnStatus.OK:
             if self.outcome is Outcome.UNKNOWN:
                 raise OutcomeUnknown(f"postgresql at {self.where}: the connection was lost within the block; {UNKNOWN}")
-            if self._ledger.could_lose:
+            if self.could_lose:
                 raise too_late(self.outcome) if self.deadline.remaining() <= 0 else TransactionAborted(_CLOSED)
             return
         await self._finish_reading()
@@ -133,10 +137,7 @@ class PostgreSqlSession(Wire, Session):
 
     async def _commit(self) -> None:
         if self.deadline.remaining() <= 0:
-            could_lose = self._ledger.could_lose
-            await self.rollback()
-            if could_lose:
-                raise too_late(self.outcome)
+            await self.roll_back_unsent()
             return
         self._ledger.sends(b"COMMIT")
         try:
@@ -229,7 +230,7 @@ class PostgreSqlSession(Wire, Session):
         """
         if not self.is_cut_off:
             return False
-        if command == b"COMMIT" and self._ledger.could_lose:
+        if command == b"COMMIT" and self.could_lose:
             raise too_late(self.outcome)
         if command == b"ROLLBACK":
             self._ledger.unsaved = False

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from servers.sql import SqlServer
 
-    from tests.runtime.conformance.clients import Session
+    from tests.runtime.conformance.clients import Environment, Session
 
 # 0.4 s of it are the block's
 INVOCATION_SECONDS = 0.9
@@ -31,6 +31,15 @@ class OutOfStock(Exception):  # noqa: N818
     pass
 
 
+async def opened(client: Client, server: SqlServer, *statements: str, **settings: object) -> Environment:
+    """An environment that is connected to a server with an empty table."""
+    make_table(server, *statements)
+    environment = client.open(server.settings | settings, SECONDS)
+    async with environment.block(SECONDS) as connection:
+        await connection.rows("SELECT 1")
+    return environment
+
+
 def pass_the_deadline() -> None:
     time.sleep(0.45)
 
@@ -38,10 +47,7 @@ def pass_the_deadline() -> None:
 @promise(44, clients=CLIENTS)
 async def test_what_is_committed_is_told_so(client: Client, sql_server: SqlServer) -> None:
     """Only reads came behind it, and a block's own exception stays what it is."""
-    make_table(sql_server)
-    environment = client.open(sql_server.settings, SECONDS)
-    async with environment.block() as connection:
-        await connection.rows("SELECT 1")
+    environment = await opened(client, sql_server)
     async with environment.block(INVOCATION_SECONDS) as connection:
         await connection.execute(INSERT)
         await connection.commit()
@@ -59,10 +65,7 @@ async def test_what_is_committed_is_told_so(client: Client, sql_server: SqlServe
 
 @promise(44, clients=DRIVERS)
 async def test_what_is_lost_behind_a_commit_is_told_so(client: Client, sql_server: SqlServer) -> None:
-    make_table(sql_server)
-    environment = client.open(sql_server.settings, SECONDS)
-    async with environment.block() as connection:
-        await connection.rows("SELECT 1")
+    environment = await opened(client, sql_server)
     with pytest.raises(breakwater.TransactionAborted, match=r"behind the block's last COMMIT .* had applied .* stays"):
         async with environment.block(INVOCATION_SECONDS) as connection:
             await connection.execute(INSERT)
@@ -79,10 +82,7 @@ async def test_what_is_lost_behind_a_commit_is_told_so(client: Client, sql_serve
 
 @promise(44, clients=DRIVERS)
 async def test_with_autocommit_there_is_nothing_to_commit(client: Client, sql_server: SqlServer) -> None:
-    make_table(sql_server)
-    environment = client.open(sql_server.settings | {"autocommit": True}, SECONDS)
-    async with environment.block(SECONDS) as connection:
-        await connection.rows("SELECT 1")
+    environment = await opened(client, sql_server, autocommit=True)
     async with environment.block(INVOCATION_SECONDS) as connection:
         await connection.execute(INSERT)
         pass_the_deadline()
@@ -97,10 +97,7 @@ async def test_what_mysql_has_applied_by_itself(
     client: Client, sql_server: SqlServer, engine: str, last: str, lost: bool
 ) -> None:
     """BEGIN commits, and some tables know no transactions."""
-    make_table(sql_server, f"ALTER TABLE outcome ENGINE={engine}")
-    environment = client.open(sql_server.settings, SECONDS)
-    async with environment.block() as connection:
-        await connection.rows("SELECT 1")
+    environment = await opened(client, sql_server, f"ALTER TABLE outcome ENGINE={engine}")
 
     async def block() -> None:
         async with environment.block(INVOCATION_SECONDS) as connection:
@@ -117,10 +114,7 @@ async def test_what_mysql_has_applied_by_itself(
 
 @promise(44, clients=("PyMySQL", "aiomysql"))
 async def test_a_commit_of_what_a_deadlock_has_rolled_back(client: Client, sql_server: SqlServer) -> None:
-    make_table(sql_server)
-    environment = client.open(sql_server.settings, SECONDS)
-    async with environment.block() as connection:
-        await connection.rows("SELECT 1")
+    environment = await opened(client, sql_server)
     with pytest.raises(breakwater.TransactionAborted, match="a deadlock, for example"):
         async with environment.block(INVOCATION_SECONDS) as connection:
             await connection.execute(INSERT, "ROLLBACK")
@@ -132,10 +126,7 @@ async def test_a_commit_of_what_a_deadlock_has_rolled_back(client: Client, sql_s
 
 @promise(44, clients=("psycopg",))
 async def test_the_driver_s_own_transaction(client: Client, sql_server: SqlServer) -> None:
-    make_table(sql_server)
-    environment = client.open(sql_server.settings, SECONDS)
-    async with environment.block() as connection:
-        await connection.rows("SELECT 1")
+    environment = await opened(client, sql_server)
     with pytest.raises(OutOfStock):
         async with environment.block(INVOCATION_SECONDS) as connection:
             with connection.raw.transaction(), connection.raw.transaction():
@@ -152,12 +143,9 @@ async def test_the_driver_s_own_transaction(client: Client, sql_server: SqlServe
 
 @promise(44, clients=("PyMySQL", "aiomysql"))
 async def test_a_file_that_is_sent_past_the_deadline(client: Client, sql_server: SqlServer, tmp_path: Path) -> None:
-    make_table(sql_server)
     with sql_server.admin() as admin, admin.cursor() as cursor:
         cursor.execute("SET GLOBAL local_infile=1")
-    environment = client.open(sql_server.settings | {"local_infile": True}, SECONDS)
-    async with environment.block() as connection:
-        await connection.rows("SELECT 1")
+    environment = await opened(client, sql_server, local_infile=True)
     file = tmp_path / "rows.csv"
     os.mkfifo(file)
 
